@@ -1,0 +1,1 @@
+"""The rules of prepaid credits: pure functions over records. No I/O, clock, randomness or logging."""

@@ -1,0 +1,79 @@
+"""Burn-down order: which grant is drawn first, and how an amount is split over grants.
+
+The order ends in the grant's id, so it is total: two servers always choose the same grant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from drawdown.core.times import text_of
+from drawdown.core.types import BurnOrder, Category, Grant, Instant
+
+NEVER = 2**63 - 1
+
+OrderKey = tuple[int, ...] | tuple[int | bytes, ...]
+
+
+def order_of(grant: Grant, burn_order: BurnOrder) -> OrderKey:
+    """The grant's place among its wallet's grants; lower is drawn first.
+
+    ``soonest_expiry``: priority, expiry (never last), promotional before paid, effective, recorded, id.
+    ``oldest_first``: priority, effective, recorded, id.
+    """
+    if burn_order is BurnOrder.OLDEST_FIRST:
+        return (grant.priority, grant.effective_at, grant.recorded_at, grant.id)
+    expires_at = NEVER if grant.expires_at is None else grant.expires_at
+    paid = grant.category is Category.PAID
+    return (grant.priority, expires_at, paid, grant.effective_at, grant.recorded_at, grant.id)
+
+
+def split(
+    grants: Iterable[Grant], amount: int, valid_at: Instant
+) -> tuple[list[tuple[Grant, int]], int]:
+    """Split ``amount`` over ``grants``, which come in burn-down order, as (grant, units) draws.
+
+    Only grants effective at ``valid_at`` and not expired by then pay. The draws and the shortfall,
+    returned beside them, sum to ``amount``; what a shortfall means is decided in ``plan``.
+    """
+    draws: list[tuple[Grant, int]] = []
+    for grant in grants:
+        if amount == 0:
+            break
+        if is_eligible(grant, valid_at) and grant.remaining > 0:
+            taken = min(grant.remaining, amount)
+            draws.append((grant, taken))
+            amount -= taken
+    return draws, amount
+
+
+def is_eligible(grant: Grant, valid_at: Instant) -> bool:
+    return grant.effective_at <= valid_at and (
+        grant.expires_at is None or valid_at < grant.expires_at
+    )
+
+
+class _OrderKeyText(msgspec.Struct):
+    priority: int
+    expires_at: str | None
+    category: Category
+    effective_at: str
+    recorded_at: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def order_key(grant: Grant) -> str:
+    """The facts that placed a grant, as JSON: kept with each draw, since an expiry may be amended later."""
+    return _encode(
+        _OrderKeyText(
+            grant.priority,
+            None if grant.expires_at is None else text_of(grant.expires_at),
+            grant.category,
+            text_of(grant.effective_at),
+            text_of(grant.recorded_at),
+        )
+    ).decode()

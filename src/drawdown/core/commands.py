@@ -1,0 +1,136 @@
+"""What can be asked of the ledger. Each command is about one customer, or makes a customer or kind of credit.
+
+Commands carry no clock and no new ids: ``at``, ``recorded_at`` and the ids of what they may create
+come beside them (``plan.Request``). References are generated ids or own ids and codes
+(``identity.reference``). A field left at its default means "not given".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core.amounts import Amount
+from drawdown.core.types import (
+    BurnOrder,
+    Category,
+    Id,
+    Instant,
+    Metadata,
+    Profiles,
+    Reference,
+)
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An exact amount of a currency (lower-case ISO 4217 code)."""
+
+    amount: Amount
+    currency: str
+
+
+class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Refused with ``AlreadyExists`` when ``own_id`` is taken in the book."""
+
+    own_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    metadata: Metadata = {}
+    profiles: Profiles = {}
+
+
+class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """``name`` and ``code`` are unique among the living in the book; no code means: follows the id."""
+
+    name: str | None = None
+    code: str | None = None
+    unit: str
+    scale: int
+    burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
+    expires_after_days: int | None = None
+    profiles: Profiles = {}
+
+
+class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """``effective_at`` None: now. ``expires_at`` UNSET: by the entitlement's rule; None: never.
+
+    ``unused_max`` refuses the grant when the customer has that many unused ones (any entitlement).
+    """
+
+    customer: Reference
+    entitlement: Reference
+    amount: Amount
+    priority: int | None = None
+    category: Category | None = None
+    effective_at: Instant | None = None
+    expires_at: Instant | None | msgspec.UnsetType = msgspec.UNSET
+    cost_basis: Money | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+    profiles: Profiles = {}
+    reason: str | None = None
+    unused_max: int | None = None
+
+
+class Debit(msgspec.Struct, frozen=True, kw_only=True):
+    """Draw ``amount`` in burn-down order, all or nothing.
+
+    ``valid_at`` is the instant whose grants may pay (default: now). ``occurred_at`` is kept and shown.
+    """
+
+    customer: Reference
+    entitlement: Reference
+    amount: Amount
+    attributes: dict[str, str] = {}
+    occurred_at: Instant | None = None
+    valid_at: Instant | None = None
+    metadata: Metadata = {}
+    reason: str | None = None
+
+
+class ReverseDebit(msgspec.Struct, frozen=True, kw_only=True):
+    """Return ``amount`` (None: all that is left) to the grants it came from, last drawn first."""
+
+    debit: Id
+    amount: Amount | None = None
+
+
+class ExpireGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """End a grant now; what remains is written off. A depleted grant may be expired: nothing moves."""
+
+    grant: Id
+
+
+class VoidGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Undo a grant; takes what remains. ``only_unused`` refuses one that was ever drawn."""
+
+    grant: Id
+    only_unused: bool = False
+
+
+class AmendGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Change a living grant's expiry (None: never), and merge metadata (a None value deletes its key)."""
+
+    grant: Id
+    expires_at: Instant | None | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, str | int | float | bool | None] = {}
+    clear_metadata: bool = False
+
+
+class Settle(msgspec.Struct, frozen=True, kw_only=True):
+    """Record what time has done to a wallet: activations and expiries that are due."""
+
+    customer: Reference
+    entitlement: Reference
+
+
+Command = (
+    CreateCustomer
+    | CreateEntitlement
+    | IssueGrant
+    | Debit
+    | ReverseDebit
+    | ExpireGrant
+    | VoidGrant
+    | AmendGrant
+    | Settle
+)

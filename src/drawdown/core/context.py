@@ -1,0 +1,174 @@
+"""What every decision starts from: the customer, the entitlement and the settled wallet it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from drawdown.core import currencies, posting
+from drawdown.core.errors import (
+    CustomerClosed,
+    CustomerNotFound,
+    EntitlementClosed,
+    EntitlementNotFound,
+    GrantNotFound,
+    KeyInUse,
+    KeyReused,
+)
+from drawdown.core.identity import relocate, slot_of, spell
+from drawdown.core.posting import Posting
+from drawdown.core.requests import Accepted, Answer, Replayed, Request
+from drawdown.core.state import State, Wallet, WalletKey
+from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class KeyReplay(Exception):
+    """The ledger key has been used for the same command: its answer stands."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def replay_of(error: KeyReplay) -> Replayed:
+    return Replayed(error.answer)
+
+
+def find_customer(request: Request, reference: Reference, state: State) -> Customer:
+    found = state.customer_id(request.book, reference)
+    customer = None if found is None else state.customers[found]
+    if customer is None or customer.book != request.book:
+        raise CustomerNotFound(written(reference))
+    return customer
+
+
+def find_entitlement(request: Request, reference: Reference, state: State) -> Entitlement:
+    """The entitlement named; a currency that the book has not used yet is made up on the spot."""
+    found = state.entitlement_id(request.book, reference)
+    entitlement = None if found is None else state.entitlements[found]
+    if entitlement is None and found is not None:
+        code = currencies.codes_by_id(request.book).get(found)
+        if code is not None:
+            return currencies.entitlement(request.book, code, request.recorded_at)
+    if entitlement is None or entitlement.book != request.book:
+        raise EntitlementNotFound(written(reference))
+    return entitlement
+
+
+def written(reference: Reference) -> str:
+    """A reference as it is shown in an error: own ids as they stand, ids without a dialect's prefix."""
+    return reference if isinstance(reference, str) else spell("", reference)
+
+
+def check_open(customer: Customer, entitlement: Entitlement) -> None:
+    if customer.closed_at is not None:
+        raise CustomerClosed()
+    if entitlement.closed_at is not None:
+        raise EntitlementClosed()
+
+
+class Context(msgspec.Struct):
+    """One request about one settled wallet."""
+
+    request: Request
+    state: State
+    customer: Customer
+    entitlement: Entitlement
+    wallet: Wallet
+    at: Instant
+
+    @property
+    def key(self) -> WalletKey:
+        return (self.customer.id, self.entitlement.id)
+
+    @property
+    def operation_id(self) -> Id:
+        return relocate(self.request.id, slot_of(self.customer.id))
+
+    def begin(self, kind: str, facts: Mapping[str, object], subject: Id | None = None) -> Posting:
+        """Start the operation, unless its ledger key was used before.
+
+        Raises ``KeyReplay``, ``KeyReused`` or ``KeyInUse``. Call it before the state is judged: a repeated
+        request gets its first answer, whatever has happened since.
+        """
+        encoded = _encode(facts)
+        self._check_key(kind, encoded, subject)
+        key = self.request.key
+        operation = Operation(
+            id=self.operation_id,
+            customer=self.customer.id,
+            entitlement=self.entitlement.id,
+            kind=kind,
+            at=self.at,
+            recorded_at=self.request.recorded_at,
+            facts=encoded,
+            subject=subject,
+            namespace=None if key is None else key.namespace,
+            key=None if key is None else key.key,
+        )
+        return Posting(operation=operation, changes=self.state.changes)
+
+    def _check_key(self, kind: str, facts: bytes, subject: Id | None) -> None:
+        key = self.request.key
+        if key is None:
+            return
+        used = self.state.keys.get((self.customer.id, key.namespace, key.key))
+        if used is None:
+            return
+        if not key.replays:
+            raise KeyInUse(key=key.key)
+        same = (used.kind, used.entitlement, used.subject, used.facts)
+        if same != (kind, self.entitlement.id, subject, facts):
+            raise KeyReused(key=key.key)
+        raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
+
+    def finish(self, posting: Posting, amount: int = 0, grant: Grant | None = None) -> Accepted:
+        """Hand the operation over to be stored; from here on it has happened."""
+        self.wallet.last_at = max(self.wallet.last_at, self.at)
+        self.state.changes.wallets[self.key] = self.wallet
+        posting.commit()
+        key = self.request.key
+        if key is not None:
+            self.state.keys[(self.customer.id, key.namespace, key.key)] = posting.operation
+        return Accepted(
+            operation=posting.operation,
+            entries=tuple(posting.entries),
+            customer=self.customer,
+            entitlement=self.entitlement,
+            balance=self.wallet.balance(self.entitlement.scale, self.at),
+            grant=None if grant is None else msgspec.structs.replace(grant),
+            amount=amount,
+        )
+
+
+def settled_context(
+    request: Request, customer: Customer, entitlement: Entitlement, state: State
+) -> Context:
+    """The wallet of the two, settled up to the request's time. One never used is new and empty."""
+    key = (customer.id, entitlement.id)
+    wallet = state.wallets[key]
+    if wallet is None:
+        wallet = Wallet(
+            customer=customer.id,
+            entitlement=entitlement.id,
+            burn_order=entitlement.burn_order,
+            created_at=request.at,
+        )
+    at = Instant(max(request.at, wallet.last_at))
+    origin = relocate(request.id, slot_of(customer.id))
+    posting.settle(wallet, state.changes, origin, at, request.recorded_at)
+    return Context(request, state, customer, entitlement, wallet, at)
+
+
+def grant_context(request: Request, grant_id: Id, state: State) -> tuple[Context, Grant]:
+    """The settled wallet of a grant named by its id, and the grant in it."""
+    key = state.grant_wallets[grant_id]
+    customer = None if key is None else state.customers[key[0]]
+    if key is None or customer is None or customer.book != request.book:
+        raise GrantNotFound(written(grant_id))
+    entitlement = find_entitlement(request, key[1], state)
+    context = settled_context(request, customer, entitlement, state)
+    return context, context.wallet.grants[grant_id]

@@ -1,0 +1,103 @@
+"""Making customers and kinds of credit. Their names are claims: unique in a whole book."""
+
+from __future__ import annotations
+
+from drawdown.core import currencies
+from drawdown.core.amounts import SCALE_MAX
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.errors import AlreadyExists, FieldInvalid
+from drawdown.core.identity import OWN_ID_RULE, is_own_id, spell
+from drawdown.core.needs import entitlement_names
+from drawdown.core.requests import Accepted, ClaimRecord, Request
+from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
+from drawdown.core.types import Customer, Entitlement, Id
+
+EXPIRES_AFTER_DAYS_MAX = 36_500
+
+
+def create_customer(request: Request, command: CreateCustomer, state: State) -> Accepted:
+    """A customer lives in the slot of its id for life."""
+    if command.own_id is not None:
+        _check_own_id("id", command.own_id)
+        _claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
+    customer = Customer(
+        id=request.id,
+        book=request.book,
+        created_at=request.at,
+        own_id=command.own_id,
+        name=command.name,
+        email=command.email,
+        metadata=command.metadata,
+        profiles=command.profiles,
+    )
+    state.customers[customer.id] = customer
+    state.changes.customers.append(customer)
+    return Accepted(customer=customer)
+
+
+def create_entitlement(request: Request, command: CreateEntitlement, state: State) -> Accepted:
+    """A kind of credit. Without a code it is known by its id, without a name by its code."""
+    _check_entitlement(command)
+    names = [
+        (found, field)
+        for found, field in zip(
+            entitlement_names(request.book, command), ("code", "name"), strict=True
+        )
+        if found[2] is not None
+    ]
+    for (book, space, text), field in names:
+        assert text is not None
+        _check_free((book, space, text), field, state)
+    for (book, space, text), field in names:
+        assert text is not None
+        _claim_name(request, (book, space, text), field, state)
+    code = command.code if command.code is not None else spell("", request.id)
+    entitlement = Entitlement(
+        id=request.id,
+        book=request.book,
+        created_at=request.at,
+        updated_at=request.at,
+        code=code,
+        name=command.name if command.name is not None else code,
+        unit=command.unit,
+        scale=command.scale,
+        burn_order=command.burn_order,
+        expires_after_days=command.expires_after_days,
+        profiles=command.profiles,
+    )
+    state.entitlements[entitlement.id] = entitlement
+    state.changes.entitlements.append(entitlement)
+    return Accepted(entitlement=entitlement)
+
+
+def _check_entitlement(command: CreateEntitlement) -> None:
+    if command.code is not None:
+        _check_own_id("code", command.code)
+        if command.code in currencies.MINOR_PLACES:
+            raise AlreadyExists(field="code", value=command.code)
+    if not 0 <= command.scale <= SCALE_MAX:
+        raise FieldInvalid("scale", f"a whole number from 0 to {SCALE_MAX}")
+    days = command.expires_after_days
+    if days is not None and not 1 <= days <= EXPIRES_AFTER_DAYS_MAX:
+        rule = f"a whole number of days from 1 to {EXPIRES_AFTER_DAYS_MAX}"
+        raise FieldInvalid("expires_after_days", rule)
+
+
+def _check_own_id(field: str, text: str) -> None:
+    if not is_own_id(text):
+        raise FieldInvalid(field, OWN_ID_RULE)
+
+
+def _check_free(name: Name, field: str, state: State) -> None:
+    if state.names[name] is not None:
+        raise AlreadyExists(field=field, value=name[2])
+
+
+def _claim_name(request: Request, name: Name, field: str, state: State) -> None:
+    _check_free(name, field, state)
+    book, space, text = name
+    target: Id = request.id
+    state.names[name] = target
+    state.changes.claims.append(
+        ClaimRecord(book=book, space=space, key=text, created_at=request.recorded_at, target=target)
+    )

@@ -1,0 +1,186 @@
+"""Everything the ledger refuses, as one hierarchy. Fields rather than prose; no HTTP in here.
+
+    LedgerError
+    ├── NotFound
+    │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound
+    ├── Invalid                       what was asked can never be right
+    │   ├── FieldInvalid
+    │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
+    │   └── ExpiryNotInFuture, ExpiryBeforeEffective
+    └── Refused                       what was asked cannot be done as things stand
+        ├── InsufficientCredit
+        ├── KeyReused, KeyInUse
+        ├── AlreadyExists
+        ├── CustomerClosed, EntitlementClosed
+        ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld
+        ├── ReversalTooLarge
+        └── TooManyGrants
+
+Each class has a stable ``code``; each dialect has one table from class to its own status and words.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """A refusal. ``code`` is stable; the keyword arguments are its fields, also as attributes."""
+
+    code: ClassVar[str] = "ledger_error"
+    template: ClassVar[str] = "The ledger refused this."
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.template.format(**fields))
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class NotFound(LedgerError):
+    """Nothing of that name in this book."""
+
+    noun: ClassVar[str] = "object"
+    template = "There is no {kind} {reference!r} in this book."
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(kind=self.noun, reference=reference)
+
+
+class CustomerNotFound(NotFound):
+    code = "customer_not_found"
+    noun = "customer"
+
+
+class EntitlementNotFound(NotFound):
+    code = "entitlement_not_found"
+    noun = "entitlement"
+
+
+class GrantNotFound(NotFound):
+    code = "grant_not_found"
+    noun = "grant"
+
+
+class DebitNotFound(NotFound):
+    code = "debit_not_found"
+    noun = "debit"
+
+
+class Invalid(LedgerError):
+    """Wrong whatever the state of the ledger. Every subclass has a ``field``."""
+
+    code = "invalid"
+
+
+class FieldInvalid(Invalid):
+    code = "field_invalid"
+    template = "{field} must be {rule}."
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(field=field, rule=rule)
+
+
+class AmountTooFine(Invalid):
+    code = "amount_too_fine"
+    template = (
+        "{field} {amount} is finer than the entitlement's scale: at most {scale} decimal places."
+    )
+
+
+class AmountTooLarge(Invalid):
+    code = "amount_too_large"
+    template = "{field} would exceed the largest amount this entitlement can hold, {maximum}."
+
+
+class AmountNotPositive(Invalid):
+    code = "amount_not_positive"
+    template = "{field} must be greater than 0."
+
+
+class ExpiryNotInFuture(Invalid):
+    code = "expiry_not_in_future"
+    template = "{field} must be later than now."
+
+
+class ExpiryBeforeEffective(Invalid):
+    code = "expiry_before_effective"
+    template = "{field} must be later than the time the grant becomes effective."
+
+
+class Refused(LedgerError):
+    """Cannot be done as things stand; it may be possible at another time."""
+
+    code = "refused"
+
+
+class InsufficientCredit(Refused):
+    code = "insufficient_credit"
+    template = "{needed} is needed, {available} is available."
+
+
+class KeyReused(Refused):
+    code = "key_reused"
+    template = "The idempotency key {key!r} was used before with another request."
+
+
+class KeyInUse(Refused):
+    """Raised for a dialect that answers a used key with a conflict instead of a replay."""
+
+    code = "key_in_use"
+    template = "The idempotency key {key!r} has been used."
+
+
+class AlreadyExists(Refused):
+    code = "already_exists"
+    template = "{field} {value!r} is taken."
+
+
+class CustomerClosed(Refused):
+    code = "customer_closed"
+    template = "The customer is closed: it takes no grants or debits."
+
+
+class EntitlementClosed(Refused):
+    code = "entitlement_closed"
+    template = "The entitlement is closed: it takes no grants or debits."
+
+
+class GrantExpired(Refused):
+    code = "grant_expired"
+    template = "The grant has already expired."
+
+
+class GrantVoided(Refused):
+    code = "grant_voided"
+    template = "The grant has already been voided."
+
+
+class GrantUsed(Refused):
+    code = "grant_used"
+    template = "The grant has been drawn on; it can be expired, not voided."
+
+
+class GrantHeld(Refused):
+    code = "grant_held"
+    template = "Part of the grant is held; release or capture the hold first."
+
+
+class ReversalTooLarge(Refused):
+    code = "reversal_too_large"
+    template = "{amount} is more than what is left to reverse of this debit, {reversible}."
+
+
+class TooManyGrants(Refused):
+    code = "too_many_grants"
+    template = "The customer has reached the maximum of {maximum} {kind} grants."
+
+
+def every_error(root: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:
+    """Every class that is raised as itself, for the tests of the dialects' tables."""
+    below = root.__subclasses__()
+    return [found for child in below for found in every_error(child)] if below else [root]

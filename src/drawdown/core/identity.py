@@ -1,0 +1,100 @@
+"""Ids: valid UUIDv7 in 16 bytes whose last 14 bits are the slot of the customer they belong to.
+
+The slot is drawn at random once for a customer and is where the customer lives for life; whatever
+belongs to the customer carries the same slot, so that an id alone says where to look. Objects
+without a customer draw their own.
+
+Text forms: a prefix of the dialect's own and 22 base-62 characters (``grant_06Xk...``), or the plain
+lower-case UUID. ``parse`` accepts both, whatever the prefix: every dialect accepts every spelling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+
+from drawdown.core.types import Id, Reference
+
+SLOT_BITS = 14
+SLOTS = 1 << SLOT_BITS
+OWN_ID = re.compile(r"[A-Za-z0-9._:@-]{1,64}")
+#: The rule of ``OWN_ID`` in words, for error messages.
+OWN_ID_RULE = "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, not in the form of a generated id"
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_WIDTH = 22
+_SPELLED = re.compile(r"(?:[a-z]+_)*([0-9A-Za-z]{22})")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def compose(milliseconds: int, fraction: int, randomness: int, slot: int) -> Id:
+    """A UUIDv7: 48 bits of Unix milliseconds, 12 bits of a fraction of one, 48 random bits, slot."""
+    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (fraction & 0xFFF) << 64
+    value |= 0b10 << 62 | (randomness & (1 << 48) - 1) << SLOT_BITS | slot
+    return Id(value.to_bytes(16, "big"))
+
+
+def derive(origin: bytes, label: str) -> Id:
+    """The id that always follows from ``origin`` and ``label``; keeps the origin's time and slot."""
+    digest = hashlib.sha256(origin + label.encode()).digest()
+    low = 0b10 << 62 | int.from_bytes(digest[:6], "big") << SLOT_BITS | slot_of(origin)
+    return Id(origin[:8] + low.to_bytes(8, "big"))
+
+
+def relocate(identifier: bytes, slot: int) -> Id:
+    """The same id in another slot: an operation moves to the slot of its customer."""
+    low = int.from_bytes(identifier[-2:], "big") & ~(SLOTS - 1) & 0xFFFF | slot
+    return Id(identifier[:-2] + low.to_bytes(2, "big"))
+
+
+def slot_of(identifier: bytes) -> int:
+    return int.from_bytes(identifier[-2:], "big") & (SLOTS - 1)
+
+
+def is_generated(value: bytes) -> bool:
+    """Whether 16 bytes are a version 7 UUID of the standard variant."""
+    return value[6] >> 4 == 0x7 and value[8] >> 6 == 0b10
+
+
+def spell(prefix: str, identifier: bytes) -> str:
+    """``prefix`` and the 22 base-62 characters of the id, most significant first."""
+    number = int.from_bytes(identifier, "big")
+    pairs = []
+    for _ in range(_WIDTH // 2):
+        number, low = divmod(number, 3844)
+        pairs.append(_PAIRS[low])
+    return prefix + "".join(reversed(pairs))
+
+
+def spell_uuid(identifier: bytes) -> str:
+    text = identifier.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def parse(text: str) -> Id | None:
+    """The id behind a generated spelling of any dialect, or None when ``text`` is not one."""
+    if _UUID.fullmatch(text):
+        value = uuid.UUID(text).bytes
+    elif match := _SPELLED.fullmatch(text):
+        number = 0
+        for character in match[1]:
+            number = number * 62 + _DIGITS[character]
+        if number >> 128:
+            return None
+        value = number.to_bytes(16, "big")
+    else:
+        return None
+    return Id(value) if is_generated(value) else None
+
+
+def reference(text: str) -> Reference:
+    """What ``text`` names: the id it spells, else an own id or code, as it stands."""
+    return parse(text) or text
+
+
+def is_own_id(text: str) -> bool:
+    """Whether the operator may give ``text`` as an own id (``OWN_ID_RULE``)."""
+    return OWN_ID.fullmatch(text) is not None and parse(text) is None

@@ -1,0 +1,52 @@
+"""What must always hold. For tests and ``drawdown verify``: each raises ``Fault`` at the first breach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from drawdown.core.fold import Fault, WalletFold
+from drawdown.core.types import UNITS_MAX, Grant
+
+ACCOUNTS = ("posted", "pending", "used", "expired", "voided")
+
+
+def check_grant(grant: Grant) -> None:
+    """amount = remaining + used + expired + voided, and nothing is below zero."""
+    parts = (grant.remaining, grant.used, grant.expired, grant.voided)
+    if min(parts) < 0 or sum(parts) != grant.amount:
+        raise Fault(f"grant {grant.id.hex()}: {parts} do not sum to {grant.amount}")
+
+
+def check_double_entry(wallet: WalletFold) -> None:
+    """What was granted is posted, pending, used, expired or voided; nowhere else, and once."""
+    total = sum(getattr(wallet, account) for account in ACCOUNTS)
+    if total != wallet.granted or wallet.granted > UNITS_MAX:
+        raise Fault(f"{wallet.granted} was granted, but the accounts hold {total}")
+
+
+def check_wallet(folded: WalletFold, kept: object, grants: Iterable[Grant]) -> None:
+    """The kept wallet and grants are what their entries say. ``kept`` has a wallet's fields."""
+    check_double_entry(folded)
+    for name in (*ACCOUNTS, "granted", "overage", "seq", "chain"):
+        if getattr(kept, name) != getattr(folded, name):
+            raise Fault(
+                f"{name} is kept as {getattr(kept, name)!r}, its entries say {getattr(folded, name)!r}"
+            )
+    seen = 0
+    for grant in grants:
+        seen += 1
+        _check_against(grant, folded)
+    if seen != len(folded.grants):
+        raise Fault(f"{len(folded.grants)} grants have entries, {seen} are kept")
+
+
+def _check_against(grant: Grant, folded: WalletFold) -> None:
+    check_grant(grant)
+    found = folded.grants.get(grant.id)
+    if found is None:
+        raise Fault(f"grant {grant.id.hex()} has no entries")
+    for name in ("amount", "remaining", "used", "expired", "voided"):
+        if getattr(found, name) != getattr(grant, name):
+            raise Fault(f"grant {grant.id.hex()}: {name} differs from what its entries say")
+    if grant.remaining > 0 and grant.pending != found.pending:
+        raise Fault(f"grant {grant.id.hex()}: pending differs from what its entries say")

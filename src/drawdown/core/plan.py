@@ -1,0 +1,97 @@
+"""The only place that decides. One request at a time; each sees the effects of those accepted before it.
+
+``plan`` first looks for what the request's keys already answered, then settles the wallet up to the
+request's time, then decides. A refusal is a value: it changes nothing and does not undo its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drawdown.core.commands import (
+    AmendGrant,
+    CreateCustomer,
+    CreateEntitlement,
+    Debit,
+    ExpireGrant,
+    IssueGrant,
+    ReverseDebit,
+    Settle,
+    VoidGrant,
+)
+from drawdown.core.context import KeyReplay
+from drawdown.core.corrections import amend_grant, expire_grant, reverse_debit, void_grant
+from drawdown.core.creation import create_customer, create_entitlement
+from drawdown.core.errors import KeyReused, LedgerError
+from drawdown.core.requests import (
+    Accepted,
+    Answer,
+    ClaimRecord,
+    Outcome,
+    Refused,
+    Replayed,
+    Request,
+)
+from drawdown.core.spending import debit, issue_grant, settle_wallet
+from drawdown.core.state import State
+
+_DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
+    AmendGrant: amend_grant,
+    CreateCustomer: create_customer,
+    CreateEntitlement: create_entitlement,
+    Debit: debit,
+    ExpireGrant: expire_grant,
+    IssueGrant: issue_grant,
+    ReverseDebit: reverse_debit,
+    Settle: settle_wallet,
+    VoidGrant: void_grant,
+}
+
+
+def plan(request: Request, state: State) -> Outcome:
+    """Decide one request on a state that holds all that ``needs`` asked for."""
+    try:
+        replayed = _claimed(request, state)
+        if replayed is not None:
+            return replayed
+        return _DECISIONS[type(request.command)](request, request.command, state)
+    except KeyReplay as replay:
+        return Replayed(replay.answer)
+    except LedgerError as error:
+        return Refused(error)
+
+
+def keep_answer(request: Request, outcome: Outcome, answer: Answer, state: State) -> None:
+    """Keep what was answered where a repetition will look for it: in the operation, or in the claim."""
+    if isinstance(outcome, Accepted) and outcome.operation is not None and request.key is not None:
+        outcome.operation.status = answer.status
+        outcome.operation.answer = answer.body
+    if request.claim is None:
+        return
+    claim = request.claim
+    record = ClaimRecord(
+        book=request.book,
+        space=claim.space,
+        key=claim.key,
+        created_at=request.recorded_at,
+        fingerprint=claim.fingerprint,
+        answer=answer,
+    )
+    state.claims[(request.book, claim.space, claim.key)] = record
+    state.changes.claims.append(record)
+
+
+def _claimed(request: Request, state: State) -> Replayed | None:
+    """What the request's claim already answered. Raises ``KeyReused`` for another request's claim."""
+    if request.claim is None:
+        return None
+    record = state.claims[(request.book, request.claim.space, request.claim.key)]
+    if record is None:
+        return None
+    if record.fingerprint != request.claim.fingerprint or record.answer is None:
+        raise KeyReused(key=request.claim.key)
+    answer = record.answer
+    return Replayed(
+        Answer(status=answer.status, body=answer.body, request_id=answer.request_id, replayed=True)
+    )

@@ -1,0 +1,107 @@
+"""A command with what comes beside it: whose book, when, under which key; and what comes of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core.commands import Command
+from drawdown.core.errors import LedgerError
+from drawdown.core.types import (
+    Balance,
+    Customer,
+    Entitlement,
+    Entry,
+    Grant,
+    Id,
+    Instant,
+    Operation,
+)
+
+KEY_MAX = 255
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an asker got: an HTTP-like ``status`` and the exact bytes. ``replayed``: for the second time."""
+
+    status: int
+    body: bytes
+    request_id: str = ""
+    replayed: bool = False
+
+
+class LedgerKey(msgspec.Struct, frozen=True):
+    """Makes a command of one customer happen once: unique per book, customer, namespace and key, forever.
+
+    The namespace is the dialect and kind of command. A used key replays the stored answer when the
+    command is the same and is refused with ``KeyReused`` when not; with ``replays`` False it is always
+    refused, with ``KeyInUse``.
+    """
+
+    namespace: str
+    key: str
+    replays: bool = True
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Makes a request happen once in a whole book. ``fingerprint`` is of the decoded request."""
+
+    space: str
+    key: str
+    fingerprint: bytes
+
+
+class ClaimRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim as it is kept: on an object (``target``), or on an answer already given."""
+
+    book: Id
+    space: str
+    key: str
+    created_at: Instant
+    fingerprint: bytes = b""
+    target: Id | None = None
+    answer: Answer | None = None
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """One command as it enters ``plan``. ``id`` is fresh; what is made takes its ids from it.
+
+    ``at`` is the customer's clock, ``recorded_at`` the wall clock.
+    """
+
+    book: Id
+    command: Command
+    id: Id
+    at: Instant
+    recorded_at: Instant
+    key: LedgerKey | None = None
+    claim: Claim | None = None
+
+
+class Accepted(msgspec.Struct, kw_only=True):
+    """A command that was carried out. ``balance`` is the wallet's after it, ``amount`` the units moved.
+
+    ``operation`` is None when there was nothing to record.
+    """
+
+    operation: Operation | None = None
+    entries: tuple[Entry, ...] = ()
+    customer: Customer | None = None
+    entitlement: Entitlement | None = None
+    balance: Balance | None = None
+    grant: Grant | None = None
+    amount: int = 0
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """The command had been carried out before; ``answer`` is what was answered then."""
+
+    answer: Answer
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The command was not carried out; nothing of it is kept."""
+
+    error: LedgerError
+
+
+Outcome = Accepted | Replayed | Refused

@@ -1,0 +1,259 @@
+"""Giving credit and drawing it down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawdown.core import amounts, burn, currencies, posting
+from drawdown.core.commands import Debit, IssueGrant, Money, Settle
+from drawdown.core.context import (
+    Context,
+    check_open,
+    find_customer,
+    find_entitlement,
+    settled_context,
+)
+from drawdown.core.errors import (
+    AmountNotPositive,
+    AmountTooLarge,
+    ExpiryBeforeEffective,
+    ExpiryNotInFuture,
+    FieldInvalid,
+    InsufficientCredit,
+    TooManyGrants,
+)
+from drawdown.core.identity import derive
+from drawdown.core.requests import Accepted, Request
+from drawdown.core.state import State, Wallet
+from drawdown.core.times import INSTANT_MAX
+from drawdown.core.types import (
+    DAY,
+    GRANTS_OPEN_MAX,
+    PRIORITY_DEFAULT,
+    PRIORITY_MAX,
+    UNITS_MAX,
+    Category,
+    CostBasis,
+    Entitlement,
+    EntryKind,
+    Grant,
+    Instant,
+)
+
+
+def issue_grant(request: Request, command: IssueGrant, state: State) -> Accepted:
+    """Add a grant to a customer's wallet. One that is not effective yet is pending."""
+    customer = find_customer(request, command.customer, state)
+    entitlement = find_entitlement(request, command.entitlement, state)
+    units = positive_units(command.amount, entitlement)
+    context = settled_context(request, customer, entitlement, state)
+    started = context.begin("grant", _grant_facts(command, units))
+    check_open(customer, entitlement)
+    grant = _new_grant(context, command, units)
+    _check_room(context, command, units)
+    _register(context, grant)
+    posting.post(started, context.wallet, grant, EntryKind.GRANTED, units, context.at)
+    return context.finish(started, units, grant)
+
+
+def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
+    at = context.at
+    effective_at = at if command.effective_at is None else command.effective_at
+    grant = Grant(
+        id=derive(context.operation_id, "grant"),
+        customer=context.customer.id,
+        entitlement=context.entitlement.id,
+        amount=units,
+        remaining=units,
+        priority=_priority(command),
+        category=command.category or Category.PAID,
+        effective_at=effective_at,
+        expires_at=_expires_at(command, context.entitlement, effective_at),
+        recorded_at=context.request.recorded_at,
+        created_at=at,
+        updated_at=at,
+        pending=effective_at > at,
+        cost_basis=_cost_basis(context, command, units),
+        name=command.name,
+        metadata=command.metadata,
+        profiles=command.profiles,
+    )
+    check_expiry(grant.expires_at, effective_at, at)
+    return grant
+
+
+def _priority(command: IssueGrant) -> int:
+    priority = PRIORITY_DEFAULT if command.priority is None else command.priority
+    if not 0 <= priority <= PRIORITY_MAX:
+        raise FieldInvalid("priority", f"a whole number from 0 to {PRIORITY_MAX}")
+    return priority
+
+
+def _expires_at(
+    command: IssueGrant, entitlement: Entitlement, effective_at: Instant
+) -> Instant | None:
+    """The expiry asked for, else the entitlement's days from when the grant becomes effective."""
+    if command.expires_at is None or isinstance(command.expires_at, int):
+        return command.expires_at
+    if entitlement.expires_after_days is None:
+        return None
+    return Instant(min(effective_at + entitlement.expires_after_days * DAY, INSTANT_MAX))
+
+
+def check_expiry(expires_at: Instant | None, effective_at: Instant, at: Instant) -> None:
+    if expires_at is None:
+        return
+    if expires_at <= at:
+        raise ExpiryNotInFuture(field="expires_at")
+    if expires_at <= effective_at:
+        raise ExpiryBeforeEffective(field="expires_at")
+
+
+def _cost_basis(context: Context, command: IssueGrant, units: int) -> CostBasis | None:
+    """What was paid: as given; promotional 0; a paid currency grant its face value; else unknown."""
+    currency = context.entitlement.currency
+    if command.category is Category.PROMOTIONAL:
+        given = currency if command.cost_basis is None else command.cost_basis.currency
+        return CostBasis(0, given)
+    if command.cost_basis is not None:
+        return _money(command.cost_basis)
+    return None if currency is None else CostBasis(units, currency)
+
+
+def _money(money: Money) -> CostBasis:
+    if money.currency not in currencies.MINOR_PLACES:
+        raise FieldInvalid("cost_basis.currency", "a lower-case ISO 4217 currency code")
+    scale = currencies.scale_of(money.currency)
+    return CostBasis(amounts.to_units(money.amount, scale, "cost_basis.amount"), money.currency)
+
+
+def _check_room(context: Context, command: IssueGrant, units: int) -> None:
+    """Totals stay within 64 bits, open grants within their limit, unused ones within the asker's."""
+    wallet = context.wallet
+    if wallet.granted + units > UNITS_MAX:
+        scale = context.entitlement.scale
+        raise AmountTooLarge(field="amount", maximum=amounts.render(UNITS_MAX, scale))
+    if wallet.open_grants >= GRANTS_OPEN_MAX:
+        raise TooManyGrants(maximum=GRANTS_OPEN_MAX, kind="open")
+    if command.unused_max is not None and _unused(context) >= command.unused_max:
+        raise TooManyGrants(maximum=command.unused_max, kind="unused credit")
+
+
+def _unused(context: Context) -> int:
+    """The customer's grants of any currency with something left: pending or active, held or not."""
+    request, state = context.request, context.state
+    count = 0
+    codes = currencies.codes_by_id(request.book)
+    for _, entitlement_id in state.customer_wallets[context.customer.id]:
+        if entitlement_id in codes:
+            entitlement = find_entitlement(request, entitlement_id, state)
+            other = settled_context(request, context.customer, entitlement, state)
+            count += other.wallet.open_grants
+    return count
+
+
+def _register(context: Context, grant: Grant) -> None:
+    """Make the grant, its wallet and a currency used for the first time part of what is stored."""
+    state, wallet, key = context.state, context.wallet, context.key
+    if state.entitlements[context.entitlement.id] is None:
+        state.entitlements[context.entitlement.id] = context.entitlement
+        state.changes.entitlements.append(context.entitlement)
+    if state.wallets[key] is None:
+        state.wallets[key] = wallet
+        state.changes.new_wallets[key] = wallet
+        if context.customer.id in state.customer_wallets:
+            state.customer_wallets[context.customer.id] += (key,)
+    state.changes.new_grants[grant.id] = grant
+    state.grant_wallets[grant.id] = key
+    wallet.grants[grant.id] = grant
+    wallet.open_grants += 1
+    if not grant.pending:
+        wallet.enqueue(grant)
+    posting.note_due(wallet, grant)
+
+
+def _grant_facts(command: IssueGrant, units: int) -> dict[str, object]:
+    facts: dict[str, Any] = {"amount": units}
+    for name in _GRANT_FACTS:
+        value = getattr(command, name)
+        if value is not None and value != {}:
+            facts[name] = value
+    if not isinstance(command.expires_at, int | None):
+        return facts
+    return facts | {"expires_at": command.expires_at}
+
+
+_GRANT_FACTS = (
+    "priority",
+    "category",
+    "effective_at",
+    "cost_basis",
+    "name",
+    "metadata",
+    "profiles",
+    "reason",
+)
+
+
+def debit(request: Request, command: Debit, state: State) -> Accepted:
+    """Draw an amount in burn-down order: all of it, or nothing and ``InsufficientCredit``."""
+    customer = find_customer(request, command.customer, state)
+    entitlement = find_entitlement(request, command.entitlement, state)
+    units = positive_units(command.amount, entitlement)
+    context = settled_context(request, customer, entitlement, state)
+    started = context.begin("debit", _debit_facts(command, units))
+    check_open(customer, entitlement)
+    wallet, at = context.wallet, context.at
+    valid_at = at if command.valid_at is None else command.valid_at
+    draws, shortfall = burn.split(wallet.queue, units, valid_at)
+    if shortfall:
+        raise insufficient(units, _payable(wallet, valid_at), entitlement.scale)
+    posting.draw(started, wallet, draws, at)
+    return context.finish(started, units)
+
+
+def insufficient(needed: int, available: int, scale: int) -> InsufficientCredit:
+    return InsufficientCredit(
+        needed=amounts.render(needed, scale), available=amounts.render(available, scale)
+    )
+
+
+def _payable(wallet: Wallet, valid_at: Instant) -> int:
+    """What of the wallet a debit valid at an instant could draw at most."""
+    if not wallet.whole:
+        return wallet.posted - wallet.held
+    return sum(grant.remaining for grant in wallet.queue if burn.is_eligible(grant, valid_at))
+
+
+def _debit_facts(command: Debit, units: int) -> dict[str, object]:
+    facts: dict[str, object] = {"amount": units}
+    if command.attributes:
+        facts["attributes"] = command.attributes
+    if command.occurred_at is not None:
+        facts["occurred_at"] = command.occurred_at
+    if command.valid_at is not None:
+        facts["valid_at"] = command.valid_at
+    if command.metadata:
+        facts["metadata"] = command.metadata
+    if command.reason is not None:
+        facts["reason"] = command.reason
+    return facts
+
+
+def settle_wallet(request: Request, command: Settle, state: State) -> Accepted:
+    """Record what is due in a wallet; nothing due records nothing."""
+    customer = find_customer(request, command.customer, state)
+    entitlement = find_entitlement(request, command.entitlement, state)
+    context = settled_context(request, customer, entitlement, state)
+    return Accepted(
+        customer=customer,
+        entitlement=entitlement,
+        balance=context.wallet.balance(entitlement.scale, context.at),
+    )
+
+
+def positive_units(amount: amounts.Amount, entitlement: Entitlement) -> int:
+    units = amounts.to_units(amount, entitlement.scale)
+    if units <= 0:
+        raise AmountNotPositive(field="amount")
+    return units

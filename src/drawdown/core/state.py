@@ -1,0 +1,204 @@
+"""What a batch of requests is decided on: the part of the ledger that ``needs`` asked for.
+
+A store fills it, ``plan`` changes it and writes down in ``changes`` what must be stored.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+
+import msgspec
+
+from drawdown.core import burn, currencies
+from drawdown.core.chain import GENESIS
+from drawdown.core.requests import ClaimRecord
+from drawdown.core.types import (
+    Balance,
+    BurnOrder,
+    Customer,
+    Entitlement,
+    Entry,
+    Grant,
+    Id,
+    Instant,
+    Operation,
+    Reference,
+)
+
+WalletKey = tuple[Id, Id]
+#: A name in a book: (book, space, text). Spaces are the claims on own ids, codes and names.
+Name = tuple[Id, str, str]
+
+CUSTOMER_OWN_ID = "customer.own_id"
+ENTITLEMENT_CODE = "entitlement.code"
+ENTITLEMENT_NAME = "entitlement.name"
+
+
+class Wallet(msgspec.Struct, kw_only=True, dict=False):
+    """One customer's credit of one entitlement, with as many of its open grants as were loaded.
+
+    ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
+    ``grants`` holds every loaded grant by id. ``number`` and ``head`` belong to the store.
+    """
+
+    customer: Id
+    entitlement: Id
+    burn_order: BurnOrder
+    created_at: Instant
+    posted: int = 0
+    pending: int = 0
+    held: int = 0
+    overage: int = 0
+    granted: int = 0
+    used: int = 0
+    expired: int = 0
+    voided: int = 0
+    seq: int = 0
+    chain: bytes = GENESIS
+    last_at: Instant = Instant(0)
+    next_due_at: Instant | None = None
+    open_grants: int = 0
+    grants: dict[Id, Grant] = {}
+    queue: list[Grant] = []
+    whole: bool = True
+    number: int = 0
+    head: int = 0
+
+    def enqueue(self, grant: Grant) -> None:
+        """Put an active grant in its place; one beyond the loaded part stays to be loaded."""
+        key = self._key()
+        if self.whole or (self.queue and key(grant) < key(self.queue[-1])):
+            insort(self.queue, grant, key=key)
+
+    def dequeue(self, grant: Grant) -> None:
+        """Take a grant out of the order; one that is not in the loaded part is not there to take."""
+        if self.queue and self.queue[0] is grant:
+            del self.queue[0]
+            return
+        key = self._key()
+        place = bisect_left(self.queue, key(grant), key=key)
+        if place < len(self.queue) and self.queue[place] is grant:
+            del self.queue[place]
+
+    def _key(self) -> Callable[[Grant], burn.OrderKey]:
+        return lambda grant: burn.order_of(grant, self.burn_order)
+
+    def covers(self, amount: int, valid_at: Instant) -> bool:
+        """Whether the loaded grants can pay ``amount``, or loading more would not help."""
+        if self.whole or amount > self.posted:
+            return True
+        return burn.split(self.queue, amount, valid_at)[1] == 0
+
+    def balance(self, scale: int, as_of: Instant) -> Balance:
+        return Balance(
+            customer=self.customer,
+            entitlement=self.entitlement,
+            scale=scale,
+            posted=self.posted,
+            held=self.held,
+            pending=self.pending,
+            overage=self.overage,
+            granted=self.granted,
+            used=self.used,
+            expired=self.expired,
+            voided=self.voided,
+            seq=self.seq,
+            as_of=as_of,
+            created_at=self.created_at,
+            last_at=self.last_at,
+        )
+
+
+class DebitRecord(msgspec.Struct, kw_only=True):
+    """A debit as a reversal sees it: its draws in the order they were made, and what was returned."""
+
+    operation: Operation
+    draws: tuple[Entry, ...]
+    reversed: int = 0
+
+    @property
+    def amount(self) -> int:
+        return sum(draw.amount for draw in self.draws)
+
+
+class Changes(msgspec.Struct, kw_only=True):
+    """What a batch did, for the store to write. Operations carry their entries, in order."""
+
+    operations: list[tuple[Operation, list[Entry]]] = []
+    customers: list[Customer] = []
+    entitlements: list[Entitlement] = []
+    claims: list[ClaimRecord] = []
+    new_wallets: dict[WalletKey, Wallet] = {}
+    wallets: dict[WalletKey, Wallet] = {}
+    new_grants: dict[Id, Grant] = {}
+    grants: dict[Id, Grant] = {}
+    debits: dict[Id, DebitRecord] = {}
+
+
+class State(msgspec.Struct, kw_only=True):
+    """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
+
+    ``due_until`` says up to when a wallet's due grants (and the next one after them) are loaded.
+    """
+
+    customers: dict[Id, Customer | None] = {}
+    entitlements: dict[Id, Entitlement | None] = {}
+    names: dict[Name, Id | None] = {}
+    wallets: dict[WalletKey, Wallet | None] = {}
+    grant_wallets: dict[Id, WalletKey | None] = {}
+    due_until: dict[WalletKey, Instant] = {}
+    customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
+    keys: dict[tuple[Id, str, str], Operation | None] = {}
+    claims: dict[Name, ClaimRecord | None] = {}
+    debits: dict[Id, DebitRecord | None] = {}
+    changes: Changes = msgspec.field(default_factory=Changes)
+
+    def customer_id(self, book: Id, reference: Reference) -> Id | None:
+        """The id named; for an own id, what the loaded names say."""
+        if isinstance(reference, bytes):
+            return reference
+        return self.names.get((book, CUSTOMER_OWN_ID, reference))
+
+    def entitlement_id(self, book: Id, reference: Reference) -> Id | None:
+        """The id named; currencies are known without being loaded."""
+        if isinstance(reference, bytes):
+            return reference
+        if reference in currencies.MINOR_PLACES:
+            return currencies.entitlement_id(book, reference)
+        return self.names.get((book, ENTITLEMENT_CODE, reference))
+
+
+class Wanted(msgspec.Struct, kw_only=True):
+    """What ``needs`` asks a store to load. Empty when nothing is missing.
+
+    A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
+    ``wallets_due`` for every grant due by an instant and the next one after it.
+    """
+
+    names: set[Name] = set()
+    customers: set[Id] = set()
+    entitlements: set[Id] = set()
+    wallets: set[WalletKey] = set()
+    wallets_due: dict[WalletKey, Instant] = {}
+    wallets_longer: set[WalletKey] = set()
+    customer_wallets: set[Id] = set()
+    grants: set[Id] = set()
+    keys: set[tuple[Id, str, str]] = set()
+    claims: set[Name] = set()
+    debits: set[Id] = set()
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.names
+            or self.customers
+            or self.entitlements
+            or self.wallets
+            or self.wallets_due
+            or self.wallets_longer
+            or self.customer_wallets
+            or self.grants
+            or self.keys
+            or self.claims
+            or self.debits
+        )

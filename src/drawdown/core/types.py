@@ -1,0 +1,237 @@
+"""The records of the ledger: what exists, in the words of ``docs/glossary.md``.
+
+Units are whole numbers at the entitlement's scale, instants are microseconds since the Unix epoch
+in UTC, ids are the 16 bytes of a UUIDv7 (``identity``).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NewType
+
+import msgspec
+
+Id = NewType("Id", bytes)
+Units = NewType("Units", int)
+Instant = NewType("Instant", int)
+
+MetadataValue = str | int | float | bool
+Metadata = dict[str, MetadataValue]
+#: What one dialect keeps beside an object and the ledger never reads, by the dialect's name.
+Profiles = dict[str, dict[str, Any]]
+#: How an object is named from outside: a generated id, or the operator's own id or code.
+Reference = Id | str
+
+UNITS_MAX = 2**63 - 1
+GRANTS_OPEN_MAX = 10_000
+PRIORITY_MAX = 100
+PRIORITY_DEFAULT = 50
+MICROSECONDS = 1_000_000
+DAY = 86_400 * MICROSECONDS
+
+
+class Category(StrEnum):
+    """Whether somebody paid for a grant. Promotional credit burns before paid credit."""
+
+    PAID = "paid"
+    PROMOTIONAL = "promotional"
+
+
+class BurnOrder(StrEnum):
+    """Which of a wallet's grants is drawn first, after priority (``burn``)."""
+
+    SOONEST_EXPIRY = "soonest_expiry"
+    OLDEST_FIRST = "oldest_first"
+
+
+class GrantState(StrEnum):
+    """Where a grant is in its life (``lifecycle.state_of``)."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    DEPLETED = "depleted"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+
+
+class EntryKind(StrEnum):
+    """What an entry did to its grant. Each kind moves between two fixed accounts (``fold``)."""
+
+    GRANTED = "granted"
+    ACTIVATED = "activated"
+    DEBITED = "debited"
+    REVERSED = "reversed"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+
+
+class Mode(StrEnum):
+    """Which of an account's two books a key opens. They never see each other."""
+
+    TEST = "test"
+    LIVE = "live"
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose credits. ``own_id`` is the operator's name for it, unique among the book's customers."""
+
+    id: Id
+    book: Id
+    created_at: Instant
+    own_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    metadata: Metadata = {}
+    profiles: Profiles = {}
+    closed_at: Instant | None = None
+
+
+class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of credit. ``scale`` (0-10) says how many decimal places one unit is kept at."""
+
+    id: Id
+    book: Id
+    created_at: Instant
+    updated_at: Instant
+    code: str
+    name: str
+    unit: str
+    scale: int
+    burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
+    currency: str | None = None
+    expires_after_days: int | None = None
+    profiles: Profiles = {}
+    closed_at: Instant | None = None
+
+
+class CostBasis(msgspec.Struct, frozen=True):
+    """What was paid for a whole grant: units at the scale of ``currency``'s entitlement.
+
+    ``currency`` is a lower-case ISO 4217 code; None only for a promotional grant that names none.
+    """
+
+    amount: int
+    currency: str | None
+
+
+class Grant(msgspec.Struct, kw_only=True):
+    """Credit with its own effective and expiry time.
+
+    ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``, always. Active while
+    ``effective_at <= now < expires_at`` and something remains. ``expires_at`` None: never.
+    ``pending`` says that its activation has not been recorded yet. ``drawn`` stays true once any
+    debit has touched it, even when every debit was reversed.
+    """
+
+    id: Id
+    customer: Id
+    entitlement: Id
+    amount: int
+    remaining: int
+    priority: int
+    category: Category
+    effective_at: Instant
+    expires_at: Instant | None
+    recorded_at: Instant
+    created_at: Instant
+    updated_at: Instant
+    used: int = 0
+    expired: int = 0
+    voided: int = 0
+    pending: bool = False
+    drawn: bool = False
+    expired_at: Instant | None = None
+    voided_at: Instant | None = None
+    source: str = "api"
+    parent: Id | None = None
+    cost_basis: CostBasis | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+    profiles: Profiles = {}
+
+    @property
+    def due_at(self) -> Instant | None:
+        """The instant at which time alone changes this grant next; None when it never will."""
+        if self.remaining == 0:
+            return None
+        return self.effective_at if self.pending else self.expires_at
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """One customer's credit of one entitlement at ``as_of``, in units at ``scale``.
+
+    ``posted`` includes what is ``held``; ``available`` is what a debit could draw now. ``seq`` counts
+    the wallet's entries; two reads with one ``seq`` and no due grant between them are equal.
+    """
+
+    customer: Id
+    entitlement: Id
+    scale: int
+    posted: int = 0
+    held: int = 0
+    pending: int = 0
+    overage: int = 0
+    granted: int = 0
+    used: int = 0
+    expired: int = 0
+    voided: int = 0
+    seq: int = 0
+    as_of: Instant = Instant(0)
+    created_at: Instant | None = None
+    last_at: Instant | None = None
+
+    @property
+    def available(self) -> int:
+        return self.posted - self.held
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of one grant in one operation; never changed once written.
+
+    ``amount`` is positive, ``kind`` gives the direction. ``seq`` counts the wallet's entries from 1
+    without a gap. ``grant_before``/``grant_after`` are the grant's remaining credit, pending included.
+    ``at`` is when it took effect for the customer, ``recorded_at`` when it was written.
+    ``order_key`` says, for a draw, why this grant was chosen (``burn.order_key``).
+    """
+
+    customer: Id
+    entitlement: Id
+    operation: Id
+    ordinal: int
+    seq: int
+    grant: Id
+    kind: EntryKind
+    amount: int
+    posted_before: int
+    posted_after: int
+    overage_before: int
+    overage_after: int
+    grant_before: int
+    grant_after: int
+    at: Instant
+    recorded_at: Instant
+    hash: bytes = b""
+    order_key: str | None = None
+
+
+class Operation(msgspec.Struct, kw_only=True):
+    """One accepted command of one customer. ``facts`` is the command as JSON, free of any dialect.
+
+    ``changed`` is what it changed beside credit, as JSON: ``{field: [old, new]}``.
+    ``namespace`` and ``key`` are the ledger key it was asked under, if any; ``status`` and ``answer``
+    what the asker got, so that asking again gets the same. ``subject`` is the grant or debit it names.
+    """
+
+    id: Id
+    customer: Id
+    entitlement: Id
+    kind: str
+    at: Instant
+    recorded_at: Instant
+    facts: bytes
+    subject: Id | None = None
+    changed: bytes = b""
+    namespace: str | None = None
+    key: str | None = None
+    status: int = 0
+    answer: bytes = b""
