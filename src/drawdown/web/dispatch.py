@@ -1,0 +1,170 @@
+"""One dialect as an ASGI app: find the endpoint, check the key, decode, call, answer, observe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.engine.accounts import Principal
+from drawdown.engine.ledger import Ledger
+from drawdown.web.endpoints import (
+    BodyDecoder,
+    Call,
+    Context,
+    Dialect,
+    Endpoint,
+    Limits,
+    QueryDecoder,
+)
+from drawdown.web.errors import (
+    Forbidden,
+    Header,
+    TooLarge,
+    Unauthorized,
+    Unexpected,
+    WebError,
+)
+from drawdown.web.headers import Headers
+from drawdown.web.request_ids import new_request_id
+from drawdown.web.routing import Router
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: Told of every answer: the dialect's name, what is known of the request, the status, the seconds.
+Observe = Callable[[str, Context, int, float], None]
+
+log = structlog.stdlib.get_logger("drawdown.web")
+
+
+class ClientGone(Exception):
+    """The client hung up before its body was whole: there is nobody to answer."""
+
+
+def ignore(dialect: str, context: Context, status: int, seconds: float) -> None:
+    """Observes nothing."""
+
+
+class DialectApp:
+    """Serves one dialect over one ledger."""
+
+    def __init__(self, dialect: Dialect, ledger: Ledger, limits: Limits, observe: Observe) -> None:
+        self._dialect, self._ledger = dialect, ledger
+        self._body_bytes_max = limits.body_bytes_max
+        self._observe = observe
+        self._router = Router(dialect.bases, dialect.endpoints)
+        self._decoders = {
+            id(endpoint): _decoders(dialect, endpoint) for endpoint in dialect.endpoints
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        context = Context(
+            method=scope["method"],
+            path=scope["raw_path"].decode("ascii", "replace"),
+            query=scope["query_string"],
+            headers=Headers(scope["headers"]),
+            request_id=new_request_id(),
+        )
+        extra: tuple[Header, ...] = ()
+        content_type = self._dialect.content_type
+        try:
+            answer = await self._answer(context, receive)
+        except ClientGone:
+            return
+        except (LedgerError, WebError) as error:
+            answer, extra = self._refusal(error, context)
+        except Exception:
+            log.exception("unexpected error", request_id=context.request_id, path=context.path)
+            answer, extra = self._refusal(Unexpected(context.request_id), context)
+        if answer.status >= 400:
+            content_type = self._dialect.error_content_type
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"content-length", b"%d" % len(answer.body)),
+                    (b"request-id", context.request_id.encode("ascii")),
+                    *extra,
+                    *self._dialect.response_headers(context, answer),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+        self._observe(self._dialect.name, context, answer.status, time.perf_counter() - started)
+
+    async def _answer(self, context: Context, receive: Receive) -> Answer:
+        endpoint, path = self._router.find(context.method, context.path)
+        context.endpoint = endpoint
+        principal = context.principal = await self._principal(context.headers)
+        if not principal.role.allows(endpoint.role):
+            raise Forbidden(endpoint.role.value, principal.role.value)
+        call = Call(
+            ledger=self._ledger,
+            context=context,
+            endpoint=endpoint,
+            principal=principal,
+            headers=context.headers,
+            request_id=context.request_id,
+            path=path,
+        )
+        self._dialect.admit(call)
+        decode_query, decode_body = self._decoders[id(endpoint)]
+        if decode_query is not None:
+            call.query = decode_query(context.query)
+        if decode_body is not None:
+            call.body = decode_body(await self._read(context.headers, receive), context.headers)
+        return await endpoint.handler(call)
+
+    async def _principal(self, headers: Headers) -> Principal:
+        given = self._dialect.credentials(headers)
+        if given is None:
+            raise Unauthorized(given=False)
+        principal = await self._ledger.authenticate(given.secret, given.key_id)
+        if principal is None:
+            raise Unauthorized(given=True)
+        return principal
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+        """The whole body; gives up as soon as it is known to be too large."""
+        announced = headers.get("content-length")
+        if announced is not None and int(announced) > self._body_bytes_max:
+            raise TooLarge(self._body_bytes_max)
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            return self._bounded(message.get("body", b""))
+        parts, size = [], 0
+        while message["type"] == "http.request":
+            parts.append(self._bounded(message.get("body", b""), size))
+            size += len(parts[-1])
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await receive()
+        raise ClientGone
+
+    def _bounded(self, part: bytes, before: int = 0) -> bytes:
+        if before + len(part) > self._body_bytes_max:
+            raise TooLarge(self._body_bytes_max)
+        return part
+
+    def _refusal(
+        self, error: LedgerError | WebError, context: Context
+    ) -> tuple[Answer, tuple[Header, ...]]:
+        answer = self._dialect.error(error, context)
+        return answer, error.headers if isinstance(error, WebError) else ()
+
+
+def _decoders(
+    dialect: Dialect, endpoint: Endpoint
+) -> tuple[QueryDecoder | None, BodyDecoder | None]:
+    return (
+        None if endpoint.query is None else dialect.query_decoder(endpoint.query),
+        None if endpoint.body is None else dialect.body_decoder(endpoint.body),
+    )

@@ -1,0 +1,126 @@
+"""The table that a dialect is: routing, decoding, roles and documentation come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.core.types import Id, Instant
+from drawdown.engine.accounts import Principal, Role
+from drawdown.engine.ledger import Ledger
+from drawdown.web import headers as web_headers
+from drawdown.web.decoding import json_decoder, query_decoder
+from drawdown.web.errors import Header, WebError
+from drawdown.web.headers import Credentials, Headers
+
+BodyDecoder = Callable[[bytes, Headers], Any]
+QueryDecoder = Callable[[bytes], Any]
+
+
+class Context(msgspec.Struct, kw_only=True):
+    """One request as far as it is known: ``endpoint``, ``principal`` are None until found."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    request_id: str
+    endpoint: Endpoint | None = None
+    principal: Principal | None = None
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One request that may be answered. ``path`` holds the decoded path parameters by name.
+
+    ``body`` and ``query`` are of the endpoint's types, None where it has none.
+    """
+
+    ledger: Ledger
+    context: Context
+    endpoint: Endpoint
+    principal: Principal
+    headers: Headers
+    request_id: str
+    path: dict[str, str]
+    query: Any = None
+    body: Any = None
+
+    @property
+    def book(self) -> Id:
+        return self.principal.book
+
+    @property
+    def now(self) -> Instant:
+        return self.ledger.clock.now()
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. ``path`` is below the dialect's base: ``/grants/{grant}/expire``.
+
+    ``role`` is the least role that may call it. Without ``body`` no body is read; without ``query``
+    the query string is not looked at. ``answer`` and ``errors`` are for the documentation.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    role: Role
+    body: type | None = None
+    query: type | None = None
+    answer: type | None = None
+    status: int = 200
+    errors: tuple[type[LedgerError], ...] = ()
+
+
+class Dialect:
+    """What a dialect is: its table and its manners. Override what differs.
+
+    ``bases`` are the paths it is served under, without a slash at the end; the first is the
+    documented one. ``name`` is for logs and metrics.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    bases: ClassVar[tuple[str, ...]]
+    content_type: ClassVar[bytes] = b"application/json"
+    error_content_type: ClassVar[bytes] = b"application/json"
+    body_media_type: ClassVar[str] = "application/json"
+    #: Where the OpenAPI document is, below the base; open to everybody.
+    openapi_path: ClassVar[str] = "/openapi.json"
+
+    endpoints: tuple[Endpoint, ...] = ()
+
+    def credentials(self, headers: Headers) -> Credentials | None:
+        """The key that a request carries; None when it has none in a form this dialect reads."""
+        return web_headers.bearer(headers)
+
+    def admit(self, call: Call) -> None:
+        """Refuse a request for its headers (a version, an account), by raising; body unread."""
+
+    def body_decoder(self, record: type) -> BodyDecoder:
+        """How bodies of ``record`` are read; asked once per endpoint. Raises ``WebError``s."""
+        return json_decoder(record)
+
+    def query_decoder(self, record: type) -> QueryDecoder:
+        """How query strings of ``record`` are read; asked once per endpoint."""
+        return query_decoder(record)
+
+    def error(self, error: LedgerError | WebError, context: Context) -> Answer:
+        """The answer to a refusal, in the dialect's shape: one table of every class."""
+        raise AssertionError(f"{type(self).__name__} does not say how errors look")
+
+    def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
+        """Headers beside content-type, content-length and request-id, which are always there."""
+        return ()
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    body_bytes_max: int = 4 * 1024 * 1024
