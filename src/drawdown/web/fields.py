@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 
-Value = TypeVar("Value", str, int, float, bool)
+Value = TypeVar("Value", bound=str | int | float | bool)
 
 
 def amount(text: str, field: str = "amount") -> Amount:
