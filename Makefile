@@ -21,6 +21,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Prepare .venv, where .venv/bin/drawdown is the command. Once; again when a lock changes.
+	@echo "Ready: $(BIN)/drawdown"
 
 serve: $(STAMP) ## Run the server on http://127.0.0.1:8080; ARGS="--port 9000" passes options.
 	@$(BIN)/drawdown serve $(ARGS)
@@ -65,7 +66,6 @@ $(STAMP): $(LOCKS) pyproject.toml
 	@$(PIP) install --quiet --require-hashes $(addprefix --requirement ,$(LOCKS))
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
-	@echo "Ready: $(BIN)/drawdown"
 
 # Some names on the PATH are only signposts to a Python that is not there, and Debian ships Python
 # without ensurepip: so each candidate is asked, not looked up.
