@@ -1,0 +1,43 @@
+"""Dodo's manners: its table, its errors, and when its SDKs should try again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawdown.config import Config
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.dodo import errors, routes
+from drawdown.web.endpoints import Context, Dialect, QueryDecoder
+from drawdown.web.errors import BadRequest, Header, Malformed, WebError
+
+#: The vendor's SDKs send a 409 three times unless they are told not to.
+_NO_RETRY: tuple[Header, ...] = ((b"x-should-retry", b"false"),)
+
+
+class DodoDialect(Dialect):
+    name, title, bases = "dodo", "Dodo Payments credit entitlements", ("/dodo",)
+
+    def __init__(self, page_base: int) -> None:
+        self.endpoints = routes.endpoints(page_base)
+
+    def query_decoder(self, record: type) -> QueryDecoder:
+        decode = super().query_decoder(record)
+
+        def decode_query(raw: bytes) -> Any:
+            try:
+                return decode(raw)
+            except (BadRequest, Malformed) as error:
+                raise errors.QueryInvalid(str(error)) from None
+
+        return decode_query
+
+    def error(self, error: LedgerError | WebError, context: Context) -> Answer:
+        return errors.answer(error)
+
+    def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
+        return _NO_RETRY if answer.status == 409 else ()
+
+
+def build(config: Config) -> Dialect:
+    return DodoDialect(config.dodo_page_base)

@@ -1,0 +1,127 @@
+"""Every refusal in Dodo's shape: ``{"code": ..., "message": ...}`` with the vendor's codes.
+
+Dodo publishes the codes, not the status of each. ``INSUFFICIENT_CREDIT_BALANCE`` and
+``IDEMPOTENCY_KEY_ALREADY_EXISTS`` are ours: it has none for these. All are in
+``docs/dialects/dodo.md``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from drawdown.core import errors as core
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.dodo.wire import Error
+from drawdown.web import errors as web
+from drawdown.web.errors import BadRequest, WebError
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ParameterInvalid(BadRequest):
+    """An id in the path that nothing can have."""
+
+
+class QueryInvalid(WebError):
+    """A query parameter that breaks a rule, is unknown, or cannot be read."""
+
+    status = 422
+
+
+class NoBalance(WebError):
+    """Both exist, and the customer has never had credit of this entitlement."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The customer has no balance of this credit entitlement yet: grant some first."
+        )
+
+
+class TooManyPairs(BadRequest):
+    """More metadata than the vendor takes."""
+
+
+class UnsupportedCurrency(BadRequest):
+    """Not on the vendor's list."""
+
+
+class Row(NamedTuple):
+    """``message`` stands for the error's own words where these are not Dodo's, with its fields."""
+
+    status: int
+    code: str
+    message: str | None = None
+
+
+_BODY = "INVALID_REQUEST_BODY"
+_ACTION = "UNSUPPORTED_ACTION"
+
+ROWS: dict[type[LedgerError | WebError], Row] = {
+    core.CustomerNotFound: Row(404, "NOT_FOUND", "There is no customer with this id."),
+    core.EntitlementNotFound: Row(404, "NOT_FOUND", "There is no credit entitlement with this id."),
+    core.GrantNotFound: Row(404, "NOT_FOUND", "There is no credit grant with this id."),
+    core.DebitNotFound: Row(404, "NOT_FOUND", "There is no ledger entry with this id."),
+    core.FieldInvalid: Row(422, _BODY),
+    core.AmountTooFine: Row(
+        422,
+        _BODY,
+        "{field} must have at most {scale} decimal places, the credit entitlement's precision.",
+    ),
+    core.AmountTooLarge: Row(
+        422, _BODY, "{field} must stay within what this credit entitlement can hold, {maximum}."
+    ),
+    core.AmountNotPositive: Row(422, _BODY),
+    core.ExpiryNotInFuture: Row(422, _BODY),
+    core.ExpiryBeforeEffective: Row(422, _BODY),
+    core.InsufficientCredit: Row(
+        400, "INSUFFICIENT_CREDIT_BALANCE", "The debit takes {needed}, {available} is available."
+    ),
+    core.KeyReused: Row(409, "IDEMPOTENCY_KEY_ALREADY_EXISTS"),
+    core.KeyInUse: Row(
+        409, "IDEMPOTENCY_KEY_ALREADY_EXISTS", "Idempotency key already exists: {key}."
+    ),
+    core.AlreadyExists: Row(
+        409,
+        "CREDIT_ENTITLEMENT_NAME_ALREADY_EXISTS",
+        "A credit entitlement with this {field} already exists: {value}.",
+    ),
+    core.CustomerClosed: Row(400, _ACTION),
+    core.EntitlementClosed: Row(
+        410, "CREDIT_ENTITLEMENT_IS_DELETED", "The credit entitlement has already been deleted."
+    ),
+    core.GrantExpired: Row(400, _ACTION),
+    core.GrantVoided: Row(400, _ACTION),
+    core.GrantUsed: Row(400, _ACTION),
+    core.GrantHeld: Row(400, _ACTION),
+    core.ReversalTooLarge: Row(400, _ACTION),
+    core.TooManyGrants: Row(400, _ACTION),
+    web.Malformed: Row(400, _BODY),
+    web.BadRequest: Row(422, _BODY),
+    web.UnknownField: Row(422, _BODY),
+    web.MissingField: Row(422, _BODY),
+    ParameterInvalid: Row(422, "INVALID_REQUEST_PARAMETERS"),
+    QueryInvalid: Row(422, "INVALID_QUERY_PARAMS"),
+    NoBalance: Row(404, "NOT_FOUND"),
+    TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
+    UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
+    web.Unauthorized: Row(401, "UNAUTHORIZED"),
+    web.Forbidden: Row(403, "UNAUTHORIZED"),
+    web.UnknownUrl: Row(404, "NOT_FOUND"),
+    web.MethodNotAllowed: Row(405, _ACTION),
+    web.TooLarge: Row(413, _BODY),
+    web.Unavailable: Row(503, "INTERNAL_SERVER_ERROR"),
+    web.Unexpected: Row(500, "INTERNAL_SERVER_ERROR"),
+}
+
+
+def answer(error: LedgerError | WebError) -> Answer:
+    row = ROWS[type(error)]
+    message = str(error)
+    if row.message is not None and isinstance(error, LedgerError):
+        message = row.message.format(**error.fields)
+    return Answer(status=row.status, body=_encode(Error(row.code, message)))

@@ -1,0 +1,142 @@
+"""Records of the ledger as Dodo shows them. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core import amounts, identity, types
+from drawdown.core.lifecycle import state_of
+from drawdown.core.requests import Accepted
+from drawdown.core.times import text_of
+from drawdown.core.types import GrantState, Id, Instant, Metadata
+from drawdown.dialects.dodo.reading import PROFILE
+from drawdown.dialects.dodo.wire import (
+    Balance,
+    CreditEntitlement,
+    Customer,
+    CustomerProfile,
+    EntitlementProfile,
+    EntryType,
+    Grant,
+    GrantStatus,
+    LedgerEntry,
+)
+
+#: What each status lists; together they list every grant that Dodo shows, each once. Dodo has no
+#: word for a voided grant: it lost its credit to something other than use, so it is shown as
+#: expired. A pending grant is not shown at all.
+STATES: dict[GrantStatus, frozenset[GrantState]] = {
+    GrantStatus.ACTIVE: frozenset({GrantState.ACTIVE}),
+    GrantStatus.DEPLETED: frozenset({GrantState.DEPLETED}),
+    GrantStatus.EXPIRED: frozenset({GrantState.EXPIRED, GrantState.VOIDED}),
+}
+SHOWN = frozenset[GrantState]().union(*STATES.values())
+
+
+def customer_id(found: types.Customer) -> str:
+    """The operator's own id for the customer, if it has one."""
+    return found.own_id or identity.spell("cus_", found.id)
+
+
+def entitlement_id(found: Id) -> str:
+    return identity.spell("cde_", found)
+
+
+def business_id(account: Id) -> str:
+    return identity.spell("bus_", account)
+
+
+def customer(found: types.Customer, account: Id) -> Customer:
+    profile = msgspec.convert(found.profiles.get(PROFILE, {}), CustomerProfile)
+    return Customer(
+        customer_id=customer_id(found),
+        business_id=business_id(account),
+        name=found.name or "",
+        email=found.email or "",
+        created_at=text_of(found.created_at),
+        phone_number=profile.phone_number,
+        metadata=found.metadata,
+        preferred_locale=profile.preferred_locale,
+    )
+
+
+def entitlement(found: types.Entitlement, account: Id) -> CreditEntitlement:
+    profile = msgspec.convert(found.profiles.get(PROFILE, {}), EntitlementProfile)
+    return CreditEntitlement(
+        id=entitlement_id(found.id),
+        business_id=business_id(account),
+        name=found.name,
+        unit=found.unit,
+        precision=found.scale,
+        expires_after_days=found.expires_after_days,
+        created_at=text_of(found.created_at),
+        updated_at=text_of(found.updated_at),
+        **msgspec.structs.asdict(profile),
+    )
+
+
+def balance(found: types.Balance, owner: types.Customer, created_at: Instant) -> Balance:
+    """``balance`` is what is posted, which includes what is held.
+
+    The ledger knows a wallet by its customer and entitlement; the row's id follows from these two.
+    """
+    last_at = created_at if found.last_at is None else found.last_at
+    return Balance(
+        id=identity.spell("ccb_", identity.derive(owner.id, f"balance:{found.entitlement.hex()}")),
+        customer_id=customer_id(owner),
+        credit_entitlement_id=entitlement_id(found.entitlement),
+        balance=amounts.render(found.posted, found.scale),
+        overage=amounts.render(found.overage, found.scale),
+        created_at=text_of(created_at),
+        updated_at=text_of(last_at),
+        last_transaction_at=text_of(last_at),
+    )
+
+
+def grant(found: types.Grant, owner: types.Customer, scale: int, now: Instant) -> Grant:
+    """Every grant of this release was issued by an API: none was rolled over or sold."""
+    return Grant(
+        id=identity.spell("cgr_", found.id),
+        credit_entitlement_id=entitlement_id(found.entitlement),
+        customer_id=customer_id(owner),
+        source_type="api",
+        source_id=None,
+        initial_amount=amounts.render(found.amount, scale),
+        remaining_amount=amounts.render(found.remaining, scale),
+        rollover_count=0,
+        is_expired=state_of(found, now) in STATES[GrantStatus.EXPIRED],
+        is_rolled_over=False,
+        parent_grant_id=None if found.parent is None else identity.spell("cgr_", found.parent),
+        expires_at=None if found.expires_at is None else text_of(found.expires_at),
+        metadata=found.metadata,
+        created_at=text_of(found.created_at),
+        updated_at=text_of(found.updated_at),
+    )
+
+
+def ledger_entry(
+    accepted: Accepted, entry_type: EntryType, reason: str | None, metadata: Metadata
+) -> LedgerEntry:
+    """One row for the whole operation. ``grant_id`` is null when it drew on several grants."""
+    operation, entries = accepted.operation, accepted.entries
+    owner, entitlement = accepted.customer, accepted.entitlement
+    assert operation is not None
+    assert owner is not None
+    assert entitlement is not None
+    first, last, scale = entries[0], entries[-1], entitlement.scale
+    return LedgerEntry(
+        id=identity.spell("cle_", operation.id),
+        customer_id=customer_id(owner),
+        credit_entitlement_id=entitlement_id(entitlement.id),
+        entry_type=entry_type,
+        amount=amounts.render(accepted.amount, scale),
+        is_credit=entry_type is EntryType.CREDIT,
+        balance_before=amounts.render(first.posted_before, scale),
+        balance_after=amounts.render(last.posted_after, scale),
+        overage_before=amounts.render(first.overage_before, scale),
+        overage_after=amounts.render(last.overage_after, scale),
+        grant_id=identity.spell("cgr_", first.grant) if len(entries) == 1 else None,
+        reason=reason,
+        metadata=metadata,
+        created_at=text_of(operation.at),
+    )
