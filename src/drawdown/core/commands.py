@@ -62,7 +62,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     category: Category | None = None
     effective_at: Instant | None = None
-    expires_at: Instant | None | msgspec.UnsetType = msgspec.UNSET
+    expires_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     cost_basis: Money | None = None
     name: str | None = None
     metadata: Metadata = {}
@@ -111,7 +111,7 @@ class AmendGrant(msgspec.Struct, frozen=True, kw_only=True):
     """Change a living grant's expiry (None: never), and merge metadata (a None value deletes its key)."""
 
     grant: Id
-    expires_at: Instant | None | msgspec.UnsetType = msgspec.UNSET
+    expires_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     metadata: dict[str, str | int | float | bool | None] = {}
     clear_metadata: bool = False
 

@@ -128,7 +128,9 @@ class Context(msgspec.Struct):
     def finish(self, posting: Posting, amount: int = 0, grant: Grant | None = None) -> Accepted:
         """Hand the operation over to be stored; from here on it has happened."""
         self.wallet.last_at = max(self.wallet.last_at, self.at)
-        self.state.changes.wallets[self.key] = self.wallet
+        changes = self.state.changes
+        if self.key not in changes.drawn_wallets:
+            changes.wallets[self.key] = self.wallet
         posting.commit()
         key = self.request.key
         if key is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
@@ -32,10 +33,16 @@ from drawdown.core.state import (
 from drawdown.core.types import Entitlement, Id, Instant, Reference
 
 
+class Demand(msgspec.Struct):
+    """What a batch draws from each wallet, and which wallets it also corrects."""
+
+    draws: dict[WalletKey, list[tuple[Request, Amount]]] = {}
+    corrected: set[WalletKey] = set()
+
+
 def needs(batch: Sequence[Request], state: State) -> Wanted:
     """What of ``batch`` cannot be decided yet: first the named rows, then what those name, then grants."""
-    wanted = Wanted()
-    demand: defaultdict[WalletKey, list[tuple[Request, Amount]]] = defaultdict(list)
+    wanted, demand = Wanted(), Demand()
     for request in batch:
         if request.claim is not None:
             _claim((request.book, request.claim.space, request.claim.key), state, wanted)
@@ -43,9 +50,9 @@ def needs(batch: Sequence[Request], state: State) -> Wanted:
         if isinstance(command, Debit | IssueGrant | Settle):
             _wallet_command(request, command, state, wanted, demand)
         elif isinstance(command, ExpireGrant | VoidGrant | AmendGrant):
-            _grant(request, command.grant, state, wanted)
+            _grant(request, command.grant, state, wanted, demand)
         elif isinstance(command, ReverseDebit):
-            _debit(request, command.debit, state, wanted)
+            _debit(request, command.debit, state, wanted, demand)
         elif isinstance(command, CreateCustomer):
             _names(((request.book, CUSTOMER_OWN_ID, command.own_id),), state, wanted)
         else:
@@ -78,7 +85,7 @@ def _wallet_command(
     command: Debit | IssueGrant | Settle,
     state: State,
     wanted: Wanted,
-    demand: defaultdict[WalletKey, list[tuple[Request, Amount]]],
+    demand: Demand,
 ) -> None:
     customer = _customer(request, command.customer, state, wanted)
     entitlement = _entitlement(request.book, command.entitlement, state, wanted)
@@ -90,7 +97,7 @@ def _wallet_command(
         _every_wallet(request, customer, state, wanted)
     wallet = _wallet(request, (customer, entitlement), state, wanted)
     if wallet is not None and isinstance(command, Debit):
-        demand[(customer, entitlement)].append((request, command.amount))
+        demand.draws.setdefault((customer, entitlement), []).append((request, command.amount))
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
@@ -149,7 +156,7 @@ def _every_wallet(request: Request, customer: Id, state: State, wanted: Wanted) 
         _wallet(request, key, state, wanted)
 
 
-def _grant(request: Request, grant: Id, state: State, wanted: Wanted) -> None:
+def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: Demand) -> None:
     """A grant named by its id brings its wallet, its customer and its entitlement."""
     if grant not in state.grant_wallets:
         wanted.grants.add(grant)
@@ -162,12 +169,13 @@ def _grant(request: Request, grant: Id, state: State, wanted: Wanted) -> None:
     if customer is None:
         return
     _key(request, customer, state, wanted)
+    demand.corrected.add(key)
     wallet = _wallet(request, key, state, wanted)
     if wallet is not None and grant not in wallet.grants:
         wanted.grants.add(grant)
 
 
-def _debit(request: Request, debit: Id, state: State, wanted: Wanted) -> None:
+def _debit(request: Request, debit: Id, state: State, wanted: Wanted, demand: Demand) -> None:
     """A debit named by its id brings the grants it drew on."""
     if debit not in state.debits:
         wanted.debits.add(debit)
@@ -175,14 +183,16 @@ def _debit(request: Request, debit: Id, state: State, wanted: Wanted) -> None:
     record = state.debits[debit]
     if record is not None:
         for draw in record.draws:
-            _grant(request, draw.grant, state, wanted)
+            _grant(request, draw.grant, state, wanted, demand)
 
 
-def _enough_grants(
-    demand: dict[WalletKey, list[tuple[Request, Amount]]], state: State, wanted: Wanted
-) -> None:
-    """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws."""
-    for key, draws in demand.items():
+def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
+    """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws.
+
+    Where the batch also ends or changes grants of the wallet, the loaded ones may not be those drawn:
+    then all of them are asked for.
+    """
+    for key, draws in demand.draws.items():
         wallet, entitlement = state.wallets[key], state.entitlements.get(key[1])
         if wallet is None or wallet.whole or key in wanted.wallets_due:
             continue
@@ -190,7 +200,8 @@ def _enough_grants(
         total = sum(_units(amount, scale) for _, amount in draws)
         payable = min(total, wallet.posted)
         instants = {_valid_at(request, wallet) for request, _ in draws}
-        if not all(wallet.covers(payable, valid_at) for valid_at in instants):
+        covered = all(wallet.covers(payable, valid_at) for valid_at in instants)
+        if key in demand.corrected or not covered:
             wanted.wallets_longer.add(key)
 
 

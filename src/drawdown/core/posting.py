@@ -58,8 +58,16 @@ def post(
     wallet.chain = chain.link(wallet.chain, entry)
     msgspec.structs.force_setattr(entry, "hash", wallet.chain)
     posting.entries.append(entry)
-    posting.changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
-    posting.changes.grants[grant.id] = grant
+    _touch(posting.changes, wallet, grant, kind)
+
+
+def _touch(changes: Changes, wallet: Wallet, grant: Grant, kind: EntryKind) -> None:
+    """Note what must be written: of a drawn wallet or grant only what a draw changes."""
+    drawn = kind is EntryKind.DEBITED
+    wallets = changes.drawn_wallets if drawn else changes.wallets
+    wallets[(wallet.customer, wallet.entitlement)] = wallet
+    grants = changes.drawn_grants if drawn and grant.remaining > 0 else changes.grants
+    grants[grant.id] = grant
 
 
 def _move(wallet: Wallet, grant: Grant, kind: EntryKind, amount: int) -> None:

@@ -207,6 +207,7 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     valid_at = at if command.valid_at is None else command.valid_at
     draws, shortfall = burn.split(wallet.queue, units, valid_at)
     if shortfall:
+        assert wallet.whole or units > wallet.posted, "needs must load every grant a debit may draw"
         raise insufficient(units, _payable(wallet, valid_at), entitlement.scale)
     posting.draw(started, wallet, draws, at)
     return context.finish(started, units)

@@ -123,7 +123,11 @@ class DebitRecord(msgspec.Struct, kw_only=True):
 
 
 class Changes(msgspec.Struct, kw_only=True):
-    """What a batch did, for the store to write. Operations carry their entries, in order."""
+    """What a batch did, for the store to write. Operations carry their entries, in order.
+
+    A drawn wallet differs in posted, used, open grants, seq, chain and last_at at most, a drawn grant in
+    remaining and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
+    """
 
     operations: list[tuple[Operation, list[Entry]]] = []
     customers: list[Customer] = []
@@ -131,8 +135,10 @@ class Changes(msgspec.Struct, kw_only=True):
     claims: list[ClaimRecord] = []
     new_wallets: dict[WalletKey, Wallet] = {}
     wallets: dict[WalletKey, Wallet] = {}
+    drawn_wallets: dict[WalletKey, Wallet] = {}
     new_grants: dict[Id, Grant] = {}
     grants: dict[Id, Grant] = {}
+    drawn_grants: dict[Id, Grant] = {}
     debits: dict[Id, DebitRecord] = {}
 
 

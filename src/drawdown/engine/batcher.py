@@ -1,0 +1,171 @@
+"""Gathers waiting requests into one transaction.
+
+While one transaction commits, arriving requests gather into the next: no timer, nothing to tune, at most
+``BATCH_MAX`` at a time so that one large batch cannot stall single debits. If a transaction fails, its
+requests run one by one, and only the culprit errs. A caller that goes away undoes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from drawdown.core.commands import Command
+from drawdown.core.errors import KeyReused, LedgerError
+from drawdown.core.needs import needs
+from drawdown.core.plan import keep_answer, plan
+from drawdown.core.requests import (
+    Accepted,
+    Answer,
+    Claim,
+    LedgerKey,
+    Replayed,
+    Request,
+)
+from drawdown.core.state import State
+from drawdown.core.types import Id
+from drawdown.engine.ports import Clock, Ids, Store, StoreUnavailable
+
+BATCH_MAX = 256
+WAITING_MAX = 20_000
+
+Render = Callable[[Accepted], Answer]
+Refuse = Callable[[LedgerError], Answer]
+
+
+class Submission(msgspec.Struct, kw_only=True):
+    """One command on its way: how its answer is written, and who waits for it."""
+
+    book: Id
+    command: Command
+    render: Render
+    key: LedgerKey | None = None
+    claim: Claim | None = None
+    refuse: Refuse | None = None
+    waiter: asyncio.Future[Answer]
+
+
+class BatchObserver:
+    """Is told of every batch. The metrics override what they count."""
+
+    def committed(self, size: int, seconds: float) -> None:
+        """``size`` requests were stored in one transaction, which took ``seconds``."""
+
+    def failed(self, error: BaseException) -> None:
+        """A transaction failed; its requests are tried one by one."""
+
+
+class Batcher:
+    """The one writer of a process. ``run`` must be running for ``submit`` to be answered."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._observer = observer
+        self._waiting: deque[Submission] = deque()
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="drawdown-batcher")
+
+    async def close(self) -> None:
+        """Finish everything that was accepted, then stop."""
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+
+    async def submit(self, submission: Submission) -> Answer:
+        """Wait for one command's answer. Raises ``LedgerError`` when it is refused."""
+        self.enqueue((submission,))
+        return await asyncio.shield(submission.waiter)
+
+    def enqueue(self, submissions: Sequence[Submission]) -> None:
+        if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:
+            raise StoreUnavailable("The server is closing or has too much to do; try again.")
+        self._waiting.extend(submissions)
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            size = min(len(self._waiting), BATCH_MAX)
+            await self._carry_out([self._waiting.popleft() for _ in range(size)])
+
+    async def _carry_out(self, batch: list[Submission]) -> None:
+        try:
+            answers = await self._transact(batch)
+        except Exception as error:  # whatever failed, each of the others still gets its chance
+            self._observer.failed(error)
+            if len(batch) == 1:
+                _settle_waiter(batch[0].waiter, error)
+                return
+            for submission in batch:
+                await self._carry_out([submission])
+            return
+        for submission, answer in zip(batch, answers, strict=True):
+            _settle_waiter(submission.waiter, answer)
+
+    async def _transact(self, batch: list[Submission]) -> list[Answer | LedgerError]:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        requests = [self._request(submission) for submission in batch]
+        async with self._store.transaction() as transaction:
+            state = transaction.state
+            while wanted := needs(requests, state):
+                await transaction.load(wanted)
+            answers = [
+                _decide(submission, request, state)
+                for submission, request in zip(batch, requests, strict=True)
+            ]
+            await transaction.write()
+        self._observer.committed(len(batch), loop.time() - started)
+        return answers
+
+    def _request(self, submission: Submission) -> Request:
+        now = self._clock.now()
+        return Request(
+            book=submission.book,
+            command=submission.command,
+            id=self._ids.new(),
+            at=now,
+            recorded_at=now,
+            key=submission.key,
+            claim=submission.claim,
+        )
+
+
+def _decide(submission: Submission, request: Request, state: State) -> Answer | LedgerError:
+    """Decide one request and write its answer, while the records are as the decision left them."""
+    outcome = plan(request, state)
+    if isinstance(outcome, Replayed):
+        return outcome.answer
+    if isinstance(outcome, Accepted):
+        answer = submission.render(outcome)
+    elif submission.refuse is None or isinstance(outcome.error, KeyReused):
+        return outcome.error
+    else:
+        answer = submission.refuse(outcome.error)
+    keep_answer(request, outcome, answer, state)
+    return answer
+
+
+def _settle_waiter(waiter: asyncio.Future[Answer], result: Answer | Exception) -> None:
+    if waiter.done():
+        return
+    if isinstance(result, Exception):
+        waiter.set_exception(result)
+        waiter.exception()  # a caller that has gone away need not collect it
+    else:
+        waiter.set_result(result)

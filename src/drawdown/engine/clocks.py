@@ -1,0 +1,39 @@
+"""Real time and fresh ids; and a clock that stands still until it is told, for tests and simulations."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from drawdown.core import identity
+from drawdown.core.types import Id, Instant
+
+
+class SystemClock:
+    """The wall clock, in microseconds."""
+
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1000)
+
+
+class ManualClock:
+    """A clock that moves only when it is set."""
+
+    def __init__(self, now: Instant) -> None:
+        self.instant = now
+
+    def now(self) -> Instant:
+        return self.instant
+
+
+class TimeOrderedIds:
+    """UUIDv7s that rise within this process: 48 bits of milliseconds and 12 of a fraction of one."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def new(self, slot: int | None = None) -> Id:
+        stamp = max((time.time_ns() << 12) // 1_000_000, self._last + 1)
+        self._last = stamp
+        where = secrets.randbelow(identity.SLOTS) if slot is None else slot
+        return identity.compose(stamp >> 12, stamp & 0xFFF, secrets.randbits(48), where)

@@ -1,0 +1,354 @@
+"""The only door to the ledger, for HTTP, the command line and jobs.
+
+Every call begins with a book; what belongs to another book is not there. Amounts are whole units at the
+entitlement's scale. A write is on disk when it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import msgspec
+
+from drawdown.core import currencies, invariants, lifecycle
+from drawdown.core.commands import Command, Settle
+from drawdown.core.context import written
+from drawdown.core.errors import (
+    CustomerNotFound,
+    DebitNotFound,
+    EntitlementNotFound,
+    GrantNotFound,
+    LedgerError,
+)
+from drawdown.core.fold import Fault, fold
+from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
+from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
+from drawdown.core.types import (
+    Balance,
+    Customer,
+    Entitlement,
+    Entry,
+    Grant,
+    GrantState,
+    Id,
+    Operation,
+    Reference,
+)
+from drawdown.engine.accounts import Accounts, Principal
+from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
+from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
+from drawdown.engine.ports import Clock, GrantFilter, Ids, Store
+
+Asked = tuple[Command, Render, LedgerKey | None]
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """A debit as it stands: its operation and draws, and how many units of it were reversed since."""
+
+    operation: Operation
+    entries: tuple[Entry, ...]
+    customer: Customer
+    entitlement: Entitlement
+    amount: int
+    reversed: int
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """How far ``verify`` has come: wallets done of all, and entries seen; totals by entitlement code."""
+
+    wallets: int
+    wallets_total: int
+    entries: int
+    totals: dict[str, Totals]
+
+
+class Totals(msgspec.Struct, kw_only=True):
+    """The accounts of one entitlement over all its wallets, in units at ``scale``."""
+
+    scale: int
+    granted: int = 0
+    posted: int = 0
+    pending: int = 0
+    used: int = 0
+    expired: int = 0
+    voided: int = 0
+
+
+class Ledger:
+    """One ledger over one store. ``open`` before the first write, ``close`` at the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        observer: BatchObserver | None = None,
+        claims_kept_days: int = CLAIMS_KEPT_DAYS,
+    ) -> None:
+        self.clock = clock
+        self.accounts = Accounts(store, clock, ids)
+        self._store = store
+        self._batcher = Batcher(store, clock, ids, observer or BatchObserver())
+        self._jobs = Jobs(store, clock, self.accounts, self._settle, claims_kept_days)
+
+    def open(self, *, jobs: bool = True) -> None:
+        """Begin to take writes; ``jobs``: and to do what time makes due."""
+        self._batcher.start()
+        if jobs:
+            self._jobs.start()
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the store."""
+        await self._jobs.close()
+        await self._batcher.close()
+        await self._store.close()
+
+    async def ready(self) -> None:
+        """Raises ``StoreUnavailable`` when the database does not answer."""
+        await self._store.ready()
+
+    async def authenticate(self, secret: str, key_id: str | None = None) -> Principal | None:
+        return await self.accounts.authenticate(secret, key_id)
+
+    # Writes --------------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        book: Id,
+        command: Command,
+        render: Render,
+        *,
+        key: LedgerKey | None = None,
+        claim: Claim | None = None,
+        refuse: Refuse | None = None,
+    ) -> Answer:
+        """Carry out one command and answer what ``render`` writes, or what was answered before.
+
+        ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
+        Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
+        """
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        submission = Submission(
+            book=book,
+            command=command,
+            render=render,
+            key=key,
+            claim=claim,
+            refuse=refuse if claim is not None else None,
+            waiter=waiter,
+        )
+        return await self._batcher.submit(submission)
+
+    async def submit_many(self, book: Id, asked: Sequence[Asked]) -> list[Answer | BaseException]:
+        """Carry out many commands in their order, each for itself. A refusal stands in its place.
+
+        They enter the queue piece by piece, so that others' commands come in between.
+        """
+        answers: list[Answer | BaseException] = []
+        for start in range(0, len(asked), BATCH_MAX):
+            loop = asyncio.get_running_loop()
+            piece = [
+                Submission(
+                    book=book,
+                    command=command,
+                    render=render,
+                    key=key,
+                    waiter=loop.create_future(),
+                )
+                for command, render, key in asked[start : start + BATCH_MAX]
+            ]
+            self._batcher.enqueue(piece)
+            waiters = [asyncio.shield(submission.waiter) for submission in piece]
+            answers.extend(await asyncio.gather(*waiters, return_exceptions=True))
+        return answers
+
+    async def apply(self, book: Id, command: Command) -> Accepted:
+        """Carry out one command and return what came of it. Raises ``LedgerError`` when refused."""
+        kept: list[Accepted] = []
+
+        def render(accepted: Accepted) -> Answer:
+            kept.append(accepted)
+            return Answer(status=200, body=b"")
+
+        await self.submit(book, command, render)
+        return kept[-1]
+
+    async def _settle(self, book: Id, command: Settle) -> object:
+        return await self.submit(book, command, lambda _: Answer(status=200, body=b""))
+
+    # Reads ---------------------------------------------------------------------------------------
+
+    async def customer(self, book: Id, reference: Reference) -> Customer:
+        """Raises ``CustomerNotFound``."""
+        found: Id | None
+        if isinstance(reference, str):
+            found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+        else:
+            found = reference
+        customer = None if found is None else await self._store.find_customer(found)
+        if customer is None or customer.book != book:
+            raise CustomerNotFound(written(reference))
+        return customer
+
+    async def entitlement(self, book: Id, reference: Reference) -> Entitlement:
+        """By id or code; currencies are always there. Raises ``EntitlementNotFound``."""
+        found: Id | None
+        if not isinstance(reference, str):
+            found = reference
+        elif reference in currencies.MINOR_PLACES:
+            found = currencies.entitlement_id(book, reference)
+        else:
+            found = await self._store.find_name(book, ENTITLEMENT_CODE, reference)
+        entitlement = None if found is None else await self._store.find_entitlement(found)
+        if entitlement is not None and entitlement.book == book:
+            return entitlement
+        code = None if found is None else currencies.codes_by_id(book).get(found)
+        if code is None:
+            raise EntitlementNotFound(written(reference))
+        return currencies.entitlement(book, code, self.clock.now())
+
+    async def customers(self, book: Id, *, after: Id | None = None, limit: int) -> list[Customer]:
+        """Newest first; ``after``: older than that id."""
+        return await self._store.list_customers(book, after, limit)
+
+    async def entitlements(
+        self, book: Id, *, after: Id | None = None, limit: int
+    ) -> list[Entitlement]:
+        """Newest first; a currency is listed once the book has had a grant in it."""
+        return await self._store.list_entitlements(book, after, limit)
+
+    async def grant(self, book: Id, grant: Id) -> Grant:
+        """The grant as it is now. Raises ``GrantNotFound``."""
+        found = await self._store.find_grant(grant)
+        owner = None if found is None else await self._store.find_customer(found.customer)
+        if found is None or owner is None or owner.book != book:
+            raise GrantNotFound(written(grant))
+        return lifecycle.settled(found, self.clock.now())
+
+    async def grants(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        states: Collection[GrantState] = (),
+        monetary: bool = False,
+        after: Id | None = None,
+        before: Id | None = None,
+        offset: int = 0,
+        limit: int,
+    ) -> list[Grant]:
+        """Grants as they are now, newest first (``ports.GrantFilter``).
+
+        Raises ``CustomerNotFound`` and ``EntitlementNotFound``.
+        """
+        now = self.clock.now()
+        found = await self._store.list_grants(
+            GrantFilter(
+                book=book,
+                now=now,
+                limit=limit,
+                customer=None if customer is None else (await self.customer(book, customer)).id,
+                entitlement=(
+                    None if entitlement is None else (await self.entitlement(book, entitlement)).id
+                ),
+                states=frozenset(states),
+                monetary=monetary,
+                after=after,
+                before=before,
+                offset=offset,
+            )
+        )
+        return [lifecycle.settled(grant, now) for grant in found]
+
+    async def outstanding(self, book: Id, customer: Reference) -> list[Grant]:
+        """What a customer has left, pending grants included, in burn-down order per entitlement."""
+        owner = await self.customer(book, customer)
+        now = self.clock.now()
+        found = await self._store.outstanding_grants(owner.id)
+        settled = (lifecycle.settled(grant, now) for grant in found)
+        return [grant for grant in settled if grant.remaining > 0]
+
+    async def balance(self, book: Id, customer: Reference, entitlement: Reference) -> Balance:
+        """The wallet as it is now; zeros, and no ``created_at``, when it was never used."""
+        owner = await self.customer(book, customer)
+        kind = await self.entitlement(book, entitlement)
+        now = self.clock.now()
+        found = await self._store.find_balance(owner.id, kind.id, now)
+        if found is None:
+            return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
+        balance, due = found
+        settled = lifecycle.settled_balance(balance, due, max(now, balance.as_of))
+        return msgspec.structs.replace(settled, scale=kind.scale)
+
+    async def debit(self, book: Id, debit: Id) -> Spent:
+        """Raises ``DebitNotFound``."""
+        found = await self._store.find_debit(debit)
+        owner = None
+        if found is not None:
+            owner = await self._store.find_customer(found.operation.customer)
+        if found is None or owner is None or owner.book != book:
+            raise DebitNotFound(written(debit))
+        return Spent(
+            operation=found.operation,
+            entries=found.entries,
+            customer=owner,
+            entitlement=await self.entitlement(book, found.operation.entitlement),
+            amount=sum(entry.amount for entry in found.entries),
+            reversed=found.reversed,
+        )
+
+    async def entries(
+        self,
+        book: Id,
+        customer: Reference,
+        entitlement: Reference | None = None,
+        *,
+        after: int | None = None,
+        limit: int,
+    ) -> tuple[list[Entry], int | None]:
+        """A customer's entries, wallet by wallet, newest first; and where the next page goes on.
+
+        What is due is recorded first, so that the list is complete.
+        """
+        owner = await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        if after is None:
+            await self._settle_due(book, owner.id)
+        return await self._store.walk_entries(
+            owner.id, None if kind is None else kind.id, after, limit
+        )
+
+    async def _settle_due(self, book: Id, customer: Id) -> None:
+        for entitlement in await self._store.due_entitlements(customer, self.clock.now()):
+            await self._settle(book, Settle(customer=customer, entitlement=entitlement))
+
+    # Audit ---------------------------------------------------------------------------------------
+
+    async def verify(self) -> AsyncIterator[Verified]:
+        """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
+
+        Checks the chain, the invariants, double entry, and that no entry or operation stands alone.
+        """
+        total = await self._store.count_wallets()
+        wallets = entries = 0
+        totals: dict[str, Totals] = {}
+        async for wallet in self._store.audit():
+            where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
+            try:
+                folded = fold(wallet.entries)
+                invariants.check_wallet(folded, wallet, wallet.grants)
+            except Fault as fault:
+                raise Fault(f"{where}: {fault}") from None
+            sums = totals.setdefault(wallet.code or "?", Totals(scale=wallet.scale))
+            for account in ("granted", *invariants.ACCOUNTS):
+                setattr(sums, account, getattr(sums, account) + getattr(folded, account))
+            wallets, entries = wallets + 1, entries + len(wallet.entries)
+            yield Verified(wallets=wallets, wallets_total=total, entries=entries, totals=totals)
+        fault_found = await self._store.find_fault(entries)
+        if fault_found is not None:
+            raise Fault(fault_found)
+
+
+__all__ = ["Ledger", "LedgerError", "Spent", "Totals", "Verified"]

@@ -1,0 +1,144 @@
+"""What the engine asks of the world: a store, a clock and fresh ids."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from drawdown.core.state import State, Wanted
+from drawdown.core.types import (
+    Balance,
+    Customer,
+    Entitlement,
+    Entry,
+    Grant,
+    GrantState,
+    Id,
+    Instant,
+    Operation,
+)
+from drawdown.engine.accounts import Account, ApiKey
+
+
+class StoreUnavailable(Exception):
+    """The database does not answer now; asking again later may help. Nothing was stored."""
+
+
+class Clock(Protocol):
+    def now(self) -> Instant: ...
+
+
+class Ids(Protocol):
+    def new(self, slot: int | None = None) -> Id:
+        """A fresh id in ``slot``, or in one drawn at random."""
+
+
+class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which grants of a book to list, newest first.
+
+    ``states`` are judged at ``now``. ``after``: older than that id. ``before``: the ``limit`` next newer
+    than that id, still newest first. ``monetary``: of currencies only.
+    """
+
+    book: Id
+    now: Instant
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    states: frozenset[GrantState] = frozenset()
+    monetary: bool = False
+    after: Id | None = None
+    before: Id | None = None
+    offset: int = 0
+
+
+class WalletAudit(msgspec.Struct, kw_only=True):
+    """One wallet as kept, with its grants and all its entries, oldest first: what ``verify`` compares."""
+
+    customer: Id
+    entitlement: Id
+    posted: int
+    pending: int
+    held: int
+    overage: int
+    granted: int
+    used: int
+    expired: int
+    voided: int
+    open_grants: int
+    seq: int
+    chain: bytes
+    code: str | None
+    scale: int
+    grants: list[Grant]
+    entries: list[Entry]
+
+
+class StoredDebit(msgspec.Struct, kw_only=True):
+    operation: Operation
+    entries: tuple[Entry, ...]
+    reversed: int
+
+
+class Transaction(Protocol):
+    """One transaction over the ledger. Leaving it commits; leaving it by an exception undoes it all."""
+
+    @property
+    def state(self) -> State:
+        """What is loaded so far. It may hold more than was asked for, never anything stale."""
+
+    async def load(self, wanted: Wanted) -> None: ...
+
+    async def write(self) -> None:
+        """Write the state's changes."""
+
+
+class Store(Protocol):
+    """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
+    async def find_customer(self, customer: Id) -> Customer | None: ...
+    async def find_entitlement(self, entitlement: Id) -> Entitlement | None: ...
+    async def list_customers(self, book: Id, after: Id | None, limit: int) -> list[Customer]: ...
+    async def list_entitlements(
+        self, book: Id, after: Id | None, limit: int
+    ) -> list[Entitlement]: ...
+    async def find_grant(self, grant: Id) -> Grant | None: ...
+    async def list_grants(self, grants: GrantFilter) -> list[Grant]: ...
+    async def outstanding_grants(self, customer: Id) -> list[Grant]: ...
+    async def find_balance(
+        self, customer: Id, entitlement: Id, now: Instant
+    ) -> tuple[Balance, list[Grant]] | None:
+        """The wallet's balance as recorded, and every grant due by ``now``. The scale is left at 0."""
+
+    async def find_debit(self, debit: Id) -> StoredDebit | None: ...
+    async def walk_entries(
+        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
+    ) -> tuple[list[Entry], int | None]:
+        """Entries of a customer's wallets, wallet by wallet, newest first; and where to go on."""
+
+    async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
+        """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
+
+    async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
+    async def prune_claims(self, before: Instant, limit: int) -> int: ...
+    async def count_wallets(self) -> int: ...
+    def audit(self) -> AsyncIterator[WalletAudit]: ...
+    async def find_fault(self, entries_seen: int) -> str | None:
+        """What is wrong with the store as a whole, given how many entries the wallets led to."""
+
+    async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None: ...
+    async def list_accounts(self) -> list[Account]: ...
+    async def find_book(self, account: Id, mode: str) -> Id | None: ...
+    async def create_key(self, key: ApiKey, digest: bytes) -> None: ...
+    async def list_keys(self) -> list[ApiKey]: ...
+    async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None: ...
+    async def revoke_key(self, key: Id, at: Instant) -> bool: ...
+    async def touch_keys(self, used: Collection[tuple[Id, Instant]]) -> None: ...
+    async def ready(self) -> None: ...
+    async def close(self) -> None: ...

@@ -1,0 +1,100 @@
+"""Opening the file: what SQLite must be and do so that a commit is on disk when it returns."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import apsw
+
+#: Versions before this can corrupt a WAL when a second connection checkpoints.
+SQLITE_VERSION_MIN = (3, 51, 3)
+APPLICATION_ID = 0x44524457  # "DRDW"
+BUSY_MILLISECONDS = 5_000
+CACHE_KIB = 65_536
+
+
+class SchemaNewer(Exception):
+    """The file was written by a newer release than this one."""
+
+
+class NotALedger(Exception):
+    """The file is a database of something else."""
+
+
+def check_sqlite_version() -> None:
+    """Raises ``RuntimeError`` when the SQLite at hand could harm the file."""
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < SQLITE_VERSION_MIN:
+        needed = ".".join(map(str, SQLITE_VERSION_MIN))
+        raise RuntimeError(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt its log; install apsw with {needed} or later."
+        )
+
+
+def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
+    """The connection that writes: every commit is synced to disk before it returns."""
+    connection = apsw.Connection(path, vfs=vfs)
+    _prepare(connection)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    return connection
+
+
+def open_reader(path: str, vfs: str | None = None) -> apsw.Connection:
+    """A connection that only reads what was committed."""
+    connection = apsw.Connection(path, vfs=vfs)
+    _prepare(connection)
+    connection.pragma("query_only", True)
+    return connection
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.pragma("foreign_keys", True)
+    connection.pragma("cache_size", -CACHE_KIB)
+    connection.pragma("temp_store", "memory")
+
+
+def migrate(connection: apsw.Connection) -> int:
+    """Bring the file to this release's schema, each step in a transaction. Returns how many were run.
+
+    ``PRAGMA user_version`` holds the number of the last step. Raises ``NotALedger`` and ``SchemaNewer``.
+    """
+    run = 0
+    for number, script in migrations():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection, len(migrations())) < number:
+                connection.execute(script)
+                connection.pragma("user_version", number)
+                connection.pragma("application_id", APPLICATION_ID)
+                run += 1
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    return run
+
+
+def _version(connection: apsw.Connection, newest: int) -> int:
+    version, application = connection.pragma("user_version"), connection.pragma("application_id")
+    used = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if application != APPLICATION_ID and (used or version):
+        raise NotALedger("The file is a database, but not one of Drawdown's. Choose another file.")
+    assert isinstance(version, int)
+    if version > newest:
+        raise SchemaNewer(
+            f"The file has schema {version}, this release knows {newest}. Install the newer release."
+        )
+    return version
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every step as (number, SQL), in order; the number is what its file's name begins with."""
+    folder = files("drawdown.store.sqlite").joinpath("migrations")
+    found = []
+    for file in folder.iterdir():
+        if match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name):
+            found.append((int(match[1]), file.read_text(encoding="utf-8")))
+    return sorted(found)

@@ -1,0 +1,201 @@
+-- The ledger. Amounts are whole units at the entitlement's scale, times are microseconds since 1970 in
+-- UTC, ids are 16-byte UUIDv7. Numbers (wallet.number, entry.number, ...) are this file's own keys.
+-- A customer's slot (the last 14 bits of its id) is kept in every table that another store spreads by it.
+
+CREATE TABLE account (
+  id         BLOB PRIMARY KEY,
+  name       TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book (
+  id      BLOB PRIMARY KEY,
+  account BLOB NOT NULL REFERENCES account,
+  mode    TEXT NOT NULL CHECK (mode IN ('test', 'live')),
+  UNIQUE (account, mode)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_key (
+  id           BLOB PRIMARY KEY,
+  book         BLOB NOT NULL REFERENCES book,
+  role         TEXT NOT NULL CHECK (role IN ('viewer', 'editor', 'admin')),
+  name         TEXT,
+  hash         BLOB NOT NULL,            -- SHA-256 of the secret, which is kept nowhere
+  created_at   INTEGER NOT NULL,
+  last_used_at INTEGER,
+  revoked_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE customer (
+  id         BLOB PRIMARY KEY,
+  slot       INTEGER NOT NULL,
+  book       BLOB NOT NULL,
+  own_id     TEXT,
+  name       TEXT,
+  email      TEXT,
+  metadata   TEXT NOT NULL,
+  profiles   TEXT NOT NULL,              -- what one dialect keeps beside the customer, by dialect
+  created_at INTEGER NOT NULL,
+  closed_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX customer_by_book ON customer (book, id);
+
+CREATE TABLE entitlement (
+  id                 BLOB PRIMARY KEY,
+  book               BLOB NOT NULL,
+  code               TEXT NOT NULL,
+  name               TEXT NOT NULL,
+  unit               TEXT NOT NULL,
+  scale              INTEGER NOT NULL CHECK (scale BETWEEN 0 AND 10),
+  burn_order         TEXT NOT NULL,
+  currency           TEXT,
+  expires_after_days INTEGER,
+  profiles           TEXT NOT NULL,
+  created_at         INTEGER NOT NULL,
+  updated_at         INTEGER NOT NULL,
+  closed_at          INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entitlement_by_book ON entitlement (book, id);
+
+-- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer).
+CREATE TABLE claim (
+  book        BLOB NOT NULL,
+  space       TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  fingerprint BLOB,
+  target      BLOB,
+  status      INTEGER,
+  answer      BLOB,
+  request_id  TEXT,
+  PRIMARY KEY (book, space, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL;
+
+-- The lock row: one customer's credit of one entitlement. head is the wallet's last entry.
+CREATE TABLE wallet (
+  number      INTEGER PRIMARY KEY,
+  slot        INTEGER NOT NULL,
+  customer    BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  created_at  INTEGER NOT NULL,
+  posted      INTEGER NOT NULL CHECK (posted >= 0),
+  pending     INTEGER NOT NULL CHECK (pending >= 0),
+  held        INTEGER NOT NULL CHECK (held BETWEEN 0 AND posted),
+  overage     INTEGER NOT NULL CHECK (overage >= 0),
+  granted     INTEGER NOT NULL,
+  used        INTEGER NOT NULL CHECK (used >= 0),
+  expired     INTEGER NOT NULL CHECK (expired >= 0),
+  voided      INTEGER NOT NULL CHECK (voided >= 0),
+  open_grants INTEGER NOT NULL CHECK (open_grants >= 0),
+  seq         INTEGER NOT NULL,
+  chain       BLOB NOT NULL,
+  last_at     INTEGER NOT NULL,
+  next_due_at INTEGER,
+  head        INTEGER NOT NULL,
+  UNIQUE (customer, entitlement),
+  CHECK (granted = posted + pending + used + expired + voided)
+) STRICT;
+CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
+
+-- Grants lie beside their wallet's other grants, so that a debit touches one page of them. active,
+-- burn_expires, burn_paid and due_at change seldom: the indices below stay untouched while a grant is drawn.
+CREATE TABLE credit_grant (
+  wallet        INTEGER NOT NULL,
+  id            BLOB NOT NULL,
+  slot          INTEGER NOT NULL,
+  book          BLOB NOT NULL,
+  amount        INTEGER NOT NULL CHECK (amount > 0),
+  remaining     INTEGER NOT NULL CHECK (remaining >= 0),
+  used          INTEGER NOT NULL CHECK (used >= 0),
+  expired       INTEGER NOT NULL CHECK (expired >= 0),
+  voided        INTEGER NOT NULL CHECK (voided >= 0),
+  priority      INTEGER NOT NULL,
+  category      TEXT NOT NULL,
+  effective_at  INTEGER NOT NULL,
+  expires_at    INTEGER,
+  recorded_at   INTEGER NOT NULL,
+  created_at    INTEGER NOT NULL,
+  updated_at    INTEGER NOT NULL,
+  pending       INTEGER NOT NULL,
+  drawn         INTEGER NOT NULL,
+  expired_at    INTEGER,
+  voided_at     INTEGER,
+  source        TEXT NOT NULL,
+  parent        BLOB,
+  cost_amount   INTEGER,
+  cost_currency TEXT,
+  name          TEXT,
+  metadata      TEXT NOT NULL,
+  profiles      TEXT NOT NULL,
+  active        INTEGER NOT NULL,        -- effective, with something remaining
+  burn_expires  INTEGER NOT NULL,        -- its place by expiry; 0 where the oldest is drawn first
+  burn_paid     INTEGER NOT NULL,        -- promotional (0) before paid (1); 0 where the oldest is drawn first
+  due_at        INTEGER,                 -- when time alone changes it next
+  PRIMARY KEY (wallet, id),
+  CHECK (amount = remaining + used + expired + voided)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX credit_grant_by_id ON credit_grant (id);
+CREATE INDEX credit_grant_by_book ON credit_grant (book, id);
+CREATE INDEX credit_grant_burn ON credit_grant
+  (wallet, priority, burn_expires, burn_paid, effective_at, recorded_at, id) WHERE active = 1;
+CREATE INDEX credit_grant_due ON credit_grant (wallet, due_at) WHERE due_at IS NOT NULL;
+
+-- Append only: one accepted command each, with the answer its asker got.
+CREATE TABLE operation (
+  number      INTEGER PRIMARY KEY,
+  id          BLOB NOT NULL UNIQUE,
+  slot        INTEGER NOT NULL,
+  customer    BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  kind        TEXT NOT NULL,
+  at          INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  subject     BLOB,
+  facts       TEXT NOT NULL,
+  changed     TEXT,
+  namespace   TEXT,
+  key         TEXT,
+  status      INTEGER,
+  answer      BLOB,
+  first_entry INTEGER NOT NULL,
+  entries     INTEGER NOT NULL
+) STRICT;
+
+-- Finds the operation of a ledger key: the first 8 bytes of its hash. The operation holds the key itself.
+CREATE TABLE operation_key (
+  hash      INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  PRIMARY KEY (hash, operation)
+) STRICT, WITHOUT ROWID;
+
+-- Append only. Each entry names the wallet's entry before it (previous; 0: none), so that a wallet's
+-- history is walked from its head without an index that every debit would have to write.
+CREATE TABLE entry (
+  number         INTEGER PRIMARY KEY,
+  wallet         INTEGER NOT NULL,
+  operation      INTEGER NOT NULL,
+  previous       INTEGER NOT NULL,
+  ordinal        INTEGER NOT NULL,
+  seq            INTEGER NOT NULL,
+  grant_id       BLOB NOT NULL,
+  kind           TEXT NOT NULL,
+  amount         INTEGER NOT NULL CHECK (amount > 0),
+  posted_before  INTEGER NOT NULL,
+  posted_after   INTEGER NOT NULL,
+  overage_before INTEGER NOT NULL,
+  overage_after  INTEGER NOT NULL,
+  grant_before   INTEGER NOT NULL,
+  grant_after    INTEGER NOT NULL,
+  at             INTEGER NOT NULL,
+  recorded_at    INTEGER NOT NULL,
+  hash           BLOB NOT NULL,
+  order_key      TEXT
+) STRICT;
+
+-- How much of a debit has been reversed, for those that have been.
+CREATE TABLE reversal (
+  debit    BLOB PRIMARY KEY,
+  reversed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+

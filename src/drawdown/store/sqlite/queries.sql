@@ -1,0 +1,260 @@
+-- What is loaded for a batch ---------------------------------------------------------------------
+
+-- name: find_name
+SELECT target FROM claim WHERE book = ? AND space = ? AND key = ?
+
+-- name: find_claim
+SELECT created_at, fingerprint, target, status, answer, request_id
+FROM claim WHERE book = ? AND space = ? AND key = ?
+
+-- name: find_customer
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+FROM customer WHERE id = ?
+
+-- name: find_entitlement
+SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, closed_at
+FROM entitlement WHERE id = ?
+
+-- name: find_wallet
+SELECT number, created_at, posted, pending, held, overage, granted, used, expired, voided,
+  open_grants, seq, chain, last_at, next_due_at, head
+FROM wallet WHERE customer = ? AND entitlement = ?
+
+-- name: wallet_key
+SELECT customer, entitlement FROM wallet WHERE number = ?
+
+-- name: customer_wallets
+SELECT entitlement FROM wallet WHERE customer = ? ORDER BY entitlement
+
+-- name: grant_wallet
+SELECT w.customer, w.entitlement FROM credit_grant g JOIN wallet w ON w.number = g.wallet
+WHERE g.id = ?
+
+-- name: find_grant
+SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, metadata, profiles
+FROM credit_grant WHERE wallet = ? AND id = ?
+
+-- name: first_grants
+SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, metadata, profiles
+FROM credit_grant WHERE wallet = ? AND active = 1
+ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
+LIMIT ?
+
+-- name: due_grants
+SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, metadata, profiles
+FROM credit_grant WHERE wallet = ? AND due_at <= ?
+
+-- name: next_due_grant
+SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, metadata, profiles
+FROM credit_grant WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
+
+-- name: find_key
+SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
+  o.namespace, o.key, o.status, o.answer
+FROM operation_key k JOIN operation o ON o.number = k.operation
+WHERE k.hash = ? AND o.customer = ? AND o.namespace = ? AND o.key = ?
+
+-- name: find_operation
+SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,
+  status, answer, first_entry, entries
+FROM operation WHERE id = ?
+
+-- name: entries_of_operation
+SELECT ordinal, seq, grant_id, kind, amount, posted_before, posted_after, overage_before,
+  overage_after, grant_before, grant_after, at, recorded_at, hash, order_key
+FROM entry WHERE number >= ? AND number < ? ORDER BY number
+
+-- name: find_reversal
+SELECT reversed FROM reversal WHERE debit = ?
+
+-- What a batch writes ----------------------------------------------------------------------------
+
+-- name: last_operation
+SELECT coalesce(max(number), 0) FROM operation
+
+-- name: last_entry
+SELECT coalesce(max(number), 0) FROM entry
+
+-- name: last_wallet
+SELECT coalesce(max(number), 0) FROM wallet
+
+-- name: insert_customer
+INSERT INTO customer (id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_entitlement
+INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, created_at, updated_at, closed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_claim
+INSERT INTO claim (book, space, key, created_at, fingerprint, target, status, answer, request_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_wallet
+INSERT INTO wallet (number, slot, customer, entitlement, created_at, posted, pending, held, overage,
+  granted, used, expired, voided, open_grants, seq, chain, last_at, next_due_at, head)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_wallet
+UPDATE wallet SET posted = ?, pending = ?, held = ?, overage = ?, granted = ?, used = ?, expired = ?,
+  voided = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?
+WHERE number = ?
+
+-- name: draw_wallet
+UPDATE wallet SET posted = ?, used = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, head = ?
+WHERE number = ?
+
+-- name: insert_grant
+INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, priority,
+  category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn, expired_at,
+  voided_at, source, parent, cost_amount, cost_currency, name, metadata, profiles, active,
+  burn_expires, burn_paid, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: draw_grant
+UPDATE credit_grant SET remaining = ?, used = ?, drawn = 1 WHERE wallet = ? AND id = ?
+
+-- name: update_grant
+UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, expires_at = ?,
+  updated_at = ?, pending = ?, drawn = ?, expired_at = ?, voided_at = ?, metadata = ?, active = ?,
+  burn_expires = ?, due_at = ?
+WHERE wallet = ? AND id = ?
+
+-- name: insert_operation
+INSERT INTO operation (number, id, slot, customer, entitlement, kind, at, recorded_at, subject,
+  facts, changed, namespace, key, status, answer, first_entry, entries)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_key
+INSERT INTO operation_key (hash, operation) VALUES (?, ?)
+
+-- name: insert_entry
+INSERT INTO entry (number, wallet, operation, previous, ordinal, seq, grant_id, kind, amount,
+  posted_before, posted_after, overage_before, overage_after, grant_before, grant_after, at,
+  recorded_at, hash, order_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: upsert_reversal
+INSERT INTO reversal (debit, reversed) VALUES (?, ?)
+ON CONFLICT (debit) DO UPDATE SET reversed = excluded.reversed
+
+-- What is read -----------------------------------------------------------------------------------
+
+-- name: list_customers
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+FROM customer WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
+
+-- name: list_entitlements
+SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, closed_at
+FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
+
+-- name: list_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
+  g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
+  g.name, g.metadata, g.profiles
+FROM credit_grant g JOIN wallet w ON w.number = g.wallet
+
+-- name: outstanding_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
+  g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
+  g.name, g.metadata, g.profiles
+FROM wallet w JOIN credit_grant g ON g.wallet = w.number
+WHERE w.customer = ? AND g.remaining > 0
+ORDER BY w.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
+
+-- name: walk_entries
+WITH RECURSIVE chain (number) AS (
+  SELECT ?
+  UNION ALL
+  SELECT e.previous FROM chain JOIN entry e ON e.number = chain.number WHERE e.previous > 0
+)
+SELECT o.id, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.posted_after,
+  e.overage_before, e.overage_after, e.grant_before, e.grant_after, e.at, e.recorded_at, e.hash,
+  e.order_key, e.number, e.previous
+FROM chain JOIN entry e ON e.number = chain.number JOIN operation o ON o.number = e.operation
+LIMIT ?
+
+-- name: entry_place
+SELECT e.number, e.previous, w.customer, w.entitlement
+FROM entry e JOIN wallet w ON w.number = e.wallet WHERE e.number = ?
+
+-- name: due_wallets
+SELECT w.customer, w.entitlement, c.book FROM wallet w JOIN customer c ON c.id = w.customer
+WHERE w.next_due_at <= ? ORDER BY w.next_due_at LIMIT ?
+
+-- name: due_entitlements
+SELECT entitlement FROM wallet WHERE customer = ? AND next_due_at <= ?
+
+-- name: prune_claims
+DELETE FROM claim WHERE (book, space, key) IN (
+  SELECT book, space, key FROM claim WHERE created_at < ? AND answer IS NOT NULL LIMIT ?)
+
+-- What verify walks ------------------------------------------------------------------------------
+
+-- name: count_wallets
+SELECT count(*) FROM wallet
+
+-- name: count_entries
+SELECT count(*) FROM entry
+
+-- name: next_wallets
+SELECT w.number, w.customer, w.entitlement, e.code, e.scale, w.posted, w.pending, w.held, w.overage,
+  w.granted, w.used, w.expired, w.voided, w.open_grants, w.seq, w.chain, w.head
+FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
+WHERE w.number > ? ORDER BY w.number LIMIT ?
+
+-- name: grants_of_wallet
+SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, metadata, profiles
+FROM credit_grant WHERE wallet = ? ORDER BY id
+
+-- name: count_stray_entries
+SELECT count(*) FROM operation o WHERE o.entries <> (
+  SELECT count(*) FROM entry e
+  WHERE e.number >= o.first_entry AND e.number < o.first_entry + o.entries AND e.operation = o.number)
+
+-- Accounts and keys ------------------------------------------------------------------------------
+
+-- name: insert_account
+INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)
+
+-- name: list_accounts
+SELECT id, name, created_at FROM account ORDER BY id
+
+-- name: insert_book
+INSERT INTO book (id, account, mode) VALUES (?, ?, ?)
+
+-- name: find_book
+SELECT id FROM book WHERE account = ? AND mode = ?
+
+-- name: insert_api_key
+INSERT INTO api_key (id, book, role, name, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: list_api_keys
+SELECT k.id, b.account, k.book, b.mode, k.role, k.name, k.created_at, k.last_used_at, k.revoked_at
+FROM api_key k JOIN book b ON b.id = k.book ORDER BY k.id
+
+-- name: find_api_key
+SELECT k.id, b.account, k.book, b.mode, k.role, k.name, k.created_at, k.last_used_at, k.revoked_at,
+  k.hash
+FROM api_key k JOIN book b ON b.id = k.book WHERE k.id = ?
+
+-- name: revoke_api_key
+UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL
+
+-- name: touch_api_key
+UPDATE api_key SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?

@@ -1,0 +1,276 @@
+"""Reading what was committed, on a connection of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import apsw
+
+from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
+from drawdown.core.types import (
+    Balance,
+    Customer,
+    Entitlement,
+    Entry,
+    Grant,
+    GrantState,
+    Id,
+    Instant,
+)
+from drawdown.engine.ports import GrantFilter, StoredDebit, WalletAudit
+from drawdown.store.sqlite import rows
+
+NEWEST = b"\xff" * 16
+_AUDIT_CHUNK = 100
+
+#: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
+_LOST = "(g.expired > 0 OR (g.remaining > 0 AND g.expires_at <= :now))"
+_STATES = {
+    GrantState.VOIDED: "g.voided_at IS NOT NULL",
+    GrantState.EXPIRED: f"(g.voided_at IS NULL AND {_LOST})",
+    GrantState.DEPLETED: "(g.voided_at IS NULL AND g.expired = 0 AND g.remaining = 0)",
+    GrantState.PENDING: (
+        f"(g.voided_at IS NULL AND g.remaining > 0 AND g.effective_at > :now AND NOT {_LOST})"
+    ),
+    GrantState.ACTIVE: (
+        "(g.voided_at IS NULL AND g.remaining > 0 AND g.expired = 0 AND g.effective_at <= :now"
+        " AND (g.expires_at IS NULL OR g.expires_at > :now))"
+    ),
+}
+_MONETARY = (
+    "w.entitlement IN (SELECT id FROM entitlement WHERE book = :book AND currency IS NOT NULL)"
+)
+
+
+class SqliteReads:
+    """What the engine reads outside of a batch. Every method runs at once: SQLite answers from memory."""
+
+    def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
+        self._connection = connection
+        self._queries = queries
+
+    def _row(self, query: str, bindings: tuple[object, ...] = ()) -> rows.Row | None:
+        return self._connection.execute(self._queries[query], bindings).fetchone()
+
+    def _rows(self, query: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
+        return self._connection.execute(self._queries[query], bindings).fetchall()
+
+    async def find_name(self, book: Id, space: str, text: str) -> Id | None:
+        assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME)
+        row = self._row("find_name", (book, space, text))
+        return None if row is None else row[0]
+
+    async def find_customer(self, customer: Id) -> Customer | None:
+        row = self._row("find_customer", (customer,))
+        return None if row is None else rows.customer_of(row)
+
+    async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
+        row = self._row("find_entitlement", (entitlement,))
+        return None if row is None else rows.entitlement_of(row)
+
+    async def list_customers(self, book: Id, after: Id | None, limit: int) -> list[Customer]:
+        found = self._rows("list_customers", (book, after or NEWEST, limit))
+        return [rows.customer_of(row) for row in found]
+
+    async def list_entitlements(self, book: Id, after: Id | None, limit: int) -> list[Entitlement]:
+        found = self._rows("list_entitlements", (book, after or NEWEST, limit))
+        return [rows.entitlement_of(row) for row in found]
+
+    async def find_grant(self, grant: Id) -> Grant | None:
+        text = self._queries["list_grants"] + " WHERE g.id = ?"
+        row: rows.Row | None = self._connection.execute(text, (grant,)).fetchone()
+        return None if row is None else rows.grant_of(row[0], row[1], row[2:])
+
+    async def list_grants(self, grants: GrantFilter) -> list[Grant]:
+        text, bindings = grant_list(self._queries["list_grants"], grants)
+        found = self._connection.execute(text, bindings).fetchall()
+        if grants.before is not None:
+            found.reverse()
+        return [rows.grant_of(row[0], row[1], row[2:]) for row in found]
+
+    async def outstanding_grants(self, customer: Id) -> list[Grant]:
+        found = self._rows("outstanding_grants", (customer,))
+        return [rows.grant_of(row[0], row[1], row[2:]) for row in found]
+
+    async def find_balance(
+        self, customer: Id, entitlement: Id, now: Instant
+    ) -> tuple[Balance, list[Grant]] | None:
+        row = self._row("find_wallet", (customer, entitlement))
+        if row is None:
+            return None
+        balance = balance_of(customer, entitlement, row)
+        due: list[rows.Row] = []
+        if row[14] is not None and row[14] <= now:
+            due = self._rows("due_grants", (row[0], now))
+        return balance, [rows.grant_of(customer, entitlement, found) for found in due]
+
+    async def find_debit(self, debit: Id) -> StoredDebit | None:
+        row = self._row("find_operation", (debit,))
+        if row is None or row[3] != "debit":
+            return None
+        operation = rows.operation_of(row)
+        first, count = row[-2:]
+        found = self._rows("entries_of_operation", (first, first + count))
+        reversal = self._row("find_reversal", (debit,))
+        return StoredDebit(
+            operation=operation,
+            entries=tuple(
+                rows.entry_of(operation.customer, operation.entitlement, operation.id, entry)
+                for entry in found
+            ),
+            reversed=0 if reversal is None else reversal[0],
+        )
+
+    async def walk_entries(
+        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
+    ) -> tuple[list[Entry], int | None]:
+        found: list[Entry] = []
+        for wallet, start in self._walks(customer, entitlement, after):
+            entries, following = self._walk(customer, wallet, start, limit - len(found))
+            found.extend(entries)
+            if len(found) == limit:
+                return found, following or self._next_head(customer, entitlement, wallet)
+        return found, None
+
+    def _walks(
+        self, customer: Id, entitlement: Id | None, after: int | None
+    ) -> list[tuple[Id, int]]:
+        """The wallets still to be walked, each with the entry to begin at."""
+        wallets = self._heads(customer, entitlement)
+        if after is None:
+            return wallets
+        place = self._row("entry_place", (after,))
+        if place is None or place[2] != customer:
+            return []
+        return [
+            (wallet, after if wallet == place[3] else head)
+            for wallet, head in wallets
+            if wallet >= place[3]
+        ]
+
+    def _heads(self, customer: Id, entitlement: Id | None) -> list[tuple[Id, int]]:
+        found = [row[0] for row in self._rows("customer_wallets", (customer,))]
+        heads = []
+        for wallet in found:
+            row = self._row("find_wallet", (customer, wallet))
+            if row is not None and row[15] and entitlement in (None, wallet):
+                heads.append((wallet, row[15]))
+        return heads
+
+    def _next_head(self, customer: Id, entitlement: Id | None, wallet: Id) -> int | None:
+        """The newest entry of the wallet that comes after ``wallet``."""
+        later = (head for found, head in self._heads(customer, entitlement) if found > wallet)
+        return next(later, None)
+
+    def _walk(
+        self, customer: Id, wallet: Id, start: int, limit: int
+    ) -> tuple[list[Entry], int | None]:
+        found = self._rows("walk_entries", (start, limit))
+        entries = [rows.entry_of(customer, wallet, row[0], row[1:]) for row in found]
+        following = found[-1][-1] if found else 0
+        return entries, following or None
+
+    async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
+        found = self._rows("due_wallets", (now, limit))
+        return [(row[2], row[0], row[1]) for row in found]
+
+    async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
+        return [row[0] for row in self._rows("due_entitlements", (customer, now))]
+
+    # Audit ---------------------------------------------------------------------------------------
+
+    async def count_wallets(self) -> int:
+        row = self._row("count_wallets")
+        return 0 if row is None else row[0]
+
+    async def audit(self) -> AsyncIterator[WalletAudit]:
+        after = 0
+        while found := self._rows("next_wallets", (after, _AUDIT_CHUNK)):
+            for row in found:
+                yield self._audit_of(row)
+            after = found[-1][0]
+
+    def _audit_of(self, row: rows.Row) -> WalletAudit:
+        number, customer, entitlement = row[:3]
+        grants = self._rows("grants_of_wallet", (number,))
+        walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
+        return WalletAudit(
+            customer=customer,
+            entitlement=entitlement,
+            code=row[3],
+            scale=row[4] or 0,
+            posted=row[5],
+            pending=row[6],
+            held=row[7],
+            overage=row[8],
+            granted=row[9],
+            used=row[10],
+            expired=row[11],
+            voided=row[12],
+            open_grants=row[13],
+            seq=row[14],
+            chain=row[15],
+            grants=[rows.grant_of(customer, entitlement, grant) for grant in grants],
+            entries=[
+                rows.entry_of(customer, entitlement, entry[0], entry[1:])
+                for entry in reversed(walked)
+            ],
+        )
+
+    async def find_fault(self, entries_seen: int) -> str | None:
+        row = self._row("count_entries")
+        if row is not None and row[0] != entries_seen:
+            return f"{row[0]} entries are kept, the wallets' histories hold {entries_seen}"
+        stray = self._row("count_stray_entries")
+        if stray is not None and stray[0]:
+            return f"{stray[0]} operations do not have the entries they name"
+        integrity = self._connection.pragma("quick_check")
+        return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
+
+
+def balance_of(customer: Id, entitlement: Id, row: rows.Row) -> Balance:
+    return Balance(
+        customer=customer,
+        entitlement=entitlement,
+        scale=0,
+        created_at=row[1],
+        posted=row[2],
+        pending=row[3],
+        held=row[4],
+        overage=row[5],
+        granted=row[6],
+        used=row[7],
+        expired=row[8],
+        voided=row[9],
+        seq=row[11],
+        last_at=row[13],
+        as_of=row[13],
+    )
+
+
+def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]]:
+    """The statement of a filter: the one place where SQL is put together in Python."""
+    conditions = ["g.book = :book"]
+    bindings: dict[str, object] = {"book": grants.book, "now": grants.now}
+    if grants.customer is not None:
+        conditions.append("w.customer = :customer")
+        bindings["customer"] = grants.customer
+    if grants.entitlement is not None:
+        conditions.append("w.entitlement = :entitlement")
+        bindings["entitlement"] = grants.entitlement
+    if grants.states:
+        states = sorted(grants.states)
+        conditions.append("(" + " OR ".join(_STATES[state] for state in states) + ")")
+    if grants.monetary:
+        conditions.append(_MONETARY)
+    order = "DESC"
+    if grants.after is not None:
+        conditions.append("g.id < :after")
+        bindings["after"] = grants.after
+    if grants.before is not None:
+        conditions.append("g.id > :before")
+        bindings["before"] = grants.before
+        order = "ASC"
+    bindings |= {"limit": grants.limit, "offset": grants.offset}
+    where = " AND ".join(conditions)
+    return f"{select} WHERE {where} ORDER BY g.id {order} LIMIT :limit OFFSET :offset", bindings

@@ -1,0 +1,169 @@
+"""The ledger in one SQLite file: one writer, committing in a thread; reads on a second connection.
+
+Planning and writing happen on the event loop, where they take microseconds; only COMMIT, which waits for
+the disk, is handed to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import apsw
+
+from drawdown.core.types import Id, Instant, Mode
+from drawdown.engine.accounts import Account, ApiKey, Role
+from drawdown.engine.ports import StoreUnavailable
+from drawdown.store.queries import load_queries
+from drawdown.store.sqlite import connection as opening
+from drawdown.store.sqlite import rows
+from drawdown.store.sqlite.reads import SqliteReads
+from drawdown.store.sqlite.transaction import SqliteTransaction
+
+BEGIN_TRIES = 200
+BEGIN_WAIT_SECONDS = 0.025
+
+
+class SqliteStore(SqliteReads):
+    """The store of a complete installation in one process."""
+
+    def __init__(self, path: str, vfs: str | None = None) -> None:
+        """Open the file, or make it; bring its schema up to date."""
+        opening.check_sqlite_version()
+        queries = load_queries("drawdown.store.sqlite")
+        self._writer = opening.open_writer(path, vfs)
+        self.migrations_run = opening.migrate(self._writer)
+        super().__init__(opening.open_reader(path, vfs), queries)
+        self._transaction = SqliteTransaction(self._writer, queries)
+        self._data_version = self._writer.pragma("data_version")
+        self._committer = ThreadPoolExecutor(1, "drawdown-commit")
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> SqliteStore:
+        return cls(str(path))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        async with self._turn:
+            await self._begin()
+            try:
+                self._refresh()
+                yield self._transaction
+                await self._commit()
+            except BaseException:
+                self._undo()
+                raise
+            self._transaction.carry_over()
+
+    async def _begin(self) -> None:
+        """Take the write lock; another process may hold it for a moment, so ask again for a while."""
+        self._writer.set_busy_timeout(0)
+        for _ in range(BEGIN_TRIES):
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                return
+            except apsw.BusyError:
+                await asyncio.sleep(BEGIN_WAIT_SECONDS)
+            except (apsw.IOError, apsw.FullError, apsw.CantOpenError) as error:
+                raise StoreUnavailable(str(error)) from error
+        raise StoreUnavailable("Another process keeps the database locked.")
+
+    def _refresh(self) -> None:
+        version = self._writer.pragma("data_version")
+        if version != self._data_version:
+            self._data_version = version
+            self._transaction.forget()
+
+    async def _commit(self) -> None:
+        loop = asyncio.get_running_loop()
+        commit = loop.run_in_executor(self._committer, self._writer.execute, "COMMIT")
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await asyncio.wait([commit])  # the writer is in use until the commit is through
+            raise
+        except (apsw.IOError, apsw.FullError) as error:
+            raise StoreUnavailable(str(error)) from error
+
+    def _undo(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+        self._transaction.forget()
+
+    async def _write(self, query: str, *bindings: tuple[object, ...]) -> int:
+        """Run one statement for each of ``bindings`` in a transaction; returns the rows changed."""
+        async with self.transaction():
+            before = self._writer.total_changes()
+            self._writer.executemany(self._queries[query], bindings)
+            return self._writer.total_changes() - before
+
+    async def prune_claims(self, before: Instant, limit: int) -> int:
+        return await self._write("prune_claims", (before, limit))
+
+    # Accounts and keys ---------------------------------------------------------------------------
+
+    async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None:
+        async with self.transaction():
+            row = (account.id, account.name, account.created_at)
+            self._writer.execute(self._queries["insert_account"], row)
+            books_of_account = [(book, account.id, mode) for book, mode in books]
+            self._writer.executemany(self._queries["insert_book"], books_of_account)
+
+    async def list_accounts(self) -> list[Account]:
+        found = self._rows("list_accounts")
+        return [Account(id=row[0], name=row[1], created_at=row[2]) for row in found]
+
+    async def find_book(self, account: Id, mode: str) -> Id | None:
+        row = self._row("find_book", (account, mode))
+        return None if row is None else row[0]
+
+    async def create_key(self, key: ApiKey, digest: bytes) -> None:
+        row = (key.id, key.book, key.role.value, key.name, digest, key.created_at)
+        await self._write("insert_api_key", row)
+
+    async def list_keys(self) -> list[ApiKey]:
+        return [_key_of(row) for row in self._rows("list_api_keys")]
+
+    async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
+        row = self._row("find_api_key", (key,))
+        return None if row is None else (_key_of(row), row[-1])
+
+    async def revoke_key(self, key: Id, at: Instant) -> bool:
+        return await self._write("revoke_api_key", (at, key)) > 0
+
+    async def touch_keys(self, used: Collection[tuple[Id, Instant]]) -> None:
+        await self._write("touch_api_key", *[(at, key, at) for key, at in used])
+
+    # The file itself -----------------------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """Raises ``StoreUnavailable`` when the file cannot be read."""
+        try:
+            self._row("last_wallet")
+        except apsw.Error as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        async with self._turn:
+            self._committer.shutdown()
+            self._connection.close()
+            self._writer.close()
+
+
+def _key_of(row: rows.Row) -> ApiKey:
+    key, account, book, mode, role, name, created_at, last_used_at, revoked_at = row[:9]
+    return ApiKey(
+        id=key,
+        account=account,
+        book=book,
+        mode=Mode(mode),
+        role=Role(role),
+        name=name,
+        created_at=created_at,
+        last_used_at=last_used_at,
+        revoked_at=revoked_at,
+    )

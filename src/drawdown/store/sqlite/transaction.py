@@ -1,0 +1,283 @@
+"""Loading what a batch needs and writing what it did, inside one SQLite transaction.
+
+The state is kept from batch to batch as a cache of wallets, customers and names. It is dropped whenever a
+transaction fails, and whenever another connection has written to the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import apsw
+
+from drawdown.core.requests import LedgerKey
+from drawdown.core.state import Changes, DebitRecord, State, Wallet, WalletKey, Wanted
+from drawdown.core.types import BurnOrder, Entry, EntryKind, Grant, Id, Instant, Operation
+from drawdown.store.sqlite import rows
+
+FIRST_GRANTS = 32
+MORE_GRANTS = 8
+WALLETS_CACHED_MAX = 50_000
+NAMES_CACHED_MAX = 200_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SqliteTransaction:
+    """The writer's view of the file during one batch."""
+
+    def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self.state = State()
+        self._numbers = self._last_numbers()
+
+    def _last_numbers(self) -> dict[str, int]:
+        names = ("operation", "entry", "wallet")
+        return {name: self._connection.execute(self._queries[f"last_{name}"]).get for name in names}
+
+    def _row(self, query: str, bindings: tuple[object, ...]) -> rows.Row | None:
+        return self._connection.execute(self._queries[query], bindings).fetchone()
+
+    def _rows(self, query: str, bindings: tuple[object, ...]) -> list[rows.Row]:
+        return self._connection.execute(self._queries[query], bindings).fetchall()
+
+    def _many(self, query: str, bindings: Iterable[tuple[object, ...]]) -> None:
+        self._connection.executemany(self._queries[query], bindings)
+
+    # Loading -------------------------------------------------------------------------------------
+
+    async def load(self, wanted: Wanted) -> None:
+        """Load everything wanted. What is not there is loaded as None."""
+        state = self.state
+        for name in wanted.names:
+            row = self._row("find_name", name)
+            state.names[name] = None if row is None else row[0]
+        for customer in wanted.customers:
+            row = self._row("find_customer", (customer,))
+            state.customers[customer] = None if row is None else rows.customer_of(row)
+        for entitlement in wanted.entitlements:
+            self._load_entitlement(entitlement)
+        for claim in wanted.claims:
+            row = self._row("find_claim", claim)
+            state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
+        for key in wanted.keys:
+            state.keys[key] = self._find_key(*key)
+        for customer in wanted.customer_wallets:
+            found = self._rows("customer_wallets", (customer,))
+            state.customer_wallets[customer] = tuple((customer, row[0]) for row in found)
+        for debit in wanted.debits:
+            state.debits[debit] = self._find_debit(debit)
+        self._load_wallets(wanted)
+
+    def _load_wallets(self, wanted: Wanted) -> None:
+        for key in wanted.wallets:
+            self._load_wallet(key)
+        for key, at in wanted.wallets_due.items():
+            self._load_due(key, at)
+        for key in wanted.wallets_longer:
+            self._load_longer(key)
+        for grant in wanted.grants:
+            self._load_grant(grant)
+
+    def _load_entitlement(self, entitlement: Id) -> None:
+        row = self._row("find_entitlement", (entitlement,))
+        self.state.entitlements[entitlement] = None if row is None else rows.entitlement_of(row)
+
+    def _burn_order(self, entitlement: Id) -> BurnOrder:
+        if entitlement not in self.state.entitlements:
+            self._load_entitlement(entitlement)
+        found = self.state.entitlements[entitlement]
+        return BurnOrder.SOONEST_EXPIRY if found is None else found.burn_order
+
+    def _load_wallet(self, key: WalletKey) -> None:
+        row = self._row("find_wallet", key)
+        if row is None:
+            self.state.wallets[key] = None
+            return
+        wallet = rows.wallet_of(key, self._burn_order(key[1]), row)
+        self.state.wallets[key] = wallet
+        self._fill_queue(wallet, FIRST_GRANTS)
+
+    def _fill_queue(self, wallet: Wallet, length: int) -> None:
+        """Load the first ``length`` grants in burn-down order; fewer rows mean these are all."""
+        found = self._rows("first_grants", (wallet.number, length))
+        wallet.queue = [self._keep_grant(wallet, row) for row in found]
+        wallet.whole = len(found) < length
+
+    def _keep_grant(self, wallet: Wallet, row: rows.Row) -> Grant:
+        """The grant of a row, in the wallet; one that is there already stays as it is."""
+        known = wallet.grants.get(row[0])
+        if known is not None:
+            return known
+        grant = rows.grant_of(wallet.customer, wallet.entitlement, row)
+        wallet.grants[grant.id] = grant
+        return grant
+
+    def _load_longer(self, key: WalletKey) -> None:
+        wallet = self._wallet(key)
+        self._fill_queue(wallet, max(FIRST_GRANTS, len(wallet.queue)) * MORE_GRANTS)
+
+    def _load_due(self, key: WalletKey, at: Instant) -> None:
+        wallet = self._wallet(key)
+        bindings = (wallet.number, at)
+        for row in self._rows("due_grants", bindings) + self._rows("next_due_grant", bindings):
+            self._keep_grant(wallet, row)
+        self.state.due_until[key] = at
+
+    def _wallet(self, key: WalletKey) -> Wallet:
+        wallet = self.state.wallets[key]
+        assert wallet is not None, "more is only wanted of wallets that are there"
+        return wallet
+
+    def _load_grant(self, grant: Id) -> None:
+        row = self._row("grant_wallet", (grant,))
+        if row is None:
+            self.state.grant_wallets[grant] = None
+            return
+        key = (row[0], row[1])
+        self.state.grant_wallets[grant] = key
+        if key not in self.state.wallets:
+            self._load_wallet(key)
+        wallet = self._wallet(key)
+        found = self._row("find_grant", (wallet.number, grant))
+        assert found is not None
+        self._keep_grant(wallet, found)
+
+    def _find_key(self, customer: Id, namespace: str, key: str) -> Operation | None:
+        hashed = rows.key_hash(customer, LedgerKey(namespace, key))
+        row = self._row("find_key", (hashed, customer, namespace, key))
+        return None if row is None else rows.operation_of(row)
+
+    def _find_debit(self, debit: Id) -> DebitRecord | None:
+        row = self._row("find_operation", (debit,))
+        if row is None or row[3] != "debit":
+            return None
+        operation = rows.operation_of(row)
+        first, count = row[-2:]
+        draws = [
+            rows.entry_of(operation.customer, operation.entitlement, operation.id, entry)
+            for entry in self._rows("entries_of_operation", (first, first + count))
+        ]
+        reversal = self._row("find_reversal", (debit,))
+        return DebitRecord(
+            operation=operation,
+            draws=tuple(draw for draw in draws if draw.kind is EntryKind.DEBITED),
+            reversed=0 if reversal is None else reversal[0],
+        )
+
+    # Writing -------------------------------------------------------------------------------------
+
+    async def write(self) -> None:
+        """Write the batch's changes in a fixed number of statements, whatever its size."""
+        changes = self.state.changes
+        self._many("insert_customer", map(rows.customer_row, changes.customers))
+        self._many("insert_entitlement", map(rows.entitlement_row, changes.entitlements))
+        self._many("insert_claim", map(rows.claim_row, changes.claims))
+        self._number_wallets(changes)
+        self._write_operations(changes)
+        self._write_grants(changes)
+        self._write_wallets(changes)
+        reversals = [(debit, record.reversed) for debit, record in changes.debits.items()]
+        self._many("upsert_reversal", reversals)
+
+    def _number_wallets(self, changes: Changes) -> None:
+        for wallet in changes.new_wallets.values():
+            self._numbers["wallet"] += 1
+            wallet.number = self._numbers["wallet"]
+
+    def _write_operations(self, changes: Changes) -> None:
+        operations, entries, keys = [], [], []
+        for operation, posted in changes.operations:
+            self._numbers["operation"] += 1
+            number, first = self._numbers["operation"], self._numbers["entry"] + 1
+            operations.append(rows.operation_row(operation, number, first, len(posted)))
+            if operation.namespace is not None and operation.key is not None:
+                key = LedgerKey(operation.namespace, operation.key)
+                keys.append((rows.key_hash(operation.customer, key), number))
+            entries.extend(self._entry_rows(posted, number))
+        self._many("insert_operation", operations)
+        self._many("insert_entry", entries)
+        self._many("insert_key", keys)
+
+    def _entry_rows(self, entries: list[Entry], operation: int) -> list[rows.Row]:
+        """Rows of one operation's entries; each becomes the head of its wallet's history."""
+        found = []
+        for entry in entries:
+            wallet = self._wallet((entry.customer, entry.entitlement))
+            self._numbers["entry"] += 1
+            number = self._numbers["entry"]
+            found.append(rows.entry_row(entry, number, wallet.number, operation, wallet.head))
+            wallet.head = number
+        return found
+
+    def _write_grants(self, changes: Changes) -> None:
+        self._many(
+            "insert_grant", [self._new_grant(grant) for grant in changes.new_grants.values()]
+        )
+        drawn, changed = [], []
+        for grant in changes.grants.values():
+            if grant.id not in changes.new_grants:
+                changed.append(rows.grant_row(grant, self._wallet_of(grant)))
+        for grant in changes.drawn_grants.values():
+            if grant.id not in changes.grants and grant.id not in changes.new_grants:
+                number = self._wallet_of(grant).number
+                drawn.append((grant.remaining, grant.used, number, grant.id))
+        self._many("update_grant", changed)
+        self._many("draw_grant", drawn)
+
+    def _wallet_of(self, grant: Grant) -> Wallet:
+        return self._wallet((grant.customer, grant.entitlement))
+
+    def _new_grant(self, grant: Grant) -> rows.Row:
+        customer = self.state.customers[grant.customer]
+        assert customer is not None
+        return rows.new_grant_row(grant, self._wallet_of(grant), customer.book)
+
+    def _write_wallets(self, changes: Changes) -> None:
+        new, whole = changes.new_wallets, changes.wallets
+        self._many("insert_wallet", map(rows.new_wallet_row, new.values()))
+        changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
+        self._many("update_wallet", map(rows.wallet_row, changed))
+        drawn = changes.drawn_wallets.items()
+        only_drawn = [wallet for key, wallet in drawn if key not in whole and key not in new]
+        self._many("draw_wallet", map(rows.drawn_wallet_row, only_drawn))
+
+    # Between batches -----------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Drop everything: what was loaded may not be what is stored."""
+        self.state = State()
+        self._numbers = self._last_numbers()
+
+    def carry_over(self) -> None:
+        """Keep wallets, customers and names for the next batch; drop what only this one needed."""
+        state = self.state
+        for grant, key in state.grant_wallets.items():
+            wallet = None if key is None else state.wallets.get(key)
+            if wallet is not None:
+                _drop_closed(wallet, (grant,))
+        changes = state.changes
+        for changed in (changes.grants, changes.new_grants):
+            for grant_record in changed.values():
+                _drop_closed(self._wallet_of(grant_record), (grant_record.id,))
+        self.state = State(
+            customers=_bounded(state.customers, NAMES_CACHED_MAX),
+            entitlements=_bounded(state.entitlements, NAMES_CACHED_MAX),
+            names=_bounded(state.names, NAMES_CACHED_MAX),
+            wallets=_bounded(state.wallets, WALLETS_CACHED_MAX),
+        )
+
+
+def _drop_closed(wallet: Wallet, grants: Iterable[Id]) -> None:
+    for grant_id in grants:
+        grant = wallet.grants.get(grant_id)
+        if grant is not None and grant.remaining == 0:
+            del wallet.grants[grant_id]
+
+
+def _bounded(cache: dict[K, V], length: int) -> dict[K, V]:
+    """The cache, or nothing when it has grown past its limit."""
+    return cache if len(cache) <= length else {}
