@@ -1,0 +1,1 @@
+"""The command `drawdown`: one file per noun, composed in ``main``."""

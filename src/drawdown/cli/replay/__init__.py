@@ -1,0 +1,1 @@
+"""`drawdown replay`: a usage file, row by row, becomes debits asked over HTTP."""
