@@ -1,4 +1,4 @@
-"""What can be asked of the ledger. Each command is about one customer, or makes a customer or kind of credit.
+"""What can be asked of the ledger: each command is about one customer, or makes one, or a kind of credit.
 
 Commands carry no clock and no new ids: ``at``, ``recorded_at`` and the ids of what they may create
 come beside them (``plan.Request``). References are generated ids or own ids and codes

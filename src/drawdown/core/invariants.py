@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from drawdown.core.fold import Fault, WalletFold
 from drawdown.core.types import UNITS_MAX, Grant
@@ -24,7 +25,14 @@ def check_double_entry(wallet: WalletFold) -> None:
         raise Fault(f"{wallet.granted} was granted, but the accounts hold {total}")
 
 
-def check_wallet(folded: WalletFold, kept: object, grants: Iterable[Grant]) -> None:
+class KeptWallet(Protocol):
+    """What a store keeps of a wallet beside its entries; accounts are read by their names."""
+
+    @property
+    def open_grants(self) -> int: ...
+
+
+def check_wallet(folded: WalletFold, kept: KeptWallet, grants: Iterable[Grant]) -> None:
     """The kept wallet and grants are what their entries say. ``kept`` has a wallet's fields."""
     check_double_entry(folded)
     for name in (*ACCOUNTS, "granted", "overage", "seq", "chain"):
@@ -32,10 +40,12 @@ def check_wallet(folded: WalletFold, kept: object, grants: Iterable[Grant]) -> N
             raise Fault(
                 f"{name} is kept as {getattr(kept, name)!r}, its entries say {getattr(folded, name)!r}"
             )
-    seen = 0
+    seen = still_open = 0
     for grant in grants:
-        seen += 1
+        seen, still_open = seen + 1, still_open + (grant.remaining > 0)
         _check_against(grant, folded)
+    if still_open != kept.open_grants:
+        raise Fault(f"{still_open} grants are open, the wallet counts {kept.open_grants}")
     if seen != len(folded.grants):
         raise Fault(f"{len(folded.grants)} grants have entries, {seen} are kept")
 

@@ -141,10 +141,10 @@ def _wallet(request: Request, key: WalletKey, state: State, wanted: Wanted) -> W
     if wallet is None:
         return None
     at = max(request.at, wallet.last_at)
-    if wallet.next_due_at is not None and wallet.next_due_at <= at:
-        if state.due_until.get(key, -1) < at:
-            wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
-            return None
+    is_due = wallet.next_due_at is not None and wallet.next_due_at <= at
+    if is_due and state.due_until.get(key, -1) < at:
+        wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
+        return None
     return wallet
 
 

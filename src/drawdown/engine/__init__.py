@@ -1,1 +1,1 @@
-"""The shell around the rules: gathers requests, loads what they need, has them decided, stores the outcome."""
+"""The shell around the rules: gathers requests, loads what they need, stores what was decided."""

@@ -106,6 +106,11 @@ class Batcher:
     async def _carry_out(self, batch: list[Submission]) -> None:
         try:
             answers = await self._transact(batch)
+        except StoreUnavailable as error:  # no request is to blame: trying each would not help
+            self._observer.failed(error)
+            for submission in batch:
+                _settle_waiter(submission.waiter, error)
+            return
         except Exception as error:  # whatever failed, each of the others still gets its chance
             self._observer.failed(error)
             if len(batch) == 1:

@@ -7,13 +7,15 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from drawdown.core.commands import Settle
-from drawdown.core.types import DAY, Id, Instant
+from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
 from drawdown.engine.accounts import Accounts
-from drawdown.engine.ports import Clock, Store, StoreUnavailable
+from drawdown.engine.batcher import BatchObserver
+from drawdown.engine.ports import Clock, Store
 
 TICK_SECONDS = 1.0
 SETTLED_AT_ONCE = 200
 PRUNED_AT_ONCE = 1_000
+PRUNE_EVERY = 60 * MICROSECONDS
 CLAIMS_KEPT_DAYS = 30
 
 SettleWallet = Callable[[Id, Settle], Awaitable[object]]
@@ -28,6 +30,7 @@ class Jobs:
         clock: Clock,
         accounts: Accounts,
         settle: SettleWallet,
+        observer: BatchObserver,
         claims_kept_days: int = CLAIMS_KEPT_DAYS,
     ) -> None:
         self._store = store
@@ -35,6 +38,8 @@ class Jobs:
         self._accounts = accounts
         self._settle = settle
         self._claims_kept_days = claims_kept_days
+        self._observer = observer
+        self._prune_at = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -49,8 +54,10 @@ class Jobs:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 await self.tick()
+            except Exception as error:  # the next tick may do better; nothing waits for this one
+                self._observer.failed(error)
             await asyncio.sleep(TICK_SECONDS)
 
     async def tick(self) -> None:
@@ -63,5 +70,7 @@ class Jobs:
         ]
         await asyncio.gather(*commands)
         await self._accounts.write_down_uses()
-        kept_since = Instant(now - self._claims_kept_days * DAY)
-        await self._store.prune_claims(kept_since, PRUNED_AT_ONCE)
+        if now >= self._prune_at:
+            kept_since = Instant(now - self._claims_kept_days * DAY)
+            pruned = await self._store.prune_claims(kept_since, PRUNED_AT_ONCE)
+            self._prune_at = now if pruned else now + PRUNE_EVERY

@@ -38,7 +38,7 @@ from drawdown.core.types import (
 from drawdown.engine.accounts import Accounts, Principal
 from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
-from drawdown.engine.ports import Clock, GrantFilter, Ids, Store
+from drawdown.engine.ports import Clock, GrantFilter, Ids, Store, WalletAudit
 
 Asked = tuple[Command, Render, LedgerKey | None]
 
@@ -54,7 +54,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     reversed: int
 
 
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
+class Verified(msgspec.Struct, kw_only=True):
     """How far ``verify`` has come: wallets done of all, and entries seen; totals by entitlement code."""
 
     wallets: int
@@ -89,8 +89,9 @@ class Ledger:
         self.clock = clock
         self.accounts = Accounts(store, clock, ids)
         self._store = store
-        self._batcher = Batcher(store, clock, ids, observer or BatchObserver())
-        self._jobs = Jobs(store, clock, self.accounts, self._settle, claims_kept_days)
+        observer = observer or BatchObserver()
+        self._batcher = Batcher(store, clock, ids, observer)
+        self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
     def open(self, *, jobs: bool = True) -> None:
         """Begin to take writes; ``jobs``: and to do what time makes due."""
@@ -331,24 +332,31 @@ class Ledger:
 
         Checks the chain, the invariants, double entry, and that no entry or operation stands alone.
         """
-        total = await self._store.count_wallets()
-        wallets = entries = 0
-        totals: dict[str, Totals] = {}
-        async for wallet in self._store.audit():
-            where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
-            try:
-                folded = fold(wallet.entries)
-                invariants.check_wallet(folded, wallet, wallet.grants)
-            except Fault as fault:
-                raise Fault(f"{where}: {fault}") from None
-            sums = totals.setdefault(wallet.code or "?", Totals(scale=wallet.scale))
-            for account in ("granted", *invariants.ACCOUNTS):
-                setattr(sums, account, getattr(sums, account) + getattr(folded, account))
-            wallets, entries = wallets + 1, entries + len(wallet.entries)
-            yield Verified(wallets=wallets, wallets_total=total, entries=entries, totals=totals)
-        fault_found = await self._store.find_fault(entries)
-        if fault_found is not None:
-            raise Fault(fault_found)
+        progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
+        async with self._store.audit() as audit:
+            progress.wallets_total = audit.wallets
+            async for wallet in audit.walk():
+                _verify_wallet(wallet, progress)
+                yield progress
+            fault = await audit.find_fault(progress.entries)
+            if fault is not None:
+                raise Fault(fault)
+        yield progress
+
+
+def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
+    """Fold one wallet's entries, compare, and add its accounts to the totals."""
+    try:
+        folded = fold(wallet.entries)
+        invariants.check_wallet(folded, wallet, wallet.grants)
+    except Fault as fault:
+        where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
+        raise Fault(f"{where}: {fault}") from None
+    totals = progress.totals.setdefault(wallet.code or "?", Totals(scale=wallet.scale))
+    for account in ("granted", *invariants.ACCOUNTS):
+        setattr(totals, account, getattr(totals, account) + getattr(folded, account))
+    progress.wallets += 1
+    progress.entries += len(wallet.entries)
 
 
 __all__ = ["Ledger", "LedgerError", "Spent", "Totals", "Verified"]

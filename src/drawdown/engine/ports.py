@@ -83,6 +83,18 @@ class StoredDebit(msgspec.Struct, kw_only=True):
     reversed: int
 
 
+class Audit(Protocol):
+    """The whole store as of one moment."""
+
+    @property
+    def wallets(self) -> int:
+        """How many wallets there are to walk."""
+
+    def walk(self) -> AsyncIterator[WalletAudit]: ...
+    async def find_fault(self, entries_seen: int) -> str | None:
+        """What is wrong with the store as a whole, given how many entries the wallets led to."""
+
+
 class Transaction(Protocol):
     """One transaction over the ledger. Leaving it commits; leaving it by an exception undoes it all."""
 
@@ -127,10 +139,7 @@ class Store(Protocol):
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
     async def prune_claims(self, before: Instant, limit: int) -> int: ...
-    async def count_wallets(self) -> int: ...
-    def audit(self) -> AsyncIterator[WalletAudit]: ...
-    async def find_fault(self, entries_seen: int) -> str | None:
-        """What is wrong with the store as a whole, given how many entries the wallets led to."""
+    def audit(self) -> AbstractAsyncContextManager[Audit]: ...
 
     async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None: ...
     async def list_accounts(self) -> list[Account]: ...

@@ -93,8 +93,7 @@ def _version(connection: apsw.Connection, newest: int) -> int:
 def migrations() -> list[tuple[int, str]]:
     """Every step as (number, SQL), in order; the number is what its file's name begins with."""
     folder = files("drawdown.store.sqlite").joinpath("migrations")
-    found = []
-    for file in folder.iterdir():
-        if match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name):
-            found.append((int(match[1]), file.read_text(encoding="utf-8")))
-    return sorted(found)
+    matches = ((re.fullmatch(r"(\d{4})_\w+\.sql", file.name), file) for file in folder.iterdir())
+    return sorted(
+        (int(match[1]), file.read_text(encoding="utf-8")) for match, file in matches if match
+    )

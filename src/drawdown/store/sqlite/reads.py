@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import apsw
 
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
@@ -17,11 +15,10 @@ from drawdown.core.types import (
     Id,
     Instant,
 )
-from drawdown.engine.ports import GrantFilter, StoredDebit, WalletAudit
+from drawdown.engine.ports import GrantFilter, StoredDebit
 from drawdown.store.sqlite import rows
 
 NEWEST = b"\xff" * 16
-_AUDIT_CHUNK = 100
 
 #: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
 _LOST = "(g.expired > 0 OR (g.remaining > 0 AND g.expires_at <= :now))"
@@ -53,7 +50,10 @@ class SqliteReads:
         return self._connection.execute(self._queries[query], bindings).fetchone()
 
     def _rows(self, query: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
-        return self._connection.execute(self._queries[query], bindings).fetchall()
+        return self._fetch(self._queries[query], bindings)
+
+    def _fetch(self, text: str, bindings: tuple[object, ...] | dict[str, object]) -> list[rows.Row]:
+        return self._connection.execute(text, bindings).fetchall()
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME)
@@ -78,12 +78,12 @@ class SqliteReads:
 
     async def find_grant(self, grant: Id) -> Grant | None:
         text = self._queries["list_grants"] + " WHERE g.id = ?"
-        row: rows.Row | None = self._connection.execute(text, (grant,)).fetchone()
-        return None if row is None else rows.grant_of(row[0], row[1], row[2:])
+        found = self._fetch(text, (grant,))
+        return rows.grant_of(found[0][0], found[0][1], found[0][2:]) if found else None
 
     async def list_grants(self, grants: GrantFilter) -> list[Grant]:
         text, bindings = grant_list(self._queries["list_grants"], grants)
-        found = self._connection.execute(text, bindings).fetchall()
+        found = self._fetch(text, bindings)
         if grants.before is not None:
             found.reverse()
         return [rows.grant_of(row[0], row[1], row[2:]) for row in found]
@@ -176,56 +176,6 @@ class SqliteReads:
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
         return [row[0] for row in self._rows("due_entitlements", (customer, now))]
-
-    # Audit ---------------------------------------------------------------------------------------
-
-    async def count_wallets(self) -> int:
-        row = self._row("count_wallets")
-        return 0 if row is None else row[0]
-
-    async def audit(self) -> AsyncIterator[WalletAudit]:
-        after = 0
-        while found := self._rows("next_wallets", (after, _AUDIT_CHUNK)):
-            for row in found:
-                yield self._audit_of(row)
-            after = found[-1][0]
-
-    def _audit_of(self, row: rows.Row) -> WalletAudit:
-        number, customer, entitlement = row[:3]
-        grants = self._rows("grants_of_wallet", (number,))
-        walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
-        return WalletAudit(
-            customer=customer,
-            entitlement=entitlement,
-            code=row[3],
-            scale=row[4] or 0,
-            posted=row[5],
-            pending=row[6],
-            held=row[7],
-            overage=row[8],
-            granted=row[9],
-            used=row[10],
-            expired=row[11],
-            voided=row[12],
-            open_grants=row[13],
-            seq=row[14],
-            chain=row[15],
-            grants=[rows.grant_of(customer, entitlement, grant) for grant in grants],
-            entries=[
-                rows.entry_of(customer, entitlement, entry[0], entry[1:])
-                for entry in reversed(walked)
-            ],
-        )
-
-    async def find_fault(self, entries_seen: int) -> str | None:
-        row = self._row("count_entries")
-        if row is not None and row[0] != entries_seen:
-            return f"{row[0]} entries are kept, the wallets' histories hold {entries_seen}"
-        stray = self._row("count_stray_entries")
-        if stray is not None and stray[0]:
-            return f"{stray[0]} operations do not have the entries they name"
-        integrity = self._connection.pragma("quick_check")
-        return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
 
 
 def balance_of(customer: Id, entitlement: Id, row: rows.Row) -> Balance:

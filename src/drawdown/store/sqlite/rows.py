@@ -296,6 +296,10 @@ def grant_row(grant: Grant, wallet: Wallet) -> Row:
     )
 
 
+def drawn_grant_row(grant: Grant, wallet: Wallet) -> Row:
+    return (grant.remaining, grant.used, wallet.number, grant.id)
+
+
 def _places(grant: Grant, burn_order: BurnOrder) -> tuple[bool, int, bool, int | None]:
     """What the burn-down and due indices hold: the columns by which SQL sorts as ``burn`` does."""
     active = grant.remaining > 0 and not grant.pending

@@ -20,9 +20,19 @@ from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite import rows
+from drawdown.store.sqlite.audit import SqliteAudit
 from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.sqlite.transaction import SqliteTransaction
 
+#: The database cannot do it now: the disk is full or failing, the file is gone, locked or read-only.
+UNAVAILABLE = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.ReadOnlyError,
+)
 BEGIN_TRIES = 200
 BEGIN_WAIT_SECONDS = 0.025
 
@@ -33,6 +43,7 @@ class SqliteStore(SqliteReads):
     def __init__(self, path: str, vfs: str | None = None) -> None:
         """Open the file, or make it; bring its schema up to date."""
         opening.check_sqlite_version()
+        self._path, self._vfs = path, vfs
         queries = load_queries("drawdown.store.sqlite")
         self._writer = opening.open_writer(path, vfs)
         self.migrations_run = opening.migrate(self._writer)
@@ -54,10 +65,21 @@ class SqliteStore(SqliteReads):
                 self._refresh()
                 yield self._transaction
                 await self._commit()
+            except UNAVAILABLE as error:
+                self._undo()
+                raise StoreUnavailable(str(error)) from error
             except BaseException:
                 self._undo()
                 raise
             self._transaction.carry_over()
+
+    @asynccontextmanager
+    async def audit(self) -> AsyncIterator[SqliteAudit]:
+        audit = SqliteAudit(opening.open_reader(self._path, self._vfs), self._queries)
+        try:
+            yield audit
+        finally:
+            audit.close()
 
     async def _begin(self) -> None:
         """Take the write lock; another process may hold it for a moment, so ask again for a while."""
@@ -68,7 +90,7 @@ class SqliteStore(SqliteReads):
                 return
             except apsw.BusyError:
                 await asyncio.sleep(BEGIN_WAIT_SECONDS)
-            except (apsw.IOError, apsw.FullError, apsw.CantOpenError) as error:
+            except UNAVAILABLE as error:
                 raise StoreUnavailable(str(error)) from error
         raise StoreUnavailable("Another process keeps the database locked.")
 
@@ -86,8 +108,6 @@ class SqliteStore(SqliteReads):
         except asyncio.CancelledError:
             await asyncio.wait([commit])  # the writer is in use until the commit is through
             raise
-        except (apsw.IOError, apsw.FullError) as error:
-            raise StoreUnavailable(str(error)) from error
 
     def _undo(self) -> None:
         if self._writer.in_transaction:

@@ -217,16 +217,11 @@ class SqliteTransaction:
         self._many(
             "insert_grant", [self._new_grant(grant) for grant in changes.new_grants.values()]
         )
-        drawn, changed = [], []
-        for grant in changes.grants.values():
-            if grant.id not in changes.new_grants:
-                changed.append(rows.grant_row(grant, self._wallet_of(grant)))
-        for grant in changes.drawn_grants.values():
-            if grant.id not in changes.grants and grant.id not in changes.new_grants:
-                number = self._wallet_of(grant).number
-                drawn.append((grant.remaining, grant.used, number, grant.id))
-        self._many("update_grant", changed)
-        self._many("draw_grant", drawn)
+        changed = [grant for key, grant in changes.grants.items() if key not in changes.new_grants]
+        self._many("update_grant", (rows.grant_row(g, self._wallet_of(g)) for g in changed))
+        written = changes.grants.keys() | changes.new_grants.keys()
+        drawn = [grant for key, grant in changes.drawn_grants.items() if key not in written]
+        self._many("draw_grant", (rows.drawn_grant_row(g, self._wallet_of(g)) for g in drawn))
 
     def _wallet_of(self, grant: Grant) -> Wallet:
         return self._wallet((grant.customer, grant.entitlement))

@@ -1,0 +1,81 @@
+"""Walking the whole file for ``verify``: one read transaction, so that what is compared is of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import apsw
+
+from drawdown.engine.ports import WalletAudit
+from drawdown.store.sqlite import rows
+
+_CHUNK = 100
+
+
+class SqliteAudit:
+    """Every wallet with its grants and entries, and what can only be seen over all of them."""
+
+    def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
+        self._connection = connection
+        self._queries = queries
+        connection.execute("BEGIN")
+        self.wallets: int = self._count("count_wallets")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _rows(self, query: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
+        return self._connection.execute(self._queries[query], bindings).fetchall()
+
+    def _count(self, query: str) -> int:
+        count: int = self._rows(query)[0][0]
+        return count
+
+    async def walk(self) -> AsyncIterator[WalletAudit]:
+        """Every wallet, in the order they were made."""
+        for row in self._wallet_rows():
+            yield self._wallet(row)
+
+    def _wallet_rows(self) -> Iterator[rows.Row]:
+        after = 0
+        while found := self._rows("next_wallets", (after, _CHUNK)):
+            yield from found
+            after = found[-1][0]
+
+    def _wallet(self, row: rows.Row) -> WalletAudit:
+        number, customer, entitlement = row[:3]
+        grants = self._rows("grants_of_wallet", (number,))
+        walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
+        return WalletAudit(
+            customer=customer,
+            entitlement=entitlement,
+            code=row[3],
+            scale=row[4] or 0,
+            posted=row[5],
+            pending=row[6],
+            held=row[7],
+            overage=row[8],
+            granted=row[9],
+            used=row[10],
+            expired=row[11],
+            voided=row[12],
+            open_grants=row[13],
+            seq=row[14],
+            chain=row[15],
+            grants=[rows.grant_of(customer, entitlement, grant) for grant in grants],
+            entries=[
+                rows.entry_of(customer, entitlement, entry[0], entry[1:])
+                for entry in reversed(walked)
+            ],
+        )
+
+    async def find_fault(self, entries_seen: int) -> str | None:
+        """What is wrong with the file as a whole, given how many entries the wallets led to."""
+        kept = self._count("count_entries")
+        if kept != entries_seen:
+            return f"{kept} entries are kept, the wallets' histories hold {entries_seen}"
+        stray = self._count("count_stray_entries")
+        if stray:
+            return f"{stray} operations do not have the entries they name"
+        integrity = self._connection.pragma("quick_check")
+        return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
