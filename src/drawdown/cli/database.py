@@ -1,0 +1,61 @@
+"""The option every command that opens the database has, and how it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from drawdown.cli.failures import Failure
+from drawdown.config import DATABASE_DEFAULT
+
+if TYPE_CHECKING:
+    from drawdown.engine.ledger import Ledger
+
+Result = TypeVar("Result")
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="DRAWDOWN_DATABASE",
+        help="sqlite:///file is in the working folder, sqlite:////file absolute.",
+    ),
+]
+DEFAULT = DATABASE_DEFAULT
+
+
+def with_ledger(
+    url: str, action: Callable[[Ledger], Awaitable[Result]], *, create: bool = False
+) -> Result:
+    """What ``action`` answers on the ledger at ``url``; nothing runs in the background.
+
+    An empty database is made only with ``create``: a command that reads refuses a mistyped URL.
+    """
+    import apsw
+
+    from drawdown.core.errors import LedgerError
+    from drawdown.engine.ports import StoreUnavailable
+    from drawdown.opening import DatabaseUrlInvalid, open_ledger, sqlite_path
+    from drawdown.store.sqlite.connection import NotALedger, SchemaNewer
+
+    async def run() -> Result:
+        async with open_ledger(url, jobs=False) as ledger:
+            return await action(ledger)
+
+    try:
+        if not create and not sqlite_path(url).exists():
+            raise Failure(
+                f"There is no database at {url}.",
+                "Name it with --database or DRAWDOWN_DATABASE; `drawdown serve` prepares a new one.",
+            )
+        return asyncio.run(run())
+    except DatabaseUrlInvalid as error:
+        raise Failure(str(error)) from None
+    except (apsw.Error, NotALedger, SchemaNewer, StoreUnavailable) as error:
+        raise Failure(f"Cannot use the database at {url}: {str(error).rstrip('.')}.") from None
+    except LedgerError as error:
+        raise Failure(str(error)) from None

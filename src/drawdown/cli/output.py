@@ -1,0 +1,61 @@
+"""Where commands write: results to standard output, progress and errors to standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from drawdown.cli.failures import Failure
+
+#: The width of what goes into a file or a pipe, where there is no terminal to ask.
+PIPE_WIDTH = 100
+
+
+def console(*, errors: bool = False) -> Console:
+    """Text is shown as it is: what users name themselves is never read as markup."""
+    stream = sys.stderr if errors else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+def progress_bar(noun: str) -> Progress:
+    """A bar on standard error that goes away when it is done; nothing where there is no terminal."""
+    bar = console(errors=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn(noun),
+        TimeRemainingColumn(),
+        console=bar,
+        transient=True,
+        disable=not bar.is_terminal,
+    )
+
+
+def show_json(value: Any) -> None:
+    """One JSON document, indented, for programs and people."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(text + "\n")
+
+
+def show_failure(failure: Failure) -> None:
+    """One line for what is wrong; the way out follows on it."""
+    line = Text("Error: ", style="bold red")
+    line.append(failure.message, style="not bold default")
+    if failure.fix:
+        line.append(f" {failure.fix}", style="not bold cyan")
+    console(errors=True).print(line, soft_wrap=True)

@@ -1,0 +1,150 @@
+"""``drawdown serve``: one process that answers every dialect until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+import uvloop
+from rich.console import Console
+from rich.panel import Panel
+
+from drawdown.app import Origin, create_app
+from drawdown.config import Config, unknown_variables
+from drawdown.core.identity import spell
+from drawdown.engine.accounts import KEY_PREFIX, Account, ApiKey
+from drawdown.opening import open_ledger
+from drawdown.web.logs import configure_logs
+from drawdown.web.metrics import Metrics
+
+CONNECTIONS_WAITING_MAX = 2048
+GRACE_SECONDS = 30
+KEEP_ALIVE_SECONDS = 75
+
+log = structlog.get_logger("drawdown.serve")
+
+
+class AddressInUse(Exception):
+    """Another program listens there, or this one may not."""
+
+
+class Server(uvicorn.Server):
+    """Stops on SIGTERM or SIGINT, and then ends like a program that did what it was asked to."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+def serve(config: Config) -> None:
+    """Serve until a signal; returns when everything accepted has been answered and stored.
+
+    Raises ``AddressInUse`` before the database is touched.
+    """
+    configure_logs(config)
+    for name in unknown_variables(os.environ):
+        log.warning("unknown setting, is it misspelt?", variable=name)
+    with (
+        _listen(config.host, config.port) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(config, listener))
+
+
+async def _serve(config: Config, listener: socket.socket) -> None:
+    metrics = Metrics()
+    async with open_ledger(
+        config.database, observer=metrics, claims_kept_days=config.claims_kept_days
+    ) as ledger:
+        address = _address(listener)
+        first = await ledger.accounts.first_start()
+        if first is not None:
+            _introduce(*first, address)
+        server = Server(_server_config(create_app(config, ledger, metrics)))
+        _say(f"listening on {address}")
+        await server.serve(sockets=[listener])
+    _say("stopped")
+
+
+def _server_config(app: Origin) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=CONNECTIONS_WAITING_MAX,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)
+    except OSError as error:
+        raise AddressInUse(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Another is chosen with --port; "
+            "0 takes any that is free."
+        ) from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _introduce(account: Account, key: ApiKey, secret: str, address: str) -> None:
+    """What a person needs on the first start. The secret is shown this once and kept nowhere."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        Panel.fit(
+            f"A new ledger, with the account [bold]{account.name}[/] and a {key.mode.value} key:\n\n"
+            f"  id      {spell(KEY_PREFIX, key.id)}\n"
+            f"  secret  [bold]{secret}[/]\n\n"
+            "Keep the secret: it is not shown again. More keys: drawdown keys create",
+            title="Drawdown",
+        )
+    )
+    console.print(
+        f"A first grant and debit, from another terminal:\n\n{_first_steps(secret, address)}\n"
+    )
+
+
+def _first_steps(secret: str, address: str) -> str:
+    curl = f"curl -s -u {secret}: {address}/api/v1"
+    grant = '{"customer":"ada","entitlement":"usd","amount":"20"}'
+    debit = '{"customer":"ada","entitlement":"usd","amount":"0.0042","idempotency_key":"call-1"}'
+    return "\n".join(
+        (
+            f'  {curl}/customers -d \'{{"id":"ada"}}\'',
+            f"  {curl}/grants -d '{grant}'",
+            f"  {curl}/debits -d '{debit}'",
+            f"  {curl}/balances/ada/usd",
+        )
+    )
+
+
+def _say(line: str) -> None:
+    """On stdout at once, also into a pipe: whoever started the server waits for it."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
