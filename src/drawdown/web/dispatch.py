@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine.accounts import Principal
 from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import (
     BodyDecoder,
     Call,
@@ -26,10 +28,12 @@ from drawdown.web.errors import (
     Header,
     TooLarge,
     Unauthorized,
+    Unavailable,
     Unexpected,
     WebError,
 )
 from drawdown.web.headers import Headers
+from drawdown.web.openapi import document
 from drawdown.web.request_ids import new_request_id
 from drawdown.web.routing import Router
 
@@ -39,7 +43,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: Told of every answer: the dialect's name, what is known of the request, the status, the seconds.
 Observe = Callable[[str, Context, int, float], None]
 
-log = structlog.stdlib.get_logger("drawdown.web")
+log = structlog.get_logger("drawdown.web")
 
 
 class ClientGone(Exception):
@@ -57,6 +61,7 @@ class DialectApp:
         self._dialect, self._ledger = dialect, ledger
         self._body_bytes_max = limits.body_bytes_max
         self._observe = observe
+        self._document_path = dialect.bases[0] + dialect.openapi_path
         self._router = Router(dialect.bases, dialect.endpoints)
         self._decoders = {
             id(endpoint): _decoders(dialect, endpoint) for endpoint in dialect.endpoints
@@ -79,6 +84,8 @@ class DialectApp:
             return
         except (LedgerError, WebError) as error:
             answer, extra = self._refusal(error, context)
+        except StoreUnavailable:
+            answer, extra = self._refusal(Unavailable(), context)
         except Exception:
             log.exception("unexpected error", request_id=context.request_id, path=context.path)
             answer, extra = self._refusal(Unexpected(context.request_id), context)
@@ -101,6 +108,8 @@ class DialectApp:
         self._observe(self._dialect.name, context, answer.status, time.perf_counter() - started)
 
     async def _answer(self, context: Context, receive: Receive) -> Answer:
+        if context.path == self._document_path:
+            return Answer(status=200, body=self._document)
         endpoint, path = self._router.find(context.method, context.path)
         context.endpoint = endpoint
         principal = context.principal = await self._principal(context.headers)
@@ -122,6 +131,10 @@ class DialectApp:
         if decode_body is not None:
             call.body = decode_body(await self._read(context.headers, receive), context.headers)
         return await endpoint.handler(call)
+
+    @cached_property
+    def _document(self) -> bytes:
+        return document(self._dialect)
 
     async def _principal(self, headers: Headers) -> Principal:
         given = self._dialect.credentials(headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -93,8 +93,13 @@ class Dialect:
     content_type: ClassVar[bytes] = b"application/json"
     error_content_type: ClassVar[bytes] = b"application/json"
     body_media_type: ClassVar[str] = "application/json"
-    #: Where the OpenAPI document is, below the base; open to everybody.
+    #: Where the OpenAPI document is, below the first base; open to everybody.
     openapi_path: ClassVar[str] = "/openapi.json"
+    #: For the document: the shape of errors, their statuses where they are not the class's own, and
+    #: records that other schemas refer to.
+    error_record: ClassVar[type | None] = None
+    error_statuses: ClassVar[Mapping[type[Exception], int]] = {}
+    schemas: ClassVar[tuple[type, ...]] = ()
 
     endpoints: tuple[Endpoint, ...] = ()
 

@@ -93,14 +93,14 @@ class Unauthorized(WebError):
 
 
 class Forbidden(WebError):
-    """``needed`` and ``held`` are roles."""
+    """A viewer writes, or an editor manages keys."""
 
     status = 403
     code = "forbidden"
 
-    def __init__(self, needed: str, held: str) -> None:
-        self.needed, self.held = needed, held
-        super().__init__(f"This takes a key with the role {needed} or more; this key is {held}.")
+    def __init__(self, needed_role: str, role: str) -> None:
+        self.needed_role, self.role = needed_role, role
+        super().__init__(f"This takes a key with the role {needed_role} or more, not {role}.")
 
 
 class UnknownUrl(WebError):

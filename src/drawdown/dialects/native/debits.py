@@ -1,0 +1,103 @@
+"""Debits: one, many at once, read again, reversed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from drawdown.core import commands, identity
+from drawdown.core.errors import DebitNotFound, LedgerError
+from drawdown.core.requests import Answer, LedgerKey
+from drawdown.core.types import Id
+from drawdown.dialects.native import common, errors, render, wire
+from drawdown.engine.batcher import Render
+from drawdown.engine.ports import StoreUnavailable
+from drawdown.web import fields
+from drawdown.web.decoding import decode_json
+from drawdown.web.endpoints import Call
+from drawdown.web.errors import Unavailable, Unexpected, WebError
+
+Asked = tuple[commands.Debit, Render, LedgerKey]
+
+log = structlog.get_logger("drawdown.native")
+_decode_debit = decode_json(wire.CreateDebit)
+
+
+async def create_debit(call: Call) -> Answer:
+    command, written, key = _asked(call.body, call.request_id)
+    return await call.ledger.submit(call.book, command, written, key=key)
+
+
+async def create_debits(call: Call) -> Answer:
+    """Each element by itself, in order; one that cannot be read never reaches the ledger."""
+    body: wire.CreateDebits = call.body
+    results: list[Any] = [_read(raw, call.request_id) for raw in body.debits]
+    asked = [result for result in results if isinstance(result, tuple)]
+    answers = iter(await call.ledger.submit_many(call.book, asked))
+    shown = [
+        _result(next(answers) if isinstance(result, tuple) else result, call.request_id)
+        for result in results
+    ]
+    return Answer(status=200, body=b'{"results":[' + b",".join(shown) + b"]}")
+
+
+async def get_debit(call: Call) -> Answer:
+    return common.ok(render.spent(await call.ledger.debit(call.book, _named(call))))
+
+
+async def reverse_debit(call: Call) -> Answer:
+    body: wire.ReverseDebit = call.body
+    command = commands.ReverseDebit(
+        debit=_named(call), amount=None if body.amount is None else fields.amount(body.amount)
+    )
+    written = common.created(render.reversal, call.request_id)
+    key = common.ledger_key("reverse", body.idempotency_key)
+    return await call.ledger.submit(call.book, command, written, key=key)
+
+
+def _asked(body: wire.CreateDebit, request_id: str) -> Asked:
+    occurred_at = body.occurred_at
+    command = commands.Debit(
+        customer=fields.reference(body.customer, "customer"),
+        entitlement=fields.reference(body.entitlement, "entitlement"),
+        amount=fields.amount(body.amount),
+        attributes=fields.metadata(body.attributes, "attributes") if body.attributes else {},
+        occurred_at=None if occurred_at is None else fields.instant(occurred_at, "occurred_at"),
+        metadata=fields.metadata(body.metadata) if body.metadata else {},
+    )
+    key = LedgerKey("native.debit", fields.key(body.idempotency_key))
+    return command, common.created(render.new_debit, request_id), key
+
+
+def _read(raw: msgspec.Raw, request_id: str) -> Asked | WebError:
+    try:
+        return _asked(_decode_debit(raw), request_id)
+    except WebError as error:
+        return error
+
+
+def _result(outcome: Answer | BaseException, request_id: str) -> bytes:
+    if isinstance(outcome, Answer):
+        return b'{"status":%d,"debit":%b}' % (outcome.status, outcome.body)
+    error = _told(outcome, request_id)
+    problem = wire.encode(errors.problem(error, request_id))
+    return b'{"status":%d,"error":%b}' % (errors.status_of(error), problem)
+
+
+def _told(error: BaseException, request_id: str) -> LedgerError | WebError:
+    if isinstance(error, LedgerError | WebError):
+        return error
+    if isinstance(error, StoreUnavailable):
+        return Unavailable()
+    log.error("unexpected error in a batch", request_id=request_id, exc_info=error)
+    return Unexpected(request_id)
+
+
+def _named(call: Call) -> Id:
+    text = call.path["debit"]
+    found = identity.parse(text)
+    if found is None:
+        raise DebitNotFound(text)
+    return found

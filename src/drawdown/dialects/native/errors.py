@@ -1,0 +1,86 @@
+"""Refusals as problem details (RFC 9457): one row for every class of error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawdown.core import errors as ledger
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.native.wire import encode
+from drawdown.web import errors as web
+from drawdown.web.errors import WebError
+
+URN = "urn:drawdown:problem:"
+
+#: The status and title of what the ledger refuses.
+TABLE: dict[type[LedgerError], tuple[int, str]] = {
+    ledger.CustomerNotFound: (404, "No such customer"),
+    ledger.EntitlementNotFound: (404, "No such entitlement"),
+    ledger.GrantNotFound: (404, "No such grant"),
+    ledger.DebitNotFound: (404, "No such debit"),
+    ledger.FieldInvalid: (422, "A field breaks its rule"),
+    ledger.AmountTooFine: (422, "The amount is finer than the scale"),
+    ledger.AmountTooLarge: (422, "The amount is too large"),
+    ledger.AmountNotPositive: (422, "The amount is not positive"),
+    ledger.ExpiryNotInFuture: (422, "The expiry is in the past"),
+    ledger.ExpiryBeforeEffective: (422, "The expiry is before the effective time"),
+    ledger.InsufficientCredit: (402, "Not enough credit"),
+    ledger.KeyReused: (409, "The idempotency key belongs to another request"),
+    ledger.KeyInUse: (409, "The idempotency key has been used"),
+    ledger.AlreadyExists: (409, "Taken"),
+    ledger.CustomerClosed: (409, "The customer is closed"),
+    ledger.EntitlementClosed: (409, "The entitlement is closed"),
+    ledger.GrantExpired: (409, "The grant has expired"),
+    ledger.GrantVoided: (409, "The grant has been voided"),
+    ledger.GrantUsed: (409, "The grant has been drawn on"),
+    ledger.GrantHeld: (409, "Part of the grant is held"),
+    ledger.ReversalTooLarge: (409, "More than is left to reverse"),
+    ledger.TooManyGrants: (409, "Too many grants"),
+}
+
+#: The titles of what is wrong with a request; the statuses are HTTP's.
+TITLES: dict[type[WebError], str] = {
+    web.Malformed: "The request cannot be read",
+    web.BadRequest: "A field breaks its rule",
+    web.UnknownField: "Unknown field",
+    web.MissingField: "A field is missing",
+    web.Unauthorized: "No valid API key",
+    web.Forbidden: "The key's role is too small",
+    web.UnknownUrl: "No such URL",
+    web.MethodNotAllowed: "Wrong method",
+    web.TooLarge: "The body is too large",
+    web.Unavailable: "Temporarily unavailable",
+    web.Unexpected: "Internal error",
+}
+
+#: For the documentation: the status that each class of refusal is answered with.
+STATUSES: dict[type[Exception], int] = {error: status for error, (status, _) in TABLE.items()}
+
+_MEMBERS = ("field", "rule", "needed_role", "role", "maximum", "allowed")
+
+
+def status_of(error: LedgerError | WebError) -> int:
+    return TABLE[type(error)][0] if isinstance(error, LedgerError) else error.status
+
+
+def problem(error: LedgerError | WebError, request_id: str) -> dict[str, Any]:
+    """The error as problem details; the fields of its class are further members."""
+    if isinstance(error, LedgerError):
+        title, members = TABLE[type(error)][1], error.fields
+    else:
+        title = TITLES[type(error)]
+        members = {name: getattr(error, name) for name in _MEMBERS if hasattr(error, name)}
+    return {
+        "type": URN + error.code,
+        "title": title,
+        "status": status_of(error),
+        "detail": str(error),
+        "code": error.code,
+        **members,
+        "request_id": request_id,
+    }
+
+
+def answer(error: LedgerError | WebError, request_id: str) -> Answer:
+    return Answer(status=status_of(error), body=encode(problem(error, request_id)))

@@ -1,0 +1,245 @@
+"""Records of the ledger to records of the wire. Units become decimals at the entitlement's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+
+from drawdown.core import currencies, lifecycle, types
+from drawdown.core.amounts import render as decimal
+from drawdown.core.identity import spell
+from drawdown.core.requests import Accepted
+from drawdown.core.times import text_of
+from drawdown.core.types import EntryKind, Id, Instant
+from drawdown.dialects.native import wire
+from drawdown.engine.accounts import KEY_PREFIX, ApiKey
+from drawdown.engine.ledger import Spent
+
+CUSTOMER_PREFIX = "cus_"
+ENTITLEMENT_PREFIX = "ent_"
+GRANT_PREFIX = "grant_"
+DEBIT_PREFIX = "deb_"
+REVERSAL_PREFIX = "rev_"
+OPERATION_PREFIX = "op_"
+
+
+@lru_cache(maxsize=65_536)
+def spelled(prefix: str, identifier: Id) -> str:
+    """An id in its text form; those of grants and customers come again and again."""
+    return spell(prefix, identifier)
+
+
+def name_of(customer: types.Customer) -> str:
+    """The operator's own id where there is one."""
+    return customer.own_id or spelled(CUSTOMER_PREFIX, customer.id)
+
+
+def customer(record: types.Customer) -> wire.Customer:
+    return wire.Customer(
+        id=name_of(record),
+        name=record.name,
+        email=record.email,
+        metadata=record.metadata,
+        created_at=text_of(record.created_at),
+    )
+
+
+def entitlement(record: types.Entitlement) -> wire.Entitlement:
+    return wire.Entitlement(
+        id=spell(ENTITLEMENT_PREFIX, record.id),
+        code=record.code,
+        name=record.name,
+        unit=record.unit,
+        scale=record.scale,
+        burn_order=record.burn_order,
+        currency=record.currency,
+        expires_after_days=record.expires_after_days,
+        created_at=text_of(record.created_at),
+        updated_at=text_of(record.updated_at),
+    )
+
+
+def grant(
+    record: types.Grant, owner: types.Customer, kind: types.Entitlement, now: Instant
+) -> wire.Grant:
+    scale = kind.scale
+    return wire.Grant(
+        id=spelled(GRANT_PREFIX, record.id),
+        customer=name_of(owner),
+        entitlement=kind.code,
+        name=record.name or kind.name,
+        state=lifecycle.state_of(record, now),
+        amount=decimal(record.amount, scale),
+        remaining=decimal(record.remaining, scale),
+        used=decimal(record.used, scale),
+        expired=decimal(record.expired, scale),
+        voided=decimal(record.voided, scale),
+        priority=record.priority,
+        category=record.category,
+        effective_at=text_of(record.effective_at),
+        expires_at=optional_time(record.expires_at),
+        cost_basis=cost_basis(record.cost_basis),
+        metadata=record.metadata,
+        created_at=text_of(record.created_at),
+        updated_at=text_of(record.updated_at),
+        voided_at=optional_time(record.voided_at),
+    )
+
+
+def cost_basis(basis: types.CostBasis | None) -> wire.CostBasis | None:
+    if basis is None:
+        return None
+    scale = 0 if basis.currency is None else currencies.scale_of(basis.currency)
+    return wire.CostBasis(amount=decimal(basis.amount, scale), currency=basis.currency)
+
+
+def optional_time(instant: Instant | None) -> str | None:
+    return None if instant is None else text_of(instant)
+
+
+def draws(entries: Sequence[types.Entry], scale: int) -> list[wire.Draw]:
+    return [
+        wire.Draw(
+            grant=spelled(GRANT_PREFIX, entry.grant),
+            amount=decimal(entry.amount, scale),
+            order_key=msgspec.Raw((entry.order_key or "null").encode()),
+        )
+        for entry in entries
+        if entry.kind is EntryKind.DEBITED
+    ]
+
+
+class DebitFacts(msgspec.Struct):
+    """What an operation keeps of a debit beside its entries."""
+
+    attributes: dict[str, str] = {}
+    occurred_at: int | None = None
+    metadata: dict[str, str | int | float | bool] = {}
+
+
+_facts_of = msgspec.json.Decoder(DebitFacts).decode
+
+
+def debit(
+    operation: types.Operation,
+    entries: Sequence[types.Entry],
+    owner: types.Customer,
+    kind: types.Entitlement,
+    amount: int,
+) -> wire.Debit:
+    """A debit as it was answered. The wallet after it is what its last entry says."""
+    scale, last = kind.scale, entries[-1]
+    facts = _facts_of(operation.facts)
+    return wire.Debit(
+        id=spell(DEBIT_PREFIX, operation.id),
+        customer=name_of(owner),
+        entitlement=kind.code,
+        amount=decimal(amount, scale),
+        draws=draws(entries, scale),
+        available=decimal(last.posted_after, scale),
+        overage=decimal(last.overage_after, scale),
+        at=text_of(operation.at),
+        attributes=facts.attributes,
+        metadata=facts.metadata,
+        occurred_at=None if facts.occurred_at is None else text_of(facts.occurred_at),
+    )
+
+
+def new_debit(accepted: Accepted) -> wire.Debit:
+    operation, owner, kind = accepted.operation, accepted.customer, accepted.entitlement
+    assert operation is not None
+    assert owner is not None
+    assert kind is not None
+    return debit(operation, accepted.entries, owner, kind, accepted.amount)
+
+
+def spent(record: Spent) -> wire.Debit:
+    shown = debit(
+        record.operation, record.entries, record.customer, record.entitlement, record.amount
+    )
+    shown.reversed = decimal(record.reversed, record.entitlement.scale)
+    return shown
+
+
+def reversal(accepted: Accepted) -> wire.Reversal:
+    """Credit that returns to a grant that has ended is written off in the same operation."""
+    operation, kind, balance = accepted.operation, accepted.entitlement, accepted.balance
+    assert operation is not None
+    assert operation.subject is not None
+    assert kind is not None
+    assert balance is not None
+    return wire.Reversal(
+        id=spell(REVERSAL_PREFIX, operation.id),
+        debit=spell(DEBIT_PREFIX, operation.subject),
+        amount=decimal(accepted.amount, kind.scale),
+        returns=[
+            wire.Return(
+                grant=spelled(GRANT_PREFIX, entry.grant), amount=decimal(entry.amount, kind.scale)
+            )
+            for entry in accepted.entries
+            if entry.kind is EntryKind.REVERSED
+        ],
+        available=decimal(balance.available, kind.scale),
+    )
+
+
+def balance(record: types.Balance, owner: str, code: str) -> wire.Balance:
+    scale = record.scale
+    return wire.Balance(
+        customer=owner,
+        entitlement=code,
+        scale=scale,
+        posted=decimal(record.posted, scale),
+        held=decimal(record.held, scale),
+        available=decimal(record.available, scale),
+        pending=decimal(record.pending, scale),
+        overage=decimal(record.overage, scale),
+        granted=decimal(record.granted, scale),
+        used=decimal(record.used, scale),
+        expired=decimal(record.expired, scale),
+        voided=decimal(record.voided, scale),
+        as_of=text_of(record.as_of),
+        seq=record.seq,
+    )
+
+
+def entry(record: types.Entry, owner: str, kind: types.Entitlement) -> wire.Entry:
+    scale = kind.scale
+    return wire.Entry(
+        operation=spell(OPERATION_PREFIX, record.operation),
+        ordinal=record.ordinal,
+        seq=record.seq,
+        customer=owner,
+        entitlement=kind.code,
+        grant=spelled(GRANT_PREFIX, record.grant),
+        kind=record.kind,
+        amount=decimal(record.amount, scale),
+        posted_before=decimal(record.posted_before, scale),
+        posted_after=decimal(record.posted_after, scale),
+        overage_before=decimal(record.overage_before, scale),
+        overage_after=decimal(record.overage_after, scale),
+        grant_before=decimal(record.grant_before, scale),
+        grant_after=decimal(record.grant_after, scale),
+        at=text_of(record.at),
+        recorded_at=text_of(record.recorded_at),
+        hash=record.hash.hex(),
+    )
+
+
+def key(record: ApiKey) -> wire.Key:
+    return wire.Key(
+        id=spell(KEY_PREFIX, record.id),
+        mode=record.mode,
+        role=record.role,
+        name=record.name,
+        created_at=text_of(record.created_at),
+        last_used_at=optional_time(record.last_used_at),
+        revoked_at=optional_time(record.revoked_at),
+    )
+
+
+def new_key(record: ApiKey, secret: str) -> wire.NewKey:
+    shown = msgspec.structs.asdict(key(record))
+    return wire.NewKey(**shown, secret=secret)

@@ -1,0 +1,346 @@
+"""What goes over the wire at ``/api/v1``: amounts are decimal strings, times RFC 3339 with a zone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from drawdown.core.types import BurnOrder, Category, EntryKind, GrantState, Mode
+from drawdown.engine.accounts import Role
+
+PAGE_MAX = 100
+PAGE_DEFAULT = 20
+BATCH_MAX = 1000
+
+AmountText = Annotated[
+    str,
+    Meta(
+        description="An exact decimal: digits, and after a point at most as many as the scale has.",
+        extra_json_schema={"pattern": r"^\d{1,19}(\.\d{1,12})?$", "examples": ["12.5"]},
+    ),
+]
+TimeText = Annotated[
+    str,
+    Meta(
+        description="RFC 3339 with a zone.",
+        extra_json_schema={"format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+    ),
+]
+KeyText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        description="Asking again with the same key and body gets the first answer again.",
+    ),
+]
+ReferenceText = Annotated[str, Meta(min_length=1, max_length=255)]
+Attributes = Annotated[dict[str, str], Meta(max_length=50)]
+MetadataMap = Annotated[dict[str, str | int | float | bool], Meta(max_length=50)]
+Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+
+Item = TypeVar("Item")
+
+
+class Request(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A body or query; unknown fields are refused."""
+
+
+class CreateCustomer(Request):
+    id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    metadata: MetadataMap = {}
+    idempotency_key: KeyText | None = None
+
+
+class CreateEntitlement(Request):
+    code: str
+    unit: str
+    scale: Annotated[int, Meta(ge=0, le=10, description="Decimal places that are kept.")]
+    name: str | None = None
+    burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
+    expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    idempotency_key: KeyText | None = None
+
+
+class CostBasisRequest(Request):
+    amount: AmountText
+    currency: str
+
+
+class IssueGrant(Request):
+    """``expires_at`` left out: by the entitlement's rule; null: never."""
+
+    customer: ReferenceText
+    entitlement: ReferenceText
+    amount: AmountText
+    priority: Annotated[int, Meta(ge=0, le=100)] | None = None
+    category: Category | None = None
+    effective_at: TimeText | None = None
+    expires_at: TimeText | UnsetType | None = UNSET
+    cost_basis: CostBasisRequest | None = None
+    name: str | None = None
+    metadata: MetadataMap = {}
+    idempotency_key: KeyText | None = None
+
+
+class EndGrant(Request):
+    """The body of expire and void; it may be empty."""
+
+    idempotency_key: KeyText | None = None
+
+
+class CreateDebit(Request):
+    customer: ReferenceText
+    entitlement: ReferenceText
+    amount: AmountText
+    idempotency_key: KeyText
+    attributes: Attributes = {}
+    occurred_at: TimeText | None = None
+    metadata: MetadataMap = {}
+
+
+class CreateDebits(Request):
+    """Each element is read by itself, so that a bad one affects only itself."""
+
+    debits: Annotated[
+        list[msgspec.Raw],
+        Meta(
+            max_length=BATCH_MAX,
+            extra_json_schema={"items": {"$ref": "#/components/schemas/CreateDebit"}},
+        ),
+    ]
+
+
+class ReverseDebit(Request):
+    idempotency_key: KeyText
+    amount: AmountText | None = None
+
+
+class CreateKey(Request):
+    role: Role
+    mode: Mode | None = None
+    name: str | None = None
+
+
+class PageQuery(Request):
+    """``after`` is the ``next`` of the page before."""
+
+    limit: Limit = PAGE_DEFAULT
+    after: str | None = None
+
+
+class GrantsQuery(PageQuery):
+    customer: ReferenceText | None = None
+    entitlement: ReferenceText | None = None
+    state: GrantState | None = None
+
+
+class EntriesQuery(PageQuery, kw_only=True):
+    customer: ReferenceText
+    entitlement: ReferenceText | None = None
+
+
+class Page(Struct, Generic[Item], kw_only=True):
+    """Newest first. ``next`` goes into ``after``; null on the last page."""
+
+    data: list[Item]
+    next: str | None
+
+
+class Customer(Struct, kw_only=True):
+    """``id`` is the operator's own where one was given."""
+
+    id: str
+    name: str | None
+    email: str | None
+    metadata: dict[str, str | int | float | bool]
+    created_at: TimeText
+
+
+class Entitlement(Struct, kw_only=True):
+    id: str
+    code: str
+    name: str
+    unit: str
+    scale: int
+    burn_order: BurnOrder
+    currency: str | None
+    expires_after_days: int | None
+    created_at: TimeText
+    updated_at: TimeText
+
+
+class CostBasis(Struct, kw_only=True):
+    amount: AmountText
+    currency: str | None
+
+
+class Grant(Struct, kw_only=True):
+    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``."""
+
+    id: str
+    customer: str
+    entitlement: str
+    name: str
+    state: GrantState
+    amount: AmountText
+    remaining: AmountText
+    used: AmountText
+    expired: AmountText
+    voided: AmountText
+    priority: int
+    category: Category
+    effective_at: TimeText
+    expires_at: TimeText | None
+    cost_basis: CostBasis | None
+    metadata: dict[str, str | int | float | bool]
+    created_at: TimeText
+    updated_at: TimeText
+    voided_at: TimeText | None
+
+
+class OrderKey(Struct, kw_only=True):
+    """Why a grant was chosen: what placed it in the burn-down order."""
+
+    priority: int
+    expires_at: TimeText | None
+    category: Category
+    effective_at: TimeText
+    recorded_at: TimeText
+
+
+class Draw(Struct, kw_only=True):
+    grant: str
+    amount: AmountText
+    order_key: Annotated[
+        msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/OrderKey"})
+    ]
+
+
+class Debit(Struct, kw_only=True, omit_defaults=True):
+    """``available`` is what was left right after it. ``reversed`` is shown when it is read again."""
+
+    id: str
+    customer: str
+    entitlement: str
+    amount: AmountText
+    draws: list[Draw]
+    available: AmountText
+    overage: AmountText
+    at: TimeText
+    attributes: dict[str, str]
+    metadata: dict[str, str | int | float | bool]
+    occurred_at: TimeText | None = None
+    reversed: AmountText | None = None
+
+
+class Return(Struct, kw_only=True):
+    grant: str
+    amount: AmountText
+
+
+class Reversal(Struct, kw_only=True):
+    """``available`` is what was left right after it."""
+
+    id: str
+    debit: str
+    amount: AmountText
+    returns: list[Return]
+    available: AmountText
+
+
+class Balance(Struct, kw_only=True):
+    """``posted`` = ``held`` + ``available``; ``pending`` is not in it."""
+
+    customer: str
+    entitlement: str
+    scale: int
+    posted: AmountText
+    held: AmountText
+    available: AmountText
+    pending: AmountText
+    overage: AmountText
+    granted: AmountText
+    used: AmountText
+    expired: AmountText
+    voided: AmountText
+    as_of: TimeText
+    seq: int
+
+
+class Entry(Struct, kw_only=True):
+    """One movement of one grant. ``seq`` counts the wallet's entries; ``hash`` chains them."""
+
+    operation: str
+    ordinal: int
+    seq: int
+    customer: str
+    entitlement: str
+    grant: str
+    kind: EntryKind
+    amount: AmountText
+    posted_before: AmountText
+    posted_after: AmountText
+    overage_before: AmountText
+    overage_after: AmountText
+    grant_before: AmountText
+    grant_after: AmountText
+    at: TimeText
+    recorded_at: TimeText
+    hash: str
+
+
+class Key(Struct, kw_only=True):
+    id: str
+    mode: Mode
+    role: Role
+    name: str | None
+    created_at: TimeText
+    last_used_at: TimeText | None
+    revoked_at: TimeText | None
+
+
+class NewKey(Key):
+    """The secret is shown this once."""
+
+    secret: str
+
+
+class BatchResult(Struct, kw_only=True, omit_defaults=True):
+    """``debit`` with 201, otherwise ``error``."""
+
+    status: int
+    debit: Debit | None = None
+    error: Problem | None = None
+
+
+class BatchResults(Struct, kw_only=True):
+    """In the order of the debits."""
+
+    results: list[BatchResult]
+
+
+class Problem(Struct, kw_only=True, omit_defaults=True):
+    """Problem details (RFC 9457). ``code`` is stable; further members depend on it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    field: str | None = None
+    rule: str | None = None
+    needed: AmountText | None = None
+    available: AmountText | None = None
+
+
+def encode(record: Any) -> bytes:
+    return _encoder.encode(record)
+
+
+_encoder = msgspec.json.Encoder()

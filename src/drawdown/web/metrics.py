@@ -1,0 +1,136 @@
+"""Counts and durations for ``/metrics``. Labels are few: routes as the table has them, no ids.
+
+Requests are counted in plain lists and turned into metrics when they are scraped, which costs each
+request a fraction of what the library's own histogram does.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from drawdown.engine.batcher import BatchObserver
+from drawdown.web.endpoints import Context
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+#: The route of requests that no endpoint was found for.
+NO_ROUTE = "none"
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Histogram:
+    """Counts by upper bound, the last one for what exceeds them all."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as the exposition wants them."""
+        found, running = [], 0
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            found.append((bound, float(running)))
+        return found
+
+
+class Metrics(BatchObserver, Collector):
+    """What one process has done since it began."""
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, str, str, int], int] = {}
+        self._seconds: dict[tuple[str, str, str], Histogram] = {}
+        self._batch_sizes = Histogram(SIZES)
+        self._commit_seconds = Histogram(SECONDS)
+        self._failed = 0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def answered(self, dialect: str, context: Context, status: int, seconds: float) -> None:
+        endpoint = context.endpoint
+        if endpoint is None:
+            key = (dialect, NO_ROUTE, "ANY")
+        else:
+            key = (dialect, endpoint.path, endpoint.method)
+        durations = self._seconds.get(key)
+        if durations is None:
+            durations = self._seconds[key] = Histogram(SECONDS)
+        durations.add(seconds)
+        counted = (*key, status)
+        self._requests[counted] = self._requests.get(counted, 0) + 1
+
+    def committed(self, size: int, seconds: float) -> None:
+        self._batch_sizes.add(size)
+        self._commit_seconds.add(seconds)
+
+    def failed(self, error: BaseException) -> None:
+        self._failed += 1
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        yield _counter(
+            "drawdown_requests",
+            "Requests answered.",
+            ("dialect", "route", "method", "status"),
+            ((tuple(map(str, key)), count) for key, count in self._requests.items()),
+        )
+        yield _histogram(
+            "drawdown_request_seconds",
+            "From the first byte of a request's head to the end of its answer.",
+            ("dialect", "route", "method"),
+            self._seconds.items(),
+        )
+        yield _histogram(
+            "drawdown_batch_size", "Commands in one transaction.", (), [((), self._batch_sizes)]
+        )
+        yield _histogram(
+            "drawdown_commit_seconds",
+            "Loading, deciding, writing and committing one transaction.",
+            (),
+            [((), self._commit_seconds)],
+        )
+        yield _counter(
+            "drawdown_batches_failed",
+            "Transactions that failed; their commands were then tried one by one.",
+            (),
+            [((), self._failed)],
+        )
+
+
+def _counter(
+    name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], int]]
+) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, count in values:
+        family.add_metric(key, count)
+    return family
+
+
+def _histogram(
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    values: Iterable[tuple[tuple[str, ...], Histogram]],
+) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=labels)
+    for key, histogram in values:
+        family.add_metric(key, histogram.buckets(), histogram.total)
+    return family

@@ -1,0 +1,142 @@
+"""The OpenAPI 3.1 document of a dialect: written from its table, so that it cannot fall behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from drawdown.web import errors as web
+from drawdown.web.endpoints import Dialect, Endpoint
+
+REFERENCE = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The same, as HTTP Basic."},
+}
+
+Json = dict[str, Any]
+
+
+def document(dialect: Dialect) -> bytes:
+    """The whole document as JSON."""
+    schemas, components = _schemas(dialect)
+    paths: dict[str, Json] = {}
+    for endpoint in dialect.endpoints:
+        operation = _operation(dialect, endpoint, schemas, components)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    queries = {_name_of(schemas[each.query]) for each in dialect.endpoints if each.query}
+    shown = {name: schema for name, schema in components.items() if name not in queries}
+    whole = {
+        "openapi": "3.1.0",
+        "info": {"title": dialect.title, "version": version("drawdown")},
+        "servers": [{"url": base or "/"} for base in dialect.bases],
+        "security": [{"bearer": []}, {"basic": []}],
+        "paths": paths,
+        "components": {"securitySchemes": _SECURITY, "schemas": shown},
+    }
+    return msgspec.json.encode(whole)
+
+
+def _schemas(dialect: Dialect) -> tuple[dict[type, Json], dict[str, Json]]:
+    """The schema of every record in the table, and the components they refer to."""
+    records: dict[type, None] = dict.fromkeys(dialect.schemas)
+    for endpoint in dialect.endpoints:
+        records |= dict.fromkeys(
+            record for record in (endpoint.body, endpoint.query, endpoint.answer) if record
+        )
+    if dialect.error_record is not None:
+        records[dialect.error_record] = None
+    found, components = msgspec.json.schema_components(list(records), ref_template=REFERENCE)
+    return dict(zip(records, found, strict=True)), components
+
+
+def _operation(
+    dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json], components: dict[str, Json]
+) -> Json:
+    parameters = [_path_parameter(name) for name in _PARAMETER.findall(endpoint.path)]
+    if endpoint.query is not None:
+        parameters += _query_parameters(components[_name_of(schemas[endpoint.query])])
+    operation: Json = {
+        "operationId": endpoint.handler.__name__,
+        "summary": endpoint.summary,
+        "description": f"Takes a key with the role {endpoint.role.value} or more.",
+        "parameters": parameters,
+        "responses": _responses(dialect, endpoint, schemas),
+    }
+    if endpoint.body is not None:
+        operation["requestBody"] = _body(dialect, endpoint.body, schemas, components)
+    return operation
+
+
+def _path_parameter(name: str) -> Json:
+    schema = {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(component: Json) -> list[Json]:
+    required = component.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in component["properties"].items()
+    ]
+
+
+def _body(
+    dialect: Dialect, record: type, schemas: dict[type, Json], components: dict[str, Json]
+) -> Json:
+    schema = schemas[record]
+    required = bool(components[_name_of(schema)].get("required"))
+    return {"required": required, "content": {dialect.body_media_type: {"schema": schema}}}
+
+
+def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) -> Json:
+    """The answer, and each status that a refusal may have with the codes of its refusals."""
+    media_type = dialect.content_type.decode("ascii")
+    success: Json = {"description": HTTPStatus(endpoint.status).phrase, "headers": _headers()}
+    if endpoint.answer is not None:
+        success["content"] = {media_type: {"schema": schemas[endpoint.answer]}}
+    found: Json = {str(endpoint.status): success}
+    by_status: dict[int, list[str]] = {}
+    for error in _refusals(endpoint):
+        status = dialect.error_statuses.get(error, getattr(error, "status", 400))
+        by_status.setdefault(status, []).append(error.code)
+    for status in sorted(by_status):
+        found[str(status)] = _refusal(dialect, by_status[status], schemas)
+    return found
+
+
+def _refusals(endpoint: Endpoint) -> Iterable[Any]:
+    yield from (web.Unauthorized, web.Forbidden)
+    if endpoint.body is not None:
+        yield from (web.Malformed, web.TooLarge)
+    elif endpoint.query is not None:
+        yield web.Malformed
+    if endpoint.body is not None or endpoint.query is not None:
+        yield from (web.BadRequest, web.UnknownField, web.MissingField)
+    if "{" in endpoint.path:
+        yield web.UnknownUrl
+    yield from endpoint.errors
+    yield from (web.Unexpected, web.Unavailable)
+
+
+def _refusal(dialect: Dialect, codes: list[str], schemas: dict[type, Json]) -> Json:
+    answer: Json = {"description": ", ".join(codes), "headers": _headers()}
+    if dialect.error_record is not None:
+        media_type = dialect.error_content_type.decode("ascii")
+        answer["content"] = {media_type: {"schema": schemas[dialect.error_record]}}
+    return answer
+
+
+def _headers() -> Json:
+    description = "Names this request in the server's log."
+    return {"Request-Id": {"description": description, "schema": {"type": "string"}}}
+
+
+def _name_of(schema: Json) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
