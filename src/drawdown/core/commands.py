@@ -54,6 +54,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     """``effective_at`` None: now. ``expires_at`` UNSET: by the entitlement's rule; None: never.
 
     ``unused_max`` refuses the grant when the customer has that many unused ones (any entitlement).
+    ``late_max``, in microseconds, refuses one effective longer ago than that, and takes less as now.
     """
 
     customer: Reference
@@ -69,6 +70,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Profiles = {}
     reason: str | None = None
     unused_max: int | None = None
+    late_max: int | None = None
 
 
 class Debit(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
     DAY,
     GRANTS_OPEN_MAX,
+    MICROSECONDS,
     PRIORITY_DEFAULT,
     PRIORITY_MAX,
     UNITS_MAX,
@@ -58,7 +59,7 @@ def issue_grant(request: Request, command: IssueGrant, state: State) -> Accepted
 
 def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
     at = context.at
-    effective_at = at if command.effective_at is None else command.effective_at
+    effective_at = _effective_at(command, at)
     grant = Grant(
         id=derive(context.operation_id, "grant"),
         customer=context.customer.id,
@@ -80,6 +81,18 @@ def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
     )
     check_expiry(grant.expires_at, effective_at, at)
     return grant
+
+
+def _effective_at(command: IssueGrant, at: Instant) -> Instant:
+    """Now, or as asked; the past only as far as the asker's rule lets it."""
+    if command.effective_at is None:
+        return at
+    if command.late_max is None:
+        return command.effective_at
+    if command.effective_at < at - command.late_max:
+        rule = f"in the future, or at most {command.late_max // MICROSECONDS} seconds in the past"
+        raise FieldInvalid("effective_at", rule)
+    return max(command.effective_at, at)
 
 
 def _priority(command: IssueGrant) -> int:
