@@ -1,0 +1,104 @@
+"""Stripe's manners: keys, versions, forms, errors, headers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from drawdown.core import identity
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.stripe import errors
+from drawdown.dialects.stripe.errors import StripeError, echoed
+from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
+from drawdown.dialects.stripe.parameters import read
+from drawdown.dialects.stripe.routes import ENDPOINTS
+from drawdown.web import forms
+from drawdown.web import headers as web_headers
+from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
+from drawdown.web.errors import Header, WebError
+from drawdown.web.headers import Credentials, Headers
+
+#: The version whose shapes are answered, whatever version is asked for.
+VERSION = "2026-10-28.endive"
+FORM = "application/x-www-form-urlencoded"
+_VERSION = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(\.[a-z]+)?(;\s*[a-z0-9_]+=v\d+)*", re.ASCII
+)
+_RETRY = frozenset({409, 429, 500, 502, 503, 504})
+
+
+class StripeDialect(Dialect):
+    name = "stripe"
+    title = "Stripe Billing Credits"
+    bases = ("",)
+    body_media_type = FORM
+    endpoints = ENDPOINTS
+
+    def credentials(self, headers: Headers) -> Credentials | None:
+        """Bearer, or Basic with the key as user name. Publishable keys open nothing here."""
+        found = web_headers.bearer(headers)
+        if found is None and (basic := web_headers.basic(headers)) is not None:
+            found = Credentials(basic[0])
+        if found is not None and found.secret.startswith("pk_"):
+            raise StripeError(
+                "This request needs a secret API key, and a publishable one was given.",
+                code="secret_key_required",
+                status=401,
+            )
+        return found
+
+    def admit(self, call: Call) -> None:
+        version = call.headers.get("stripe-version")
+        if version is not None and _VERSION.fullmatch(version) is None:
+            raise StripeError(
+                f"Invalid Stripe API version: {echoed(version)}. A version is a date, with a name from "
+                f"2024-09-30 on: {VERSION}."
+            )
+        for header in ("stripe-account", "stripe-context"):
+            account = call.headers.get(header)
+            if account is not None and identity.parse(account) != call.principal.account:
+                raise StripeError(
+                    "The provided key does not have access to account "
+                    f"'{echoed(account)}', or there is no such account.",
+                    code="account_invalid",
+                    status=403,
+                )
+
+    def body_decoder(self, record: type) -> BodyDecoder:
+        """The form as it came: it is read together with the query string (``idempotency``)."""
+
+        def decode(raw: bytes, headers: Headers) -> bytes:
+            given = headers.get("content-type")
+            if raw and given is not None and given.partition(";")[0].strip().lower() != FORM:
+                raise StripeError(f"The Content-Type must be {FORM}, not {echoed(given)}.")
+            return raw
+
+        return decode
+
+    def query_decoder(self, record: type) -> QueryDecoder:
+        def decode(raw: bytes) -> Any:
+            return read(forms.nested(raw, "The query"), record)
+
+        return decode
+
+    def error(self, error: LedgerError | WebError, context: Context) -> Answer:
+        return errors.answer(error, context.request_id)
+
+    def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
+        """Version, idempotency key and replay; and on an error whether it is worth trying again."""
+        version = context.headers.get("stripe-version") or VERSION
+        found = [("stripe-version", version if _VERSION.fullmatch(version) else VERSION)]
+        key = context.headers.get(IDEMPOTENCY_KEY) if context.method == "POST" else None
+        if key is not None:
+            found.append(("idempotency-key", key))
+        if answer.replayed:
+            found += [("idempotent-replayed", "true"), ("original-request", answer.request_id)]
+        if answer.status >= 400:
+            again = "true" if answer.status in _RETRY else "false"
+            found.append(("stripe-should-retry", again))
+        return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in found)
+
+
+def build(config: object) -> Dialect:
+    return StripeDialect()

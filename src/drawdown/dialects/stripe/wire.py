@@ -1,0 +1,245 @@
+"""Objects of the ledger as Stripe's API reference (2026-10-28) has them. Pure.
+
+Times are whole seconds and amounts whole minor units, both rounded down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drawdown.core import currencies, identity
+from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
+from drawdown.dialects.stripe.expansion import Expansion
+from drawdown.dialects.stripe.requests import Address, CustomerDetails, CustomField, Shipping
+
+#: This dialect's name among the profiles that the ledger keeps beside its objects.
+PROFILE = "stripe"
+GRANTS_URL = "/v1/billing/credit_grants"
+CUSTOMERS_URL = "/v1/customers"
+
+
+class Monetary(msgspec.Struct):
+    currency: str
+    value: int
+
+
+class Amount(msgspec.Struct, kw_only=True):
+    type: str = "monetary"
+    monetary: Monetary
+
+
+class Scope(msgspec.Struct):
+    price_type: str = "metered"
+
+
+class ApplicabilityConfig(msgspec.Struct):
+    scope: Scope
+
+
+class List(msgspec.Struct, tag_field="object", tag="list", kw_only=True):
+    """``url`` is the path of the list itself: the SDKs ask there for the next page."""
+
+    data: list[Any]
+    has_more: bool
+    url: str
+
+
+class RenderingOptions(msgspec.Struct, kw_only=True):
+    amount_tax_display: str | None = None
+    template: None = None
+
+
+class InvoiceSettings(msgspec.Struct, kw_only=True):
+    custom_fields: list[CustomField] | None = None
+    default_payment_method: None = None
+    footer: str | None = None
+    rendering_options: RenderingOptions | None = None
+
+
+class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
+    """What is UNSET is shown only when it is asked for by ``expand``."""
+
+    id: str
+    address: Address | None
+    balance: int = 0
+    business_name: str | None
+    created: int
+    currency: None = None
+    customer_account: None = None
+    default_source: None = None
+    delinquent: bool = False
+    description: str | None
+    discount: None = None
+    email: str | None
+    individual_name: str | None
+    invoice_prefix: str
+    invoice_settings: InvoiceSettings
+    livemode: bool
+    metadata: dict[str, str]
+    name: str | None
+    next_invoice_sequence: int
+    phone: str | None
+    preferred_locales: list[str]
+    shipping: Shipping | None
+    tax_exempt: str
+    test_clock: None = None
+    cash_balance: UnsetType | None = UNSET
+    invoice_credit_balance: dict[str, int] | UnsetType = UNSET
+    sources: List | UnsetType = UNSET
+    subscriptions: List | UnsetType = UNSET
+    tax: UnsetType | None = UNSET
+    tax_ids: List | UnsetType = UNSET
+
+
+class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant", kw_only=True):
+    """``amount`` is the original amount; what remains is not on the grant."""
+
+    id: str
+    amount: Amount
+    applicability_config: ApplicabilityConfig
+    category: Category
+    created: int
+    customer: str | CustomerObject
+    customer_account: None = None
+    effective_at: int
+    expires_at: int | None
+    livemode: bool
+    metadata: dict[str, str]
+    name: str | None
+    priority: int
+    test_clock: None = None
+    updated: int
+    voided_at: int | None
+
+
+def credit_grant(
+    grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode, expand: Expansion
+) -> CreditGrant:
+    """A grant of a currency. Its amount in other units than whole minor ones is rounded down."""
+    assert entitlement.currency is not None
+    value = currencies.minor_floor(grant.amount, entitlement.currency)
+    return CreditGrant(
+        id=identity.spell("credgr_test_" if mode is Mode.TEST else "credgr_", grant.id),
+        amount=Amount(monetary=Monetary(entitlement.currency, value)),
+        applicability_config=ApplicabilityConfig(Scope()),
+        category=grant.category,
+        created=_seconds(grant.created_at),
+        customer=(
+            customer_object(customer, mode, expand.below("customer"))
+            if expand.wants("customer")
+            else customer_id(customer)
+        ),
+        effective_at=_seconds(grant.effective_at),
+        expires_at=_seconds_or_none(grant.expires_at),
+        livemode=mode is Mode.LIVE,
+        metadata=_texts(grant.metadata),
+        name=_grant_name(grant, entitlement),
+        priority=grant.priority,
+        updated=_seconds(grant.updated_at),
+        voided_at=_seconds_or_none(grant.voided_at),
+    )
+
+
+#: Beside a grant that was made here without a name: it has none here, as at Stripe.
+NAMELESS: dict[str, dict[str, Any]] = {PROFILE: {"name": None}}
+
+
+def _grant_name(grant: Grant, entitlement: Entitlement) -> str | None:
+    """A grant made elsewhere without a name goes by its entitlement's."""
+    if grant.name is None and PROFILE in grant.profiles:
+        return None
+    return grant.name or entitlement.name
+
+
+def customer_id(customer: Customer) -> str:
+    return customer.own_id or identity.spell("cus_", customer.id)
+
+
+def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> CustomerObject:
+    details = msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
+    return CustomerObject(
+        id=customer_id(customer),
+        address=details.address,
+        business_name=details.business_name,
+        created=_seconds(customer.created_at),
+        description=details.description,
+        email=customer.email,
+        individual_name=details.individual_name,
+        invoice_prefix=details.invoice_prefix or _invoice_prefix(customer),
+        invoice_settings=_invoice_settings(details),
+        livemode=mode is Mode.LIVE,
+        metadata=_texts(customer.metadata),
+        name=customer.name,
+        next_invoice_sequence=details.next_invoice_sequence or 1,
+        phone=details.phone,
+        preferred_locales=details.preferred_locales or [],
+        shipping=details.shipping,
+        tax_exempt=details.tax_exempt or "none",
+        **_expanded(customer, expand),
+    )
+
+
+def customer_profile(details: CustomerDetails) -> dict[str, dict[str, Any]]:
+    """What of the details was given, as the ledger keeps it; nothing when nothing was."""
+    given = {
+        name: msgspec.to_builtins(value)
+        for name in CustomerDetails.__struct_fields__
+        if (value := getattr(details, name)) is not None
+    }
+    return {PROFILE: given} if given else {}
+
+
+def _invoice_settings(details: CustomerDetails) -> InvoiceSettings:
+    given = details.invoice_settings
+    if given is None:
+        return InvoiceSettings()
+    options = given.rendering_options
+    return InvoiceSettings(
+        custom_fields=given.custom_fields or None,
+        footer=given.footer,
+        rendering_options=(
+            None
+            if options is None
+            else RenderingOptions(amount_tax_display=options.amount_tax_display)
+        ),
+    )
+
+
+def _invoice_prefix(customer: Customer) -> str:
+    """Eight characters that always follow from the customer's id."""
+    return hashlib.sha256(customer.id).hexdigest()[:8].upper()
+
+
+def _expanded(customer: Customer, expand: Expansion) -> dict[str, Any]:
+    """What ``expand`` adds to a customer: of payments, taxes and subscriptions there is nothing here."""
+    found: dict[str, Any] = {}
+    for field in ("cash_balance", "tax"):
+        if expand.wants(field):
+            found[field] = None
+    if expand.wants("invoice_credit_balance"):
+        found["invoice_credit_balance"] = {}
+    for field in ("sources", "subscriptions", "tax_ids"):
+        if expand.wants(field):
+            url = f"{CUSTOMERS_URL}/{customer_id(customer)}/{field}"
+            found[field] = List(data=[], has_more=False, url=url)
+    return found
+
+
+def _texts(metadata: Metadata) -> dict[str, str]:
+    """Metadata values are always text here; a number or boolean given elsewhere is written as JSON has it."""
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in metadata.items()
+    }
+
+
+def _seconds(instant: int) -> int:
+    return instant // MICROSECONDS
+
+
+def _seconds_or_none(instant: int | None) -> int | None:
+    return None if instant is None else _seconds(instant)
