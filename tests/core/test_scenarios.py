@@ -1,0 +1,23 @@
+"""Every scenario table, on the core alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.core_subject import CoreSubject
+from tests.support.scenarios import Scenario, load, run
+
+SCENARIOS = load(Path(__file__).parent.parent / "scenarios")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+def test_scenario_on_the_core(scenario: Scenario) -> None:
+    run(scenario, CoreSubject())
+
+
+def test_there_are_at_least_forty_scenarios() -> None:
+    titles = [scenario.title for scenario in SCENARIOS]
+    assert len(titles) >= 40
+    assert len(set(titles)) == len(titles), "two scenarios have one title"

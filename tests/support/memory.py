@@ -1,0 +1,119 @@
+"""The core alone: requests planned on a state that holds everything, as if all of it were loaded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from drawdown.core import identity
+from drawdown.core.commands import Command
+from drawdown.core.fold import WalletFold, fold
+from drawdown.core.invariants import check_wallet
+from drawdown.core.needs import needs
+from drawdown.core.plan import keep_answer, plan
+from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
+from drawdown.core.state import DebitRecord, State, Wallet, Wanted
+from drawdown.core.types import Entry, EntryKind, Grant, Id, Instant
+
+
+class CoreLedger:
+    """A book in memory. Nothing is faked but the storage: ``needs`` and ``plan`` are the real ones."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.state = State()
+        self._random = random.Random(seed)
+        self._made = 0
+        self.book = self.new_id()
+
+    def new_id(self) -> Id:
+        self._made += 1
+        slot = self._random.randrange(identity.SLOTS)
+        return identity.compose(
+            1_700_000_000_000 + self._made, 0, self._random.getrandbits(48), slot
+        )
+
+    def request(self, command: Command, at: Instant, key: LedgerKey | None = None) -> Request:
+        return Request(
+            book=self.book, command=command, id=self.new_id(), at=at, recorded_at=at, key=key
+        )
+
+    def run(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Plan a batch: all of its needs first, then each request in order."""
+        self.state.due_until.clear()
+        while wanted := needs(requests, self.state):
+            self._load(wanted)
+        return [self._decide(request) for request in requests]
+
+    def _decide(self, request: Request) -> Outcome:
+        outcome = plan(request, self.state)
+        if isinstance(outcome, Accepted):
+            keep_answer(request, outcome, Answer(status=200, body=b"{}"), self.state)
+        return outcome
+
+    def one(self, command: Command, at: Instant, key: LedgerKey | None = None) -> Outcome:
+        return self.run([self.request(command, at, key)])[0]
+
+    def _load(self, wanted: Wanted) -> None:
+        """Everything there is was made in this state; what is wanted and not in it is not there."""
+        state = self.state
+        for customer in wanted.customers:
+            state.customers.setdefault(customer, None)
+        for entitlement in wanted.entitlements:
+            state.entitlements.setdefault(entitlement, None)
+        for name in wanted.names:
+            state.names.setdefault(name, None)
+        for wallet in wanted.wallets:
+            state.wallets.setdefault(wallet, None)
+        for grant in wanted.grants:
+            state.grant_wallets.setdefault(grant, None)
+        for key in wanted.keys:
+            state.keys.setdefault(key, None)
+        for claim in wanted.claims:
+            state.claims.setdefault(claim, None)
+        for wallet, at in wanted.wallets_due.items():
+            state.due_until[wallet] = at
+        for customer in wanted.customer_wallets:
+            state.customer_wallets[customer] = tuple(
+                key for key, found in state.wallets.items() if key[0] == customer and found
+            )
+        for debit in wanted.debits:
+            state.debits[debit] = self._debit(debit)
+
+    def _debit(self, debit: Id) -> DebitRecord | None:
+        for operation, entries in self.state.changes.operations:
+            if operation.id == debit and operation.kind == "debit":
+                draws = tuple(entry for entry in entries if entry.kind is EntryKind.DEBITED)
+                return DebitRecord(operation=operation, draws=draws)
+        return None
+
+    # Looking at it -------------------------------------------------------------------------------
+
+    @property
+    def wallets(self) -> list[Wallet]:
+        return [wallet for wallet in self.state.wallets.values() if wallet is not None]
+
+    def grant(self, grant: Id) -> Grant:
+        return self.state.changes.new_grants[grant]
+
+    def entries_of(self, wallet: Wallet) -> list[Entry]:
+        key = (wallet.customer, wallet.entitlement)
+        found = (entries for _, entries in self.state.changes.operations)
+        return [entry for entries in found for entry in entries if _place(entry) == key]
+
+    def check(self) -> list[WalletFold]:
+        """Fold every wallet's entries and compare: raises ``Fault`` at the first difference."""
+        return [self._checked(wallet) for wallet in self.wallets]
+
+    def _checked(self, wallet: Wallet) -> WalletFold:
+        folded = fold(self.entries_of(wallet))
+        check_wallet(folded, wallet, self._grants_of(wallet))
+        return folded
+
+    def _grants_of(self, wallet: Wallet) -> Iterable[Grant]:
+        key = (wallet.customer, wallet.entitlement)
+        grants = self.state.changes.new_grants.values()
+        return [grant for grant in grants if (grant.customer, grant.entitlement) == key]
+
+
+def _place(entry: Entry) -> tuple[Id, Id]:
+    return (entry.customer, entry.entitlement)
