@@ -13,6 +13,7 @@ import typer
 from drawdown.cli import accounts, keys
 from drawdown.cli.failures import Failure
 from drawdown.cli.output import console, show_failure
+from drawdown.cli.replay.command import replay
 from drawdown.cli.verify import verify
 
 app = typer.Typer(
@@ -20,12 +21,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.command()(verify)
+app.command()(replay)
 
 
 def main() -> None:
