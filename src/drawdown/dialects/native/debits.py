@@ -80,7 +80,8 @@ def _read(raw: msgspec.Raw, request_id: str) -> Asked | WebError:
 
 def _result(outcome: Answer | BaseException, request_id: str) -> bytes:
     if isinstance(outcome, Answer):
-        return b'{"status":%d,"debit":%b}' % (outcome.status, outcome.body)
+        replayed = b'"replayed":true,' if outcome.replayed else b""
+        return b'{"status":%d,%b"debit":%b}' % (outcome.status, replayed, outcome.body)
     error = _told(outcome, request_id)
     problem = wire.encode(errors.problem(error, request_id))
     return b'{"status":%d,"error":%b}' % (errors.status_of(error), problem)

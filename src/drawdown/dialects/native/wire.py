@@ -311,9 +311,10 @@ class NewKey(Key):
 
 
 class BatchResult(Struct, kw_only=True, omit_defaults=True):
-    """``debit`` with 201, otherwise ``error``."""
+    """``debit`` with 201, otherwise ``error``. ``replayed``: it had been carried out before."""
 
     status: int
+    replayed: bool = False
     debit: Debit | None = None
     error: Problem | None = None
 
