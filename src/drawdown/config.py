@@ -10,6 +10,8 @@ from msgspec import Meta
 
 PREFIX = "DRAWDOWN_"
 DATABASE_DEFAULT = "sqlite:///drawdown.db"
+#: What commands that ask a server read; the server itself does not.
+CLIENT_VARIABLES = frozenset({"DRAWDOWN_URL", "DRAWDOWN_API_KEY"})
 
 
 class ConfigError(Exception):
@@ -53,7 +55,8 @@ def read_config(environment: Mapping[str, str], **options: Any) -> Config:
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """``DRAWDOWN_*`` variables that are no setting: most likely misspelt."""
-    known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Config)}
+    settings = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Config)}
+    known = settings | CLIENT_VARIABLES
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
