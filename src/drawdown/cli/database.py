@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -35,27 +36,34 @@ def with_ledger(
 
     An empty database is made only with ``create``: a command that reads refuses a mistyped URL.
     """
-    import apsw
-
-    from drawdown.core.errors import LedgerError
-    from drawdown.engine.ports import StoreUnavailable
-    from drawdown.opening import DatabaseUrlInvalid, open_ledger, sqlite_path
-    from drawdown.store.sqlite.connection import NotALedger, SchemaNewer
+    from drawdown.opening import open_ledger, sqlite_path
 
     async def run() -> Result:
         async with open_ledger(url, jobs=False) as ledger:
             return await action(ledger)
 
-    try:
+    with refusals(url):
         if not create and not sqlite_path(url).exists():
             raise Failure(
                 f"There is no database at {url}.",
                 "Name it with --database or DRAWDOWN_DATABASE; `drawdown serve` prepares a new one.",
             )
         return asyncio.run(run())
-    except DatabaseUrlInvalid as error:
+
+
+@contextmanager
+def refusals(url: str) -> Iterator[None]:
+    """What the database at ``url`` refuses, as a ``Failure``."""
+    import apsw
+
+    from drawdown.core.errors import LedgerError
+    from drawdown.engine.ports import StoreUnavailable
+    from drawdown.opening import DatabaseUrlInvalid
+    from drawdown.store.sqlite.connection import NotALedger, SchemaNewer
+
+    try:
+        yield
+    except (DatabaseUrlInvalid, LedgerError) as error:
         raise Failure(str(error)) from None
     except (apsw.Error, NotALedger, SchemaNewer, StoreUnavailable) as error:
         raise Failure(f"Cannot use the database at {url}: {str(error).rstrip('.')}.") from None
-    except LedgerError as error:
-        raise Failure(str(error)) from None

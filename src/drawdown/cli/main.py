@@ -5,12 +5,14 @@ Exit codes: 0 done; 1 not done, or done with faults that were named; 2 wrong usa
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from drawdown.cli import accounts, keys
+from drawdown.cli.database import DEFAULT, Database, refusals
 from drawdown.cli.failures import Failure
 from drawdown.cli.output import console, show_failure
 from drawdown.cli.replay.command import replay
@@ -24,6 +26,35 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.command()
+def serve(
+    database: Database = DEFAULT,
+    host: Annotated[
+        str, typer.Option(envvar="DRAWDOWN_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(envvar="DRAWDOWN_PORT", min=0, max=65_535, help="0 takes any that is free."),
+    ] = 8080,
+) -> None:
+    """Run the server. An empty database is prepared, and a first key printed once.
+
+    The other settings are variables: see the operations page of the documentation.
+    """
+    from drawdown.cli.serve import AddressInUse
+    from drawdown.cli.serve import serve as run
+    from drawdown.config import ConfigError, read_config
+
+    try:
+        config = read_config(os.environ, database=database, host=host, port=port)
+        with refusals(database):
+            run(config)
+    except (AddressInUse, ConfigError) as error:
+        raise Failure(str(error)) from None
+
+
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.command()(verify)
