@@ -29,9 +29,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "web": frozenset({"core", "config", "engine"}),
     "dialects": BELOW_THE_MOUTHS,
     "console": BELOW_THE_MOUTHS,
-    "cli": BELOW_THE_MOUTHS,
-    # What `import drawdown` offers to Python programs.
-    "__init__": frozenset({"core", "config", "engine", "store"}),
+    "cli": BELOW_THE_MOUTHS | {"opening"},
+    # Knows which store a database URL means, for the command line and for Python programs.
+    "opening": frozenset({"core", "config", "engine", "store"}),
+    # What `import drawdown` offers to Python programs, and what `python -m drawdown` runs.
+    "__init__": frozenset({"core", "config", "engine", "store", "opening"}),
+    "__main__": frozenset({"cli"}),
 }
 COMPOSITION_ROOT = "app"
 
@@ -280,6 +283,7 @@ WRONG_IMPORTS = [
     ("cli/grants.py", "from drawdown.app import create_app", "composition root"),
     ("dialects/dodo/routes.py", "from drawdown import app", "composition root"),
     ("engine/ledger.py", "from drawdown import __version__", "public face is for users"),
+    ("engine/ledger.py", "from drawdown.opening import open_ledger", "engine may import"),
     ("helpers.py", "import drawdown.core.plan", "helpers is no part of the tree"),
     ("web/auth.py", "importlib.import_module('drawdown.app')", "cannot be checked"),
 ]
@@ -400,6 +404,7 @@ def write_tree(root: Path) -> None:
         "__init__.py",
         "app.py",
         "config.py",
+        "opening.py",
         "core/burn.py",
         "engine/ledger.py",
         "store/memory.py",
