@@ -11,6 +11,7 @@ import msgspec
 
 from drawdown.config import Config
 from drawdown.core.requests import Answer
+from drawdown.dialects.dodo import dialect as dodo
 from drawdown.dialects.native import dialect as native
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
@@ -20,7 +21,7 @@ from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
 
-BUILDERS: tuple[Callable[[Config], Dialect], ...] = (native.build,)
+BUILDERS: tuple[Callable[[Config], Dialect], ...] = (native.build, dodo.build)
 #: One vendor's SDKs take no path in their base URL: its paths begin at the origin.
 ORIGIN_ROOTS = ("/v1", "/v2")
 JSON = b"application/json"
