@@ -80,6 +80,10 @@ class AccountExists(Exception):
     """Another account has that name."""
 
 
+class KeyRevoked(Exception):
+    """The secret is right, and the key has been revoked: its holder may know."""
+
+
 class Accounts:
     """Makes and finds accounts and keys; tells who a secret belongs to."""
 
@@ -144,19 +148,22 @@ class Accounts:
         return account, key, secret
 
     async def authenticate(self, secret: str, key_id: str | None = None) -> Principal | None:
-        """Who ``secret`` belongs to; None for a wrong or revoked one. ``key_id`` must name the same key.
+        """Who ``secret`` belongs to; None for a wrong one. ``key_id`` must name the same key.
 
-        The secret names its key, so that what is compared, in constant time, is one hash with one hash.
+        Raises ``KeyRevoked``. The secret names its key, so that what is compared, in constant time, is
+        one hash with one hash.
         """
         named = _key_of(secret)
         found = None if named is None else await self._store.find_key(named)
         kept = bytes(32) if found is None else found[1]
         matches = hmac.compare_digest(kept, digest_of(secret))
-        if found is None or not matches or found[0].revoked_at is not None:
+        if found is None or not matches:
             return None
         key = found[0]
         if key_id is not None and identity.parse(key_id) != key.id:
             return None
+        if key.revoked_at is not None:
+            raise KeyRevoked
         self._note_use(key.id)
         return Principal(
             key_id=key.id, account=key.account, book=key.book, mode=key.mode, role=key.role

@@ -11,7 +11,7 @@ import structlog
 
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.engine.accounts import Principal
+from drawdown.engine.accounts import KeyRevoked, Principal
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import (
@@ -140,7 +140,10 @@ class DialectApp:
         given = self._dialect.credentials(headers)
         if given is None:
             raise Unauthorized(given=False)
-        principal = await self._ledger.authenticate(given.secret, given.key_id)
+        try:
+            principal = await self._ledger.authenticate(given.secret, given.key_id)
+        except KeyRevoked:
+            raise Unauthorized(given=True, revoked=True) from None
         if principal is None:
             raise Unauthorized(given=True)
         return principal

@@ -83,13 +83,15 @@ class Unauthorized(WebError):
     code = "unauthorized"
     headers = ((b"www-authenticate", b'Bearer realm="drawdown"'),)
 
-    def __init__(self, *, given: bool) -> None:
-        self.given = given
-        super().__init__(
-            "The API key is unknown or revoked."
-            if given
-            else "No API key was given, or not in a form we read."
-        )
+    def __init__(self, *, given: bool, revoked: bool = False) -> None:
+        self.given, self.revoked = given, revoked
+        if revoked:
+            message = "The API key has been revoked."
+        elif given:
+            message = "The API key is unknown."
+        else:
+            message = "No API key was given, or not in a form we read."
+        super().__init__(message)
 
 
 class Forbidden(WebError):
