@@ -13,6 +13,7 @@ from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
 from drawdown.dialects.native import dialect as native
+from drawdown.dialects.stripe import dialect as stripe
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web import metrics as web_metrics
@@ -21,7 +22,7 @@ from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
 
-BUILDERS: tuple[Callable[[Config], Dialect], ...] = (native.build, dodo.build)
+BUILDERS: tuple[Callable[[Config], Dialect], ...] = (native.build, stripe.build, dodo.build)
 #: One vendor's SDKs take no path in their base URL: its paths begin at the origin.
 ORIGIN_ROOTS = ("/v1", "/v2")
 JSON = b"application/json"

@@ -19,7 +19,7 @@ from drawdown.web.endpoints import Call
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
-async def create(call: Call, asked: CreateCustomer) -> Write:
+async def create_customer(call: Call, asked: CreateCustomer) -> Write:
     if asked.email is not None and _EMAIL.fullmatch(asked.email) is None:
         message = f"Invalid email address: {echoed(asked.email)}"
         raise StripeError(message, code="email_invalid", param="email")
@@ -40,7 +40,7 @@ async def create(call: Call, asked: CreateCustomer) -> Write:
     return Write(command=command, show=show)
 
 
-async def retrieve(call: Call) -> Answer:
+async def retrieve_customer(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.CUSTOMER)
     text = call.path["customer"]
     try:

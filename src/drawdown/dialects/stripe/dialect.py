@@ -33,6 +33,9 @@ class StripeDialect(Dialect):
     title = "Stripe Billing Credits"
     bases = ("",)
     body_media_type = FORM
+    openapi_path = "/v1/openapi.json"
+    error_record = errors.Envelope
+    error_statuses = errors.STATUSES
     endpoints = ENDPOINTS
 
     def credentials(self, headers: Headers) -> Credentials | None:

@@ -6,6 +6,7 @@ are of Stripe's API reference of 2026-10-28; it has no code of its own for the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -142,6 +143,10 @@ WEB: dict[type[WebError], Row] = {
     web_errors.Unexpected: Row(500, kind=API),
 }
 
+STATUSES: dict[type[Exception], int] = {
+    error: row.status for table in (LEDGER, WEB) for error, row in table.items()
+}
+_REVOKED = Row(401, "api_key_expired")
 #: The ledger's names of fields that are called otherwise here.
 _PARAMS = {"amount": "amount[monetary][value]"}
 
@@ -176,7 +181,10 @@ def _told(error: LedgerError | WebError) -> tuple[int, ErrorBody]:
             type=error.kind, message=error.message, code=error.error_code, param=error.param
         )
         return error.http_status, body
-    if isinstance(error, LedgerError):
+    fields: Mapping[str, object]
+    if isinstance(error, web_errors.Unauthorized) and error.revoked:
+        row, fields = _REVOKED, vars(error)
+    elif isinstance(error, LedgerError):
         row, fields = LEDGER[type(error)], error.fields
     else:
         row, fields = WEB[type(error)], vars(error)

@@ -43,7 +43,7 @@ LATE_MAX = 60 * MICROSECONDS
 NOUN = "billing credit grant"
 
 
-async def create(call: Call, asked: CreateGrant) -> Write:
+async def create_credit_grant(call: Call, asked: CreateGrant) -> Write:
     currency = asked.amount.monetary.currency.lower()
     amount = _amount(asked.amount, currency)
     _check_scope(asked.applicability_config.scope)
@@ -64,7 +64,7 @@ async def create(call: Call, asked: CreateGrant) -> Write:
     return _write(call, command, asked.expand, {CustomerNotFound: ("customer", asked.customer)})
 
 
-async def update(call: Call, asked: UpdateGrant) -> Write:
+async def update_credit_grant(call: Call, asked: UpdateGrant) -> Write:
     expires_at = asked.expires_at
     metadata = asked.metadata
     command = AmendGrant(
@@ -80,17 +80,17 @@ async def update(call: Call, asked: UpdateGrant) -> Write:
     return _write(call, command, asked.expand, _of_path(call))
 
 
-async def expire(call: Call, asked: OneGrant) -> Write:
+async def expire_credit_grant(call: Call, asked: OneGrant) -> Write:
     command = ExpireGrant(grant=await _monetary_grant(call))
     return _write(call, command, asked.expand, _of_path(call))
 
 
-async def void(call: Call, asked: OneGrant) -> Write:
+async def void_credit_grant(call: Call, asked: OneGrant) -> Write:
     command = VoidGrant(grant=await _monetary_grant(call), only_unused=True)
     return _write(call, command, asked.expand, _of_path(call))
 
 
-async def retrieve(call: Call) -> Answer:
+async def retrieve_credit_grant(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.GRANT)
     text = call.path["grant"]
     grant = await _find(call, text)
@@ -100,7 +100,7 @@ async def retrieve(call: Call) -> Answer:
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)
 
 
-async def list_all(call: Call) -> Answer:
+async def list_credit_grants(call: Call) -> Answer:
     """A page, newest first; it looks one further than it shows, to say whether there are more."""
     asked: ListGrants = call.query
     expand = expansion.expansion(asked.expand, expansion.GRANT, of_list=True)
@@ -118,7 +118,7 @@ async def list_all(call: Call) -> Answer:
         raise missing_object("customer", str(asked.customer), "customer") from None
     page = found[: asked.limit] if before is None else found[-asked.limit :]
     shown = _Shown(call, expand)
-    answer = wire.List(
+    answer = wire.CreditGrantList(
         data=[await shown.grant(grant) for grant in page],
         has_more=len(found) > asked.limit,
         url=wire.GRANTS_URL,

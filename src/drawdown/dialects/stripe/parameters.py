@@ -28,7 +28,7 @@ _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class Parameters(msgspec.Struct, kw_only=True):
+class Parameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A hash of parameters. Subclasses are the allow-lists."""
 
     unsupported: ClassVar[dict[str, str]] = {}

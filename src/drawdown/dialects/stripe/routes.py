@@ -21,13 +21,11 @@ from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Endpoint
 
-GRANTS = "/v1/billing/credit_grants"
-
 ENDPOINTS = (
     Endpoint(
         method="POST",
-        path=GRANTS,
-        handler=writing(grants.create),
+        path=wire.GRANTS_URL,
+        handler=writing(grants.create_credit_grant),
         summary="Create a credit grant",
         role=Role.EDITOR,
         body=requests.CreateGrant,
@@ -44,18 +42,18 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
-        path=GRANTS,
-        handler=grants.list_all,
+        path=wire.GRANTS_URL,
+        handler=grants.list_credit_grants,
         summary="List credit grants, newest first",
         role=Role.VIEWER,
         query=requests.ListGrants,
-        answer=wire.List,
+        answer=wire.CreditGrantList,
         errors=(CustomerNotFound, GrantNotFound),
     ),
     Endpoint(
         method="GET",
-        path=GRANTS + "/{grant}",
-        handler=grants.retrieve,
+        path=wire.GRANTS_URL + "/{grant}",
+        handler=grants.retrieve_credit_grant,
         summary="Retrieve a credit grant",
         role=Role.VIEWER,
         query=requests.OneGrant,
@@ -64,8 +62,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path=GRANTS + "/{grant}",
-        handler=writing(grants.update),
+        path=wire.GRANTS_URL + "/{grant}",
+        handler=writing(grants.update_credit_grant),
         summary="Change a credit grant's expiry or metadata",
         role=Role.EDITOR,
         body=requests.UpdateGrant,
@@ -81,8 +79,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path=GRANTS + "/{grant}/expire",
-        handler=writing(grants.expire),
+        path=wire.GRANTS_URL + "/{grant}/expire",
+        handler=writing(grants.expire_credit_grant),
         summary="Expire a credit grant",
         role=Role.EDITOR,
         body=requests.OneGrant,
@@ -91,8 +89,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path=GRANTS + "/{grant}/void",
-        handler=writing(grants.void),
+        path=wire.GRANTS_URL + "/{grant}/void",
+        handler=writing(grants.void_credit_grant),
         summary="Void a credit grant that was never drawn on",
         role=Role.EDITOR,
         body=requests.OneGrant,
@@ -101,8 +99,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path="/v1/customers",
-        handler=writing(customers.create),
+        path=wire.CUSTOMERS_URL,
+        handler=writing(customers.create_customer),
         summary="Create a customer",
         role=Role.EDITOR,
         body=requests.CreateCustomer,
@@ -111,8 +109,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
-        path="/v1/customers/{customer}",
-        handler=customers.retrieve,
+        path=wire.CUSTOMERS_URL + "/{customer}",
+        handler=customers.retrieve_customer,
         summary="Retrieve a customer",
         role=Role.VIEWER,
         query=requests.RetrieveCustomer,

@@ -22,22 +22,22 @@ GRANTS_URL = "/v1/billing/credit_grants"
 CUSTOMERS_URL = "/v1/customers"
 
 
-class Monetary(msgspec.Struct):
+class GrantMonetary(msgspec.Struct):
     currency: str
     value: int
 
 
-class Amount(msgspec.Struct, kw_only=True):
+class GrantAmount(msgspec.Struct, kw_only=True):
     type: str = "monetary"
-    monetary: Monetary
+    monetary: GrantMonetary
 
 
-class Scope(msgspec.Struct):
+class GrantScope(msgspec.Struct):
     price_type: str = "metered"
 
 
-class ApplicabilityConfig(msgspec.Struct):
-    scope: Scope
+class GrantApplicability(msgspec.Struct):
+    scope: GrantScope
 
 
 class List(msgspec.Struct, tag_field="object", tag="list", kw_only=True):
@@ -48,16 +48,16 @@ class List(msgspec.Struct, tag_field="object", tag="list", kw_only=True):
     url: str
 
 
-class RenderingOptions(msgspec.Struct, kw_only=True):
+class CustomerRenderingOptions(msgspec.Struct, kw_only=True):
     amount_tax_display: str | None = None
     template: None = None
 
 
-class InvoiceSettings(msgspec.Struct, kw_only=True):
+class CustomerInvoiceSettings(msgspec.Struct, kw_only=True):
     custom_fields: list[CustomField] | None = None
     default_payment_method: None = None
     footer: str | None = None
-    rendering_options: RenderingOptions | None = None
+    rendering_options: CustomerRenderingOptions | None = None
 
 
 class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
@@ -77,7 +77,7 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     email: str | None
     individual_name: str | None
     invoice_prefix: str
-    invoice_settings: InvoiceSettings
+    invoice_settings: CustomerInvoiceSettings
     livemode: bool
     metadata: dict[str, str]
     name: str | None
@@ -99,8 +99,8 @@ class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant"
     """``amount`` is the original amount; what remains is not on the grant."""
 
     id: str
-    amount: Amount
-    applicability_config: ApplicabilityConfig
+    amount: GrantAmount
+    applicability_config: GrantApplicability
     category: Category
     created: int
     customer: str | CustomerObject
@@ -116,6 +116,10 @@ class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant"
     voided_at: int | None
 
 
+class CreditGrantList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[CreditGrant]
+
+
 def credit_grant(
     grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode, expand: Expansion
 ) -> CreditGrant:
@@ -124,8 +128,8 @@ def credit_grant(
     value = currencies.minor_floor(grant.amount, entitlement.currency)
     return CreditGrant(
         id=identity.spell("credgr_test_" if mode is Mode.TEST else "credgr_", grant.id),
-        amount=Amount(monetary=Monetary(entitlement.currency, value)),
-        applicability_config=ApplicabilityConfig(Scope()),
+        amount=GrantAmount(monetary=GrantMonetary(entitlement.currency, value)),
+        applicability_config=GrantApplicability(GrantScope()),
         category=grant.category,
         created=_seconds(grant.created_at),
         customer=(
@@ -193,18 +197,18 @@ def customer_profile(details: CustomerDetails) -> dict[str, dict[str, Any]]:
     return {PROFILE: given} if given else {}
 
 
-def _invoice_settings(details: CustomerDetails) -> InvoiceSettings:
+def _invoice_settings(details: CustomerDetails) -> CustomerInvoiceSettings:
     given = details.invoice_settings
     if given is None:
-        return InvoiceSettings()
+        return CustomerInvoiceSettings()
     options = given.rendering_options
-    return InvoiceSettings(
+    return CustomerInvoiceSettings(
         custom_fields=given.custom_fields or None,
         footer=given.footer,
         rendering_options=(
             None
             if options is None
-            else RenderingOptions(amount_tax_display=options.amount_tax_display)
+            else CustomerRenderingOptions(amount_tax_display=options.amount_tax_display)
         ),
     )
 
