@@ -118,6 +118,10 @@ _NO_CUSTOMER, _NO_ENTITLEMENT = errors.CustomerNotFound, errors.EntitlementNotFo
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     """The table. ``page_base`` is the number of the first page: 0 as documented, or 1."""
+    return (*_customers_and_entitlements(), *_balances(page_base))
+
+
+def _customers_and_entitlements() -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
@@ -158,6 +162,11 @@ def endpoints(page_base: int) -> tuple[Endpoint, ...]:
             answer=wire.CreditEntitlement,
             errors=(_NO_ENTITLEMENT,),
         ),
+    )
+
+
+def _balances(page_base: int) -> tuple[Endpoint, ...]:
+    return (
         Endpoint(
             method="GET",
             path=_BALANCE,
