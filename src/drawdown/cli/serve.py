@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from drawdown.app import Origin, create_app
+from drawdown.cli.failures import Failure
 from drawdown.config import Config, unknown_variables
 from drawdown.core.identity import spell
 from drawdown.engine.accounts import KEY_PREFIX, Account, ApiKey
@@ -29,10 +30,6 @@ GRACE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75
 
 log = structlog.get_logger("drawdown.serve")
-
-
-class AddressInUse(Exception):
-    """Another program listens there, or this one may not."""
 
 
 class Server(uvicorn.Server):
@@ -53,7 +50,7 @@ class Server(uvicorn.Server):
 def serve(config: Config) -> None:
     """Serve until a signal; returns when everything accepted has been answered and stored.
 
-    Raises ``AddressInUse`` before the database is touched.
+    Raises ``Failure`` when the address is taken, before the database is touched.
     """
     configure_logs(config)
     for name in unknown_variables(os.environ):
@@ -102,9 +99,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)
     except OSError as error:
-        raise AddressInUse(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Another is chosen with --port; "
-            "0 takes any that is free."
+        raise Failure(
+            f"Cannot listen on {host} port {port}: {error.strerror}.",
+            "Choose another with --port; 0 takes any that is free.",
         ) from None
 
 
@@ -131,11 +128,12 @@ def _introduce(account: Account, key: ApiKey, secret: str, address: str) -> None
 
 
 def _first_steps(secret: str, address: str) -> str:
-    curl = f"curl -s -u {secret}: {address}/api/v1"
+    curl = "curl -u $KEY: $API"
     grant = '{"customer":"ada","entitlement":"usd","amount":"20"}'
     debit = '{"customer":"ada","entitlement":"usd","amount":"0.0042","idempotency_key":"call-1"}'
     return "\n".join(
         (
+            f"  KEY={secret} API={address}/api/v1",
             f'  {curl}/customers -d \'{{"id":"ada"}}\'',
             f"  {curl}/grants -d '{grant}'",
             f"  {curl}/debits -d '{debit}'",

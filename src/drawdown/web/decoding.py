@@ -37,9 +37,19 @@ def json_decoder(record: type) -> Callable[[bytes, Headers], Any]:
     decode = decode_json(record)
 
     def decode_body(raw: bytes, headers: Headers) -> Any:
+        if not raw.isascii():
+            check_utf8(raw)
         return decode(raw)
 
     return decode_body
+
+
+def check_utf8(raw: bytes) -> None:
+    """msgspec looks at the text it decodes, not at what it skips or leaves raw."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("The body", "valid UTF-8") from None
 
 
 def decode_json(record: Any) -> Callable[[bytes | msgspec.Raw], Any]:

@@ -70,7 +70,7 @@ def problem(error: LedgerError | WebError, request_id: str) -> dict[str, Any]:
         title, members = TABLE[type(error)][1], error.fields
     else:
         title = TITLES[type(error)]
-        members = {name: getattr(error, name) for name in _MEMBERS if hasattr(error, name)}
+        members = {name: value for name in _MEMBERS if (value := getattr(error, name, None))}
     return {
         "type": URN + error.code,
         "title": title,
