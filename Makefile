@@ -39,7 +39,7 @@ format: $(STAMP) ## Rewrite the code in the one format, and repair what the lint
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Measure throughput and latency on this machine.
-	@$(BIN)/drawdown bench $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 demo: $(STAMP) ## Draw a real trace of LLM calls down from prepaid credit, in a terminal.
 	@$(BIN)/drawdown demo $(ARGS)
