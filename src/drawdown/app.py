@@ -13,6 +13,8 @@ from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
 from drawdown.dialects.native import dialect as native
+from drawdown.dialects.sequence import dialect as sequence
+from drawdown.dialects.sequence import dialect as sequence
 from drawdown.dialects.stripe import dialect as stripe
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
@@ -22,7 +24,12 @@ from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
 
-BUILDERS: tuple[Callable[[Config], Dialect], ...] = (native.build, stripe.build, dodo.build)
+BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
+    native.build,
+    stripe.build,
+    dodo.build,
+    sequence.build,
+)
 #: One vendor's SDKs take no path in their base URL: its paths begin at the origin.
 ORIGIN_ROOTS = ("/v1", "/v2")
 JSON = b"application/json"

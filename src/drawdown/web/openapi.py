@@ -63,7 +63,7 @@ def _operation(
     if endpoint.query is not None:
         parameters += _query_parameters(components[_name_of(schemas[endpoint.query])])
     operation: Json = {
-        "operationId": endpoint.handler.__name__,
+        "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
         "description": f"Takes a key with the role {endpoint.role.value} or more.",
         "parameters": parameters,
@@ -72,6 +72,11 @@ def _operation(
     if endpoint.body is not None:
         operation["requestBody"] = _body(dialect, endpoint.body, schemas, components)
     return operation
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    """``post_grants_grant_expire``: unique, since method and path are."""
+    return "_".join([endpoint.method.lower(), *re.findall(r"\w+", endpoint.path)])
 
 
 def _path_parameter(name: str) -> Json:
