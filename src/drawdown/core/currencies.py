@@ -2,7 +2,8 @@
 
 One is kept at seven places beyond its minor unit, at most ten (USD: nine), because one call of a
 language model costs less than a cent. Minor units: ISO 4217 list one, 2026 (see ``docs/glossary.md``).
-Funds, metals and test codes are left out.
+Funds, metals and test codes are left out. BGN, which the list dropped with 2026, is kept: credit in it
+may still be granted and used up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ SCALE_MAX = 10
 
 _NO_MINOR = "bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf"
 _TWO_PLACES = (
-    "aed afn all amd aoa ars aud awg azn bam bbd bdt bmd bnd bob bov brl bsd btn bwp byn bzd cad cdf "
+    "aed afn all amd aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob bov brl bsd btn bwp byn bzd cad cdf "
     "che chf chw cny cop cou crc cup cve czk dkk dop dzd egp ern etb eur fjd fkp gbp gel ghs gip gmd "
     "gtq gyd hkd hnl htg huf idr ils inr irr jmd kes kgs khr kpw kyd kzt lak lbp lkr lrd lsl mad mdl "
     "mga mkd mmk mnt mop mru mur mvr mwk mxn mxv myr mzn nad ngn nio nok npr nzd pab pen pgk php pkr "
