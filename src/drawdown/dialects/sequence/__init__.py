@@ -1,0 +1,1 @@
+"""Sequence's credits over the ledger, under ``/sequence``: amounts are JSON numbers, dates are days."""

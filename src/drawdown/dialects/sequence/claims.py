@@ -1,0 +1,29 @@
+"""``Idempotency-Key`` on every POST: the same request is carried out once, for at least a day."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from drawdown.core.commands import Command
+from drawdown.core.requests import Claim
+from drawdown.web import fields
+from drawdown.web.endpoints import Call
+
+HEADER = "Idempotency-Key"
+SPACE = "http.sequence"
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+def claim(call: Call, command: Command) -> Claim | None:
+    """The claim on the request's key. Requests are equal when they ask for the same ``command``.
+
+    So 10 and 10.0, or two spellings of one id, are no difference. Raises ``BadRequest`` for a key that
+    cannot be kept.
+    """
+    key = call.headers.get(HEADER.lower())
+    if key is None:
+        return None
+    asked = (call.endpoint.method, call.endpoint.path, command)
+    return Claim(SPACE, fields.key(key, HEADER), hashlib.sha256(_canonical(asked)).digest())

@@ -1,0 +1,55 @@
+"""Sequence's manners: its table, its versions, its keys, its errors."""
+
+from __future__ import annotations
+
+from drawdown.config import Config
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.sequence import errors, routes, wire
+from drawdown.dialects.sequence.errors import UnrecognisedApiVersion
+from drawdown.web.endpoints import Call, Context, Dialect
+from drawdown.web.errors import Header, WebError
+from drawdown.web.headers import Credentials, Headers, basic, bearer
+
+VERSION = "2024-07-30"
+VERSION_HEADER = "sequence-version"
+_SPOKEN: Header = (VERSION_HEADER.encode(), VERSION.encode())
+_BASIC: Header = (b"www-authenticate", b'Basic realm="drawdown", charset="UTF-8"')
+_REPLAYED: Header = (b"idempotent-replayed", b"true")
+
+
+class SequenceDialect(Dialect):
+    """Keys by Basic (the key's id as user name, the secret as password), or by Bearer."""
+
+    name = "sequence"
+    title = "Sequence credits"
+    bases = ("/sequence", "/sequence/api")
+    error_record = wire.Error
+    error_statuses = errors.STATUSES
+    endpoints = routes.ENDPOINTS
+
+    def credentials(self, headers: Headers) -> Credentials | None:
+        pair = basic(headers)
+        if pair is None:
+            return bearer(headers)
+        key_id, secret = pair
+        return Credentials(secret, key_id)
+
+    def admit(self, call: Call) -> None:
+        """Versions before 2024-07-30 have other customers and credits; they are not spoken here."""
+        given = call.headers.get(VERSION_HEADER)
+        if given is not None and given != VERSION:
+            raise UnrecognisedApiVersion(given, VERSION)
+
+    def error(self, error: LedgerError | WebError, context: Context) -> Answer:
+        return errors.answer(error)
+
+    def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
+        """The version stands on every answer, refusals included."""
+        if answer.status == 401:
+            return (_SPOKEN, _BASIC)
+        return (_SPOKEN, _REPLAYED) if answer.replayed else (_SPOKEN,)
+
+
+def build(config: Config) -> Dialect:
+    return SequenceDialect()

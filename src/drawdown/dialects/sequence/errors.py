@@ -1,0 +1,121 @@
+"""Every refusal in Sequence's shape: ``{"error": {"type": ..., "message": ...}}``.
+
+The vendor publishes that envelope for one error, ``UnrecognisedApiVersion``, and no type of any other:
+the other types are ours (``docs/dialects/sequence.md``). 409 is kept for idempotency keys.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from drawdown.core import errors as core
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
+from drawdown.dialects.sequence.wire import Error, ErrorDetail
+from drawdown.web import errors as web
+from drawdown.web.errors import WebError
+
+_encode = msgspec.json.Encoder().encode
+
+#: The ledger's names of fields, and what they are called in this dialect.
+FIELDS = {
+    "id": "customerAliases",
+    "cost_basis.amount": "costOfCredit",
+    "expires_at": "expiryDate",
+}
+
+
+class UnrecognisedApiVersion(WebError):
+    """``Sequence-Version`` names a version that is not spoken here."""
+
+    code = "unrecognised_api_version"
+
+    def __init__(self, given: str, spoken: str) -> None:
+        super().__init__(
+            f"{given!r} is not a version of this API. Send Sequence-Version: {spoken}, "
+            "or leave the header out."
+        )
+
+
+class Row(NamedTuple):
+    """``message`` stands for the error's own words where these are not Sequence's, with its fields."""
+
+    status: int
+    type: str
+    message: str | None = None
+
+
+_INVALID = Row(400, "ValidationError")
+_STATE = Row(400, "InvalidState")
+_KEY = Row(409, "IdempotencyKeyReused")
+
+ROWS: dict[type[LedgerError | WebError], Row] = {
+    core.CustomerNotFound: Row(404, "NotFound", "There is no customer with this id."),
+    core.EntitlementNotFound: Row(404, "NotFound", "There is no metric with this id."),
+    core.GrantNotFound: Row(404, "NotFound", "There is no credit grant with this id."),
+    core.DebitNotFound: Row(404, "NotFound", "There is no credit transaction with this id."),
+    core.FieldInvalid: _INVALID,
+    core.AmountTooFine: Row(
+        400,
+        "ValidationError",
+        "{field} must have at most {scale} decimal places, as many as are kept of this credit.",
+    ),
+    core.AmountTooLarge: _INVALID,
+    core.AmountNotPositive: _INVALID,
+    core.ExpiryNotInFuture: Row(
+        400,
+        "ValidationError",
+        "{field} must be today or later: it is the last day (UTC) on which the grant can be used.",
+    ),
+    core.ExpiryBeforeEffective: Row(
+        400, "ValidationError", "{field} must be the day of effectiveDate or later."
+    ),
+    core.InsufficientCredit: Row(400, "InsufficientCredits"),
+    core.KeyReused: _KEY,
+    core.KeyInUse: _KEY,
+    core.AlreadyExists: _INVALID,
+    core.CustomerClosed: Row(
+        400, "InvalidState", "The customer is archived: it takes no credit grants."
+    ),
+    core.EntitlementClosed: Row(
+        400, "InvalidState", "The metric is deleted: it takes no credit grants."
+    ),
+    core.GrantExpired: _STATE,
+    core.GrantVoided: _STATE,
+    core.GrantUsed: _STATE,
+    core.GrantHeld: _STATE,
+    core.ReversalTooLarge: _INVALID,
+    core.TooManyGrants: _STATE,
+    UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),
+    web.Malformed: _INVALID,
+    web.BadRequest: _INVALID,
+    web.UnknownField: _INVALID,
+    web.MissingField: _INVALID,
+    web.Unauthorized: Row(401, "Unauthorized"),
+    web.Forbidden: Row(403, "Forbidden"),
+    web.UnknownUrl: Row(404, "NotFound"),
+    web.MethodNotAllowed: Row(405, "MethodNotAllowed"),
+    web.TooLarge: Row(413, "PayloadTooLarge"),
+    web.Unavailable: Row(503, "ServiceUnavailable"),
+    web.Unexpected: Row(500, "InternalServerError"),
+}
+
+#: For the documentation.
+STATUSES: dict[type[Exception], int] = {error: row.status for error, row in ROWS.items()}
+
+
+def answer(error: LedgerError | WebError) -> Answer:
+    row = ROWS[type(error)]
+    shown = Error(error=ErrorDetail(type=row.type, message=_message(error, row)))
+    return Answer(status=row.status, body=_encode(shown))
+
+
+def _message(error: LedgerError | WebError, row: Row) -> str:
+    if not isinstance(error, LedgerError):
+        return str(error)
+    fields = dict(error.fields)
+    if "field" in fields:
+        fields["field"] = FIELDS.get(str(fields["field"]), fields["field"])
+    return (row.message or error.template).format(**fields)

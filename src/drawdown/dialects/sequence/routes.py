@@ -1,0 +1,130 @@
+"""Sequence's endpoints: what each asks of the ledger."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core import errors, identity
+from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.types import Entitlement, Id
+from drawdown.dialects.sequence import dates, numbers, reading, rendering, wire
+from drawdown.dialects.sequence.claims import claim
+from drawdown.engine.accounts import Role
+from drawdown.web import fields
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+
+_CUSTOMER_RULE = "the id of a customer; there is none with this id"
+_METRIC_RULE = "the id of a metric; there is none with this id"
+_encode = msgspec.json.Encoder().encode
+
+
+async def create_customer(call: Call) -> Answer:
+    body: wire.CreateCustomerRequest = call.body
+    command = reading.create_customer(body, await _parent(call, body.parent_id))
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.customer is not None
+        return _answer(call, 201, rendering.customer(accepted.customer))
+
+    return await call.ledger.submit(call.book, command, render, claim=claim(call, command))
+
+
+async def _parent(call: Call, text: str | None) -> Id | None:
+    if text is None:
+        return None
+    try:
+        found = await call.ledger.customer(call.book, fields.reference(text, "parentId"))
+    except CustomerNotFound:
+        raise BadRequest("parentId", _CUSTOMER_RULE) from None
+    return found.id
+
+
+async def create_credit(call: Call) -> Answer:
+    """A grant without ``effectiveDate`` can be used from its day of issue, the whole of it."""
+    body: wire.CreateCreditRequest = call.body
+    account = call.principal.account
+    reading.check_account(body.sequence_account_id, account)
+    asked = reading.create_credit(body, call.book)
+    cost = numbers.read_optional(body.cost_of_credit, "costOfCredit")
+    command = asked
+    if asked.effective_at is None:
+        command = msgspec.structs.replace(asked, effective_at=dates.start_of_day(call.now))
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.grant is not None
+        assert accepted.entitlement is not None
+        grant, kind = accepted.grant, accepted.entitlement
+        return _answer(call, 201, rendering.created_credit(grant, kind, body, cost, account))
+
+    try:
+        return await call.ledger.submit(call.book, command, render, claim=claim(call, asked))
+    except CustomerNotFound:
+        raise BadRequest("customerId", _CUSTOMER_RULE) from None
+    except EntitlementNotFound:
+        raise BadRequest("metricId", _METRIC_RULE) from None
+
+
+async def list_outstanding_grants(call: Call) -> Answer:
+    """All of them on one page, pending grants included."""
+    owner = identity.reference(call.path["customerId"])
+    found = await call.ledger.outstanding(call.book, owner)
+    kinds: dict[Id, Entitlement] = {}
+    for grant in found:
+        if grant.entitlement not in kinds:
+            kinds[grant.entitlement] = await call.ledger.entitlement(call.book, grant.entitlement)
+    items = [
+        rendering.outstanding_grant(grant, kinds[grant.entitlement])
+        for grant in rendering.in_burn_order(found, kinds)
+    ]
+    return _answer(call, 200, wire.OutstandingGrants(items=items))
+
+
+def _answer(call: Call, status: int, record: msgspec.Struct) -> Answer:
+    return Answer(status=status, body=_encode(record), request_id=call.request_id)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/customers",
+        handler=create_customer,
+        summary="Create a customer",
+        role=Role.EDITOR,
+        body=wire.CreateCustomerRequest,
+        answer=wire.Customer,
+        status=201,
+        errors=(errors.AlreadyExists, errors.KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/credits",
+        handler=create_credit,
+        summary="Create a credit grant",
+        role=Role.EDITOR,
+        body=wire.CreateCreditRequest,
+        answer=wire.CreatedCredit,
+        status=201,
+        errors=(
+            errors.AmountTooFine,
+            errors.AmountTooLarge,
+            errors.AmountNotPositive,
+            errors.ExpiryNotInFuture,
+            errors.ExpiryBeforeEffective,
+            errors.CustomerClosed,
+            errors.EntitlementClosed,
+            errors.TooManyGrants,
+            errors.KeyReused,
+        ),
+    ),
+    Endpoint(
+        method="GET",
+        path="/credits/{customerId}/grants",
+        handler=list_outstanding_grants,
+        summary="List a customer's outstanding credit grants, in burn-down order",
+        role=Role.VIEWER,
+        answer=wire.OutstandingGrants,
+        errors=(errors.CustomerNotFound,),
+    ),
+)
