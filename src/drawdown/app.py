@@ -14,7 +14,6 @@ from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
 from drawdown.dialects.native import dialect as native
 from drawdown.dialects.sequence import dialect as sequence
-from drawdown.dialects.sequence import dialect as sequence
 from drawdown.dialects.stripe import dialect as stripe
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
