@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Self
 
 import httpx
@@ -15,6 +16,8 @@ ATTEMPTS_MAX = 6
 PAUSE_SECONDS = 0.1
 TIMEOUT_SECONDS = 60.0
 RETRIED = frozenset({429, 502, 503, 504})
+#: A JSON number is read from its text: an amount never becomes a binary float.
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 AGAIN = "Run the same command again: it goes on where it stopped, and debits nothing twice."
 
 
@@ -92,7 +95,7 @@ class Client:
 
     def _read(self, response: httpx.Response) -> Answer:
         try:
-            body = msgspec.json.decode(response.content)
+            body = _decode(response.content)
         except msgspec.DecodeError:
             raise Failure(
                 f"What answers at {self.url} is no Drawdown server.",

@@ -13,6 +13,7 @@ import typer
 
 from drawdown.cli import accounts, keys
 from drawdown.cli.database import DEFAULT, Database, refusals
+from drawdown.cli.demo.command import demo
 from drawdown.cli.failures import Failure
 from drawdown.cli.output import console, show_failure
 from drawdown.cli.replay.command import replay
@@ -43,22 +44,22 @@ def serve(
 
     The other settings are variables: see the operations page of the documentation.
     """
-    from drawdown.cli.serve import AddressInUse
     from drawdown.cli.serve import serve as run
     from drawdown.config import ConfigError, read_config
 
     try:
         config = read_config(os.environ, database=database, host=host, port=port)
-        with refusals(database):
-            run(config)
-    except (AddressInUse, ConfigError) as error:
+    except ConfigError as error:
         raise Failure(str(error)) from None
+    with refusals(database):
+        run(config)
 
 
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.command()(verify)
 app.command()(replay)
+app.command()(demo)
 
 
 def main() -> None:
