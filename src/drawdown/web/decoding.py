@@ -115,7 +115,7 @@ def _rule(said: str, path: str, record: Any) -> str:
     noun = _noun(found[1])
     relation, bound = found[2], found[3]
     if relation is None:
-        options = _options(record, path) if found[1] == "str" else ""
+        options = _options(record, path) if found[1] in {"str", "str | null"} else ""
         return noun if options in {"", "valid"} else options
     if relation == "of length":
         sign, _, count = bound.partition(" ")
@@ -133,7 +133,7 @@ def _noun(names: str) -> str:
 
 def _options(record: Any, path: str) -> str:
     """The values of the enum at ``path`` in ``record``, in words; "valid" when there is none."""
-    found = _enum_at(msgspec.inspect.type_info(record), re.findall(r"\.([^.\[]+)|(\[)", path))
+    found = _enum_at(msgspec.inspect.type_info(record), re.findall(r"\.([^.\[\]]+)|(\[)", path))
     if found is None:
         return "valid"
     values = [str(member.value) for member in found]

@@ -16,7 +16,7 @@ import msgspec
 from drawdown.core import amounts, identity
 from drawdown.core.amounts import Amount
 from drawdown.core.times import INSTANT_MAX, instant_of
-from drawdown.core.types import Id, Instant, Reference
+from drawdown.core.types import UNITS_MAX, Id, Instant, Reference
 from drawdown.web.errors import BadRequest
 
 NUMBER_RULE = "a number of at least 0 with at most 19 digits before the point and 12 after it"
@@ -118,6 +118,8 @@ def metadata(
             )
         if isinstance(value, str):
             text(value, f"{field}.{name}", longest=value_max, shortest=0, lines=True)
+        elif isinstance(value, int) and abs(value) > UNITS_MAX:
+            raise BadRequest(f"{field}.{name}", "a number within 64 bits")
     return dict(values)
 
 
