@@ -26,7 +26,7 @@ from drawdown.core.requests import (
     Request,
 )
 from drawdown.core.state import State
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant
 from drawdown.engine.ports import Clock, Ids, Store, StoreUnavailable
 
 BATCH_MAX = 256
@@ -49,7 +49,10 @@ class Submission(msgspec.Struct, kw_only=True):
 
 
 class BatchObserver:
-    """Is told of every batch. The metrics override what they count."""
+    """Is told of every batch, soon after it: a fault of its own can undo or repeat nothing.
+
+    The metrics override what they count.
+    """
 
     def committed(self, size: int, seconds: float) -> None:
         """``size`` requests were stored in one transaction, which took ``seconds``."""
@@ -104,28 +107,30 @@ class Batcher:
             await self._carry_out([self._waiting.popleft() for _ in range(size)])
 
     async def _carry_out(self, batch: list[Submission]) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             answers = await self._transact(batch)
         except StoreUnavailable as error:  # no request is to blame: trying each would not help
-            self._observer.failed(error)
+            loop.call_soon(self._observer.failed, error)
             for submission in batch:
                 _settle_waiter(submission.waiter, error)
             return
         except Exception as error:  # whatever failed, each of the others still gets its chance
-            self._observer.failed(error)
+            loop.call_soon(self._observer.failed, error)
             if len(batch) == 1:
                 _settle_waiter(batch[0].waiter, error)
                 return
             for submission in batch:
                 await self._carry_out([submission])
             return
+        loop.call_soon(self._observer.committed, len(batch), loop.time() - started)
         for submission, answer in zip(batch, answers, strict=True):
             _settle_waiter(submission.waiter, answer)
 
     async def _transact(self, batch: list[Submission]) -> list[Answer | LedgerError]:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        requests = [self._request(submission) for submission in batch]
+        now = self._clock.now()  # one moment for all: nothing granted here falls due in between
+        requests = [self._request(submission, now) for submission in batch]
         async with self._store.transaction() as transaction:
             state = transaction.state
             while wanted := needs(requests, state):
@@ -135,11 +140,9 @@ class Batcher:
                 for submission, request in zip(batch, requests, strict=True)
             ]
             await transaction.write()
-        self._observer.committed(len(batch), loop.time() - started)
         return answers
 
-    def _request(self, submission: Submission) -> Request:
-        now = self._clock.now()
+    def _request(self, submission: Submission, now: Instant) -> Request:
         return Request(
             book=submission.book,
             command=submission.command,

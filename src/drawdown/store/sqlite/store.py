@@ -64,6 +64,7 @@ class SqliteStore(SqliteReads):
             try:
                 self._refresh()
                 yield self._transaction
+                self._transaction.carry_over()  # nothing may fail once the commit is through
                 await self._commit()
             except UNAVAILABLE as error:
                 self._undo()
@@ -71,7 +72,6 @@ class SqliteStore(SqliteReads):
             except BaseException:
                 self._undo()
                 raise
-            self._transaction.carry_over()
 
     @asynccontextmanager
     async def audit(self) -> AsyncIterator[SqliteAudit]:

@@ -1,0 +1,64 @@
+"""A ledger over a real file, with a clock that stands still and an observer of its batches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from drawdown.engine.batcher import BatchObserver
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from drawdown.store.sqlite.store import SqliteStore
+from tests.support.books import START, Book, open_book, open_ledger_on
+
+
+class Observed(BatchObserver):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.errors: list[BaseException] = []
+
+    def committed(self, size: int, seconds: float) -> None:
+        assert seconds > 0
+        self.sizes.append(size)
+
+    def failed(self, error: BaseException) -> None:
+        self.errors.append(error)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def observed() -> Observed:
+    return Observed()
+
+
+@pytest.fixture
+async def ledger(path: Path, clock: ManualClock, observed: Observed) -> AsyncIterator[Ledger]:
+    opened = open_ledger_on(SqliteStore.open(path), clock, observer=observed)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def book(ledger: Ledger, observed: Observed) -> Book:
+    """A book on the ledger; what was done to make it is forgotten by the observer."""
+    made = await open_book(ledger)
+    observed.sizes.clear()
+    return made
