@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from drawdown.core import identity
 from drawdown.core.commands import Command
@@ -14,6 +15,9 @@ from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.types import Entry, EntryKind, Grant, Id, Instant
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class CoreLedger:
@@ -56,28 +60,19 @@ class CoreLedger:
     def _load(self, wanted: Wanted) -> None:
         """Everything there is was made in this state; what is wanted and not in it is not there."""
         state = self.state
-        for customer in wanted.customers:
-            state.customers.setdefault(customer, None)
-        for entitlement in wanted.entitlements:
-            state.entitlements.setdefault(entitlement, None)
-        for name in wanted.names:
-            state.names.setdefault(name, None)
-        for wallet in wanted.wallets:
-            state.wallets.setdefault(wallet, None)
-        for grant in wanted.grants:
-            state.grant_wallets.setdefault(grant, None)
-        for key in wanted.keys:
-            state.keys.setdefault(key, None)
-        for claim in wanted.claims:
-            state.claims.setdefault(claim, None)
-        for wallet, at in wanted.wallets_due.items():
-            state.due_until[wallet] = at
+        _miss(state.customers, wanted.customers)
+        _miss(state.entitlements, wanted.entitlements)
+        _miss(state.names, wanted.names)
+        _miss(state.wallets, wanted.wallets)
+        _miss(state.grant_wallets, wanted.grants)
+        _miss(state.keys, wanted.keys)
+        _miss(state.claims, wanted.claims)
+        state.due_until |= wanted.wallets_due
+        state.debits |= {debit: self._debit(debit) for debit in wanted.debits}
         for customer in wanted.customer_wallets:
             state.customer_wallets[customer] = tuple(
-                key for key, found in state.wallets.items() if key[0] == customer and found
+                key for key, wallet in state.wallets.items() if key[0] == customer and wallet
             )
-        for debit in wanted.debits:
-            state.debits[debit] = self._debit(debit)
 
     def _debit(self, debit: Id) -> DebitRecord | None:
         for operation, entries in self.state.changes.operations:
@@ -113,6 +108,11 @@ class CoreLedger:
         key = (wallet.customer, wallet.entitlement)
         grants = self.state.changes.new_grants.values()
         return [grant for grant in grants if (grant.customer, grant.entitlement) == key]
+
+
+def _miss(found: dict[K, V | None], wanted: set[K]) -> None:
+    for key in wanted:
+        found.setdefault(key, None)
 
 
 def _place(entry: Entry) -> tuple[Id, Id]:

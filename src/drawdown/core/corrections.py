@@ -6,7 +6,13 @@ import msgspec
 
 from drawdown.core import amounts, lifecycle, posting
 from drawdown.core.commands import AmendGrant, ExpireGrant, ReverseDebit, VoidGrant
-from drawdown.core.context import Context, grant_context, written
+from drawdown.core.context import (
+    Context,
+    find_entitlement,
+    grant_context,
+    settled_context,
+    written,
+)
 from drawdown.core.errors import (
     DebitNotFound,
     FieldInvalid,
@@ -52,7 +58,8 @@ def _debit_context(request: Request, record: DebitRecord, state: State) -> Conte
     customer = state.customers[record.operation.customer]
     if customer is None or customer.book != request.book:
         return None
-    return grant_context(request, record.draws[0].grant, state)[0]
+    entitlement = find_entitlement(request, record.operation.entitlement, state)
+    return settled_context(request, customer, entitlement, state)
 
 
 def returns(record: DebitRecord, units: int) -> list[tuple[Entry, int]]:

@@ -24,7 +24,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.identity import derive
 from drawdown.core.requests import Accepted, Request
-from drawdown.core.state import State, Wallet
+from drawdown.core.state import DebitRecord, State, Wallet
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
     DAY,
@@ -223,6 +223,8 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
         assert wallet.whole or units > wallet.posted, "needs must load every grant a debit may draw"
         raise insufficient(units, _payable(wallet, valid_at), entitlement.scale)
     posting.draw(started, wallet, draws, at)
+    record = DebitRecord(operation=started.operation, draws=tuple(started.entries))
+    state.debits[started.operation.id] = record
     return context.finish(started, units)
 
 

@@ -1,0 +1,40 @@
+"""The scenario tables through the native API: real app, socket and file, and a clock that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.clocked_server import ClockedServer, clocked_server
+from tests.support.native_subject import NativeSubject, can_say
+from tests.support.scenarios import START, Scenario, load, run
+
+SCENARIOS = [
+    scenario for scenario in load(Path(__file__).parents[2] / "scenarios") if can_say(scenario)
+]
+
+
+@pytest.fixture(scope="module")
+def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
+    with clocked_server(tmp_path_factory.mktemp("clocked"), START) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(clocked: ClockedServer) -> Iterator[httpx.Client]:
+    with clocked.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+def test_scenario_through_the_native_api(
+    scenario: Scenario, clocked: ClockedServer, client: httpx.Client
+) -> None:
+    run(scenario, NativeSubject(clocked, client))
+
+
+def test_at_least_forty_scenarios_can_be_said_natively() -> None:
+    assert len(SCENARIOS) >= 40

@@ -1,0 +1,69 @@
+"""The real app on a real socket and a real file, with a clock that the test sets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from drawdown.app import create_app
+from drawdown.config import Config
+from drawdown.core.types import Instant
+from drawdown.engine.clocks import ManualClock
+from drawdown.opening import open_ledger
+from drawdown.web.metrics import Metrics
+
+
+class ClockedServer:
+    """Serves in a thread of its own; ``clock.instant`` is what its ledger takes for now."""
+
+    def __init__(self, database: str, now: Instant) -> None:
+        self.clock = ManualClock(now)
+        self.secret = ""
+        self._database = database
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._started = threading.Event()
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._started.wait(20), "the server did not start"
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+    async def _serve(self) -> None:
+        async with open_ledger(self._database, clock=self.clock, jobs=False) as ledger:
+            first = await ledger.accounts.first_start()
+            assert first is not None
+            self.secret = first[2]
+            app = create_app(Config(access_log=False), ledger, Metrics())
+            config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)
+            self._server = uvicorn.Server(config)
+            self._started.set()
+            await self._server.serve(sockets=[self._socket])
+
+    def client(self) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self.secret}"}
+        return httpx.Client(base_url=self.url + "/api/v1", headers=headers, timeout=20)
+
+
+@contextlib.contextmanager
+def clocked_server(folder: Path, now: Instant) -> Iterator[ClockedServer]:
+    server = ClockedServer(f"sqlite:///{folder / 'clocked.db'}", now)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
