@@ -34,9 +34,10 @@ from drawdown.core.types import Entitlement, Id, Instant, Reference
 
 
 class Demand(msgspec.Struct):
-    """What a batch draws from each wallet, and which wallets it also corrects."""
+    """What a batch draws from each wallet, and which wallets it also grants to or corrects."""
 
     draws: dict[WalletKey, list[tuple[Request, Amount]]] = {}
+    granted: set[WalletKey] = set()
     corrected: set[WalletKey] = set()
 
 
@@ -95,9 +96,12 @@ def _wallet_command(
         return
     if isinstance(command, IssueGrant) and command.unused_max is not None:
         _every_wallet(request, customer, state, wanted)
-    wallet = _wallet(request, (customer, entitlement), state, wanted)
-    if wallet is not None and isinstance(command, Debit):
-        demand.draws.setdefault((customer, entitlement), []).append((request, command.amount))
+    key = (customer, entitlement)
+    wallet = _wallet(request, key, state, wanted)
+    if isinstance(command, IssueGrant):
+        demand.granted.add(key)
+    elif wallet is not None and isinstance(command, Debit):
+        demand.draws.setdefault(key, []).append((request, command.amount))
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
@@ -189,7 +193,8 @@ def _debit(request: Request, debit: Id, state: State, wanted: Wanted, demand: De
 def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
     """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws.
 
-    Where the batch also ends or changes grants of the wallet, the loaded ones may not be those drawn:
+    A wallet can pay no more than is posted, unless the batch adds to it: by a grant, or by one that has
+    become effective. Where the batch also ends or changes grants, the loaded ones may not be those drawn:
     then all of them are asked for.
     """
     for key, draws in demand.draws.items():
@@ -198,7 +203,8 @@ def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
             continue
         scale = _scale(key[1], entitlement, draws[0][0].book)
         total = sum(_units(amount, scale) for _, amount in draws)
-        payable = min(total, wallet.posted)
+        grows = key in demand.granted or key in state.due_until
+        payable = total if grows else min(total, wallet.posted)
         instants = {_valid_at(request, wallet) for request, _ in draws}
         covered = all(wallet.covers(payable, valid_at) for valid_at in instants)
         if key in demand.corrected or not covered:

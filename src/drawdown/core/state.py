@@ -86,9 +86,7 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
 
     def covers(self, amount: int, valid_at: Instant) -> bool:
         """Whether the loaded grants can pay ``amount``, or loading more would not help."""
-        if self.whole or amount > self.posted:
-            return True
-        return burn.split(self.queue, amount, valid_at)[1] == 0
+        return self.whole or burn.split(self.queue, amount, valid_at)[1] == 0
 
     def balance(self, scale: int, as_of: Instant) -> Balance:
         return Balance(

@@ -1,0 +1,14 @@
+"""Fixtures of the contract that every store keeps (``tests.support.stores``)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.stores import database, store
+
+__all__ = ["anyio_backend", "database", "store"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
