@@ -1,0 +1,222 @@
+"""One round: everything measured once, in a fixed order, each figure under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bench import disk, engine, load
+from bench.books import Audit, Books
+from bench.children import BenchError, run_module
+from bench.reference import Reference
+from bench.requests import Ask
+from bench.seed import Seeded
+from bench.server import Server
+from bench.traffic import Traffic
+
+#: Debits in one batch of the engine alone, and in one request to the batch endpoint.
+ENGINE_BATCH, HTTP_BATCH = 128, 1_000
+BATCH_CONNECTIONS = 4
+DEBITS_MAX = 50_000_000
+#: What a process of ours may take beside the time it measures.
+PATIENCE_SECONDS = 120
+
+DEBITED = (Traffic.UNIFORM, Traffic.HOT, Traffic.MANY)
+
+
+class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one measure gave: a rate, and latencies where requests were timed; or just an amount."""
+
+    value: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a run is. ``many``: the grants of the one customer with very many."""
+
+    customers: int
+    many: int
+    history: int
+    connections: int
+    seconds: float
+    warm_up: float
+
+
+class Round:
+    """Measures once and keeps the ``figures`` and the ``audits`` of every database it wrote to."""
+
+    def __init__(
+        self, size: Size, folder: Path, seeded: Seeded, say: Callable[[str], None]
+    ) -> None:
+        self.size, self.folder, self.seeded, self.say = size, folder, seeded, say
+        self.figures: dict[str, Figure] = {}
+        self.audits: list[Audit] = []
+
+    def measure(self, reference: Reference | None, grown: Books) -> None:
+        """``grown`` is the database with the earlier debits; without ``reference`` there are no ratios."""
+        self._disk()
+        if reference is not None:
+            self._reference(reference)
+        with self._fresh("engine") as books:
+            for traffic in DEBITED:
+                self._engine(f"engine.{traffic}", books, traffic)
+        with self._fresh("http") as books:
+            self._http(books)
+        with self._fresh("memory") as books:
+            self._memory(books)
+        self._growth(grown)
+
+    @contextmanager
+    def _fresh(self, name: str) -> Iterator[Books]:
+        """A copy of the seeded database, whose books are checked at the end."""
+        books = Books(self.seeded, self.folder / f"{name}.db")
+        yield books
+        self.say(f"{name}: checking the books")
+        self.audits.append(books.check())
+        books.remove()
+
+    def _disk(self) -> None:
+        self.say("disk: appends of 4 KiB")
+        self.figures["disk"] = Figure(*disk.appends(self.folder, min(self.size.seconds, 2.0)))
+
+    def _reference(self, reference: Reference) -> None:
+        with reference.database():
+            for traffic in DEBITED:
+                self.say(f"reference: {traffic}")
+                found = reference.measure(traffic, self.size.warm_up, self.size.seconds)
+                figure = Figure(found.per_second, found.p50_ms, found.p99_ms)
+                self.figures[f"reference.{traffic}"] = figure
+
+    def _engine(self, name: str, books: Books, traffic: Traffic) -> None:
+        self.say(name.replace(".", ": "))
+        plan = engine.Plan(
+            database=books.url,
+            book=books.book,
+            traffic=traffic,
+            customers=self.size.customers,
+            size=ENGINE_BATCH,
+            warm_up=self.size.warm_up,
+            seconds=self.size.seconds,
+            debits_max=DEBITS_MAX,
+        )
+        self.figures[name] = Figure(run_engine(plan, books).per_second)
+
+    def _http(self, books: Books) -> None:
+        with Server(books.url, self.folder / "server.log") as server:
+            for traffic in DEBITED:
+                self._load(f"http.{traffic}", server, books, Ask.DEBIT, traffic)
+            self._load("http.batch", server, books, Ask.BATCH)
+            self._load("http.balance", server, books, Ask.BALANCE)
+            self._load("http.constant", server, books, Ask.CONSTANT)
+
+    def _load(
+        self,
+        name: str,
+        server: Server,
+        books: Books,
+        ask: Ask,
+        traffic: Traffic = Traffic.UNIFORM,
+    ) -> None:
+        self.say(name.replace(".", ": "))
+        is_batch = ask is Ask.BATCH
+        plan = load.Plan(
+            port=server.port,
+            secret=books.secret,
+            ask=ask,
+            traffic=traffic,
+            customers=self.size.customers,
+            connections=BATCH_CONNECTIONS if is_batch else self.size.connections,
+            warm_up=self.size.warm_up,
+            seconds=self.size.seconds,
+            size=HTTP_BATCH if is_batch else 1,
+        )
+        found = run_load(plan, books)
+        self.figures[name] = Figure(found.per_second, found.p50_ms, found.p99_ms)
+
+    def _memory(self, books: Books) -> None:
+        """Idle, and what a debit of every customer adds: to the process, and in Python's objects."""
+        self.say("memory")
+        with Server(books.url, self.folder / "server.log") as server:
+            idle = server.resident_kilobytes
+            run_load(self._each(server, books), books)
+            cached = server.resident_kilobytes
+        customers = self.size.customers
+        self.figures["memory.idle_mb"] = Figure(idle / 1024)
+        self.figures["memory.resident_kb"] = Figure((cached - idle) / customers)
+        plan = engine.Plan(
+            database=books.url,
+            book=books.book,
+            traffic=Traffic.EACH,
+            customers=customers,
+            size=ENGINE_BATCH,
+            seconds=PATIENCE_SECONDS,
+            debits_max=customers,
+            memory=True,
+        )
+        traced = run_engine(plan, books).traced_bytes
+        self.figures["memory.wallet_kb"] = Figure(traced / 1024 / customers)
+
+    def _each(self, server: Server, books: Books) -> load.Plan:
+        """One debit of every customer."""
+        return load.Plan(
+            port=server.port,
+            secret=books.secret,
+            ask=Ask.DEBIT,
+            traffic=Traffic.EACH,
+            customers=self.size.customers,
+            connections=self.size.connections,
+            warm_up=0.0,
+            seconds=PATIENCE_SECONDS,
+            requests_max=self.size.customers,
+        )
+
+    def _growth(self, grown: Books) -> None:
+        self._engine("grown.engine", grown, Traffic.UNIFORM)
+        with Server(grown.url, self.folder / "server.log") as server:
+            self._load("grown.http", server, grown, Ask.DEBIT)
+
+
+def run_load(plan: load.Plan, books: Books) -> load.Outcome:
+    """Run the load generator. What it did not expect ends the benchmark."""
+    seconds = plan.warm_up + plan.seconds + PATIENCE_SECONDS
+    found = run_module("bench.load", plan, load.Outcome, seconds)
+    if plan.ask in {Ask.DEBIT, Ask.BATCH}:
+        books.acknowledged += found.acknowledged
+    if found.unexpected or found.lost:
+        raise BenchError(
+            f"{plan.ask} {plan.traffic}: unexpected statuses {found.unexpected}, "
+            f"{found.lost} connections lost. One answer: {found.sample}"
+        )
+    return found
+
+
+def run_engine(plan: engine.Plan, books: Books) -> engine.Outcome:
+    """Run the engine alone. A refusal ends the benchmark."""
+    seconds = plan.warm_up + plan.seconds + PATIENCE_SECONDS
+    found = run_module("bench.engine", plan, engine.Outcome, seconds)
+    books.acknowledged += found.acknowledged
+    if found.refused:
+        raise BenchError(f"engine {plan.traffic}: {found.refused} debits were refused")
+    return found
+
+
+def grow(seeded: Seeded, folder: Path, customers: int, history: int) -> Books:
+    """A database with ``history`` earlier debits."""
+    books = Books(seeded, folder / "grown.db")
+    plan = engine.Plan(
+        database=books.url,
+        book=books.book,
+        traffic=Traffic.UNIFORM,
+        customers=customers,
+        size=1_000,
+        seconds=PATIENCE_SECONDS + history / 1_000,
+        debits_max=history,
+    )
+    found = run_engine(plan, books)
+    if found.acknowledged < history:
+        raise BenchError(f"only {found.acknowledged} of {history} earlier debits could be made")
+    return books
