@@ -106,13 +106,18 @@ class Client:
                 f"The server at {self.url} does not know this key.",
                 "Give its secret (sk_test_… or sk_live_…) with --key or DRAWDOWN_API_KEY.",
             )
+        if response.status_code == 403:
+            raise self._refused(body)
         replayed = response.headers.get("idempotent-replayed") == "true"
         return Answer(status=response.status_code, body=body, replayed=replayed)
 
     def _accepted(self, answer: Answer) -> Any:
         if answer.status >= 400:
-            raise Failure(f"The server at {self.url} refused: {detail_of(answer.body)}.")
+            raise self._refused(answer.body)
         return answer.body
+
+    def _refused(self, problem: Any) -> Failure:
+        return Failure(f"The server at {self.url} refused: {detail_of(problem)}.")
 
 
 def detail_of(problem: Any) -> str:

@@ -30,8 +30,3 @@ class Carry:
         after = before + input_tokens * self._input + output_tokens * self._output
         self._costs[customer] = after
         return after // self._fine_per_unit - before // self._fine_per_unit
-
-    @property
-    def customers(self) -> int:
-        """How many customers have had a row."""
-        return len(self._costs)

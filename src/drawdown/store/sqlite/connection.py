@@ -36,6 +36,7 @@ def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     """The connection that writes: every commit is synced to disk before it returns."""
     connection = apsw.Connection(path, vfs=vfs)
     _prepare(connection)
+    _version(connection, len(migrations()))  # refuses another program's file before it is touched
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     return connection

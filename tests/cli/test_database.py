@@ -1,0 +1,85 @@
+"""Which database a command opens, and what it says when it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.support.commands import drawdown, sqlite_url
+
+READERS = [("keys", "list"), ("accounts", "list"), ("verify",)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test stands in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_word_the_database_is_a_file_in_the_working_folder(folder: Path) -> None:
+    """The default that the documentation names."""
+    assert drawdown("accounts", "create", "north").code == 0
+    assert (folder / "drawdown.db").is_file()
+
+
+def test_three_slashes_are_relative_and_four_absolute(folder: Path) -> None:
+    """As everywhere with SQLite URLs."""
+    assert drawdown("accounts", "create", "n", "--database", "sqlite:///near.db").code == 0
+    (folder / "sub").mkdir()
+    absolute = folder / "sub" / "far.db"
+    assert drawdown("accounts", "create", "f", "--database", f"sqlite:///{absolute}").code == 0
+    assert (folder / "near.db").is_file()
+    assert absolute.is_file()
+
+
+def test_the_option_goes_before_the_variable(folder: Path) -> None:
+    """The variable names the database where no option does."""
+    drawdown("accounts", "create", "by variable", database="sqlite:///variable.db")
+    option = ("--database", "sqlite:///option.db")
+    drawdown("accounts", "create", "by option", *option, database="sqlite:///variable.db")
+    listed = drawdown("accounts", "list", "--json", database="sqlite:///variable.db").json()
+    assert [account["name"] for account in listed] == ["by variable"]
+    listed = drawdown("accounts", "list", *option, "--json").json()
+    assert [account["name"] for account in listed] == ["by option"]
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_reading_makes_no_database(folder: Path, words: tuple[str, ...]) -> None:
+    """A mistyped URL is refused, not answered with an empty ledger."""
+    failure = drawdown(*words, "--database", "sqlite:///typo.db").failure()
+    assert "sqlite:///typo.db" in failure
+    assert "DRAWDOWN_DATABASE" in failure
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["drawdown.db", "sqlite://drawdown.db", "sqlite:///", "postgresql://localhost/x", ""]
+)
+def test_an_url_of_another_kind_is_refused(folder: Path, url: str) -> None:
+    """The refusal shows both forms that work."""
+    failure = drawdown("accounts", "create", "north", "--database", url).failure()
+    assert "sqlite:///drawdown.db" in failure
+    assert "sqlite:////" in failure
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_of_something_else_is_left_alone(folder: Path) -> None:
+    """Neither text nor another program's database is taken for a ledger."""
+    (folder / "text.db").write_text("not a database at all, " * 100)
+    other = apsw.Connection(str(folder / "other.db"))
+    other.execute("CREATE TABLE theirs (id INTEGER)")
+    other.close()
+    for name in ("text.db", "other.db"):
+        before = (folder / name).read_bytes()
+        url = sqlite_url(folder / name)
+        assert url in drawdown("accounts", "create", "north", "--database", url).failure()
+        assert (folder / name).read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
+    """One line, not a traceback."""
+    url = sqlite_url(folder / "missing" / "ledger.db")
+    assert url in drawdown("accounts", "create", "north", "--database", url).failure()

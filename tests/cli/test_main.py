@@ -1,0 +1,120 @@
+"""The command as a whole: help, version, usage, settings."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from drawdown.cli.main import app
+from tests.support.commands import drawdown, process, sqlite_url
+
+README = Path("src/drawdown/cli/README.md")
+
+
+def commands(
+    group: object, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Every command that does something, with the words that call it."""
+    assert isinstance(group, TyperGroup)
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+COMMANDS = dict(commands(get_command(app)))
+
+
+def test_these_are_the_commands() -> None:
+    """No command comes or goes unseen."""
+    assert {" ".join(words) for words in COMMANDS} == {
+        "serve",
+        "accounts create",
+        "accounts list",
+        "keys create",
+        "keys list",
+        "keys revoke",
+        "verify",
+        "replay",
+        "demo",
+    }
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_and_option_is_documented(
+    words: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    """In its own help, and in the page on the command line."""
+    page = (request.config.rootpath / README).read_text("utf-8")
+    assert f"`drawdown {' '.join(words)}" in page
+    help_shown = drawdown(*words, "--help")
+    assert help_shown.code == 0
+    command = COMMANDS[words]
+    assert isinstance(command, TyperCommand)
+    assert command.help
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--") and option != "--help":
+                assert getattr(parameter, "help", None), f"{option} says nothing"
+                assert option in help_shown.out
+                assert f"`{option}" in page, f"{option} is not in the page"
+
+
+def test_without_words_the_command_shows_its_help() -> None:
+    """A person who types only the name learns what there is."""
+    ran = drawdown()
+    assert all(words[0] in ran.out + ran.err for words in COMMANDS)
+
+
+def test_the_version_is_the_installed_one() -> None:
+    """Whoever reports a fault can say which release."""
+    ran = drawdown("--version")
+    assert (ran.code, ran.out) == (0, f"drawdown {version('drawdown')}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["grants"], ["keys", "make"], ["verify", "--fast"], ["keys", "create", "--mode", "prod"]],
+)
+def test_wrong_usage_exits_with_2(words: list[str]) -> None:
+    """Which tells it from a command that could not be done."""
+    ran = drawdown(*words)
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_the_module_is_the_command() -> None:
+    """``python -m drawdown`` does what `drawdown` does, in a process of its own."""
+    ran = process("--version")
+    assert (ran.code, ran.out, ran.err) == (0, f"drawdown {version('drawdown')}\n", "")
+
+
+def test_a_port_that_is_taken_is_said_before_a_database_is_made(tmp_path: Path) -> None:
+    """One line that names the port and the way out."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        url = sqlite_url(tmp_path / "ledger.db")
+        failure = process("serve", "--port", port, "--database", url).failure()
+    assert str(port) in failure
+    assert "--port" in failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_that_breaks_its_rule_is_named(tmp_path: Path) -> None:
+    """With its variable, before anything is started."""
+    url = sqlite_url(tmp_path / "ledger.db")
+    failure = drawdown("serve", "--database", url, log_level="loud").failure()
+    assert "DRAWDOWN_LOG_LEVEL" in failure
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_is_none_is_wrong_usage(port: str) -> None:
+    assert drawdown("serve", "--port", port).code == 2

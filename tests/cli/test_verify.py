@@ -1,0 +1,97 @@
+"""`drawdown verify`: what it finds, and that it finds it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import pytest
+
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import CreateCustomer, Debit, IssueGrant
+from drawdown.core.types import Mode
+from drawdown.opening import open_ledger
+from tests.support.commands import drawdown, sqlite_url
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A ledger with one customer who was granted 20 USD and used 0.0042 of them."""
+    path = tmp_path / "ledger.db"
+    asyncio.run(fill(sqlite_url(path)))
+    return path
+
+
+async def fill(url: str) -> None:
+    async with open_ledger(url, jobs=False) as ledger:
+        account = await ledger.accounts.create_account("default")
+        book = await ledger.accounts.book(account.id, Mode.TEST)
+        await ledger.apply(book, CreateCustomer(own_id="ada"))
+        await ledger.apply(book, IssueGrant(customer="ada", entitlement="usd", amount=Amount(20)))
+        spend = Debit(customer="ada", entitlement="usd", amount=Amount(42, 4))
+        await ledger.apply(book, spend)
+
+
+def tamper(path: Path, statement: str) -> None:
+    """Change the file behind the ledger's back; the statement must change something."""
+    connection = apsw.Connection(str(path))
+    assert not connection.pragma("foreign_keys")
+    connection.execute(statement)
+    assert connection.changes() > 0
+    connection.close()
+
+
+def test_a_ledger_in_order_verifies(path: Path) -> None:
+    """The totals are double entry: what was granted is all somewhere."""
+    ran = drawdown("verify", "--database", sqlite_url(path), "--json")
+    assert ran.json() == {
+        "ok": True,
+        "wallets": 1,
+        "entries": 2,
+        "totals": {
+            "usd": {
+                "granted": "20",
+                "posted": "19.9958",
+                "pending": "0",
+                "used": "0.0042",
+                "expired": "0",
+                "voided": "0",
+            }
+        },
+    }
+    shown = drawdown("verify", "--database", sqlite_url(path))
+    assert shown.code == 0
+    assert "1 wallets, 2 entries: all in order." in shown.out
+    assert "19.9958" in shown.out
+
+
+def test_an_empty_ledger_verifies(tmp_path: Path) -> None:
+    """Nothing is in order too."""
+    url = sqlite_url(tmp_path / "ledger.db")
+    drawdown("accounts", "create", "north", "--database", url)
+    assert drawdown("verify", "--database", url, "--json").json()["wallets"] == 0
+
+
+TAMPERED = {
+    "an amount": "UPDATE entry SET amount = amount + 1 WHERE seq = 2",
+    "a balance": "UPDATE wallet SET posted = posted + 1, used = used - 1",
+    "a total": "UPDATE wallet SET granted = granted + 1, used = used + 1",
+    "what a grant has left": "UPDATE credit_grant SET remaining = remaining - 1, used = used + 1",
+    "a time": "UPDATE entry SET at = at - 1 WHERE seq = 1",
+    "a missing entry": "DELETE FROM entry WHERE seq = 2",
+    "a missing wallet": "DELETE FROM wallet",
+    "a missing operation": "DELETE FROM operation WHERE kind = 'debit'",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_a_changed_file_does_not_verify(path: Path, what: str) -> None:
+    """Exits 1 and names the first fault, for people and for programs."""
+    tamper(path, TAMPERED[what])
+    failure = drawdown("verify", "--database", sqlite_url(path)).failure()
+    assert "does not add up" in failure
+    ran = drawdown("verify", "--database", sqlite_url(path), "--json")
+    assert ran.code == 1
+    assert '"ok": false' in ran.out
+    assert '"fault"' in ran.out
