@@ -59,10 +59,13 @@ class Tenant:
     live: Keyring
 
     def client(self, key: Key | None = None, base: str = "/api/v1") -> httpx.Client:
-        """A plain HTTP client; the editor's test key unless another is given. Close it."""
+        """A plain HTTP client; the editor's test key unless another is given. Close it.
+
+        It never speaks TLS, so it need not spend 20 ms on reading the certificates of the world.
+        """
         secret = (key or self.test.editor).secret
         headers = {"authorization": f"Bearer {secret}"}
-        return httpx.Client(base_url=self.url + base, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url + base, headers=headers, timeout=30, verify=False)
 
 
 @dataclass

@@ -53,22 +53,37 @@ def check_utf8(raw: bytes) -> None:
 
 
 def decode_json(record: Any) -> Callable[[bytes | msgspec.Raw], Any]:
-    """A strict decoder of one JSON value of type ``record``."""
+    """A strict decoder of one JSON value of type ``record``.
+
+    Malformed JSON is told as such even when a field before the fault breaks a rule as well.
+    """
     decode = msgspec.json.Decoder(record).decode
 
     def decode_value(raw: bytes | msgspec.Raw) -> Any:
         try:
             return decode(raw)
         except msgspec.ValidationError as error:
-            raise bad_request(error, record) from None
-        except msgspec.DecodeError as error:
-            raise Malformed("The body", _json_rule(str(error))) from None
-        except UnicodeDecodeError:
-            raise Malformed("The body", "valid UTF-8") from None
-        except RecursionError:
-            raise Malformed("The body", "JSON that is not nested this deeply") from None
+            refused = bad_request(error, record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(error) from None
+        try:
+            msgspec.json.decode(raw)
+        except msgspec.ValidationError:
+            raise refused from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(error) from None
+        raise refused
 
     return decode_value
+
+
+def malformed(error: Exception) -> Malformed:
+    """What keeps a body from being JSON at all."""
+    if isinstance(error, UnicodeDecodeError):
+        return Malformed("The body", "valid UTF-8")
+    if isinstance(error, RecursionError):
+        return Malformed("The body", "JSON that is not nested this deeply")
+    return Malformed("The body", _json_rule(str(error)))
 
 
 def query_decoder(record: type) -> Callable[[bytes], Any]:
