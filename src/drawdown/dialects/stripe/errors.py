@@ -16,7 +16,6 @@ from drawdown.core.errors import LedgerError, NotFound
 from drawdown.core.requests import Answer
 from drawdown.web import errors as web_errors
 from drawdown.web.errors import WebError
-from drawdown.web.forms import bracketed
 
 INVALID_REQUEST = "invalid_request_error"
 IDEMPOTENCY = "idempotency_error"
@@ -196,7 +195,7 @@ def _told(error: LedgerError | WebError) -> tuple[int, ErrorBody]:
 def _param(field: object) -> str | None:
     if not isinstance(field, str) or not field:
         return None
-    return _PARAMS.get(field) or (field if "[" in field else bracketed(field))
+    return _PARAMS.get(field, field)
 
 
 def echoed(text: str) -> str:

@@ -64,7 +64,6 @@ def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
         claim = None if key is None else Claim(SPACE, key, _fingerprint(call, parameters))
         return await _carry_out(call, write, claim)
 
-    handle.__name__ = prepare.__name__  # the endpoint's name in the OpenAPI document
     return handle
 
 

@@ -41,13 +41,13 @@ class Amount(Parameters, kw_only=True):
     type: Literal["monetary"]
 
 
-class PriceScope(Parameters, kw_only=True):
+class ScopePrice(Parameters, kw_only=True):
     id: str
 
 
 class Scope(Parameters, kw_only=True):
     price_type: Literal["metered"] | UnsetType = UNSET
-    prices: Annotated[list[PriceScope], Meta(max_length=PRICES_MAX)] | UnsetType = UNSET
+    prices: Annotated[list[ScopePrice], Meta(max_length=PRICES_MAX)] | UnsetType = UNSET
 
 
 class ApplicabilityConfig(Parameters, kw_only=True):
