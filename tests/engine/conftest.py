@@ -7,26 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.store.sqlite.store import SqliteStore
-from tests.support.books import START, Book, open_book, open_ledger_on
-
-
-class Observed(BatchObserver):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.errors: list[BaseException] = []
-
-    def committed(self, size: int, seconds: float) -> None:
-        assert seconds > 0
-        self.sizes.append(size)
-
-    def failed(self, error: BaseException) -> None:
-        self.errors.append(error)
+from tests.support.books import START, Book, Observed, open_book, open_ledger_on
 
 
 @pytest.fixture

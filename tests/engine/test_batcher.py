@@ -24,12 +24,12 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.sqlite.store import SqliteStore
-from tests.engine.conftest import Observed
 from tests.support.books import (
     CREDITS,
     HOUR,
     START,
     Book,
+    Observed,
     open_book,
     open_ledger_on,
     render,

@@ -6,7 +6,6 @@ A store loads a wallet's first grants in burn-down order, and more while a short
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -25,12 +24,12 @@ from drawdown.core.requests import Answer
 from drawdown.core.types import GRANTS_OPEN_MAX, Category, Grant, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from tests.engine.conftest import Observed
 from tests.support.books import (
     CREDITS,
     HOUR,
     START,
     Book,
+    Observed,
     open_book,
     open_ledger_on,
     render,
@@ -42,25 +41,6 @@ pytestmark = pytest.mark.anyio
 
 #: As many as a store loads at first, and a few around it.
 FIRST = 32
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def observed() -> Observed:
-    return Observed()
-
-
-@pytest.fixture
-async def ledger(
-    database: Database, clock: ManualClock, observed: Observed
-) -> AsyncIterator[Ledger]:
-    opened = open_ledger_on(database.open(), clock, observer=observed)
-    yield opened
-    await opened.close()
 
 
 async def granted(book: Book, count: int, amount: int = 1, **more: Any) -> str:

@@ -12,6 +12,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, Debit, IssueGrant
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Balance, BurnOrder, Grant, Id, Instant, Mode
+from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import ManualClock, SystemClock, TimeOrderedIds
 from drawdown.engine.ledger import Ledger, Verified
 from drawdown.engine.ports import Store
@@ -36,6 +37,21 @@ def render(accepted: Accepted) -> Answer:
     assert accepted.balance is not None
     body = {"operation": accepted.operation.id.hex(), "posted": accepted.balance.posted}
     return Answer(status=201, body=msgspec.json.encode(body))
+
+
+class Observed(BatchObserver):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.errors: list[BaseException] = []
+
+    def committed(self, size: int, seconds: float) -> None:
+        assert seconds > 0
+        self.sizes.append(size)
+
+    def failed(self, error: BaseException) -> None:
+        self.errors.append(error)
 
 
 class Book:

@@ -21,7 +21,8 @@ from drawdown.store.sqlite import rows
 NEWEST = b"\xff" * 16
 
 #: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
-_LOST = "(g.expired > 0 OR (g.remaining > 0 AND g.expires_at <= :now))"
+_OVER = "(g.expires_at IS NOT NULL AND g.expires_at <= :now)"
+_LOST = f"(g.expired > 0 OR (g.remaining > 0 AND {_OVER}))"
 _STATES = {
     GrantState.VOIDED: "g.voided_at IS NOT NULL",
     GrantState.EXPIRED: f"(g.voided_at IS NULL AND {_LOST})",
@@ -30,8 +31,7 @@ _STATES = {
         f"(g.voided_at IS NULL AND g.remaining > 0 AND g.effective_at > :now AND NOT {_LOST})"
     ),
     GrantState.ACTIVE: (
-        "(g.voided_at IS NULL AND g.remaining > 0 AND g.expired = 0 AND g.effective_at <= :now"
-        " AND (g.expires_at IS NULL OR g.expires_at > :now))"
+        f"(g.voided_at IS NULL AND g.remaining > 0 AND g.effective_at <= :now AND NOT {_LOST})"
     ),
 }
 _MONETARY = (
