@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from drawdown.core.types import Instant
-from tests.dialects.dodo.clocked import Clocked, clocked_server
 from tests.dialects.dodo.sdk import Dodo
+from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.server import Tenant
 
 #: 2026-01-01T00:00:00Z, before every time in ``recorded_requests.json``.
@@ -23,7 +24,16 @@ def dodo(request: pytest.FixtureRequest, tenant: Tenant) -> Iterator[Dodo]:
     client.close()
 
 
-@pytest.fixture(scope="session")
-def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocked]:
-    with clocked_server(tmp_path_factory.mktemp("clocked"), NEW_YEAR) as running:
+@pytest.fixture
+def clocked(tmp_path: Path) -> Iterator[ClockedServer]:
+    """A server of the test's own, on which it is New Year until the test says otherwise."""
+    with clocked_server(tmp_path, NEW_YEAR) as running:
         yield running
+
+
+@pytest.fixture
+def timed(clocked: ClockedServer) -> Iterator[Dodo]:
+    """The SDK on the server whose clock can be set."""
+    client = Dodo(clocked.url, clocked.secret, blocking=True)
+    yield client
+    client.close()

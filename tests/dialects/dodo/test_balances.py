@@ -10,9 +10,9 @@ import pytest
 from dodopayments import NotFoundError, UnprocessableEntityError
 
 from drawdown.core.types import DAY, Instant
-from tests.dialects.dodo.clocked import Clocked
 from tests.dialects.dodo.conftest import NEW_YEAR
 from tests.dialects.dodo.sdk import Ask, Dodo
+from tests.support.clocked_server import ClockedServer
 from tests.support.server import Tenant
 
 
@@ -124,39 +124,33 @@ def test_every_grant_shown_is_in_exactly_one_status(dodo: Dodo, native: httpx.Cl
     assert dodo.balance("ada", "usd").balance == "1"
 
 
-def test_credit_is_gone_the_instant_it_expires(clocked: Clocked) -> None:
+def test_credit_is_gone_the_instant_it_expires(clocked: ClockedServer, timed: Dodo) -> None:
     """No job has run: time alone takes it out of the balance and into another status."""
-    clocked.clock.instant = NEW_YEAR
-    dodo = Dodo(clocked.url, clocked.secret(), blocking=True)
-    customer, tokens = dodo.customer(), dodo.entitlement()
-    dodo.credit(customer, tokens.id, "10", expires_at="2026-01-02T00:00:00Z")
-    lasting = dodo.credit(customer, tokens.id, "5")
+    customer, tokens = timed.customer(), timed.entitlement()
+    timed.credit(customer, tokens.id, "10", expires_at="2026-01-02T00:00:00Z")
+    lasting = timed.credit(customer, tokens.id, "5")
     clocked.clock.instant = Instant(NEW_YEAR + DAY - 1)
-    assert dodo.balance(customer, tokens.id).balance == "15"
-    assert dodo.grants(customer, tokens.id, status="expired") == []
+    assert timed.balance(customer, tokens.id).balance == "15"
+    assert timed.grants(customer, tokens.id, status="expired") == []
     clocked.clock.instant = Instant(NEW_YEAR + DAY)
-    assert dodo.balance(customer, tokens.id).balance == "5"
-    [expired] = dodo.grants(customer, tokens.id, status="expired")
+    assert timed.balance(customer, tokens.id).balance == "5"
+    [expired] = timed.grants(customer, tokens.id, status="expired")
     assert (expired.is_expired, expired.remaining_amount) == (True, "0")
     assert expired.expires_at - expired.created_at == timedelta(days=1)
-    debit = dodo.debit(customer, tokens.id, "5")
+    debit = timed.debit(customer, tokens.id, "5")
     assert (debit.grant_id, debit.balance_before) == (lasting.grant_id, "5")
-    clocked.clock.instant = NEW_YEAR
-    dodo.close()
 
 
-def test_a_grant_used_up_before_it_expires_stays_depleted(clocked: Clocked) -> None:
+def test_a_grant_used_up_before_it_expires_stays_depleted(
+    clocked: ClockedServer, timed: Dodo
+) -> None:
     """It lost nothing to time."""
-    clocked.clock.instant = NEW_YEAR
-    dodo = Dodo(clocked.url, clocked.secret(), blocking=True)
-    customer, tokens = dodo.customer(), dodo.entitlement()
-    dodo.credit(customer, tokens.id, "10", expires_at="2026-01-02T00:00:00Z")
-    dodo.debit(customer, tokens.id, "10")
+    customer, tokens = timed.customer(), timed.entitlement()
+    timed.credit(customer, tokens.id, "10", expires_at="2026-01-02T00:00:00Z")
+    timed.debit(customer, tokens.id, "10")
     clocked.clock.instant = Instant(NEW_YEAR + 2 * DAY)
-    [grant] = dodo.grants(customer, tokens.id, status="depleted")
+    [grant] = timed.grants(customer, tokens.id, status="depleted")
     assert grant.is_expired is False
-    clocked.clock.instant = NEW_YEAR
-    dodo.close()
 
 
 def test_nobody_has_no_grants(dodo: Dodo) -> None:
