@@ -1,0 +1,148 @@
+"""Accounts, books and keys as a store keeps them."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawdown.core.identity import spell
+from drawdown.core.types import Instant, Mode
+from drawdown.engine.accounts import (
+    TOUCH_EVERY,
+    AccountExists,
+    AccountNameInvalid,
+    KeyRevoked,
+    Role,
+)
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from tests.support.books import START, open_ledger_on
+from tests.support.stores import Database, opened
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_account_has_a_book_of_each_mode(database: Database, ledger: Ledger) -> None:
+    made = [await ledger.accounts.create_account(name) for name in ("zebra", "Ärger & Söhne")]
+    books = {await ledger.accounts.book(account.id, mode) for account in made for mode in Mode}
+    assert len(books) == 4
+    async with opened(database) as store:
+        assert await store.list_accounts() == made
+        assert await store.find_book(made[0].id, "test") in books
+        assert await store.find_book(next(iter(books)), "test") is None
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "tab\there", "line\nbreak"])
+async def test_a_name_is_short_and_printable(ledger: Ledger, name: str) -> None:
+    with pytest.raises(AccountNameInvalid):
+        await ledger.accounts.create_account(name)
+    account = await ledger.accounts.create_account("fine")
+    with pytest.raises(AccountNameInvalid):
+        await ledger.accounts.create_key(account.id, Mode.TEST, Role.VIEWER, name)
+    assert await ledger.accounts.keys() == []
+
+
+async def test_names_of_accounts_are_unique(ledger: Ledger) -> None:
+    await ledger.accounts.create_account("one")
+    with pytest.raises(AccountExists):
+        await ledger.accounts.create_account("one")
+    assert len(await ledger.accounts.accounts()) == 1
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_key_opens_its_book_and_no_other(
+    database: Database, ledger: Ledger, mode: Mode, role: Role
+) -> None:
+    """Kept with every field; its secret is kept nowhere."""
+    account = await ledger.accounts.create_account("one")
+    key, secret = await ledger.accounts.create_key(account.id, mode, role, "name ✓")
+    principal = await ledger.accounts.authenticate(secret)
+    assert principal is not None
+    assert (principal.key_id, principal.account, principal.mode, principal.role) == (
+        key.id,
+        account.id,
+        mode,
+        role,
+    )
+    assert principal.book == await ledger.accounts.book(account.id, mode)
+    async with opened(database) as store:
+        found = await store.find_key(key.id)
+        assert found is not None
+        assert found[0] == key
+        assert secret.encode() not in found[1]
+        assert await store.list_keys() == [key]
+
+
+async def test_a_wrong_secret_opens_nothing(ledger: Ledger) -> None:
+    """Each character counts; so does the id given beside it."""
+    account = await ledger.accounts.create_account("one")
+    key, secret = await ledger.accounts.create_key(account.id, Mode.TEST, Role.ADMIN)
+    other, _ = await ledger.accounts.create_key(account.id, Mode.TEST, Role.ADMIN)
+    swapped = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+    live = secret.replace("sk_test_", "sk_live_")
+    for wrong in (swapped, live, secret[:-1], secret + "0", "", "sk_test_", "\ud800", "ä" * 62):
+        assert await ledger.accounts.authenticate(wrong) is None
+    assert await ledger.accounts.authenticate(secret, spell("key_", other.id)) is None
+    assert await ledger.accounts.authenticate(secret, "nonsense") is None
+    assert await ledger.accounts.authenticate(secret, spell("key_", key.id)) is not None
+
+
+async def test_a_key_revoked_in_another_process_opens_nothing_at_once(
+    database: Database, ledger: Ledger
+) -> None:
+    """It cannot be revoked twice, and the time of its revocation is kept."""
+    account = await ledger.accounts.create_account("one")
+    key, secret = await ledger.accounts.create_key(account.id, Mode.LIVE, Role.EDITOR)
+    assert await ledger.accounts.authenticate(secret) is not None
+    other = open_ledger_on(database.open(), ManualClock(Instant(START + 5)))
+    assert await other.accounts.revoke_key(key.id)
+    assert not await other.accounts.revoke_key(key.id)
+    assert not await other.accounts.revoke_key(account.id)
+    await other.close()
+    with pytest.raises(KeyRevoked):
+        await ledger.accounts.authenticate(secret)
+    wrong = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+    assert await ledger.accounts.authenticate(wrong) is None
+    assert [found.revoked_at for found in await ledger.accounts.keys(account.id)] == [START + 5]
+
+
+async def test_the_last_use_of_a_key_is_written_down(ledger: Ledger, clock: ManualClock) -> None:
+    """At most once a minute, when a job comes by; never backwards."""
+    account = await ledger.accounts.create_account("one")
+    _, secret = await ledger.accounts.create_key(account.id, Mode.TEST, Role.VIEWER)
+
+    async def used_at(now: int) -> Instant | None:
+        clock.instant = Instant(now)
+        assert await ledger.accounts.authenticate(secret) is not None
+        await ledger.accounts.write_down_uses()
+        return (await ledger.accounts.keys())[0].last_used_at
+
+    assert (await ledger.accounts.keys())[0].last_used_at is None
+    assert await used_at(START) == START
+    assert await used_at(START + TOUCH_EVERY - 1) == START
+    assert await used_at(START + TOUCH_EVERY) == START + TOUCH_EVERY
+    assert await used_at(START) == START + TOUCH_EVERY
+
+
+async def test_a_first_start_makes_one_account_and_key(ledger: Ledger) -> None:
+    """On an empty database only."""
+    first = await ledger.accounts.first_start()
+    assert first is not None
+    _, key, secret = first
+    assert (key.mode, key.role) == (Mode.TEST, Role.ADMIN)
+    assert await ledger.accounts.authenticate(secret) is not None
+    assert await ledger.accounts.first_start() is None
+    assert len(await ledger.accounts.accounts()) == 1
+
+
+async def test_an_account_that_is_only_half_made_is_not_there(
+    database: Database, ledger: Ledger
+) -> None:
+    """Account and books are made in one transaction."""
+    account = await ledger.accounts.create_account("one")
+    async with opened(database) as store:
+        twice = [(await ledger.accounts.book(account.id, Mode.TEST), "test")]
+        other = type(account)(id=twice[0][0], name="two", created_at=START)
+        with pytest.raises(Exception, match="UNIQUE"):
+            await store.create_account(other, twice)
+        assert await store.list_accounts() == [account]
