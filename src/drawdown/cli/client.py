@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -127,10 +128,12 @@ def detail_of(problem: Any) -> str:
 
 
 def _checked(url: str) -> str:
+    """The URL without a slash at its end. Raises ``Failure`` when it names no server."""
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise Failure(f"{url!r} is no URL of a server.", "Such as http://127.0.0.1:8080.")
-    return str(parsed).rstrip("/")
+    return url.rstrip("/")
