@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CreateCustomer, Debit, IssueGrant
+from drawdown.core.commands import CreateCustomer, CreateEntitlement, Debit, IssueGrant
 from drawdown.core.types import Mode
 from drawdown.opening import open_ledger
 from tests.support.commands import drawdown, sqlite_url
@@ -71,6 +71,27 @@ def test_an_empty_ledger_verifies(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "ledger.db")
     drawdown("accounts", "create", "north", "--database", url)
     assert drawdown("verify", "--database", url, "--json").json()["wallets"] == 0
+
+
+def test_totals_of_one_code_at_two_scales_are_not_mixed_up(tmp_path: Path) -> None:
+    """Books are apart: each may have tokens of its own, and the sums are of amounts, not of units."""
+    url = sqlite_url(tmp_path / "ledger.db")
+
+    async def fill_both() -> None:
+        async with open_ledger(url, jobs=False) as ledger:
+            account = await ledger.accounts.create_account("default")
+            for mode, scale in ((Mode.TEST, 0), (Mode.LIVE, 2)):
+                book = await ledger.accounts.book(account.id, mode)
+                kind = CreateEntitlement(code="tokens", unit="token", scale=scale)
+                await ledger.apply(book, kind)
+                await ledger.apply(book, CreateCustomer(own_id="ada"))
+                amount = Amount(5) if scale == 0 else Amount(125, 2)
+                grant = IssueGrant(customer="ada", entitlement="tokens", amount=amount)
+                await ledger.apply(book, grant)
+
+    asyncio.run(fill_both())
+    totals = drawdown("verify", "--database", url, "--json").json()["totals"]["tokens"]
+    assert (totals["granted"], totals["posted"]) == ("6.25", "6.25")
 
 
 TAMPERED = {

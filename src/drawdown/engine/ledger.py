@@ -21,7 +21,7 @@ from drawdown.core.errors import (
     GrantNotFound,
     LedgerError,
 )
-from drawdown.core.fold import Fault, fold
+from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
 from drawdown.core.types import (
@@ -73,6 +73,14 @@ class Totals(msgspec.Struct, kw_only=True):
     used: int = 0
     expired: int = 0
     voided: int = 0
+
+    def add(self, wallet: WalletFold, scale: int) -> None:
+        """Two books may keep credit of one code at different scales; the sums are at the finer."""
+        finer = max(self.scale, scale)
+        for account in ("granted", *invariants.ACCOUNTS):
+            so_far = getattr(self, account) * 10 ** (finer - self.scale)
+            setattr(self, account, so_far + getattr(wallet, account) * 10 ** (finer - scale))
+        self.scale = finer
 
 
 class Ledger:
@@ -353,8 +361,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None
     totals = progress.totals.setdefault(wallet.code or "?", Totals(scale=wallet.scale))
-    for account in ("granted", *invariants.ACCOUNTS):
-        setattr(totals, account, getattr(totals, account) + getattr(folded, account))
+    totals.add(folded, wallet.scale)
     progress.wallets += 1
     progress.entries += len(wallet.entries)
 
