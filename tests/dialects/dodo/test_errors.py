@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from dodopayments import AuthenticationError, PermissionDeniedError
 
@@ -50,6 +51,15 @@ def test_the_documentation_lists_every_endpoint() -> None:
     table = {f"| `{row.method} {row.path}` | {row.status} |" for row in routes.endpoints(0)}
     documented = set(re.findall(r"^\| `(?:GET|POST|PATCH|DELETE) .*\|$", DOCUMENTATION, re.M))
     assert documented == table
+
+
+def test_the_openapi_document_has_the_statuses_of_the_rows(tenant: Tenant) -> None:
+    """Each endpoint with the status of its answer and of every refusal that it names."""
+    paths = httpx.get(f"{tenant.url}/dodo/openapi.json").json()["paths"]
+    for row in routes.endpoints(0):
+        documented = set(paths[row.path][row.method.lower()]["responses"])
+        named = {str(errors.ROWS[error].status) for error in row.errors}
+        assert {str(row.status), "401", "403", *named} <= documented
 
 
 def test_the_example_of_the_documentation_runs(tenant: Tenant) -> None:

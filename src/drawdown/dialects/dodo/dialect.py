@@ -7,7 +7,7 @@ from typing import Any
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.dialects.dodo import errors, routes
+from drawdown.dialects.dodo import errors, routes, wire
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
 
@@ -17,6 +17,8 @@ _NO_RETRY: tuple[Header, ...] = ((b"x-should-retry", b"false"),)
 
 class DodoDialect(Dialect):
     name, title, bases = "dodo", "Dodo Payments credit entitlements", ("/dodo",)
+    error_record = wire.Error
+    error_statuses = errors.STATUSES
 
     def __init__(self, page_base: int) -> None:
         self.endpoints = routes.endpoints(page_base)

@@ -117,6 +117,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     web.Unavailable: Row(503, "INTERNAL_SERVER_ERROR"),
     web.Unexpected: Row(500, "INTERNAL_SERVER_ERROR"),
 }
+STATUSES: dict[type[Exception], int] = {error: row.status for error, row in ROWS.items()}
 
 
 def answer(error: LedgerError | WebError) -> Answer:
