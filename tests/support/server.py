@@ -24,12 +24,7 @@ from drawdown.opening import open_ledger
 START_SECONDS = 20
 STOP_SECONDS = 40
 LISTENING = "listening on "
-COMMAND = (
-    sys.executable,
-    "-c",
-    "import os; from drawdown.config import read_config; from drawdown.cli.serve import serve;"
-    "serve(read_config(os.environ))",
-)
+COMMAND = (sys.executable, "-m", "drawdown", "serve")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,15 @@ log = structlog.get_logger("drawdown.serve")
 
 
 class Server(uvicorn.Server):
-    """Stops on SIGTERM or SIGINT, and then ends like a program that did what it was asked to."""
+    """Stops on SIGTERM or SIGINT, and then ends like a program that did what it was asked to.
+
+    That it listens is said once both hold: it answers, and a signal will be heeded.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            _say(f"listening on {_address(listener)}")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -72,7 +80,6 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         if first is not None:
             _introduce(*first, address)
         server = Server(_server_config(create_app(config, ledger, metrics)))
-        _say(f"listening on {address}")
         await server.serve(sockets=[listener])
     _say("stopped")
 

@@ -1,0 +1,278 @@
+"""The server as a process: how it starts, what it says, how it stops, what stands beside the APIs."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import StartServer
+from tests.dialects.native.support import balance, created, customer_with, debit, debit_body
+from tests.support.server import COMMAND, Server, Tenant, start_server
+
+SECRET = re.compile(r"sk_test_[0-9A-Za-z]+")
+
+
+def run_server(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A start that is expected to fail."""
+    environment = {f"DRAWDOWN_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(
+        [*COMMAND, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, verify=False)
+
+
+def test_the_first_start_gives_a_key_that_works_and_the_second_gives_none(
+    tmp_path: Path,
+) -> None:
+    first = start_server(tmp_path)
+    said = "\n".join(first.output)
+    secret = SECRET.findall(said)[0]
+    assert "not shown again" in said
+    response = httpx.get(first.url + "/api/v1/keys", auth=(secret, ""), verify=False)
+    assert [key["role"] for key in response.json()["data"]] == ["admin"]
+    first.stop()
+    second = start_server(tmp_path, database=first.database)
+    assert second.output == [f"listening on {second.url}"]
+    response = httpx.get(second.url + "/api/v1/keys", auth=(secret, ""), verify=False)
+    assert response.status_code == 200
+    second.stop()
+
+
+def test_the_steps_that_the_first_start_shows_can_be_followed(serve: StartServer) -> None:
+    """Each is a curl command with a body that the API takes."""
+    server = serve()
+    steps = [line.strip() for line in server.output if "curl" in line]
+    secret = SECRET.findall("\n".join(server.output))[0]
+    answers = []
+    for step in steps:
+        path = re.search(r"\$API(\S+)", step)
+        body = re.search(r"-d '(.*)'", step)
+        assert path
+        with httpx.Client(base_url=server.url, auth=(secret, ""), verify=False) as client:
+            url = "/api/v1" + path[1]
+            answers.append(client.post(url, content=body[1]) if body else client.get(url))
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 200]
+    assert answers[-1].json()["available"] == "19.9958"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(serve: StartServer, number: signal.Signals) -> None:
+    server = serve()
+    server.process.send_signal(number)
+    assert server.process.wait(20) == 0
+    assert server.output[-1] == "stopped"
+    assert not any("Traceback" in str(line) for line in server.log_lines())
+
+
+def test_what_was_accepted_before_a_signal_is_answered_and_kept(serve: StartServer) -> None:
+    """Under load from eight clients, each answer that came is in the ledger after a restart."""
+    server = serve()
+    tenant = server.tenant()
+    with tenant.client() as client:
+        customer = customer_with(client, [("1000000", "paid")])
+    answered: list[int] = []
+    failures: list[str] = []
+
+    def spend() -> None:
+        with tenant.client() as client:
+            while True:
+                try:
+                    response = debit(client, customer, "1")
+                except httpx.TransportError:
+                    return
+                if response.status_code == 201:
+                    answered.append(1)
+                else:
+                    failures.append(response.text)
+
+    threads = [threading.Thread(target=spend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(answered) < 200:
+        time.sleep(0.01)
+    server.stop()
+    for thread in threads:
+        thread.join(20)
+    assert failures == []
+    again = serve(database=server.database)
+    with Tenant(again.url, tenant.account, tenant.test, tenant.live).client() as client:
+        assert int(balance(client, customer)["used"]) >= len(answered) >= 200
+
+
+def test_a_client_that_hangs_up_after_asking_harms_nobody(
+    server: Server, tenant: Tenant, native: httpx.Client
+) -> None:
+    """Its debit happens once: asked again under its key, it is replayed."""
+    customer = customer_with(native, [("20", "paid")])
+    body = json.dumps(debit_body(customer, "3")).encode()
+    head = (
+        "POST /api/v1/debits HTTP/1.1\r\nhost: x\r\n"
+        f"authorization: Bearer {tenant.test.editor.secret}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    parts = urlsplit(server.url)
+    assert parts.hostname
+    for sent in (head.encode() + body, head.encode() + body[:20]):
+        with socket.create_connection((parts.hostname, parts.port or 80)) as connection:
+            connection.sendall(sent)
+    deadline = time.monotonic() + 10
+    while balance(native, customer)["used"] != "3":
+        assert time.monotonic() < deadline
+    assert native.post("/debits", content=body).headers["idempotent-replayed"] == "true"
+    assert balance(native, customer)["used"] == "3"
+
+
+def test_a_taken_port_is_told_before_the_database_is_touched(
+    server: Server, tmp_path: Path
+) -> None:
+    database = tmp_path / "new.db"
+    port = str(urlsplit(server.url).port)
+    ended = run_server("--port", port, "--database", f"sqlite:///{database}")
+    assert ended.returncode == 1
+    assert f"port {port}" in ended.stderr
+    assert "--port" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not database.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("body_bytes_max", "many"),
+        ("body_bytes_max", "10"),
+        ("log_level", "loud"),
+        ("log_format", "xml"),
+        ("access_log", "perhaps"),
+        ("claims_kept_days", "0"),
+        ("dodo_page_base", "2"),
+        ("database", "mysql://x"),
+    ],
+)
+def test_a_setting_that_breaks_its_rule_is_told_by_name(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    settings = {"database": f"sqlite:///{tmp_path / 'x.db'}", "port": "0"} | {name: value}
+    ended = run_server(**settings)
+    assert ended.returncode in {1, 2}
+    assert value in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_unknown_setting_is_named_as_a_warning(serve: StartServer) -> None:
+    server = serve(acess_log="1")
+    warnings = [line for line in server.log_lines() if line["level"] == "warning"]
+    assert [line["variable"] for line in warnings] == ["DRAWDOWN_ACESS_LOG"]
+
+
+def test_the_front_page_and_a_wrong_address_name_the_apis(server: Server) -> None:
+    front, nowhere = get(server.url + "/"), get(server.url + "/api/v2/debits")
+    assert (front.status_code, nowhere.status_code) == (200, 404)
+    assert "nothing at this address" in nowhere.json()["error"]["message"]
+    for answer in (front, nowhere):
+        bases = {name: api["base"] for name, api in answer.json()["apis"].items()}
+        assert bases == {
+            "native": "/api/v1",
+            "stripe": "/",
+            "dodo": "/dodo",
+            "sequence": "/sequence",
+        }
+        for api in answer.json()["apis"].values():
+            assert get(server.url + api["openapi"]).json()["openapi"] == "3.1.0"
+    assert httpx.post(server.url + "/", verify=False).status_code == 404
+
+
+def test_health_tells_life_and_readiness(server: Server) -> None:
+    assert get(server.url + "/health/live").json() == {"status": "live"}
+    assert get(server.url + "/health/ready").json() == {"status": "ready"}
+
+
+def test_doubled_slashes_do_not_matter(server: Server, tenant: Tenant) -> None:
+    headers = {"authorization": f"Bearer {tenant.test.viewer.secret}"}
+    url = server.url + "//api//v1///customers/"
+    assert httpx.get(url, headers=headers, verify=False).json() == {"data": [], "next": None}
+
+
+def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> None:
+    server = serve()
+    tenant = server.tenant()
+    with tenant.client() as client:
+        customer = customer_with(client, [("20", "paid")])
+        created(debit(client, customer, "1"))
+        debit(client, customer, "100")
+        client.get(f"/balances/{customer}/usd")
+        client.get("/nothing/at/all")
+    text = get(server.url + "/metrics").text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    requests = {
+        (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value
+        for sample in families["drawdown_requests"].samples
+    }
+    assert requests == {
+        ("POST", "/customers", "201"): 1,
+        ("POST", "/grants", "201"): 1,
+        ("POST", "/debits", "201"): 1,
+        ("POST", "/debits", "402"): 1,
+        ("GET", "/balances/{customer}/{entitlement}", "200"): 1,
+        ("ANY", "none", "404"): 1,
+    }
+    counted = {
+        sample.labels["route"]: sample.value
+        for sample in families["drawdown_request_seconds"].samples
+        if sample.name.endswith("_count")
+    }
+    assert counted["/debits"] == 2
+    sizes = {sample.name: sample.value for sample in families["drawdown_batch_size"].samples}
+    assert sizes["drawdown_batch_size_count"] >= 4
+    assert families["process_resident_memory_bytes"].samples[0].value > 0
+    assert customer not in text
+    assert tenant.test.editor.secret not in text
+
+
+def test_a_request_is_one_log_line_without_secrets_ids_or_bodies(serve: StartServer) -> None:
+    server = serve()
+    tenant = server.tenant()
+    with tenant.client() as client:
+        customer = customer_with(client, [("20", "paid")])
+        response = client.get(f"/balances/{customer}/usd")
+    server.stop()
+    lines = [line for line in server.log_lines() if line["event"] == "request"]
+    assert [line["route"] for line in lines] == [
+        "/customers",
+        "/grants",
+        "/balances/{customer}/{entitlement}",
+    ]
+    last = lines[-1]
+    assert last["request_id"] == response.headers["request-id"]
+    assert (last["method"], last["dialect"], last["status"]) == ("GET", "native", 200)
+    assert last["key"] == tenant.test.editor.id
+    assert isinstance(last["ms"], float)
+    text = server.log_path.read_text()
+    assert customer not in text
+    assert tenant.test.editor.secret not in text
+
+
+def test_the_access_log_can_be_left_out(serve: StartServer) -> None:
+    server = serve(access_log="0")
+    tenant = server.tenant()
+    with tenant.client() as client:
+        assert client.get("/customers").status_code == 200
+    server.stop()
+    assert server.log_lines() == []
