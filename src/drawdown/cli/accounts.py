@@ -9,7 +9,7 @@ from rich.table import Table
 
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.output import console, show_json
+from drawdown.cli.output import console, minute, show_json
 from drawdown.core import identity
 from drawdown.core.times import text_of
 
@@ -36,7 +36,8 @@ def create(
     if as_json:
         show_json(_shown(account))
     else:
-        console().print(f"Account {account.name}: {identity.spell(ACCOUNT_PREFIX, account.id)}")
+        line = f"Account {account.name}: {identity.spell(ACCOUNT_PREFIX, account.id)}"
+        console().print(line, soft_wrap=True)
 
 
 @app.command("list")
@@ -46,9 +47,13 @@ def list_(database: Database = DEFAULT, as_json: Json = False) -> None:
     if as_json:
         show_json([_shown(account) for account in accounts])
         return
-    table = Table("Account", "Name", "Created", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("Account", no_wrap=True)
+    table.add_column("Name", overflow="fold")
+    table.add_column("Created (UTC)", no_wrap=True)
     for account in accounts:
-        table.add_row(*_shown(account).values())
+        shown = _shown(account)
+        table.add_row(shown["id"], shown["name"], minute(shown["created_at"]))
     console().print(table)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from drawdown.cli.accounts import ACCOUNT_PREFIX, Json, chosen
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.output import console, show_json
+from drawdown.cli.output import console, minute, show_json
 from drawdown.core import identity
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Mode
@@ -65,7 +65,8 @@ def create(
         )
         return
     out = console()
-    out.print(f"Key      {identity.spell(KEY_PREFIX, key.id)} ({owner.name}, {mode}, {role})")
+    opens = f"{owner.name}, {mode}, {role}"
+    out.print(f"Key      {identity.spell(KEY_PREFIX, key.id)} ({opens})", soft_wrap=True)
     out.print(Text.assemble("Secret   ", (secret, "bold")), soft_wrap=True)
     out.print("Keep the secret now: it is stored nowhere and cannot be shown again.")
 
@@ -83,15 +84,18 @@ def list_(account: AccountName = None, database: Database = DEFAULT, as_json: Js
     if as_json:
         show_json([_shown(key) for key in keys])
         return
-    table = Table(
-        "Key", "Account", "Mode", "Role", "Name", "Last used", "Revoked",
-        box=None, header_style="bold",
-    )  # fmt: skip
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("Key", no_wrap=True)
+    table.add_column("Account", overflow="fold")
+    table.add_column("Opens", no_wrap=True)
+    table.add_column("Name", overflow="fold")
+    table.add_column("Last used (UTC)", no_wrap=True)
+    table.add_column("Revoked (UTC)", no_wrap=True)
     for key in keys:
         shown = _shown(key)
-        columns = (shown["mode"], shown["role"], shown["name"], shown["last_used_at"])
-        cells = [shown["id"], names[key.account], *columns, shown["revoked_at"]]
-        table.add_row(*(cell or "–" for cell in cells))
+        opens = f"{key.mode}, {key.role}"
+        times = minute(shown["last_used_at"]), minute(shown["revoked_at"])
+        table.add_row(shown["id"], names[key.account], opens, key.name or "–", *times)
     console().print(table)
 
 

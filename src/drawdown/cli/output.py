@@ -46,6 +46,11 @@ def progress_bar(noun: str) -> Progress:
     )
 
 
+def minute(instant: str | None) -> str:
+    """A time as people read it in a list: to the minute, in UTC."""
+    return "–" if instant is None else instant[:16].replace("T", " ")
+
+
 def show_json(value: Any) -> None:
     """One JSON document, indented, for programs and people."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
