@@ -21,9 +21,6 @@ SELECT number, created_at, posted, pending, held, overage, granted, used, expire
   open_grants, seq, chain, last_at, next_due_at, head
 FROM wallet WHERE customer = ? AND entitlement = ?
 
--- name: wallet_key
-SELECT customer, entitlement FROM wallet WHERE number = ?
-
 -- name: customer_wallets
 SELECT entitlement FROM wallet WHERE customer = ? ORDER BY entitlement
 
