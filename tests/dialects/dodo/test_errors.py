@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from dodopayments import AuthenticationError, PermissionDeniedError
+from dodopayments import AuthenticationError, DodoPayments, PermissionDeniedError
 
 from drawdown.core.errors import LedgerError, every_error
 from drawdown.dialects.dodo import errors, routes
@@ -72,6 +72,16 @@ def test_the_example_of_the_documentation_runs(tenant: Tenant) -> None:
     exec(example.replace("sk_test_...", tenant.test.editor.secret), names)
     assert names["balance"].balance == "100.25"
     names["client"].close()
+
+
+def test_the_environment_points_the_sdk_here(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line of a program needs to change."""
+    monkeypatch.setenv("DODO_PAYMENTS_BASE_URL", f"{tenant.url}/dodo")
+    monkeypatch.setenv("DODO_PAYMENTS_API_KEY", tenant.test.editor.secret)
+    with DodoPayments() as client:
+        assert client.customers.create(name="Ada", email="ada@example.com").name == "Ada"
 
 
 def test_a_viewer_reads_and_does_not_write(dodo: Dodo, tenant: Tenant) -> None:

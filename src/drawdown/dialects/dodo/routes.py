@@ -59,6 +59,7 @@ async def retrieve_balance(call: Call) -> Answer:
 async def list_grants(call: Call, *, page_base: int) -> Answer:
     """Newest first. A page past the end, and a customer nobody knows, have no grants."""
     query: wire.ListGrantsQuery = call.query
+    now = call.now  # before the grants are read: none is shown as more expired than it was found
     entitlement = await call.ledger.entitlement(call.book, _entitlement(call))
     try:
         customer = await call.ledger.customer(call.book, _customer(call))
@@ -72,7 +73,6 @@ async def list_grants(call: Call, *, page_base: int) -> Answer:
         offset=max(query.page_number - page_base, 0) * query.page_size,
         limit=query.page_size,
     )
-    now = call.now
     items = [rendering.grant(grant, customer, entitlement.scale, now) for grant in found]
     return _answer(call, 200, wire.GrantPage(items))
 
