@@ -11,8 +11,12 @@ import pytest
 import stripe
 
 from drawdown.core import identity
+from drawdown.core.requests import Answer
+from drawdown.dialects.stripe.dialect import StripeDialect
 from drawdown.dialects.stripe.routes import ENDPOINTS
 from drawdown.opening import open_ledger
+from drawdown.web.endpoints import Context
+from drawdown.web.headers import Headers
 from tests.dialects.stripe.conftest import SDK_VERSION, sdk
 from tests.support.server import Server, Tenant
 
@@ -169,6 +173,13 @@ def test_the_sdk_finds_the_request_id(client: stripe.StripeClient) -> None:
 def test_a_refusal_says_that_trying_again_will_not_help(raw: httpx.Client) -> None:
     assert raw.get(CUSTOMERS + "/cus_none").headers["stripe-should-retry"] == "false"
     assert "stripe-should-retry" not in raw.post(CUSTOMERS).headers
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
+def test_what_may_go_well_later_is_worth_trying_again(status: int) -> None:
+    context = Context(method="GET", path="/", query=b"", headers=Headers(()), request_id="req_1")
+    answer = Answer(status=status, body=b"")
+    assert (b"stripe-should-retry", b"true") in StripeDialect().response_headers(context, answer)
 
 
 def test_an_error_with_a_code_leads_to_its_documentation(raw: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from string import Formatter
 from typing import Any, get_args
 
 import httpx
@@ -80,6 +81,16 @@ def test_every_refusal_of_the_web_has_its_words() -> None:
     told = {each for each in below(WebError) if each.__module__ == "drawdown.web.errors"}
     assert told == errors.WEB.keys()
     assert StripeError not in errors.WEB, "it brings its own words"
+
+
+@pytest.mark.parametrize("error", every_error())
+def test_every_refusal_has_what_its_words_need(error: type[LedgerError]) -> None:
+    """The words of a row are filled in from the fields that the error brings."""
+
+    def fields(template: str) -> set[str]:
+        return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+    assert fields(errors.LEDGER[error].message or "") <= fields(error.template)
 
 
 def test_codes_are_stripe_s_own() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from drawdown.config import Config
 from drawdown.core import identity
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
@@ -103,5 +104,6 @@ class StripeDialect(Dialect):
         return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in found)
 
 
-def build(config: object) -> Dialect:
+def build(config: Config) -> Dialect:
+    """The dialect; nothing of it can be set."""
     return StripeDialect()
