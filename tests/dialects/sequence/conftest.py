@@ -1,0 +1,24 @@
+"""A client of the Sequence dialect on a fresh account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.dialects.sequence.support import client, new_customer
+from tests.support.server import Tenant
+
+
+@pytest.fixture
+def sequence(tenant: Tenant) -> Iterator[httpx.Client]:
+    """Basic credentials of the editor's key to a fresh account's test book."""
+    with client(tenant) as opened:
+        yield opened
+
+
+@pytest.fixture
+def customer(sequence: httpx.Client) -> str:
+    """The id of a new customer."""
+    return new_customer(sequence).id

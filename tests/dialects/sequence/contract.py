@@ -1,0 +1,128 @@
+"""Sequence's answers as its documentation has them, version 2024-07-30: a client's view, strictly typed.
+
+Written from the contract, not from the server's records: what is missing, what is too much and what is
+null fails here. Numbers stay raw text, so that a test sees what was written.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+import httpx
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+VERSION = "2024-07-30"
+
+Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
+Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
+ErrorType = Annotated[str, Meta(pattern="^[A-Z][A-Za-z]+$")]
+Preference = Literal["PRIMARY", "STANDARD", "NONE"]
+
+Record = TypeVar("Record")
+
+
+class Strict(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Address(Strict):
+    line1: str
+    town: str
+    postcode: str
+    country: str
+    line2: str | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+
+
+class Contact(Strict):
+    id: Uuid
+    name: str
+    email: str
+    billing_preference: Preference
+    created_at: Moment
+    updated_at: Moment
+
+
+class Integration(Strict):
+    service: str
+    id: str
+    is_pending: bool
+
+
+class Customer(Strict):
+    id: Uuid
+    created_at: Moment
+    legal_name: str
+    address: Address
+    tax_status: Literal["TAXED", "TAX_EXEMPT", "REVERSE_CHARGED"]
+    contacts: list[Contact]
+    integration_ids: list[Integration]
+    organizations: list[msgspec.Raw]
+    customer_aliases: list[str] | UnsetType = UNSET
+    label: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    parent_id: Uuid | UnsetType = UNSET
+
+
+class Credit(Strict):
+    """The 201 body of POST /credits."""
+
+    id: Uuid
+    sequence_account_id: Uuid
+    customer_id: Uuid
+    name: str
+    credit_unit_type: Literal["CURRENCY", "METRIC"]
+    currency: str
+    amount: msgspec.Raw
+    created_at: Moment
+    integration_ids: list[Integration]
+    metric_id: Uuid | UnsetType = UNSET
+    cost_of_credit: msgspec.Raw | UnsetType = UNSET
+    effective_date: Day | UnsetType = UNSET
+    expiry_date: Day | UnsetType = UNSET
+    tax_rate_id: str | UnsetType = UNSET
+
+
+class Outstanding(Strict):
+    """One item of GET /credits/{customerId}/grants."""
+
+    id: Uuid
+    name: str
+    grant_amount: msgspec.Raw
+    balance: msgspec.Raw
+    issue_date: Day
+    expiry_date: Day | UnsetType = UNSET
+
+
+class Items(Strict):
+    """An unpaged list: no ``pagination``."""
+
+    items: list[Outstanding]
+
+
+class Detail(Strict):
+    type: ErrorType
+    message: Annotated[str, Meta(min_length=10)]
+
+
+class Envelope(Strict):
+    error: Detail
+
+
+def read(response: httpx.Response, status: int, record: type[Record]) -> Record:
+    """The body as a client reads it, from an answer that must have this status."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["sequence-version"] == VERSION
+    return msgspec.json.decode(response.content, type=record)
+
+
+def refusal(response: httpx.Response, status: int, kind: str, *parts: str) -> str:
+    """The message of an error of this status and type, in which every part must stand."""
+    error = read(response, status, Envelope).error
+    assert error.type == kind, error
+    for part in parts:
+        assert part in error.message, error.message
+    return error.message
