@@ -211,10 +211,19 @@ def test_an_empty_body_may_say_any_type(raw: httpx.Client, make_grant: MakeGrant
     assert raw.post(path, headers={"content-type": "application/json"}).status_code == 200
 
 
-def test_a_long_message_is_cut(raw: httpx.Client) -> None:
-    """What was sent is repeated only as far as a person would read it."""
-    answer = raw.post(GRANTS, content=b"x" * 100_000 + b"=1", headers={"content-type": FORM})
+@pytest.mark.parametrize("name", ["{}", "{}[", "amount[{}]", "metadata[{}]", "metadata[{}][b]"])
+def test_what_was_sent_is_repeated_only_as_far_as_a_person_would_read_it(
+    raw: httpx.Client, customer: stripe.Customer, name: str
+) -> None:
+    body = good(customer.id) + f"&{name.format('x' * 50_000)}=1".encode()
+    answer = raw.post(GRANTS, content=body, headers={"content-type": FORM})
     check_refused(answer)
+    assert len(answer.content) < 2_000
+
+
+def test_a_long_address_is_repeated_in_part(raw: httpx.Client) -> None:
+    answer = raw.get("/v1/" + "x" * 20_000)
+    check_refused(answer, 404)
     assert len(answer.content) < 2_000
 
 

@@ -91,6 +91,15 @@ def test_the_largest_amount_fits_every_minor_unit(make_grant: MakeGrant, currenc
     assert grant.amount.monetary.value == 99_999_999_999
 
 
+def test_a_customer_holds_no_more_than_the_ledger_can_count(make_grant: MakeGrant) -> None:
+    for _ in range(9):
+        make_grant(amount=usd(99_999_999_999))
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        make_grant(amount=usd(99_999_999_999))
+    assert refused(caught.value)[:3] == (400, "amount_too_large", "amount[monetary][value]")
+    assert "9223372036.854775807" in str(caught.value.user_message)
+
+
 def test_metadata_is_merged_key_by_key(client: stripe.StripeClient, make_grant: MakeGrant) -> None:
     """Given keys are set, others stay, and an empty value deletes its key."""
     grant = make_grant(metadata={"a": "1", "b": "2", "c": "3"})
@@ -295,11 +304,12 @@ def test_a_grant_ends_at_its_expiry_by_itself(
 def test_a_customer_holds_at_most_100_unused_grants(
     tenant: Tenant, client: stripe.StripeClient, make_grant: MakeGrant
 ) -> None:
-    """Depleted, expired and voided grants do not count; pending ones do."""
+    """Depleted, expired and voided grants do not count; pending ones and every currency do."""
     journey = Journey(tenant, client, make_grant)
     for state in ("depleted", "expired", "voided", "pending"):
         journey.grant_in(state)
-    grants = [make_grant() for _ in range(99)]
+    make_grant(amount={"type": "monetary", "monetary": {"currency": "eur", "value": 1}})
+    grants = [make_grant() for _ in range(98)]
     with pytest.raises(stripe.InvalidRequestError) as caught:
         make_grant()
     message = "This customer has reached the maximum of 100 unused credit grants."

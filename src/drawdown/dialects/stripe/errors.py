@@ -21,6 +21,7 @@ INVALID_REQUEST = "invalid_request_error"
 IDEMPOTENCY = "idempotency_error"
 API = "api_error"
 ECHO_MAX = 200
+MESSAGE_MAX = 1_000
 _DOCUMENTATION = "https://stripe.com/docs/error-codes/"
 
 
@@ -169,6 +170,8 @@ def named(error: LedgerError, names: dict[type[NotFound], tuple[str, str]]) -> L
 def answer(error: LedgerError | WebError, request_id: str) -> Answer:
     """Status and envelope of a refusal."""
     status, body = _told(error)
+    body.message = body.message[:MESSAGE_MAX]
+    body.param = None if body.param is None else echoed(body.param)
     if body.code is not None:
         body.doc_url = _DOCUMENTATION + body.code.replace("_", "-")
     return Answer(status=status, body=_encode(Envelope(body)), request_id=request_id)
