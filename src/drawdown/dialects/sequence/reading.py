@@ -29,6 +29,7 @@ from drawdown.web.errors import BadRequest
 PROFILE = "sequence"
 ALIASES_MAX = 1
 EMAIL_MAX = 320
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _NOTHING = Amount(0)
 
@@ -60,6 +61,8 @@ def _address(given: Address) -> Address:
     fields.text(given.town, "address.town")
     _text(given.state, "address.state", shortest=0)
     fields.text(given.postcode, "address.postcode")
+    if _COUNTRY.fullmatch(given.country) is None:
+        raise BadRequest("address.country", "an ISO 3166-1 alpha-2 code in capitals, such as GB")
     return given
 
 

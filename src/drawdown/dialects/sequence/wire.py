@@ -32,7 +32,11 @@ DateText = Annotated[
 TimeText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 UuidText = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 CountryCode = Annotated[
-    str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2, such as GB.")
+    str,
+    Meta(
+        description="ISO 3166-1 alpha-2.",
+        extra_json_schema={"pattern": "^[A-Z]{2}$", "examples": ["GB"]},
+    ),
 ]
 
 
