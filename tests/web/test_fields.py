@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drawdown.core import identity
 from drawdown.core.amounts import Amount
 from drawdown.core.times import INSTANT_MAX, instant_of, text_of
-from drawdown.core.types import Instant
+from drawdown.core.types import Instant, MetadataValue
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest
 
@@ -143,7 +143,7 @@ def test_text_has_bounds_and_no_control_characters() -> None:
 
 
 def test_metadata_has_limits_that_a_dialect_may_widen() -> None:
-    kept = {"a": "line\nline", "n": 1, "t": True, "e": ""}
+    kept: dict[str, MetadataValue] = {"a": "line\nline", "n": 1, "t": True, "e": ""}
     assert fields.metadata(kept) == kept
     too_many = {str(number): "" for number in range(51)}
     for values in (

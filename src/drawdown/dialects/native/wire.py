@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from drawdown.core.identity import OWN_ID, OWN_ID_RULE
 from drawdown.core.types import BurnOrder, Category, EntryKind, GrantState, Mode
 from drawdown.engine.accounts import Role
 
@@ -36,6 +37,15 @@ KeyText = Annotated[
         description="Asking again with the same key and body gets the first answer again.",
     ),
 ]
+OwnIdText = Annotated[
+    str,
+    Meta(
+        description=f"Your own: {OWN_ID_RULE}.",
+        extra_json_schema={"pattern": f"^{OWN_ID.pattern}$", "examples": ["user_42"]},
+    ),
+]
+NameText = Annotated[str, Meta(min_length=1, max_length=255)]
+EmailText = Annotated[str, Meta(min_length=1, max_length=320)]
 ReferenceText = Annotated[str, Meta(min_length=1, max_length=255)]
 Attributes = Annotated[dict[str, str], Meta(max_length=50)]
 MetadataMap = Annotated[dict[str, str | int | float | bool], Meta(max_length=50)]
@@ -49,18 +59,18 @@ class Request(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CreateCustomer(Request):
-    id: str | None = None
-    name: str | None = None
-    email: str | None = None
+    id: OwnIdText | None = None
+    name: NameText | None = None
+    email: EmailText | None = None
     metadata: MetadataMap = {}
     idempotency_key: KeyText | None = None
 
 
 class CreateEntitlement(Request):
-    code: str
-    unit: str
+    code: OwnIdText
+    unit: NameText
     scale: Annotated[int, Meta(ge=0, le=10, description="Decimal places that are kept.")]
-    name: str | None = None
+    name: NameText | None = None
     burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     idempotency_key: KeyText | None = None
@@ -82,7 +92,7 @@ class IssueGrant(Request):
     effective_at: TimeText | None = None
     expires_at: TimeText | UnsetType | None = UNSET
     cost_basis: CostBasisRequest | None = None
-    name: str | None = None
+    name: NameText | None = None
     metadata: MetadataMap = {}
     idempotency_key: KeyText | None = None
 
