@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import apsw
+import msgspec
 
+from drawdown.core.fold import Fault
 from drawdown.engine.ports import WalletAudit
 from drawdown.store.sqlite import rows
 
@@ -34,13 +36,26 @@ class SqliteAudit:
     async def walk(self) -> AsyncIterator[WalletAudit]:
         """Every wallet, in the order they were made."""
         for row in self._wallet_rows():
-            yield self._wallet(row)
+            yield self._readable(row)
 
     def _wallet_rows(self) -> Iterator[rows.Row]:
         after = 0
         while found := self._rows("next_wallets", (after, _CHUNK)):
             yield from found
             after = found[-1][0]
+
+    def _readable(self, row: rows.Row) -> WalletAudit:
+        """The wallet of a row. Raises ``Fault`` when something of it was never written by a ledger."""
+        try:
+            return self._wallet(row)
+        except (
+            apsw.CorruptError,
+            msgspec.MsgspecError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise Fault(f"wallet {row[0]} cannot be read: {error!r}") from error
 
     def _wallet(self, row: rows.Row) -> WalletAudit:
         number, customer, entitlement = row[:3]
