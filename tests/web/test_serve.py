@@ -217,6 +217,8 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
         customer = customer_with(client, [("20", "paid")])
         created(debit(client, customer, "1"))
         debit(client, customer, "100")
+        twice = debit_body(customer, "2")
+        client.post("/debits/batch", json={"debits": [twice, twice]})
         client.get(f"/balances/{customer}/usd")
         client.get("/nothing/at/all")
     text = get(server.url + "/metrics").text
@@ -230,6 +232,7 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
         ("POST", "/grants", "201"): 1,
         ("POST", "/debits", "201"): 1,
         ("POST", "/debits", "402"): 1,
+        ("POST", "/debits/batch", "200"): 1,
         ("GET", "/balances/{customer}/{entitlement}", "200"): 1,
         ("ANY", "none", "404"): 1,
     }
@@ -239,6 +242,8 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
         if sample.name.endswith("_count")
     }
     assert counted["/debits"] == 2
+    debits = {s.labels["outcome"]: s.value for s in families["drawdown_debits"].samples}
+    assert debits == {"accepted": 2, "insufficient_credit": 1, "replayed": 1}
     sizes = {sample.name: sample.value for sample in families["drawdown_batch_size"].samples}
     assert sizes["drawdown_batch_size_count"] >= 4
     assert families["process_resident_memory_bytes"].samples[0].value > 0

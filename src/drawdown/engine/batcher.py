@@ -8,6 +8,7 @@ requests run one by one, and only the culprit errs. A caller that goes away undo
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -56,6 +57,9 @@ class BatchObserver:
 
     def committed(self, size: int, seconds: float) -> None:
         """``size`` requests were stored in one transaction, which took ``seconds``."""
+
+    def decided(self, decisions: Sequence[tuple[Command, Answer | LedgerError]]) -> None:
+        """What came of each request of a batch that was stored."""
 
     def failed(self, error: BaseException) -> None:
         """A transaction failed; its requests are tried one by one."""
@@ -108,7 +112,7 @@ class Batcher:
 
     async def _carry_out(self, batch: list[Submission]) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = time.perf_counter()  # the loop's own clock may stand still within one turn
         try:
             answers = await self._transact(batch)
         except StoreUnavailable as error:  # no request is to blame: trying each would not help
@@ -124,7 +128,9 @@ class Batcher:
             for submission in batch:
                 await self._carry_out([submission])
             return
-        loop.call_soon(self._observer.committed, len(batch), loop.time() - started)
+        loop.call_soon(self._observer.committed, len(batch), time.perf_counter() - started)
+        decisions = [(each.command, answer) for each, answer in zip(batch, answers, strict=True)]
+        loop.call_soon(self._observer.decided, decisions)
         for submission, answer in zip(batch, answers, strict=True):
             _settle_waiter(submission.waiter, answer)
 

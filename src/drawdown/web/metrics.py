@@ -7,15 +7,21 @@ request a fraction of what the library's own histogram does.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from drawdown.core.commands import Command, Debit
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Answer
 from drawdown.engine.batcher import BatchObserver
 from drawdown.web.endpoints import Context
+
+log = structlog.get_logger("drawdown.engine")
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
@@ -55,6 +61,7 @@ class Metrics(BatchObserver, Collector):
         self._seconds: dict[tuple[str, str, str], Histogram] = {}
         self._batch_sizes = Histogram(SIZES)
         self._commit_seconds = Histogram(SECONDS)
+        self._debits: dict[str, int] = {}
         self._failed = 0
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -79,8 +86,16 @@ class Metrics(BatchObserver, Collector):
         self._batch_sizes.add(size)
         self._commit_seconds.add(seconds)
 
+    def decided(self, decisions: Sequence[tuple[Command, Answer | LedgerError]]) -> None:
+        for command, outcome in decisions:
+            if type(command) is Debit:
+                name = _outcome(outcome)
+                self._debits[name] = self._debits.get(name, 0) + 1
+
     def failed(self, error: BaseException) -> None:
+        """Counted, and logged: a job has no asker who would be told."""
         self._failed += 1
+        log.error("a transaction or a job failed", exc_info=error)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
@@ -98,6 +113,12 @@ class Metrics(BatchObserver, Collector):
             ("dialect", "route", "method"),
             self._seconds.items(),
         )
+        yield _counter(
+            "drawdown_debits",
+            "Debits by what came of them: accepted, replayed, or the code of the refusal.",
+            ("outcome",),
+            (((name,), count) for name, count in self._debits.items()),
+        )
         yield _histogram(
             "drawdown_batch_size", "Commands in one transaction.", (), [((), self._batch_sizes)]
         )
@@ -108,11 +129,17 @@ class Metrics(BatchObserver, Collector):
             [((), self._commit_seconds)],
         )
         yield _counter(
-            "drawdown_batches_failed",
-            "Transactions that failed; their commands were then tried one by one.",
+            "drawdown_failures",
+            "Transactions and background jobs that failed.",
             (),
             [((), self._failed)],
         )
+
+
+def _outcome(outcome: Answer | LedgerError) -> str:
+    if isinstance(outcome, LedgerError):
+        return outcome.code
+    return "replayed" if outcome.replayed else "accepted"
 
 
 def _counter(
