@@ -98,10 +98,12 @@ async def open_book(
     return Book(ledger, book)
 
 
-def open_ledger_on(store: Store, clock: ManualClock | None = None, **more: Any) -> Ledger:
-    """A ledger without jobs over an open store. Closing it closes the store."""
+def open_ledger_on(
+    store: Store, clock: ManualClock | None = None, *, jobs: bool = False, **more: Any
+) -> Ledger:
+    """A ledger over an open store. Closing it closes the store."""
     ledger = Ledger(store, clock or SystemClock(), TimeOrderedIds(), **more)
-    ledger.open(jobs=False)
+    ledger.open(jobs=jobs)
     return ledger
 
 

@@ -10,7 +10,7 @@ from drawdown.core.commands import Settle
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
 from drawdown.engine.accounts import Accounts
 from drawdown.engine.batcher import BatchObserver
-from drawdown.engine.ports import Clock, Store
+from drawdown.engine.ports import Clock, Store, StoreUnavailable
 
 TICK_SECONDS = 1.0
 SETTLED_AT_ONCE = 200
@@ -50,7 +50,8 @@ class Jobs:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._accounts.write_down_uses()
+        with contextlib.suppress(StoreUnavailable):  # it is for people, and closing goes on without
+            await self._accounts.write_down_uses()
 
     async def _run(self) -> None:
         while True:
