@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -138,6 +139,56 @@ def test_a_client_that_hangs_up_after_asking_harms_nobody(
         assert time.monotonic() < deadline
     assert native.post("/debits", content=body).headers["idempotent-replayed"] == "true"
     assert balance(native, customer)["used"] == "3"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-long: " + b"x" * 2_000_000,
+        b"GET /health/live HTTP/1.1\r\n" + b"x-many: x\r\n" * 200_000,
+        b"GET /" + b"x" * 2_000_000,
+    ],
+)
+def test_a_head_without_end_is_cut_off(server: Server, head: bytes) -> None:
+    """Whether it is one header, many, or the URL."""
+    answer = exchange(server.url, head)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_connection_may_carry_any_number_of_requests(server: Server) -> None:
+    """Their heads are bounded one by one, not together."""
+    with httpx.Client(base_url=server.url, verify=False) as client:
+        padding = {"x-padding": "x" * 20_000}
+        for _ in range(20):
+            assert client.get("/health/live", headers=padding).status_code == 200
+
+
+def test_requests_in_one_packet_with_long_bodies_are_all_answered(
+    server: Server, tenant: Tenant
+) -> None:
+    """The bound is on heads: a body of any length, and what follows it, is none of its business."""
+    body = json.dumps({"debits": [], "x": "y" * 200_000}).encode()
+    head = (
+        "POST /api/v1/debits/batch HTTP/1.1\r\nhost: x\r\n"
+        f"authorization: Bearer {tenant.test.editor.secret}\r\ncontent-length: {len(body)}\r\n"
+    ).encode()
+    last = head + b"connection: close\r\n\r\n" + body
+    answer = exchange(server.url, (head + b"\r\n" + body) * 3 + last)
+    assert answer.count(b"HTTP/1.1 422 ") == 4
+
+
+def exchange(url: str, sent: bytes) -> bytes:
+    """Send bytes and read what comes until the server closes the connection."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    received = b""
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(sent)
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(65536):
+                received += part
+    return received
 
 
 def test_a_taken_port_is_told_before_the_database_is_touched(

@@ -24,6 +24,7 @@ from drawdown.engine.accounts import KEY_PREFIX, Account, ApiKey
 from drawdown.opening import open_ledger
 from drawdown.web.logs import configure_logs
 from drawdown.web.metrics import Metrics
+from drawdown.web.protocol import BoundedProtocol
 
 CONNECTIONS_WAITING_MAX = 2048
 GRACE_SECONDS = 30
@@ -88,7 +89,7 @@ def _server_config(app: Origin) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
