@@ -131,6 +131,8 @@ class ReverseDebit(Request):
 
 
 class CreateKey(Request):
+    """It takes no idempotency key: the answer holds a secret, and those answers would be stored."""
+
     role: Role
     mode: Mode | None = None
     name: str | None = None
