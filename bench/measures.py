@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bench import disk, engine, load
-from bench.books import Audit, Books
+from bench.books import Audit, Books, sync
 from bench.children import BenchError, run_module
 from bench.reference import Reference
 from bench.requests import Ask
@@ -219,4 +219,5 @@ def grow(seeded: Seeded, folder: Path, customers: int, history: int) -> Books:
     found = run_engine(plan, books)
     if found.acknowledged < history:
         raise BenchError(f"only {found.acknowledged} of {history} earlier debits could be made")
+    sync(books.path)
     return books

@@ -91,13 +91,14 @@ class Reference:
             self._postgres.psql(OWN_DATABASE, "-c", f"DROP DATABASE {MEASURED}")
 
     def measure(self, traffic: Traffic, warm_up: float, seconds: float) -> Debits:
-        """Debits for ``seconds`` after a ``warm_up``, both rounded up to whole seconds."""
-        self._run(traffic, warm_up)
-        return self._run(traffic, seconds)
+        """Debits for ``seconds`` after a ``warm_up``; pgbench knows only whole seconds."""
+        if round(warm_up):
+            self._run(traffic, round(warm_up))
+        return self._run(traffic, ceil(seconds))
 
-    def _run(self, traffic: Traffic, seconds: float) -> Debits:
+    def _run(self, traffic: Traffic, seconds: int) -> Debits:
         logged = ("-l", "--log-prefix", str(self._directory / "log"))
-        bounds = ("-T", str(ceil(seconds)), "-c", str(CLIENTS), "-j", "2")
+        bounds = ("-T", str(seconds), "-c", str(CLIENTS), "-j", "2")
         script = ("-D", f"customers={self._customers}", "-f", self._file(traffic.value))
         call = ("-n", "-M", "prepared", *bounds, *logged, *script, MEASURED)
         said = self._postgres.call("pgbench", *call)
