@@ -332,3 +332,20 @@ def test_the_access_log_can_be_left_out(serve: StartServer) -> None:
         assert client.get("/customers").status_code == 200
     server.stop()
     assert server.log_lines() == []
+
+
+def test_logs_are_text_where_they_are_asked_to_be(serve: StartServer) -> None:
+    server = serve(log_format="text")
+    get(server.url + "/api/v1/customers")
+    server.kill()
+    line = server.log_path.read_text().strip()
+    assert not line.startswith("{")
+    assert "route=/customers" in line
+    assert "status=401" in line
+
+
+def test_the_level_leaves_out_what_is_below_it(serve: StartServer) -> None:
+    server = serve(log_level="warning", misspelt="1")
+    get(server.url + "/api/v1/customers")
+    server.stop()
+    assert [line["level"] for line in server.log_lines()] == ["warning"]
