@@ -1,4 +1,4 @@
-"""A disk that is full or fails, a file that is locked: nothing acknowledged is lost, and all goes on after."""
+"""A disk that is full or fails, a file that is locked: nothing acknowledged is lost; all goes on later."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Kills a server under load for as long as one likes: ``make soak``."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.durability.torture import Torture
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="How often the server is killed.")] = 100,
+    seconds: Annotated[
+        float, typer.Option(min=0.05, max=600, help="The load before a kill, at most.")
+    ] = 3.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Chooses the load and the moments; random when not given.")
+    ] = None,
+) -> None:
+    """Load, kill, start, check; again and again on one file. Ends at the first fault with a traceback."""
+    console = Console(highlight=False, soft_wrap=True)
+    chosen = random.randrange(2**31) if seed is None else seed
+    console.print(f"seed {chosen}, {rounds} rounds of up to {seconds:g} s of load")
+    with tempfile.TemporaryDirectory(prefix="drawdown-soak-") as folder:
+        torture = Torture(Path(folder), chosen, seconds)
+        for number in range(1, rounds + 1):
+            found = torture.round()
+            console.print(
+                f"{number:5} killed: {found.acknowledged:6,} acknowledged, all there once;"
+                f" {found.unanswered:4} unanswered, of which {found.of_those_done} done"
+            )
+        torture.finish()
+    console.print(f"{len(torture.asked):,} operations, each there once.")
+
+
+if __name__ == "__main__":
+    typer.run(main)
