@@ -34,6 +34,7 @@ def main(
                 f"{number:5} killed: {found.acknowledged:6,} acknowledged, all there once;"
                 f" {found.unanswered:4} unanswered, of which {found.of_those_done} done"
             )
+        console.print(f"asking again for all {len(torture.asked):,} operations")
         torture.finish()
     console.print(f"{len(torture.asked):,} operations, each there once.")
 
