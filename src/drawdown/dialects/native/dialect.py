@@ -25,7 +25,7 @@ REPLAYED = ((b"idempotent-replayed", b"true"),)
 _AMOUNT = (ledger.AmountTooFine, ledger.AmountTooLarge, ledger.AmountNotPositive)
 _NAMED = (ledger.CustomerNotFound, ledger.EntitlementNotFound)
 _CLOSED = (ledger.CustomerClosed, ledger.EntitlementClosed)
-_ENDED = (ledger.GrantNotFound, ledger.GrantExpired, ledger.GrantVoided, ledger.GrantHeld)
+_ENDED = (ledger.GrantNotFound, ledger.GrantExpired, ledger.GrantVoided)
 _DEBIT = (*_NAMED, *_AMOUNT, *_CLOSED, ledger.InsufficientCredit, ledger.KeyReused)
 
 DIRECTORY = (

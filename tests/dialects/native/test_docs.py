@@ -1,0 +1,94 @@
+"""``docs/dialects/native.md``: its tables say what the code does. Its examples run in ``tests/docs``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
+
+from drawdown.config import Config
+from drawdown.core.types import GRANTS_OPEN_MAX
+from drawdown.dialects.native import errors, wire
+from drawdown.dialects.native.dialect import NativeDialect
+from drawdown.web.endpoints import Endpoint
+from drawdown.web.protocol import HEAD_BYTES_MAX
+
+PAGE = (Path(__file__).parents[3] / "docs" / "dialects" / "native.md").read_text("utf-8")
+ENDPOINTS = {f"{each.method} {each.path}": each for each in NativeDialect.endpoints}
+SHOWN = (
+    wire.Customer,
+    wire.Entitlement,
+    wire.Grant,
+    wire.Debit,
+    wire.Reversal,
+    wire.Balance,
+    wire.Entry,
+    wire.Key,
+)
+#: Calls that take what another takes are told of there, and those that only page by the conventions.
+ELSEWHERE = {"POST /grants/{grant}/void", "GET /customers", "GET /entitlements"}
+
+
+def section(heading: str) -> str:
+    """What stands below a heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def listed(heading: str) -> list[str]:
+    """The fields of a section's table, in their order; those that must be given are marked."""
+    return re.findall(r"^\| (`\w+`(?:, required)?) \|", section(heading), re.MULTILINE)
+
+
+def marked(of: Iterable[FieldInfo]) -> list[str]:
+    return [f"`{each.encode_name}`{', required' if each.required else ''}" for each in of]
+
+
+def taken(endpoint: Endpoint) -> type[Struct] | None:
+    return endpoint.body or endpoint.query
+
+
+def test_the_page_lists_every_endpoint_with_its_status_and_role_and_nothing_else() -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\d+) \| (\w+) \|", PAGE, re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == {
+        (name, str(each.status), each.role.value) for name, each in ENDPOINTS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in ENDPOINTS.items() if taken(each) and name not in ELSEWHERE]
+)
+def test_every_field_that_an_endpoint_takes_is_on_the_page(name: str) -> None:
+    record = taken(ENDPOINTS[name])
+    assert record is not None
+    assert sorted(listed(f"`{name}`")) == sorted(marked(fields(record)))
+
+
+@pytest.mark.parametrize("record", SHOWN, ids=lambda record: record.__name__)
+def test_every_field_that_is_answered_is_on_the_page(record: type[Struct]) -> None:
+    assert listed(record.__name__) == [f"`{each.encode_name}`" for each in fields(record)]
+
+
+def test_the_page_lists_every_code_of_an_error_with_its_status() -> None:
+    refused = {error for endpoint in ENDPOINTS.values() for error in endpoint.errors}
+    codes = {(str(errors.TABLE[error][0]), error.code) for error in refused}
+    codes |= {(str(error.status), error.code) for error in errors.TITLES}
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == codes
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    limits = dict(re.findall(r"^\| (.+) \| (.+) \|$", section("Limits"), re.MULTILINE))
+    assert limits["body"].startswith(f"{Config().body_bytes_max >> 20} MiB")
+    assert limits["request line and headers"] == f"{HEAD_BYTES_MAX >> 10} KiB"
+    assert limits["debits in a batch"] == f"{wire.BATCH_MAX:,}"
+    assert limits["records on a page"] == str(wire.PAGE_MAX)
+    assert limits["open grants in a wallet"] == f"{GRANTS_OPEN_MAX:,}"
+    assert f"`limit` (1 to {wire.PAGE_MAX}, default {wire.PAGE_DEFAULT})" in PAGE
