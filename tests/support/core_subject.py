@@ -31,7 +31,7 @@ def amount(text: str) -> amounts.Amount:
     return found
 
 
-def expiry(text: str | None) -> Instant | None | msgspec.UnsetType:
+def expiry(text: str | None) -> Instant | msgspec.UnsetType | None:
     if text is None:
         return msgspec.UNSET
     return None if text == "never" else instant(text)

@@ -89,15 +89,23 @@ class Disk(apsw.VFS):
     """A folder's disk. Open SQLite with ``vfs=disk.name``.
 
     ``fails_at``: at which write, cut, sync or deletion the power fails, counted from 1; None: never.
+    ``fails_on``: count only steps of that kind, such as ``sync database``.
     ``failure`` then says what it was. ``honest`` False: it says that it has synced, and has not.
     """
 
-    def __init__(self, seed: int, fails_at: int | None = None, honest: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int,
+        fails_at: int | None = None,
+        honest: bool = True,
+        fails_on: str | None = None,
+    ) -> None:
         self.name = f"disk-{secrets.token_hex(8)}"
         self.steps = 0
         self.failure: str | None = None
         self._chance = random.Random(seed)
         self._fails_at = fails_at
+        self._fails_on = fails_on
         self._honest = honest
         self._contents: dict[str, Content] = {}
         self._deleted: dict[str, bytes] = {}
@@ -112,8 +120,8 @@ class Disk(apsw.VFS):
 
     def step(self, what: str) -> None:
         """One more thing is done to the disk; or the power fails instead."""
-        self.steps += 1
-        if self.steps == self._fails_at:
+        self.steps += self._fails_on in (None, what)
+        if self.steps == self._fails_at and self.failure is None:
             self.failure = what
         if self.failure is not None:
             raise PowerFailure(f"the power failed at step {self._fails_at}, {self.failure}")

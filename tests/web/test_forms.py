@@ -88,19 +88,6 @@ def test_a_list_is_read_from_either_spelling_in_the_order_of_its_indexes() -> No
             forms.as_list(value, "a")
 
 
-@pytest.mark.parametrize(
-    ("dotted", "bracketed"),
-    [
-        ("amount", "amount"),
-        ("amount.monetary.value", "amount[monetary][value]"),
-        ("prices[0].id", "prices[0][id]"),
-        ("", ""),
-    ],
-)
-def test_a_field_is_named_as_the_form_writes_it(dotted: str, bracketed: str) -> None:
-    assert forms.bracketed(dotted) == bracketed
-
-
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from drawdown.web.protocol import BoundedProtocol
 CONNECTIONS_WAITING_MAX = 2048
 GRACE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75
+#: A full collection walks every cached wallet and finds nothing: records refer to each other one way only.
+COLLECTOR_THRESHOLDS = (50_000, 20, 100)
 
 log = structlog.get_logger("drawdown.serve")
 
@@ -72,6 +75,8 @@ def serve(config: Config) -> None:
 
 
 async def _serve(config: Config, listener: socket.socket) -> None:
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     metrics = Metrics()
     async with open_ledger(
         config.database, observer=metrics, claims_kept_days=config.claims_kept_days

@@ -24,7 +24,7 @@ AMOUNT_RULE = (
 )
 
 
-class Amount(msgspec.Struct, frozen=True):
+class Amount(msgspec.Struct, frozen=True, gc=False):
     """``digits`` / 10**``places``, exactly, in lowest terms (no trailing zero after the point)."""
 
     digits: int

@@ -68,12 +68,6 @@ def as_list(value: Any, field: str) -> list[Any]:
     raise BadRequest(field, "a list")
 
 
-def bracketed(field: str) -> str:
-    """A dotted path as a form writes it: ``amount.monetary`` is ``amount[monetary]``."""
-    first, *rest = [part for part in re.split(r"[.\[\]]", field) if part] or [""]
-    return first + "".join(f"[{part}]" for part in rest)
-
-
 def _text(raw: bytes, part: str) -> str:
     try:
         return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")

@@ -92,5 +92,12 @@ class SqliteAudit:
         stray = self._count("count_stray_entries")
         if stray:
             return f"{stray} operations do not have the entries they name"
-        integrity = self._connection.pragma("quick_check")
+        integrity = self._integrity()
         return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
+
+    def _integrity(self) -> str:
+        """What SQLite says of its tables and indices; ``ok`` when each row is where it belongs."""
+        try:
+            return str(self._connection.pragma("integrity_check"))
+        except apsw.CorruptError as error:
+            return str(error)

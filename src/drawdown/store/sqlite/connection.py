@@ -7,11 +7,23 @@ from importlib.resources import files
 
 import apsw
 
+#: The database cannot do it now: the disk is full or failing, the file is gone, locked or read-only.
+UNAVAILABLE = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.ReadOnlyError,
+)
 #: Versions before this can corrupt a WAL when a second connection checkpoints.
 SQLITE_VERSION_MIN = (3, 51, 3)
 APPLICATION_ID = 0x44524457  # "DRDW"
 BUSY_MILLISECONDS = 5_000
 CACHE_KIB = 65_536
+#: The log is written back into the file once it is this long: 16 MiB. Pages written again and again by
+#: then are written back once.
+CHECKPOINT_PAGES = 4_000
 
 
 class SchemaNewer(Exception):
@@ -39,6 +51,7 @@ def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     _version(connection, len(migrations()))  # refuses another program's file before it is touched
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
+    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     return connection
 
 
@@ -55,6 +68,8 @@ def _prepare(connection: apsw.Connection) -> None:
     connection.pragma("foreign_keys", True)
     connection.pragma("cache_size", -CACHE_KIB)
     connection.pragma("temp_store", "memory")
+    # Plans must not depend on what is bound, or SQLite would make a new one for every execution.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def migrate(connection: apsw.Connection) -> int:

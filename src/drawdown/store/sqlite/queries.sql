@@ -224,6 +224,9 @@ SELECT count(*) FROM operation o WHERE o.entries <> (
   SELECT count(*) FROM entry e
   WHERE e.number >= o.first_entry AND e.number < o.first_entry + o.entries AND e.operation = o.number)
 
+-- name: data_version
+PRAGMA data_version
+
 -- Accounts and keys ------------------------------------------------------------------------------
 
 -- name: insert_account

@@ -15,8 +15,9 @@ from drawdown.core.types import (
     Id,
     Instant,
 )
-from drawdown.engine.ports import GrantFilter, StoredDebit
+from drawdown.engine.ports import GrantFilter, StoredDebit, StoreUnavailable
 from drawdown.store.sqlite import rows
+from drawdown.store.sqlite.connection import UNAVAILABLE
 
 NEWEST = b"\xff" * 16
 
@@ -47,13 +48,19 @@ class SqliteReads:
         self._queries = queries
 
     def _row(self, query: str, bindings: tuple[object, ...] = ()) -> rows.Row | None:
-        return self._connection.execute(self._queries[query], bindings).fetchone()
+        try:
+            return self._connection.execute(self._queries[query], bindings).fetchone()
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(str(error)) from error
 
     def _rows(self, query: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
         return self._fetch(self._queries[query], bindings)
 
     def _fetch(self, text: str, bindings: tuple[object, ...] | dict[str, object]) -> list[rows.Row]:
-        return self._connection.execute(text, bindings).fetchall()
+        try:
+            return self._connection.execute(text, bindings).fetchall()
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(str(error)) from error
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME)

@@ -31,6 +31,8 @@ _encode = msgspec.json.Encoder().encode
 _CATEGORIES = {category.value: category for category in Category}
 _KINDS = {kind.value: kind for kind in EntryKind}
 _EMPTY = "{}"
+#: Most maps are empty: they are all this one, which nothing changes.
+_NOTHING: dict[str, Any] = {}
 
 
 def json_text(value: dict[str, Any]) -> str:
@@ -38,7 +40,7 @@ def json_text(value: dict[str, Any]) -> str:
 
 
 def _json(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = {} if text == _EMPTY else _decode(text)
+    found: dict[str, Any] = _NOTHING if text == _EMPTY else _decode(text)
     return found
 
 

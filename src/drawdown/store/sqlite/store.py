@@ -15,24 +15,16 @@ from pathlib import Path
 import apsw
 
 from drawdown.core.types import Id, Instant, Mode
-from drawdown.engine.accounts import Account, ApiKey, Role
+from drawdown.engine.accounts import Account, AccountExists, ApiKey, Role
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite import rows
 from drawdown.store.sqlite.audit import SqliteAudit
+from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.sqlite.transaction import SqliteTransaction
 
-#: The database cannot do it now: the disk is full or failing, the file is gone, locked or read-only.
-UNAVAILABLE = (
-    apsw.BusyError,
-    apsw.CantOpenError,
-    apsw.FullError,
-    apsw.IOError,
-    apsw.LockedError,
-    apsw.ReadOnlyError,
-)
 BEGIN_TRIES = 200
 BEGIN_WAIT_SECONDS = 0.025
 
@@ -50,6 +42,8 @@ class SqliteStore(SqliteReads):
         super().__init__(opening.open_reader(path, vfs), queries)
         self._transaction = SqliteTransaction(self._writer, queries)
         self._data_version = self._writer.pragma("data_version")
+        self._keys: dict[Id, tuple[ApiKey, bytes]] = {}
+        self._keys_version: object = None
         self._committer = ThreadPoolExecutor(1, "drawdown-commit")
         self._turn = asyncio.Lock()
 
@@ -129,7 +123,10 @@ class SqliteStore(SqliteReads):
     async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None:
         async with self.transaction():
             row = (account.id, account.name, account.created_at)
-            self._writer.execute(self._queries["insert_account"], row)
+            try:
+                self._writer.execute(self._queries["insert_account"], row)
+            except apsw.ConstraintError:
+                raise AccountExists(f"There is an account {account.name!r} already.") from None
             books_of_account = [(book, account.id, mode) for book, mode in books]
             self._writer.executemany(self._queries["insert_book"], books_of_account)
 
@@ -149,8 +146,16 @@ class SqliteStore(SqliteReads):
         return [_key_of(row) for row in self._rows("list_api_keys")]
 
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
-        row = self._row("find_api_key", (key,))
-        return None if row is None else (_key_of(row), row[-1])
+        """Every request asks for its key: it is kept until anything at all has been committed."""
+        version = self._row("data_version")
+        if version != self._keys_version:
+            self._keys, self._keys_version = {}, version
+        if key not in self._keys:
+            row = self._row("find_api_key", (key,))
+            if row is None:
+                return None
+            self._keys[key] = (_key_of(row), row[-1])
+        return self._keys[key]
 
     async def revoke_key(self, key: Id, at: Instant) -> bool:
         return await self._write("revoke_api_key", (at, key)) > 0

@@ -7,6 +7,7 @@ transaction fails, and whenever another connection has written to the file.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TypeVar
 
 import apsw
@@ -274,5 +275,8 @@ def _drop_closed(wallet: Wallet, grants: Iterable[Id]) -> None:
 
 
 def _bounded(cache: dict[K, V], length: int) -> dict[K, V]:
-    """The cache, or nothing when it has grown past its limit."""
-    return cache if len(cache) <= length else {}
+    """The cache; past its limit, without the quarter that has been in it longest."""
+    if len(cache) > length:
+        for key in list(islice(cache, len(cache) // 4)):
+            del cache[key]
+    return cache
