@@ -68,14 +68,14 @@ class NaiveLedger:
     def grant(
         self, name: int, at: int, amount: int, priority: int, paid: bool, eff: int, exp: int
     ) -> str:
-        at = self._arrive(at)
+        wall, at = at, self._arrive(at)
         effective_at = at if eff == 0 else eff
         if exp <= at:
             return "expiry_not_in_future"
         if exp <= effective_at:
             return "expiry_before_effective"
         self.last_at = at
-        made = NaiveGrant(name, amount, priority, paid, effective_at, exp, len(self.grants))
+        made = NaiveGrant(name, amount, priority, paid, effective_at, exp, wall)
         made.remaining = amount
         self.grants.append(made)
         return "ok"
@@ -99,9 +99,9 @@ class NaiveLedger:
 
     def _order(self, grant: NaiveGrant) -> tuple[int, ...]:
         if self.oldest_first:
-            return (grant.priority, grant.effective_at, grant.recorded_at)
+            return (grant.priority, grant.effective_at, grant.recorded_at, grant.name)
         kind = (grant.expires_at, int(grant.paid))
-        return (grant.priority, *kind, grant.effective_at, grant.recorded_at)
+        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.name)
 
     def reverse(self, name: int, at: int, amount: int | None) -> str:
         if name not in self.debits:
