@@ -177,6 +177,36 @@ def test_requests_in_one_packet_with_long_bodies_are_all_answered(
     assert answer.count(b"HTTP/1.1 422 ") == 4
 
 
+def test_an_offer_to_speak_another_protocol_is_passed_over(server: Server, tenant: Tenant) -> None:
+    """As HTTP allows: the request is answered as it stands."""
+    answer = exchange(server.url, offering_upgrade("GET", tenant, b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("framing", ["content-length: 14", "transfer-encoding: chunked"])
+def test_a_body_beside_such_an_offer_is_refused_and_never_lost(
+    server: Server, tenant: Tenant, framing: str
+) -> None:
+    """What follows the head may be the body or the other protocol; nothing of it is a new request."""
+    inner = offering_upgrade("GET", tenant, b"")
+    answer = exchange(server.url, offering_upgrade("POST", tenant, inner, framing))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Upgrade" in answer
+    assert b"HTTP/1.1 200 " not in answer
+    with tenant.client() as client:
+        assert client.get("/customers").json()["data"] == []
+
+
+def offering_upgrade(method: str, tenant: Tenant, body: bytes, framing: str = "x-none: 0") -> bytes:
+    """A request as clients send it that would rather speak HTTP/2."""
+    head = (
+        f"{method} /api/v1/customers HTTP/1.1\r\nhost: x\r\n{framing}\r\n"
+        f"authorization: Bearer {tenant.test.editor.secret}\r\n"
+        "connection: Upgrade, HTTP2-Settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    )
+    return head.encode() + b"\r\n" + body
+
+
 def exchange(url: str, sent: bytes) -> bytes:
     """Send bytes and read what comes until the server closes the connection."""
     parts = urlsplit(url)

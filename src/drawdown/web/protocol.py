@@ -5,17 +5,28 @@ from __future__ import annotations
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 64 * 1024
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class UpgradeWithBody(Exception):
+    """Raised out of the parser: what follows the head cannot be read."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers do not end within 64 KiB.
 
     Bodies are bounded where they are read (``dispatch``), since only there is their limit known.
+
+    An offer to speak another protocol is passed over, as RFC 9110 (7.8) allows. Beside a body it is
+    refused: the parser takes what follows such a head for the other protocol, so the body would be lost,
+    and a part of it read as the next request. Java's own client makes that offer unless it is told
+    to speak HTTP/1.1.
     """
 
     _in_head = True
     _heads = 0
     _head_bytes = 0
+    _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
         was_in_head, heads = self._in_head, self._heads
@@ -30,8 +41,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._heads += 1
+        if self.parser.should_upgrade() and self._announces_body():
+            self._refusal = "A request with a body must speak HTTP/1.1 only: leave out Upgrade."
+            raise UpgradeWithBody
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._refusal or msg)
+
+    def _announces_body(self) -> bool:
+        return any(name in _FRAMING and value != b"0" for name, value in self.headers)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """An offer that is passed over is nothing that an operator should do something about."""
