@@ -25,8 +25,10 @@ REFERENCE_MAX = 255
 TEXT_MAX = 500
 KEY_RULE = "1 to 255 printable characters"
 
+_HOUR_MINUTE = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _INSTANT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+    rf"(\d{{4}}-\d\d-\d\d)[Tt ]({_HOUR_MINUTE}:[0-5]\d)(?:\.(\d{{1,9}}))?([Zz]|[+-]{_HOUR_MINUTE})?",
+    re.ASCII,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
