@@ -215,6 +215,16 @@ def test_the_openapi_document_is_open_to_everybody(tmp_path: Path) -> None:
     play(tmp_path, steps)
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_the_openapi_document_is_only_read(tmp_path: Path, method: str) -> None:
+    async def steps(client: httpx.AsyncClient, ledger: Ledger, app: DialectApp) -> None:
+        assert (await client.head("/openapi.json")).status_code == 200
+        response = await client.request(method, "/openapi.json")
+        assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+    play(tmp_path, steps)
+
+
 def test_a_client_that_hangs_up_before_its_body_is_whole_gets_nothing(tmp_path: Path) -> None:
     """Nothing is answered, logged as an error or counted."""
     parts = [

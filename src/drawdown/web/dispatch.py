@@ -26,6 +26,7 @@ from drawdown.web.endpoints import (
 from drawdown.web.errors import (
     Forbidden,
     Header,
+    MethodNotAllowed,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -42,6 +43,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: Told of every answer: the dialect's name, what is known of the request, the status, the seconds.
 Observe = Callable[[str, Context, int, float], None]
+
+READING = ("GET", "HEAD")
 
 log = structlog.get_logger("drawdown.web")
 
@@ -109,6 +112,8 @@ class DialectApp:
 
     async def _answer(self, context: Context, receive: Receive) -> Answer:
         if context.path == self._document_path:
+            if context.method not in READING:
+                raise MethodNotAllowed(context.method, context.path, READING)
             return Answer(status=200, body=self._document)
         endpoint, path = self._router.find(context.method, context.path)
         context.endpoint = endpoint
