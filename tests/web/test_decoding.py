@@ -38,6 +38,14 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     raw: msgspec.Raw = msgspec.Raw(b"null")
 
 
+@pytest.mark.parametrize("body", ['{"%s":1}', '{"name":"a","inner":{"count":1,"%s":1}}'])
+def test_a_name_that_was_sent_is_repeated_only_as_far_as_a_person_would_read_it(body: str) -> None:
+    with pytest.raises(UnknownField) as caught:
+        decode_json(Outer)((body % ("x" * 100_000)).encode())
+    assert len(caught.value.field) < 250
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "field", "rule"),
     [

@@ -22,6 +22,13 @@ from typing import ClassVar
 
 Header = tuple[bytes, bytes]
 
+ECHO_MAX = 200
+
+
+def echoed(text: str) -> str:
+    """What was sent, as far as a person would read it: an answer is not the place for megabytes."""
+    return text if len(text) <= ECHO_MAX else text[:ECHO_MAX] + "…"
+
 
 class WebError(Exception):
     """``code`` is stable. ``headers`` go on the answer whatever the dialect."""
@@ -48,8 +55,8 @@ class BadRequest(WebError):
     code = "field_invalid"
 
     def __init__(self, field: str, rule: str) -> None:
-        self.field, self.rule = field, rule
-        super().__init__(self.sentence(field, rule))
+        self.field, self.rule = echoed(field), rule
+        super().__init__(self.sentence(self.field, rule))
 
     @staticmethod
     def sentence(field: str, rule: str) -> str:
@@ -110,8 +117,8 @@ class UnknownUrl(WebError):
     code = "unknown_url"
 
     def __init__(self, method: str, path: str) -> None:
-        self.method, self.path = method, path
-        super().__init__(f"There is no {method} {path} here.")
+        self.method, self.path = method, echoed(path)
+        super().__init__(f"There is no {method} {self.path} here.")
 
 
 class MethodNotAllowed(WebError):

@@ -11,10 +11,11 @@ from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.dialects.stripe import expansion, wire
-from drawdown.dialects.stripe.errors import StripeError, echoed, missing_object
+from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.requests import CreateCustomer
 from drawdown.web.endpoints import Call
+from drawdown.web.errors import echoed
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 

@@ -10,14 +10,14 @@ from drawdown.core import identity
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.stripe import errors
-from drawdown.dialects.stripe.errors import StripeError, echoed
+from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
 from drawdown.dialects.stripe.parameters import read
 from drawdown.dialects.stripe.routes import ENDPOINTS
 from drawdown.web import forms
 from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
-from drawdown.web.errors import Header, WebError
+from drawdown.web.errors import Header, WebError, echoed
 from drawdown.web.headers import Credentials, Headers
 
 #: The version whose shapes are answered, whatever version is asked for.

@@ -15,12 +15,11 @@ from drawdown.core import errors as ledger_errors
 from drawdown.core.errors import LedgerError, NotFound
 from drawdown.core.requests import Answer
 from drawdown.web import errors as web_errors
-from drawdown.web.errors import WebError
+from drawdown.web.errors import WebError, echoed
 
 INVALID_REQUEST = "invalid_request_error"
 IDEMPOTENCY = "idempotency_error"
 API = "api_error"
-ECHO_MAX = 200
 MESSAGE_MAX = 1_000
 _DOCUMENTATION = "https://stripe.com/docs/error-codes/"
 
@@ -199,11 +198,6 @@ def _param(field: object) -> str | None:
     if not isinstance(field, str) or not field:
         return None
     return _PARAMS.get(field, field)
-
-
-def echoed(text: str) -> str:
-    """What was sent, as far as a message has room for it."""
-    return text if len(text) <= ECHO_MAX else text[:ECHO_MAX] + "…"
 
 
 _encode = msgspec.json.Encoder().encode

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drawdown.dialects.stripe.errors import StripeError, echoed
+from drawdown.dialects.stripe.errors import StripeError
+from drawdown.web.errors import echoed
 
 LEVELS_MAX = 4
 PATHS_MAX = 20

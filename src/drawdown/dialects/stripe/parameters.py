@@ -15,8 +15,8 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from msgspec import inspect
 
-from drawdown.dialects.stripe.errors import StripeError, echoed
-from drawdown.web.errors import BadRequest
+from drawdown.dialects.stripe.errors import StripeError
+from drawdown.web.errors import BadRequest, echoed
 from drawdown.web.forms import Tree, as_list
 
 METADATA_KEYS_MAX = 50
