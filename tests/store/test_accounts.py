@@ -6,8 +6,8 @@ import pytest
 
 from drawdown.core.identity import spell
 from drawdown.core.types import Instant, Mode
+from drawdown.engine.access import TOUCH_EVERY
 from drawdown.engine.accounts import (
-    TOUCH_EVERY,
     AccountExists,
     AccountNameInvalid,
     KeyRevoked,

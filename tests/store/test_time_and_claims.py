@@ -8,7 +8,7 @@ from drawdown.core.commands import CreateCustomer
 from drawdown.core.errors import AlreadyExists, KeyReused
 from drawdown.core.requests import Answer, Claim
 from drawdown.core.types import DAY, Instant
-from drawdown.engine.accounts import Accounts
+from drawdown.engine.access import Accounts
 from drawdown.engine.clocks import ManualClock, TimeOrderedIds
 from drawdown.engine.jobs import PRUNE_EVERY, Jobs
 from drawdown.engine.ledger import Ledger

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from drawdown.core.commands import Settle
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
-from drawdown.engine.accounts import Accounts
+from drawdown.engine.access import Accounts
 from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.ports import Clock, Store, StoreUnavailable
 

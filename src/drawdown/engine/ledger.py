@@ -35,7 +35,8 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.engine.accounts import Accounts, Principal
+from drawdown.engine.access import Accounts
+from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import Clock, GrantFilter, Ids, Store, WalletAudit
