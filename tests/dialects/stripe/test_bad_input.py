@@ -134,6 +134,7 @@ ADDED: list[tuple[str, str, str | None]] = [
     ("name=%00", "name", None),
     ("name=a%1Bb", "name", None),
     ("metadata[%07]=x", "metadata[\x07]", None),
+    ("customer=" + "x" * 5001, "customer", None),
     # unknown names
     ("colour=red", "colour", "parameter_unknown"),
     ("amount[monetary][cents]=5", "amount[monetary][cents]", "parameter_unknown"),

@@ -176,6 +176,7 @@ WRONG = [
     ({"shipping[name]": "Desk"}, "parameter_missing", "shipping[address]"),
     ({"preferred_locales": "de"}, None, "preferred_locales"),
     ({"preferred_locales[]": ""}, "parameter_invalid_empty", "preferred_locales[0]"),
+    ({"preferred_locales[]": "x" * 5001}, None, "preferred_locales[0]"),
     (
         {
             f"invoice_settings[custom_fields][{n}][{k}]": "x"

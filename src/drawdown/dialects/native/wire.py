@@ -40,6 +40,7 @@ KeyText = Annotated[
 OwnIdText = Annotated[
     str,
     Meta(
+        max_length=64,
         description=f"Your own: {OWN_ID_RULE}.",
         extra_json_schema={"pattern": f"^{OWN_ID.pattern}$", "examples": ["user_42"]},
     ),

@@ -59,7 +59,7 @@ class CreateGrant(Parameters, kw_only=True):
 
     amount: Amount
     applicability_config: ApplicabilityConfig
-    customer: str
+    customer: Text
     category: Category = Category.PAID
     effective_at: Timestamp | UnsetType = UNSET
     expires_at: Timestamp | None = None
@@ -138,7 +138,7 @@ class CustomerDetails(Parameters, kw_only=True):
     invoice_settings: InvoiceSettings | None = None
     next_invoice_sequence: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     phone: Phone | None = None
-    preferred_locales: Annotated[list[str], Meta(max_length=100)] | None = None
+    preferred_locales: Annotated[list[Text], Meta(max_length=100)] | None = None
     shipping: Shipping | None = None
     tax_exempt: Literal["none", "exempt", "reverse"] | None = None
 
@@ -157,7 +157,7 @@ class CreateCustomer(CustomerDetails, kw_only=True):
         "validate": _NO_PAYMENTS,
     }
 
-    id: str | None = None
+    id: Text | None = None
     name: Annotated[str, Meta(max_length=256)] | None = None
     email: Annotated[str, Meta(max_length=512)] | None = None
     metadata: dict[str, str] | None = None
