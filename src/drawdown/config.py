@@ -10,8 +10,8 @@ from msgspec import Meta
 
 PREFIX = "DRAWDOWN_"
 DATABASE_DEFAULT = "sqlite:///drawdown.db"
-#: What commands that ask a server read; the server itself does not.
-CLIENT_VARIABLES = frozenset({"DRAWDOWN_URL", "DRAWDOWN_API_KEY"})
+#: What a client has in its shell; the server itself does not read them.
+CLIENT_VARIABLES = frozenset({"DRAWDOWN_URL", "DRAWDOWN_API_KEY", "DRAWDOWN_KEY_ID"})
 
 
 class ConfigError(Exception):

@@ -25,7 +25,7 @@ class Block:
     def is_run(self) -> bool:
         """``make`` sets up, serves and tests: what its targets are is looked up, not run."""
         runs = self.language in {"sh", "python"} and "not run" not in self.words
-        return runs and not self.text.startswith(("make ", "export KEY="))
+        return runs and not self.text.startswith(("make ", "export DRAWDOWN_API_KEY="))
 
 
 def pages() -> list[Path]:

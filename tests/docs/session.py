@@ -75,9 +75,7 @@ def _environment(folder: Path, url: str, key: Key) -> dict[str, str]:
     return kept | {
         "PATH": f"{kept.get('PATH', os.defpath)}{os.pathsep}{folder / 'commands'}",
         "CURL_HOME": str(folder),
-        "KEY": key.secret,
-        "KEY_ID": key.id,
-        "DRAWDOWN_KEY": key.secret,
+        "DRAWDOWN_API_KEY": key.secret,
         "DRAWDOWN_KEY_ID": key.id,
         "DRAWDOWN_URL": url,
     }

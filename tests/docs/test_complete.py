@@ -39,8 +39,6 @@ ROOT_COMMAND: Any = get_command(main.app)
 OWN_PAGES = {"/", "/health/live", "/health/ready", "/metrics"}
 #: A file of the data set that a file here was taken from.
 ELSEWHERE = {"data/AzureLLMInferenceTrace_code.csv"}
-#: What the dialects' pages call a reader's own key in a shell.
-SHELL_NAMES = {"DRAWDOWN_KEY", "DRAWDOWN_KEY_ID"}
 
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 GLOSSARY = (ROOT / "docs/glossary.md").read_text("utf-8")
@@ -165,10 +163,18 @@ def written(default: object) -> str:
 
 def test_no_page_names_a_setting_that_there_is_not() -> None:
     known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Config)}
-    known |= CLIENT_VARIABLES | SHELL_NAMES
+    known |= CLIENT_VARIABLES
     for page in pages():
         named = set(re.findall(r"\bDRAWDOWN_[A-Z_]*[A-Z]\b", page.read_text("utf-8")))
         assert named <= known, name_of(page)
+
+
+def test_every_example_of_curl_has_one_name_for_the_key_and_for_the_server() -> None:
+    """The names that ``drawdown replay`` reads, so that a reader exports them once."""
+    examples = "".join(block.text for page in pages() for block in blocks(page))
+    users = {user.strip('"') for user in re.findall(r"curl [^'\n]*?-u (\S+)", examples)}
+    assert users == {"$DRAWDOWN_API_KEY:", "$DRAWDOWN_KEY_ID:$DRAWDOWN_API_KEY"}
+    assert len(re.findall(r"\bcurl .*\$DRAWDOWN_URL/", examples)) == examples.count("curl ")
 
 
 def test_every_metric_is_described_with_its_type_and_labels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drawdown.config import Config, ConfigError, read_config, unknown_variables
+from drawdown.config import CLIENT_VARIABLES, Config, ConfigError, read_config, unknown_variables
 
 
 def test_without_variables_everything_has_its_default() -> None:
@@ -56,3 +56,8 @@ def test_a_wrong_setting_is_refused_by_name_and_value(name: str, value: str) -> 
 def test_misspelt_variables_are_found() -> None:
     environment = {"DRAWDOWN_PROT": "1", "DRAWDOWN_PORT": "1", "HOME": "/", "DRAWDOWN_A": ""}
     assert unknown_variables(environment) == ["DRAWDOWN_A", "DRAWDOWN_PROT"]
+
+
+def test_what_a_client_has_in_its_shell_is_not_misspelt() -> None:
+    assert not unknown_variables(dict.fromkeys(CLIENT_VARIABLES, ""))
+    assert {"DRAWDOWN_URL", "DRAWDOWN_API_KEY", "DRAWDOWN_KEY_ID"} == CLIENT_VARIABLES

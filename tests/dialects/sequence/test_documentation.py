@@ -17,7 +17,7 @@ from tests.dialects.sequence.support import drawn
 from tests.support.server import Tenant
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dialects" / "sequence.md").read_text("utf-8")
-ADDRESS = "http://127.0.0.1:8080"
+ADDRESS = "$DRAWDOWN_URL"
 
 
 def example(language: str) -> str:
@@ -39,7 +39,7 @@ def curl(command: str, tenant: Tenant) -> httpx.Response:
             body = next(words)
         else:
             url = word.replace(ADDRESS, tenant.url)
-    assert user == "$DRAWDOWN_KEY_ID:$DRAWDOWN_KEY"
+    assert user == "$DRAWDOWN_KEY_ID:$DRAWDOWN_API_KEY"
     key = tenant.test.editor
     method = "GET" if body is None else "POST"
     return httpx.request(method, url, content=body, headers=headers, auth=(key.id, key.secret))

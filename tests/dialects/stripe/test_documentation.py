@@ -36,11 +36,11 @@ def run_curl(command: str, tenant: Tenant) -> httpx.Response:
             name, _, value = next(words).partition(": ")
             headers[name] = value
         elif word == "-u":
-            user = next(words).replace("$DRAWDOWN_KEY", tenant.test.editor.secret)
+            user = next(words).replace("$DRAWDOWN_API_KEY", tenant.test.editor.secret)
         elif word == "-G":
             get = True
         else:
-            url = word.replace(ADDRESS, tenant.url)
+            url = word.replace("$DRAWDOWN_URL", tenant.url)
     name, _, password = user.partition(":")
     form = "&".join(data)
     if get:
