@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
@@ -36,6 +37,20 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     value: str | int | bool = ""
     colours: dict[str, Colour] = {}
     raw: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name":1}', b'{"colour":1}', b'{"name":1', b'{"name":1}}', b"{"]
+)
+def test_a_body_that_is_refused_is_let_go_of_at_once(body: bytes) -> None:
+    """Were there a cycle of references, megabytes would wait for the garbage collector."""
+    decode = decode_json(Outer)
+    with suppress(BadRequest, Malformed):
+        decode(body)
+    gc.collect()
+    with suppress(BadRequest, Malformed):
+        decode(body)
+    assert gc.collect() == 0
 
 
 @pytest.mark.parametrize("body", ['{"%s":1}', '{"name":"a","inner":{"count":1,"%s":1}}'])

@@ -63,18 +63,22 @@ def decode_json(record: Any) -> Callable[[bytes | msgspec.Raw], Any]:
         try:
             return decode(raw)
         except msgspec.ValidationError as error:
-            refused = bad_request(error, record)
+            raise _no_json(raw) or bad_request(error, record) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise malformed(error) from None
-        try:
-            msgspec.json.decode(raw)
-        except msgspec.ValidationError:
-            raise refused from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise malformed(error) from None
-        raise refused
 
     return decode_value
+
+
+def _no_json(raw: bytes | msgspec.Raw) -> Malformed | None:
+    """What keeps ``raw`` from being JSON, or None. No name holds what is raised: see its test."""
+    try:
+        msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return malformed(error)
+    return None
 
 
 def malformed(error: Exception) -> Malformed:
@@ -148,11 +152,16 @@ def _noun(names: str) -> str:
 
 def _options(record: Any, path: str) -> str:
     """The values of the enum at ``path`` in ``record``, in words; "valid" when there is none."""
-    found = _enum_at(msgspec.inspect.type_info(record), re.findall(r"\.([^.\[\]]+)|(\[)", path))
+    found = _enum_at(_type_info(record), re.findall(r"\.([^.\[\]]+)|(\[)", path))
     if found is None:
         return "valid"
     values = [str(member.value) for member in found]
     return f"one of {', '.join(values)}"
+
+
+@lru_cache(maxsize=256)
+def _type_info(record: Any) -> Any:
+    return msgspec.inspect.type_info(record)
 
 
 def _enum_at(info: Any, steps: list[tuple[str, str]]) -> type[Enum] | None:

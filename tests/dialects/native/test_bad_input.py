@@ -374,6 +374,33 @@ def test_a_body_over_the_limit_is_refused_before_it_is_whole(serve: StartServer)
         assert b"connection: close" in answer
 
 
+def test_bodies_that_were_refused_do_not_pile_up(serve: StartServer) -> None:
+    """Sixty of 3 MB each, half of them batches with a bad element, leave the memory as it was."""
+    server = serve()
+    tenant = server.tenant()
+    bad = b'{"colour":"' + b"x" * 3_000_000 + b'"}'
+    with tenant.client() as client:
+
+        def refuse(times: int) -> None:
+            for _ in range(times):
+                problem(client.post("/debits", content=bad), 422, "field_unknown")
+                [result] = client.post(
+                    "/debits/batch", content=b'{"debits":[' + bad + b"]}"
+                ).json()["results"]
+                assert result["error"]["code"] == "field_unknown"
+
+        refuse(5)
+        before = resident_bytes(server.url)
+        refuse(30)
+    assert resident_bytes(server.url) - before < 30_000_000
+
+
+def resident_bytes(url: str) -> float:
+    metrics = httpx.get(url + "/metrics", verify=False).text
+    [line] = [line for line in metrics.splitlines() if line.startswith("process_resident_memory")]
+    return float(line.split()[1])
+
+
 def raw_exchange(url: str, sent: bytes) -> bytes:
     """Send bytes and read until the server closes the connection."""
     parts = urlsplit(url)

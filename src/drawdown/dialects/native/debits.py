@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import structlog
 
@@ -33,12 +31,12 @@ async def create_debit(call: Call) -> Answer:
 async def create_debits(call: Call) -> Answer:
     """Each element by itself, in order; one that cannot be read never reaches the ledger."""
     body: wire.CreateDebits = call.body
-    results: list[Any] = [_read(raw, call.request_id) for raw in body.debits]
-    asked = [result for result in results if isinstance(result, tuple)]
+    read = [_read(raw, call.request_id) for raw in body.debits]
+    asked = [element for element in read if isinstance(element, tuple)]
     answers = iter(await call.ledger.submit_many(call.book, asked))
     shown = [
-        _result(next(answers) if isinstance(result, tuple) else result, call.request_id)
-        for result in results
+        _result(next(answers), call.request_id) if isinstance(element, tuple) else element
+        for element in read
     ]
     return Answer(status=200, body=b'{"results":[' + b",".join(shown) + b"]}")
 
@@ -71,11 +69,12 @@ def _asked(body: wire.CreateDebit, request_id: str) -> Asked:
     return command, common.created(render.new_debit, request_id), key
 
 
-def _read(raw: msgspec.Raw, request_id: str) -> Asked | WebError:
+def _read(raw: msgspec.Raw, request_id: str) -> Asked | bytes:
+    """What an element asks for, or its result. Keeping the error would keep the whole body with it."""
     try:
         return _asked(_decode_debit(raw), request_id)
     except WebError as error:
-        return error
+        return _result(error, request_id)
 
 
 def _result(outcome: Answer | BaseException, request_id: str) -> bytes:
