@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from importlib.resources import files
 
 import apsw
@@ -46,6 +48,8 @@ def check_sqlite_version() -> None:
 
 def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     """The connection that writes: every commit is synced to disk before it returns."""
+    if vfs is None:
+        _make_private(path)
     connection = apsw.Connection(path, vfs=vfs)
     _prepare(connection)
     _version(connection, len(migrations()))  # refuses another program's file before it is touched
@@ -53,6 +57,12 @@ def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     connection.pragma("synchronous", "full")
     connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     return connection
+
+
+def _make_private(path: str) -> None:
+    """Make a file that is not there yet for its owner alone; SQLite gives its log the same mode."""
+    with suppress(OSError):  # there already, or cannot be made: SQLite says so in its own words
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def open_reader(path: str, vfs: str | None = None) -> apsw.Connection:
