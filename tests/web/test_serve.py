@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from drawdown.config import CLIENT_VARIABLES
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, created, customer_with, debit, debit_body
 from tests.support.server import COMMAND, Server, Tenant, start_server
@@ -62,17 +65,50 @@ def test_the_steps_that_the_first_start_shows_can_be_followed(serve: StartServer
     """Each is a curl command with a body that the API takes."""
     server = serve()
     steps = [line.strip() for line in server.output if "curl" in line]
-    secret = SECRET.findall("\n".join(server.output))[0]
+    exported = dict(re.findall(r"\b(DRAWDOWN_\w+)=(\S+)", "\n".join(server.output)))
+    assert set(exported) == CLIENT_VARIABLES
+    assert exported["DRAWDOWN_URL"] == server.url
+    secret = exported["DRAWDOWN_API_KEY"]
     answers = []
     for step in steps:
-        path = re.search(r"\$API(\S+)", step)
+        path = re.search(r"\$DRAWDOWN_URL(\S+)", step)
         body = re.search(r"-d '(.*)'", step)
         assert path
         with httpx.Client(base_url=server.url, auth=(secret, ""), verify=False) as client:
-            url = "/api/v1" + path[1]
+            url = path[1]
             answers.append(client.post(url, content=body[1]) if body else client.get(url))
     assert [answer.status_code for answer in answers] == [201, 201, 201, 200]
     assert answers[-1].json()["available"] == "19.9958"
+
+
+def test_the_first_start_names_a_command_that_makes_a_key_for_this_server(
+    serve: StartServer,
+) -> None:
+    """It can be run as it stands, where the server was started."""
+    server = serve()
+    [command] = [line.split(": ", 1)[1] for line in server.output if "keys create" in line]
+    environment = {name: value for name, value in os.environ.items() if "DRAWDOWN_" not in name}
+    made = subprocess.run(
+        shlex.split(command),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    secret = SECRET.findall(made.stdout)[0]
+    response = httpx.get(server.url + "/api/v1/customers", auth=(secret, ""), verify=False)
+    assert response.status_code == 200
+
+
+def test_the_first_start_names_the_other_apis_and_where_to_read_on(serve: StartServer) -> None:
+    server = serve()
+    said = "\n".join(server.output)
+    for base in ("", "/dodo", "/sequence"):
+        assert re.search(rf" {server.url}{base}(?:,|$)", said, re.MULTILINE)
+    named = re.findall(r"docs/\S+\.md", said)
+    assert named
+    assert all((Path(__file__).parents[2] / name).is_file() for name in named)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -230,6 +266,7 @@ def test_a_taken_port_is_told_before_the_database_is_touched(
     assert ended.returncode == 1
     assert f"port {port}" in ended.stderr
     assert "--port" in ended.stderr
+    assert ended.stderr.count("127.0.0.1") == 1
     assert "Traceback" not in ended.stderr
     assert not database.exists()
 

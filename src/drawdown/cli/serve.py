@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import gc
 import os
+import shlex
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -19,7 +21,7 @@ from rich.panel import Panel
 
 from drawdown.app import Origin, create_app
 from drawdown.cli.failures import Failure
-from drawdown.config import Config, unknown_variables
+from drawdown.config import DATABASE_DEFAULT, Config, unknown_variables
 from drawdown.core.identity import spell
 from drawdown.engine.accounts import KEY_PREFIX, Account, ApiKey
 from drawdown.opening import open_ledger
@@ -84,7 +86,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         address = _address(listener)
         first = await ledger.accounts.first_start()
         if first is not None:
-            _introduce(*first, address)
+            _introduce(*first, address, config.database)
         server = Server(_server_config(create_app(config, ledger, metrics)))
         await server.serve(sockets=[listener])
     _say("stopped")
@@ -113,8 +115,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)
     except OSError as error:
+        cause = str(error.strerror).partition(" (while")[0]  # Python tells the address once more
         raise Failure(
-            f"Cannot listen on {host} port {port}: {error.strerror}.",
+            f"Cannot listen on {host} port {port}: {cause}.",
             "Choose another with --port; 0 takes any that is free.",
         ) from None
 
@@ -124,7 +127,7 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _introduce(account: Account, key: ApiKey, secret: str, address: str) -> None:
+def _introduce(account: Account, key: ApiKey, secret: str, address: str, database: str) -> None:
     """What a person needs on the first start. The secret is shown this once and kept nowhere."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(
@@ -132,22 +135,41 @@ def _introduce(account: Account, key: ApiKey, secret: str, address: str) -> None
             f"A new ledger, with the account [bold]{account.name}[/] and a {key.mode.value} key:\n\n"
             f"  id      {spell(KEY_PREFIX, key.id)}\n"
             f"  secret  [bold]{secret}[/]\n\n"
-            "Keep the secret: it is not shown again. More keys: drawdown keys create",
+            "Keep the secret: it is not shown again.",
             title="Drawdown",
         )
     )
+    exports = (
+        f"  export DRAWDOWN_API_KEY={secret} DRAWDOWN_KEY_ID={spell(KEY_PREFIX, key.id)} "
+        f"DRAWDOWN_URL={address}"
+    )
     console.print(
-        f"A first grant and debit, from another terminal:\n\n{_first_steps(secret, address)}\n"
+        f"A first grant and debit, from another terminal:\n\n{exports}\n{_first_steps()}\n\n"
+        f"Base URLs of the others: Stripe {address}, Dodo {address}/dodo, Sequence {address}/sequence\n"
+        f"More keys: {_command()} keys create --mode test --role editor{_chosen(database)}\n"
+        "More to read: docs/quickstart.md, docs/dialects/README.md\n"
     )
 
 
-def _first_steps(secret: str, address: str) -> str:
-    curl = "curl -u $KEY: $API"
+def _command() -> str:
+    """What starts this program again from the folder in which the server was started."""
+    beside = Path(sys.prefix) / "bin" / "drawdown"
+    if not beside.exists():
+        return f"{sys.executable} -m drawdown"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
+def _chosen(database: str) -> str:
+    return "" if database == DATABASE_DEFAULT else f" --database {shlex.quote(database)}"
+
+
+def _first_steps() -> str:
+    curl = "curl -u $DRAWDOWN_API_KEY: $DRAWDOWN_URL/api/v1"
     grant = '{"customer":"ada","entitlement":"usd","amount":"20"}'
     debit = '{"customer":"ada","entitlement":"usd","amount":"0.0042","idempotency_key":"call-1"}'
     return "\n".join(
         (
-            f"  KEY={secret} API={address}/api/v1",
             f'  {curl}/customers -d \'{{"id":"ada"}}\'',
             f"  {curl}/grants -d '{grant}'",
             f"  {curl}/debits -d '{debit}'",
