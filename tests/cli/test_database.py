@@ -9,7 +9,9 @@ import pytest
 
 from tests.support.commands import drawdown, sqlite_url
 
-READERS = [("keys", "list"), ("accounts", "list"), ("verify",)]
+KEY_ID = "key_0351GoXAZ3cV5phVEEw5et"
+MAKERS = [("accounts", "create", "north"), ("keys", "create", "--mode", "test", "--role", "viewer")]
+USERS = [("keys", "list"), ("keys", "revoke", KEY_ID), ("accounts", "list"), ("verify",)]
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +48,23 @@ def test_the_option_goes_before_the_variable(folder: Path) -> None:
     assert [account["name"] for account in listed] == ["by option"]
 
 
-@pytest.mark.parametrize("words", READERS)
-def test_reading_makes_no_database(folder: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", MAKERS, ids=" ".join)
+def test_a_new_ledger_is_told_of_beside_the_result(folder: Path, words: tuple[str, ...]) -> None:
+    """Once, with its whole path: whoever stands in the wrong folder sees it."""
+    url = sqlite_url(folder / "ledger.db")
+    made = drawdown(*words, "--json", "--database", url)
+    assert made.json()["id"]
+    assert made.err == f"A new ledger at {folder / 'ledger.db'}\n"
+    assert drawdown("keys", "create", *MAKERS[1][2:], "--database", url).err == ""
+
+
+@pytest.mark.parametrize("words", USERS, ids=" ".join)
+def test_what_uses_a_ledger_makes_none(folder: Path, words: tuple[str, ...]) -> None:
     """A mistyped URL is refused, not answered with an empty ledger."""
     failure = drawdown(*words, "--database", "sqlite:///typo.db").failure()
     assert "sqlite:///typo.db" in failure
+    assert str(folder / "typo.db") in failure
+    assert "--database" in failure
     assert "DRAWDOWN_DATABASE" in failure
     assert list(folder.iterdir()) == []
 

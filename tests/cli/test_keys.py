@@ -190,6 +190,7 @@ def test_two_accounts_cannot_have_one_name(url: str) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "a\x1b[31m"])
 def test_a_name_that_cannot_be_shown_is_refused(url: str, name: str) -> None:
     """The rule is said; nothing is made. It holds for accounts and for keys."""
+    drawdown("accounts", "create", "north", "--database", url)
     assert (
         "1 to 100 characters" in drawdown("accounts", "create", name, "--database", url).failure()
     )

@@ -62,7 +62,7 @@ def test_a_ledger_in_order_verifies(path: Path) -> None:
     }
     shown = drawdown("verify", "--database", sqlite_url(path))
     assert shown.code == 0
-    assert "1 wallets, 2 entries: all in order." in shown.out
+    assert "1 wallet, 2 entries: all in order." in shown.out
     assert "19.9958" in shown.out
 
 

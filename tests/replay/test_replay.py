@@ -127,7 +127,7 @@ def test_rows_for_which_credit_is_missing_are_reported(
     ran = replay(tenant, path)
     assert ran.code == 1
     assert counted(ran, "not debited: insufficient_credit") == 1
-    assert "insufficient_credit: rows 3. 0.01 is needed, 0.005 is available." in ran.out
+    assert "insufficient_credit: row 3. 0.01 is needed, 0.005 is available." in ran.out
     assert used(native) == Decimal("0.021")
     make_customer(native, "ada", "1")
     healed = replay(tenant, path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from drawdown.cli.failures import Failure
+from drawdown.cli.output import console
 from drawdown.config import DATABASE_DEFAULT
 
 if TYPE_CHECKING:
@@ -30,25 +31,34 @@ DEFAULT = DATABASE_DEFAULT
 
 
 def with_ledger(
-    url: str, action: Callable[[Ledger], Awaitable[Result]], *, create: bool = False
+    url: str,
+    action: Callable[[Ledger], Awaitable[Result]],
+    *,
+    create: bool = False,
+    tell: bool = True,
 ) -> Result:
     """What ``action`` answers on the ledger at ``url``; nothing runs in the background.
 
-    An empty database is made only with ``create``: a command that reads refuses a mistyped URL.
+    A new file is made only with ``create``, since a command that reads refuses a mistyped URL, and
+    that is said on standard error unless ``tell`` is False.
     """
     from drawdown.opening import open_ledger, sqlite_path
 
-    async def run() -> Result:
+    async def run(said: str) -> Result:
         async with open_ledger(url, jobs=False) as ledger:
+            if said:
+                console(errors=True).print(said, soft_wrap=True)
             return await action(ledger)
 
     with refusals(url):
-        if not create and not sqlite_path(url).exists():
+        path = sqlite_path(url).absolute()
+        is_new = not path.exists()
+        if is_new and not create:
             raise Failure(
-                f"There is no database at {url}.",
+                f"There is no ledger at {path} ({url}).",
                 "Name it with --database or DRAWDOWN_DATABASE; `drawdown serve` prepares a new one.",
             )
-        return asyncio.run(run())
+        return asyncio.run(run(f"A new ledger at {path}" if is_new and tell else ""))
 
 
 @contextmanager

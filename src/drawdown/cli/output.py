@@ -46,6 +46,11 @@ def progress_bar(noun: str) -> Progress:
     )
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """``1 entry``, ``2,000 entries``."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def minute(instant: str | None) -> str:
     """A time as people read it in a list: to the minute, in UTC."""
     return "–" if instant is None else instant[:16].replace("T", " ")

@@ -9,7 +9,7 @@ from rich.table import Table
 from drawdown.cli.accounts import Json
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.output import console, progress_bar, show_json
+from drawdown.cli.output import console, counted, progress_bar, show_json
 from drawdown.core.amounts import render
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
         show_json(as_document(verified))
     else:
         out = console()
-        out.print(f"{verified.wallets:,} wallets, {verified.entries:,} entries: all in order.")
+        wallets = counted(verified.wallets, "wallet", "wallets")
+        out.print(f"{wallets}, {counted(verified.entries, 'entry', 'entries')}: all in order.")
         if verified.totals:
             out.print(table(verified.totals))
 

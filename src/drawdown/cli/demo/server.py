@@ -42,7 +42,7 @@ def throwaway() -> Iterator[Throwaway]:
     try:
         with tempfile.TemporaryDirectory(prefix="drawdown-demo-") as folder:
             database = f"sqlite:///{Path(folder, 'demo.db')}"
-            secret = with_ledger(database, _new_key, create=True)[1]
+            secret = with_ledger(database, _new_key, create=True, tell=False)[1]
             log = Path(folder, "server.log")
             process = _start(database, log)
             try:

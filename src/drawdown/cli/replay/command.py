@@ -12,7 +12,7 @@ from rich.table import Table
 
 from drawdown.cli.client import Client
 from drawdown.cli.failures import Failure
-from drawdown.cli.output import console, progress_bar
+from drawdown.cli.output import console, counted, progress_bar
 from drawdown.cli.replay import customers, feeder, prices
 from drawdown.cli.replay.customers import Rule
 from drawdown.cli.replay.feeder import Misses, Plan, Report
@@ -232,8 +232,8 @@ def _show(job: Job, found: Survey, report: Report) -> None:
     """What became of the rows, and of the amount they add up to."""
     out, code, scale = console(), job.plan.entitlement, job.plan.scale
     out.print(
-        f"{job.file.name}: {found.rows:,} rows of {found.customers:,} customers, "
-        f"{render(found.units, scale)} {code}"
+        f"{job.file.name}: {counted(found.rows, 'row', 'rows')} of "
+        f"{counted(found.customers, 'customer', 'customers')}, {render(found.units, scale)} {code}"
     )
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_column()
@@ -258,4 +258,5 @@ def _told(code: str, misses: Misses) -> str:
         "key_reused": "These rows were fed before with other prices or options. " + NEW_RUN,
         "customer_not_found": "Create the customers first.",
     }.get(code, "")
-    return f"{code}: rows {rows}. {misses.detail}. {fix}".rstrip()
+    noun = "row" if misses.count == 1 else "rows"
+    return f"{code}: {noun} {rows}. {misses.detail}. {fix}".rstrip()
