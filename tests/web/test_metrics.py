@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.metrics import SECONDS, Histogram, Metrics
 
 
@@ -38,3 +39,19 @@ def test_a_failure_is_counted_and_logged() -> None:
         metrics.failed(error)
     assert [(line["log_level"], line["exc_info"]) for line in logged] == [("error", error)]
     assert "drawdown_failures_total 1.0" in metrics.exposition().decode()
+
+
+def test_a_database_that_is_unavailable_is_logged_once_with_its_cause() -> None:
+    """One line without a traceback, until it has worked again or the cause is another."""
+    metrics = Metrics()
+    full = StoreUnavailable("database or disk is full")
+    with capture_logs() as logged:
+        for _ in range(3):
+            metrics.failed(full)
+        metrics.failed(StoreUnavailable("locked"))
+        metrics.committed(1, 0.001)
+        metrics.failed(StoreUnavailable("locked"))
+    assert [line["cause"] for line in logged] == ["database or disk is full", "locked", "locked"]
+    assert {line["log_level"] for line in logged} == {"error"}
+    assert not any("exc_info" in line for line in logged)
+    assert "drawdown_failures_total 5.0" in metrics.exposition().decode()

@@ -19,6 +19,7 @@ from drawdown.core.commands import Command, Debit
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine.batcher import BatchObserver
+from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import Context
 
 log = structlog.get_logger("drawdown.engine")
@@ -63,6 +64,7 @@ class Metrics(BatchObserver, Collector):
         self._commit_seconds = Histogram(SECONDS)
         self._debits: dict[str, int] = {}
         self._failed = 0
+        self._unavailable: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -83,6 +85,7 @@ class Metrics(BatchObserver, Collector):
         self._requests[counted] = self._requests.get(counted, 0) + 1
 
     def committed(self, size: int, seconds: float) -> None:
+        self._unavailable = None
         self._batch_sizes.add(size)
         self._commit_seconds.add(seconds)
 
@@ -95,7 +98,11 @@ class Metrics(BatchObserver, Collector):
     def failed(self, error: BaseException) -> None:
         """Counted, and logged: a job has no asker who would be told."""
         self._failed += 1
-        log.error("a transaction or a job failed", exc_info=error)
+        if not isinstance(error, StoreUnavailable):
+            log.error("a transaction or a job failed", exc_info=error)
+        elif str(error) != self._unavailable:  # told once, not once for each batch meanwhile
+            self._unavailable = str(error)
+            log.error("the database is unavailable", cause=self._unavailable)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
