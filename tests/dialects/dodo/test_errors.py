@@ -125,3 +125,11 @@ def test_a_wrong_key_is_refused_once(tenant: Tenant, blocking: bool) -> None:
         assert (refusal.error, refusal.code) == (AuthenticationError, "UNAUTHORIZED")
         assert len(stranger.sent) == 1
         stranger.close()
+
+
+def test_a_key_in_another_form_is_told_what_to_send(tenant: Tenant) -> None:
+    """The vendor's SDKs send Bearer; a hand with curl may try Basic."""
+    key = tenant.test.editor.secret
+    answer = httpx.get(f"{tenant.url}/dodo/customers/ada", auth=(key, ""))
+    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+    assert "Authorization: Bearer sk_..." in answer.json()["message"]

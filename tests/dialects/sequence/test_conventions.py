@@ -71,6 +71,17 @@ def test_no_other_credentials_open(tenant: Tenant) -> None:
         assert "Basic" in answer.headers["www-authenticate"]
 
 
+@pytest.mark.parametrize("form", ["{secret}", "{secret}:", "{secret}:{id}"])
+def test_a_secret_without_its_id_is_told_what_to_send(tenant: Tenant, form: str) -> None:
+    """Alone in Basic, or as the user name, where other vendors take it."""
+    key = tenant.test.editor
+    headers = {"Authorization": basic(form.format(secret=key.secret, id=key.id))}
+    answer = httpx.get(f"{tenant.url}/sequence{ANYWHERE}", headers=headers)
+    assert "Basic with base64 of key id:secret" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["type"] == "Unauthorized"
+    assert key.secret not in answer.text
+
+
 def test_a_secret_may_hold_colons() -> None:
     """The pair is split at the first one. The first vector is the vendor's own."""
     dialect = SequenceDialect()

@@ -10,6 +10,7 @@ from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import errors, routes, wire
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
+from drawdown.web.headers import Credentials, Headers, bearer
 
 #: The vendor's SDKs send a 409 three times unless they are told not to.
 _NO_RETRY: tuple[Header, ...] = ((b"x-should-retry", b"false"),)
@@ -22,6 +23,12 @@ class DodoDialect(Dialect):
 
     def __init__(self, page_base: int) -> None:
         self.endpoints = routes.endpoints(page_base)
+
+    def credentials(self, headers: Headers) -> Credentials:
+        found = bearer(headers)
+        if found is None:
+            raise errors.BearerMissing
+        return found
 
     def query_decoder(self, record: type) -> QueryDecoder:
         decode = super().query_decoder(record)

@@ -31,6 +31,16 @@ class QueryInvalid(WebError):
     status = 422
 
 
+class BearerMissing(WebError):
+    """No key, or one in another form, such as Basic."""
+
+    status = 401
+    headers = web.Unauthorized.headers
+
+    def __init__(self) -> None:
+        super().__init__("No API key was given as Bearer: send Authorization: Bearer sk_...")
+
+
 class NoBalance(WebError):
     """Both exist, and the customer has never had credit of this entitlement."""
 
@@ -110,6 +120,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
     UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
     web.Unauthorized: Row(401, "UNAUTHORIZED"),
+    BearerMissing: Row(401, "UNAUTHORIZED"),
     web.Forbidden: Row(403, "UNAUTHORIZED"),
     web.UnknownUrl: Row(404, "NOT_FOUND"),
     web.MethodNotAllowed: Row(405, _ACTION),

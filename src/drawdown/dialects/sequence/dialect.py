@@ -6,7 +6,7 @@ from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.sequence import errors, routes, wire
-from drawdown.dialects.sequence.errors import UnrecognisedApiVersion
+from drawdown.dialects.sequence.errors import PairMissing, UnrecognisedApiVersion
 from drawdown.web.endpoints import Call, Context, Dialect
 from drawdown.web.errors import Header, WebError
 from drawdown.web.headers import Credentials, Headers, basic, bearer
@@ -28,12 +28,13 @@ class SequenceDialect(Dialect):
     error_statuses = errors.STATUSES
     endpoints = routes.ENDPOINTS
 
-    def credentials(self, headers: Headers) -> Credentials | None:
-        pair = basic(headers)
-        if pair is None:
-            return bearer(headers)
-        key_id, secret = pair
-        return Credentials(secret, key_id)
+    def credentials(self, headers: Headers) -> Credentials:
+        pair, alone = basic(headers), bearer(headers)
+        if pair is not None and not pair[0].startswith("sk_"):
+            return Credentials(pair[1], pair[0])
+        if alone is None:
+            raise PairMissing
+        return alone
 
     def admit(self, call: Call) -> None:
         """Versions before 2024-07-30 have other customers and credits; they are not spoken here."""

@@ -39,6 +39,20 @@ class UnrecognisedApiVersion(WebError):
         )
 
 
+class PairMissing(WebError):
+    """No key, or a secret without its id: alone, or in the place of the id."""
+
+    status = 401
+    code = "unauthorized"
+    headers = web.Unauthorized.headers
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No API key was given in full: send Authorization: Basic with base64 of key id:secret "
+            "(key_...:sk_...), or Bearer sk_..."
+        )
+
+
 class Row(NamedTuple):
     """``message`` stands for the error's own words where these are not Sequence's, with its fields."""
 
@@ -94,6 +108,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     web.UnknownField: _INVALID,
     web.MissingField: _INVALID,
     web.Unauthorized: Row(401, "Unauthorized"),
+    PairMissing: Row(401, "Unauthorized"),
     web.Forbidden: Row(403, "Forbidden"),
     web.UnknownUrl: Row(404, "NotFound"),
     web.MethodNotAllowed: Row(405, "MethodNotAllowed"),
