@@ -77,7 +77,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     query: type | None = None
     answer: type | None = None
     status: int = 200
-    errors: tuple[type[LedgerError], ...] = ()
+    errors: tuple[type[LedgerError | WebError], ...] = ()
 
 
 class Dialect:

@@ -130,7 +130,7 @@ def test_test_keys_never_see_or_make_live_ones(tenant: Tenant) -> None:
     with tenant.client(tenant.test.admin) as test, tenant.client(tenant.live.admin) as live:
         assert {key["mode"] for key in test.get("/keys").json()["data"]} == {"test"}
         problem(test.post("/keys", json={"role": "viewer", "mode": "live"}), 403, "forbidden")
-        problem(test.post(f"/keys/{tenant.live.viewer.id}/revoke"), 404, "unknown_url")
+        problem(test.post(f"/keys/{tenant.live.viewer.id}/revoke"), 404, "key_not_found")
         assert {key["mode"] for key in live.get("/keys").json()["data"]} == {"test", "live"}
         made = created(live.post("/keys", json={"role": "viewer"}))
         assert made["mode"] == "live"
@@ -143,7 +143,9 @@ def test_another_accounts_keys_are_not_there(serve: StartServer) -> None:
     ours, theirs = server.tenant(), server.tenant()
     with ours.client(ours.live.admin) as admin:
         assert len(admin.get("/keys").json()["data"]) == 6
-        problem(admin.post(f"/keys/{theirs.test.viewer.id}/revoke"), 404, "unknown_url")
-        problem(admin.post("/keys/nonsense/revoke"), 404, "unknown_url")
+        problem(admin.post(f"/keys/{theirs.test.viewer.id}/revoke"), 404, "key_not_found")
+        told = problem(admin.post("/keys/nonsense/revoke"), 404, "key_not_found")
+        assert told["title"] == "No such key"
+        assert "'nonsense'" in told["detail"]
     with theirs.client(theirs.test.viewer) as viewer:
         assert viewer.get("/customers").status_code == 200

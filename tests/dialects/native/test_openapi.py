@@ -15,7 +15,7 @@ from schemathesis.specs.openapi import checks
 
 from drawdown.core.errors import every_error
 from drawdown.dialects.native.dialect import NativeDialect
-from drawdown.dialects.native.errors import STATUSES, TITLES
+from drawdown.dialects.native.errors import STATUSES, TITLES, KeyNotFound
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.errors import WebError
 from tests.support.server import Tenant
@@ -91,8 +91,10 @@ def test_every_reference_leads_somewhere_and_every_schema_is_valid(document: Jso
 
 
 def test_every_class_of_error_has_its_row() -> None:
+    modules = {WebError.__module__, KeyNotFound.__module__}
+
     def subclasses(kind: type[WebError]) -> set[type[WebError]]:
-        direct = {each for each in kind.__subclasses__() if each.__module__ == WebError.__module__}
+        direct = {each for each in kind.__subclasses__() if each.__module__ in modules}
         return direct.union(*(subclasses(each) for each in direct))
 
     assert set(STATUSES) == set(every_error())

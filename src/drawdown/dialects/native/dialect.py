@@ -242,6 +242,7 @@ KEYS = (
         summary="Revoke an API key",
         role=Role.ADMIN,
         answer=wire.Key,
+        errors=(errors.KeyNotFound,),
     ),
 )
 

@@ -13,6 +13,17 @@ from drawdown.web.errors import WebError
 
 URN = "urn:drawdown:problem:"
 
+
+class KeyNotFound(WebError):
+    """The caller's account has no key of this id, or none that the caller may manage."""
+
+    status = 404
+    code = "key_not_found"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"There is no key {web.echoed(reference)!r} in this account.")
+
+
 #: The status and title of what the ledger refuses.
 TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.CustomerNotFound: (404, "No such customer"),
@@ -47,6 +58,7 @@ TITLES: dict[type[WebError], str] = {
     web.MissingField: "A field is missing",
     web.Unauthorized: "No valid API key",
     web.Forbidden: "The key's role is too small",
+    KeyNotFound: "No such key",
     web.UnknownUrl: "No such URL",
     web.MethodNotAllowed: "Wrong method",
     web.TooLarge: "The body is too large",

@@ -6,9 +6,10 @@ from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.types import Mode
 from drawdown.dialects.native import common, render, wire
+from drawdown.dialects.native.errors import KeyNotFound
 from drawdown.engine.accounts import NAME_RULE, AccountNameInvalid, ApiKey
 from drawdown.web.endpoints import Call
-from drawdown.web.errors import BadRequest, Forbidden, UnknownUrl
+from drawdown.web.errors import BadRequest, Forbidden
 
 
 async def list_keys(call: Call) -> Answer:
@@ -36,7 +37,7 @@ async def revoke_key(call: Call) -> Answer:
     """It opens nothing from now on. Revoking it again changes nothing."""
     wanted = identity.parse(call.path["key"])
     if not any(key.id == wanted for key in await _visible(call)):
-        raise UnknownUrl(call.context.method, call.context.path)
+        raise KeyNotFound(call.path["key"])
     assert wanted is not None
     await call.ledger.accounts.revoke_key(wanted)
     return common.ok(next(render.key(key) for key in await _visible(call) if key.id == wanted))
