@@ -2,8 +2,9 @@
 
 One is kept at seven places beyond its minor unit, at most ten (USD: nine), because one call of a
 language model costs less than a cent. Minor units: ISO 4217 list one, 2026 (see ``docs/glossary.md``).
-Funds, metals and test codes are left out. BGN, which the list dropped with 2026, is kept: credit in it
-may still be granted and used up.
+Codes to which it gives no minor unit (metals, special drawing rights, testing) are left out; funds that
+have one (CHE, CLF, USN) are in. BGN, which the list dropped with 2026, is kept: credit in it may still be
+granted and used up.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from drawdown.core import currencies
+
 
 class LedgerError(Exception):
     """A refusal. ``code`` is stable; the keyword arguments are its fields, also as attributes."""
@@ -59,6 +61,12 @@ class CustomerNotFound(NotFound):
 class EntitlementNotFound(NotFound):
     code = "entitlement_not_found"
     noun = "entitlement"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        code = reference.lower()
+        if code != reference and code in currencies.MINOR_PLACES:
+            self.args = (f"{self} Currencies are lower case: {code}.",)
 
 
 class GrantNotFound(NotFound):

@@ -411,3 +411,11 @@ def raw_exchange(url: str, sent: bytes) -> bytes:
         while part := connection.recv(65536):
             received += part
     return received
+
+
+def test_a_currency_in_capitals_is_told_how_currencies_are_written(native: httpx.Client) -> None:
+    """Codes are compared as they are, so that somebody may have an entitlement called USD."""
+    told = problem(native.get("/entitlements/USD"), 404, "entitlement_not_found")
+    assert told["detail"].endswith("Currencies are lower case: usd.")
+    told = problem(native.get("/entitlements/TOKENS"), 404, "entitlement_not_found")
+    assert "lower case" not in told["detail"]
