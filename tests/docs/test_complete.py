@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
@@ -28,7 +29,7 @@ from drawdown.core import (
 from drawdown.dialects.native import directory, wire
 from drawdown.dialects.stripe import grants as stripe_grants
 from drawdown.engine import accounts, batcher
-from drawdown.store.sqlite import transaction
+from drawdown.store.sqlite import connection, transaction
 from drawdown.web import fields, protocol
 from drawdown.web.endpoints import Dialect
 from tests.docs.pages import ROOT, blocks, name_of, pages, prose
@@ -332,3 +333,34 @@ def test_a_package_says_what_it_is_not_and_what_must_always_hold(package: str) -
     page = (ROOT / "src/drawdown" / package / "README.md").read_text("utf-8")
     assert re.search(r"\b(?:is not|not a)\b", page)
     assert "Must always hold" in page
+
+
+def test_the_notice_repeats_whose_the_data_is() -> None:
+    """Whoever passes Drawdown on passes on the attribution that the licences ask for."""
+    notice = " ".join((ROOT / "NOTICE").read_text("utf-8").split())
+    data = (ROOT / "src/drawdown/data/README.md").read_text("utf-8")
+    addresses = set(re.findall(r"<(https://[^>]+)>", data))
+    assert len(addresses) >= 4
+    assert not {address for address in addresses if address not in notice}
+    [attribution] = re.findall(r"\*\*Attribution:\*\* ([^.]+)\.", data)
+    names, _, title = " ".join(attribution.split()).partition(": ")
+    assert names in notice
+    assert title in notice
+
+
+def test_funds_are_in_and_what_has_no_minor_unit_is_not() -> None:
+    kept = set(currencies.MINOR_PLACES)
+    assert {"che", "clf", "usn", "bgn"} <= kept
+    assert not {"xau", "xag", "xdr", "xsu", "xua", "xts", "xxx"} & kept
+
+
+def test_the_architecture_page_has_the_size_of_the_log() -> None:
+    page = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
+    [mebibytes] = re.findall(r"written back at (\d+) MiB", page)
+    assert round(connection.CHECKPOINT_PAGES * 4096 / 2**20) == int(mebibytes)
+    assert "SQLITE_DBCONFIG_ENABLE_QPSG" in page
+
+
+def test_the_package_shows_the_front_page() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (ROOT / project["readme"]).is_file()
