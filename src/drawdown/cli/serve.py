@@ -155,9 +155,10 @@ def _command() -> str:
     """What starts this program again from the folder in which the server was started."""
     beside = Path(sys.prefix) / "bin" / "drawdown"
     if not beside.exists():
-        return f"{sys.executable} -m drawdown"
+        return f"{shlex.quote(sys.executable)} -m drawdown"
     here = Path.cwd()
-    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+    shown = beside.relative_to(here) if beside.is_relative_to(here) else beside
+    return shlex.quote(str(shown))
 
 
 def _chosen(database: str) -> str:
