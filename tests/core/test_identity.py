@@ -59,7 +59,7 @@ def test_an_own_id_is_any_short_plain_text(text: str) -> None:
     assert identity.reference(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "x" * 65, "a b", "a/b", "é", "a\n", "a\0"])
+@pytest.mark.parametrize("text", ["", ".", "..", "x" * 65, "a b", "a/b", "é", "a\n", "a\0"])
 def test_other_text_is_no_own_id(text: str) -> None:
     assert not identity.is_own_id(text)
 

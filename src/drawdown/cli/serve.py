@@ -32,7 +32,7 @@ from drawdown.web.protocol import BoundedProtocol
 CONNECTIONS_WAITING_MAX = 2048
 GRACE_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75
-#: A full collection walks every cached wallet and finds nothing: records refer to each other one way only.
+#: A full collection walks every cached wallet; it is made rare, since requests leave no cycles behind.
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
 
 log = structlog.get_logger("drawdown.serve")

@@ -43,7 +43,8 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
     if units > left or units == 0:
         scale = context.entitlement.scale
         raise ReversalTooLarge(
-            amount=amounts.render(units, scale), reversible=amounts.render(left, scale)
+            amount=amounts.render(units or record.amount, scale),
+            reversible=amounts.render(left, scale),
         )
     for draw, returned in returns(record, units):
         grant = context.wallet.grants[draw.grant]

@@ -18,9 +18,11 @@ from drawdown.core.types import Id, Reference
 
 SLOT_BITS = 14
 SLOTS = 1 << SLOT_BITS
-OWN_ID = re.compile(r"[A-Za-z0-9._:@-]{1,64}")
+OWN_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:@-]{1,64}")
 #: The rule of ``OWN_ID`` in words, for error messages.
-OWN_ID_RULE = "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, not in the form of a generated id"
+OWN_ID_RULE = (
+    "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, not . or .. and not in the form of a generated id"
+)
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}

@@ -59,7 +59,7 @@ def plan(request: Request, state: State) -> Outcome:
     except KeyReplay as replay:
         return Replayed(replay.answer)
     except LedgerError as error:
-        return Refused(error)
+        return Refused(error.with_traceback(None))  # its frames would keep the whole state
 
 
 def keep_answer(request: Request, outcome: Outcome, answer: Answer, state: State) -> None:

@@ -89,9 +89,18 @@ class Batcher:
             await self._task
 
     async def submit(self, submission: Submission) -> Answer:
-        """Wait for one command's answer. Raises ``LedgerError`` when it is refused."""
+        """Wait for one command's answer. Raises ``LedgerError`` when it is refused.
+
+        A refusal that is raised here keeps this frame in its traceback. The frame lets go of what was
+        asked, or the two would keep each other, and whole requests, in memory until the next collection.
+        """
+        waiter = submission.waiter
         self.enqueue((submission,))
-        return await asyncio.shield(submission.waiter)
+        del submission
+        try:
+            return await asyncio.shield(waiter)
+        finally:
+            del waiter
 
     def enqueue(self, submissions: Sequence[Submission]) -> None:
         if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:

@@ -39,7 +39,14 @@ from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
-from drawdown.engine.ports import Clock, GrantFilter, Ids, Store, WalletAudit
+from drawdown.engine.ports import (
+    Clock,
+    GrantFilter,
+    Ids,
+    Store,
+    StoreUnavailable,
+    WalletAudit,
+)
 
 Asked = tuple[Command, Render, LedgerKey | None]
 
@@ -138,40 +145,46 @@ class Ledger:
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
         """
-        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        submission = Submission(
-            book=book,
-            command=command,
-            render=render,
-            key=key,
-            claim=claim,
-            refuse=refuse if claim is not None else None,
-            waiter=waiter,
+        return await self._batcher.submit(
+            Submission(
+                book=book,
+                command=command,
+                render=render,
+                key=key,
+                claim=claim,
+                refuse=refuse if claim is not None else None,
+                waiter=asyncio.get_running_loop().create_future(),
+            )
         )
-        return await self._batcher.submit(submission)
 
     async def submit_many(self, book: Id, asked: Sequence[Asked]) -> list[Answer | BaseException]:
         """Carry out many commands in their order, each for itself. A refusal stands in its place.
 
-        They enter the queue piece by piece, so that others' commands come in between.
+        They enter the queue piece by piece, so that others' commands come in between. When the store
+        cannot take a later piece, that stands in the place of all that were not tried.
         """
         answers: list[Answer | BaseException] = []
         for start in range(0, len(asked), BATCH_MAX):
-            loop = asyncio.get_running_loop()
-            piece = [
-                Submission(
-                    book=book,
-                    command=command,
-                    render=render,
-                    key=key,
-                    waiter=loop.create_future(),
-                )
-                for command, render, key in asked[start : start + BATCH_MAX]
-            ]
-            self._batcher.enqueue(piece)
+            piece = self._submissions(book, asked[start : start + BATCH_MAX])
+            try:
+                self._batcher.enqueue(piece)
+            except StoreUnavailable as error:
+                if not answers:
+                    raise
+                return answers + [error] * (len(asked) - start)
             waiters = [asyncio.shield(submission.waiter) for submission in piece]
             answers.extend(await asyncio.gather(*waiters, return_exceptions=True))
         return answers
+
+    @staticmethod
+    def _submissions(book: Id, asked: Sequence[Asked]) -> list[Submission]:
+        loop = asyncio.get_running_loop()
+        return [
+            Submission(
+                book=book, command=command, render=render, key=key, waiter=loop.create_future()
+            )
+            for command, render, key in asked
+        ]
 
     async def apply(self, book: Id, command: Command) -> Accepted:
         """Carry out one command and return what came of it. Raises ``LedgerError`` when refused."""

@@ -17,6 +17,7 @@ from drawdown.web.errors import BadRequest, Malformed
 
 PAIRS_MAX = 1000
 DEPTH_MAX = 8
+NAME_MAX = 500
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
@@ -49,6 +50,8 @@ def nested(raw: bytes, part: str = "The body") -> Tree:
     """Pairs nested by their brackets, at most 8 deep. A scalar given twice: the last one stands."""
     tree: Tree = {}
     for name, value in pairs(raw, part):
+        if len(name) > NAME_MAX:
+            raise BadRequest(name, f"a name of at most {NAME_MAX} characters")
         match = _KEY.fullmatch(name)
         if match is None:
             raise BadRequest(name, "a name with brackets in pairs: a[b][c]")

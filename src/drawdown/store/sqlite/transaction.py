@@ -13,7 +13,7 @@ from typing import TypeVar
 import apsw
 
 from drawdown.core.requests import LedgerKey
-from drawdown.core.state import Changes, DebitRecord, State, Wallet, WalletKey, Wanted
+from drawdown.core.state import Changes, DebitRecord, Name, State, Wallet, WalletKey, Wanted
 from drawdown.core.types import BurnOrder, Entry, EntryKind, Grant, Id, Instant, Operation
 from drawdown.store.sqlite import rows
 
@@ -33,6 +33,7 @@ class SqliteTransaction:
         self._connection = connection
         self._queries = queries
         self.state = State()
+        self._missed: list[Name] = []
         self._numbers = self._last_numbers()
 
     def _last_numbers(self) -> dict[str, int]:
@@ -56,6 +57,8 @@ class SqliteTransaction:
         for name in wanted.names:
             row = self._row("find_name", name)
             state.names[name] = None if row is None else row[0]
+            if row is None:
+                self._missed.append(name)
         for customer in wanted.customers:
             row = self._row("find_customer", (customer,))
             state.customers[customer] = None if row is None else rows.customer_of(row)
@@ -246,6 +249,7 @@ class SqliteTransaction:
     def forget(self) -> None:
         """Drop everything: what was loaded may not be what is stored."""
         self.state = State()
+        self._missed = []
         self._numbers = self._last_numbers()
 
     def carry_over(self) -> None:
@@ -255,6 +259,10 @@ class SqliteTransaction:
             wallet = None if key is None else state.wallets.get(key)
             if wallet is not None:
                 _drop_closed(wallet, (grant,))
+        for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
+            if state.names[name] is None:
+                del state.names[name]
+        self._missed = []
         changes = state.changes
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
