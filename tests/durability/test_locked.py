@@ -31,4 +31,4 @@ def test_a_file_that_stays_locked_is_told_and_harms_nothing(serve: StartServer) 
     assert server.process.wait(30) == 0
     told = [line for line in server.log_lines() if line["level"] == "error"]
     assert told
-    assert all("keeps the database locked" in str(line["exception"]) for line in told)
+    assert all("keeps the database locked" in str(line["cause"]) for line in told)
