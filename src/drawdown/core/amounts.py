@@ -14,7 +14,6 @@ from drawdown.core.errors import AmountTooFine, AmountTooLarge
 from drawdown.core.types import UNITS_MAX, Units
 
 SCALE_MAX = 10
-PLACES_MAX = 12
 EXPONENT_MAX = 30
 AMOUNT = re.compile(r"(\d{1,19})(?:\.(\d{1,12}))?", re.ASCII)
 NUMBER = re.compile(r"(-?)(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)

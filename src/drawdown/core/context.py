@@ -18,7 +18,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.posting import Posting
-from drawdown.core.requests import Accepted, Answer, Replayed, Request
+from drawdown.core.requests import Accepted, Answer, Request
 from drawdown.core.state import State, Wallet, WalletKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
 
@@ -31,10 +31,6 @@ class KeyReplay(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self.answer = answer
-
-
-def replay_of(error: KeyReplay) -> Replayed:
-    return Replayed(error.answer)
 
 
 def find_customer(request: Request, reference: Reference, state: State) -> Customer:

@@ -12,7 +12,7 @@
         ├── KeyReused, KeyInUse
         ├── AlreadyExists
         ├── CustomerClosed, EntitlementClosed
-        ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld
+        ├── GrantExpired, GrantVoided, GrantUsed
         ├── ReversalTooLarge
         └── TooManyGrants
 
@@ -171,11 +171,6 @@ class GrantVoided(Refused):
 class GrantUsed(Refused):
     code = "grant_used"
     template = "The grant has been drawn on; it can be expired, not voided."
-
-
-class GrantHeld(Refused):
-    code = "grant_held"
-    template = "Part of the grant is held; release or capture the hold first."
 
 
 class ReversalTooLarge(Refused):

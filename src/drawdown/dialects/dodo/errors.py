@@ -107,7 +107,6 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.GrantExpired: Row(400, _ACTION),
     core.GrantVoided: Row(400, _ACTION),
     core.GrantUsed: Row(400, _ACTION),
-    core.GrantHeld: Row(400, _ACTION),
     core.ReversalTooLarge: Row(400, _ACTION),
     core.TooManyGrants: Row(400, _ACTION),
     web.Malformed: Row(400, _BODY),

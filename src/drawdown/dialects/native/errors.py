@@ -45,7 +45,6 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.GrantExpired: (409, "The grant has expired"),
     ledger.GrantVoided: (409, "The grant has been voided"),
     ledger.GrantUsed: (409, "The grant has been drawn on"),
-    ledger.GrantHeld: (409, "Part of the grant is held"),
     ledger.ReversalTooLarge: (409, "More than is left to reverse"),
     ledger.TooManyGrants: (409, "Too many grants"),
 }

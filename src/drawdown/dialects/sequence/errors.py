@@ -99,7 +99,6 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.GrantExpired: _STATE,
     core.GrantVoided: _STATE,
     core.GrantUsed: _STATE,
-    core.GrantHeld: _STATE,
     core.ReversalTooLarge: _INVALID,
     core.TooManyGrants: _STATE,
     UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),

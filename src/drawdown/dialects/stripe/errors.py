@@ -116,7 +116,6 @@ LEDGER: dict[type[LedgerError], Row] = {
         "You cannot void this credit grant because it has been applied to an invoice. You can expire "
         "its remaining credits instead.",
     ),
-    ledger_errors.GrantHeld: Row(400),
     ledger_errors.ReversalTooLarge: Row(400),
     ledger_errors.TooManyGrants: Row(
         400, None, "This customer has reached the maximum of {maximum} {kind} grants."
