@@ -1,6 +1,7 @@
 """The shape of the project, read from its own files: who may import whom, and what the core is.
 
 core <- engine <- {store, webhooks, web} <- {dialects, console, cli} <- app
+client, which knows a server by its address only <- cli
 
 Each rule is a function that takes the root of a tree and answers its faults in words, so that
 every rule can be shown to fail on a small wrong tree as well as to hold on this one.
@@ -29,7 +30,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "web": frozenset({"core", "config", "engine"}),
     "dialects": BELOW_THE_MOUTHS,
     "console": BELOW_THE_MOUTHS,
-    "cli": BELOW_THE_MOUTHS | {"opening"},
+    "cli": BELOW_THE_MOUTHS | {"client", "opening"},
+    # Stands alone, so that a program that talks to a server has nothing of the server in it.
+    "client": frozenset(),
     # Knows which store a database URL means, for the command line and for Python programs.
     "opening": frozenset({"core", "config", "engine", "store"}),
     # What `import drawdown` offers to Python programs, and what `python -m drawdown` runs.
@@ -281,6 +284,8 @@ WRONG_IMPORTS = [
     ("console/routes.py", "import drawdown.cli.main", "console may import"),
     ("cli/grants.py", "from drawdown.dialects.native import wire", "cli may import"),
     ("cli/grants.py", "from drawdown.app import create_app", "composition root"),
+    ("client/sync.py", "from drawdown.core import amounts", "client may import nothing of drawdown"),
+    ("web/auth.py", "from drawdown.client import sync", "web may import"),
     ("dialects/dodo/routes.py", "from drawdown import app", "composition root"),
     ("engine/ledger.py", "from drawdown import __version__", "public face is for users"),
     ("engine/ledger.py", "from drawdown.opening import open_ledger", "engine may import"),
@@ -307,6 +312,7 @@ RIGHT_IMPORTS = [
     ("store/sqlite/store.py", "from drawdown.store import memory\nimport drawdown.engine.ledger"),
     ("dialects/dodo/routes.py", "from . import wire\nfrom drawdown.web import paging"),
     ("cli/serve.py", "def serve():\n    from drawdown.app import create_app"),
+    ("cli/grants.py", "from drawdown.client import sync"),
     ("app.py", "from drawdown.dialects import stripe\nimport drawdown.cli.main"),
     ("__init__.py", "from drawdown.core.burn import order"),
 ]
@@ -415,6 +421,7 @@ def write_tree(root: Path) -> None:
         "dialects/native/wire.py",
         "console/routes.py",
         "cli/main.py",
+        "client/sync.py",
     ):
         write(root / "src" / PACKAGE / path, "")
     write(root / "pyproject.toml", '[project]\ndependencies = ["msgspec"]\n')

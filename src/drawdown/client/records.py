@@ -1,0 +1,331 @@
+"""What the server answers, as values. Amounts are exact decimals, times aware and in UTC.
+
+Words such as ``state`` or ``kind`` are texts and unknown fields are ignored, so that a server that
+is newer than this client is understood.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
+
+Metadata = dict[str, str | int | float | bool]
+Item = TypeVar("Item")
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """An answer, or a part of one."""
+
+
+class Written(Record, frozen=True, kw_only=True):
+    """The answer to a write. ``replayed``: the key had been used, and nothing was done again."""
+
+    replayed: bool = False
+
+
+class Page(Record, Generic[Item], frozen=True, kw_only=True):
+    """``next`` asks for the page after this one; None on the last."""
+
+    data: list[Item]
+    next: str | None = None
+
+
+class Customer(Written, frozen=True, kw_only=True):
+    """``id`` is your own where you gave one."""
+
+    id: str
+    name: str | None
+    email: str | None
+    metadata: Metadata
+    created_at: datetime
+
+
+class Entitlement(Written, frozen=True, kw_only=True):
+    """What credit is counted in. ``scale``: how many decimal places are kept."""
+
+    id: str
+    code: str
+    name: str
+    unit: str
+    scale: int
+    burn_order: str
+    currency: str | None
+    expires_after_days: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CostBasis(Record, frozen=True, kw_only=True):
+    """What was paid for all of a grant."""
+
+    amount: Decimal
+    currency: str | None
+
+
+class Grant(Written, frozen=True, kw_only=True):
+    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``; ``held`` is a part of
+    ``remaining``. ``state``: pending, active, depleted, expired or voided."""
+
+    id: str
+    customer: str
+    entitlement: str
+    name: str
+    state: str
+    amount: Decimal
+    remaining: Decimal
+    held: Decimal = Decimal(0)
+    used: Decimal
+    expired: Decimal
+    voided: Decimal
+    priority: int
+    category: str
+    scope: dict[str, list[str]] = {}
+    effective_at: datetime
+    expires_at: datetime | None
+    cost_basis: CostBasis | None
+    metadata: Metadata
+    created_at: datetime
+    updated_at: datetime
+    voided_at: datetime | None
+
+
+class Adjustment(Written, frozen=True, kw_only=True):
+    """A grant moved ``up`` or ``down`` by hand; ``available`` is the wallet's right after."""
+
+    id: str
+    grant: Grant
+    direction: str
+    amount: Decimal
+    available: Decimal
+
+
+class OrderKey(Record, frozen=True, kw_only=True):
+    """What placed a grant in the burn-down order."""
+
+    priority: int
+    expires_at: datetime | None
+    category: str
+    effective_at: datetime
+    recorded_at: datetime
+
+
+class Draw(Record, frozen=True, kw_only=True):
+    """How much came from which grant, and why from it."""
+
+    grant: str
+    amount: Decimal
+    order_key: OrderKey
+
+
+class Debit(Written, frozen=True, kw_only=True):
+    """``available`` is what was left right after it; ``reversed`` is known when it is read again."""
+
+    id: str
+    customer: str
+    entitlement: str
+    amount: Decimal
+    draws: list[Draw]
+    available: Decimal
+    overage: Decimal
+    at: datetime
+    attributes: dict[str, str]
+    metadata: Metadata
+    occurred_at: datetime | None = None
+    reversed: Decimal | None = None
+
+
+class SpendPart(Record, frozen=True, kw_only=True):
+    """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit."""
+
+    entitlement: str
+    quantity: Decimal
+    amount: Decimal
+    draws: list[Draw]
+    available: Decimal
+
+
+class Spend(Written, frozen=True, kw_only=True):
+    """``quantity`` = ``spent`` + ``unpaid``; the parts are in the order of the wallets."""
+
+    id: str
+    customer: str
+    quantity: Decimal
+    spent: Decimal
+    unpaid: Decimal
+    parts: list[SpendPart]
+    at: datetime
+    attributes: dict[str, str]
+    metadata: Metadata
+    occurred_at: datetime | None = None
+
+
+class Return(Record, frozen=True, kw_only=True):
+    """How much went back to which grant."""
+
+    grant: str
+    amount: Decimal
+
+
+class Reversal(Written, frozen=True, kw_only=True):
+    """``available`` is what was left right after it."""
+
+    id: str
+    debit: str
+    amount: Decimal
+    returns: list[Return]
+    available: Decimal
+
+
+class Slice(Record, frozen=True, kw_only=True):
+    """What a hold still sets aside of one grant."""
+
+    grant: str
+    amount: Decimal
+
+
+class Hold(Written, frozen=True, kw_only=True):
+    """``state``: open, captured, released or expired. ``held`` is what is still set aside.
+
+    ``available`` is the wallet's, right after a write; None when the hold was only read.
+    """
+
+    id: str
+    customer: str
+    entitlement: str
+    state: str
+    amount: Decimal
+    held: Decimal
+    captured: Decimal
+    slices: list[Slice]
+    attributes: dict[str, str]
+    metadata: Metadata
+    created_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+    available: Decimal | None = None
+
+
+class Capture(Debit, frozen=True, kw_only=True):
+    """A debit that a hold paid for, and the hold after it."""
+
+    hold: Hold
+
+
+class Balance(Record, frozen=True, kw_only=True):
+    """``posted`` = ``held`` + ``available``; ``pending`` is not in it."""
+
+    customer: str
+    entitlement: str
+    scale: int
+    posted: Decimal
+    held: Decimal
+    available: Decimal
+    pending: Decimal
+    overage: Decimal
+    granted: Decimal
+    used: Decimal
+    expired: Decimal
+    voided: Decimal
+    as_of: datetime
+    seq: int
+
+
+class Segment(Record, frozen=True, kw_only=True):
+    """A time in which a balance did not change: ``start`` <= t < ``end``."""
+
+    start: datetime = field(name="from")
+    end: datetime | None = field(name="to")
+    posted: Decimal
+    held: Decimal
+    available: Decimal
+    pending: Decimal
+    overage: Decimal
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """One movement of one grant. ``seq`` counts the wallet's entries; ``hash`` chains them."""
+
+    operation: str
+    ordinal: int
+    seq: int
+    customer: str
+    entitlement: str
+    grant: str
+    kind: str
+    amount: Decimal
+    posted_before: Decimal
+    posted_after: Decimal
+    held_before: Decimal = Decimal(0)
+    held_after: Decimal = Decimal(0)
+    overage_before: Decimal
+    overage_after: Decimal
+    grant_before: Decimal
+    grant_after: Decimal
+    at: datetime
+    recorded_at: datetime
+    hash: str
+
+
+class ExplainedDraw(Record, frozen=True, kw_only=True):
+    """A draw, and in words why this grant came when it did."""
+
+    grant: str
+    name: str
+    amount: Decimal
+    order_key: OrderKey
+    reason: str
+
+
+class LaterGrant(Record, frozen=True, kw_only=True):
+    """A grant that could have paid and was not needed; ``decided_by`` placed it later."""
+
+    grant: str
+    name: str
+    available: Decimal
+    order_key: OrderKey
+    decided_by: str
+    drawn_key: Any
+    own_key: Any
+
+
+class IneligibleGrant(Record, frozen=True, kw_only=True):
+    """A grant that could not pay."""
+
+    grant: str
+    name: str
+    reason: str
+    detail: str
+
+
+class Explanation(Record, frozen=True, kw_only=True):
+    """Why a debit drew on the grants it drew on; ``sentence`` says it for people."""
+
+    debit: str
+    sentence: str
+    draws: list[ExplainedDraw]
+    later: list[LaterGrant]
+    ineligible: list[IneligibleGrant]
+
+
+class Key(Record, frozen=True, kw_only=True):
+    """An API key, without its secret."""
+
+    id: str
+    mode: str
+    role: str
+    name: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKey(Key, frozen=True, kw_only=True):
+    """The secret is answered this once, and left out when the record is printed."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewKey(id={self.id!r}, mode={self.mode!r}, role={self.role!r}, name={self.name!r})"

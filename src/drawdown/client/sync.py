@@ -1,0 +1,197 @@
+"""The client for ordinary programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from drawdown.client import calls, exchange, requests
+from drawdown.client.binding import described
+from drawdown.client.calls import Call, Listing
+from drawdown.client.errors import DrawdownError, HoldEnded
+from drawdown.client.holding import Answer, Holding
+from drawdown.client.records import Hold
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _method(build: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(build(*args, **kwargs))
+
+    return described(method, build, "{}")
+
+
+def _pages(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self._items(build(*args, **kwargs))
+
+    return described(method, build, "Iterator[{}]")
+
+
+def _holding(build: Callable[P, Call[Hold]]) -> Callable[Concatenate[Client, P], OpenHold]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> OpenHold:
+        return OpenHold(self, self.send(build(*args, **kwargs)))
+
+    return described(method, build, "OpenHold")
+
+
+def _of_hold(
+    build: Callable[Concatenate[str, P], Call[Answer]],
+) -> Callable[Concatenate[OpenHold, P], Answer]:
+    def method(self: OpenHold, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        return self._noted(self._client.send(build(self.id, *args, **kwargs)))
+
+    return described(method, build, "{}", bound=1)
+
+
+class Client:
+    """One book on a Drawdown server. It may be shared by threads; close it, or use ``with``.
+
+    ``url`` and ``key`` are by default what ``DRAWDOWN_URL`` and ``DRAWDOWN_API_KEY`` say. ``timeout``
+    is in seconds, of one attempt; there are at most ``attempts_max``. ``http`` brings your own
+    proxies, certificates or limits, and stays yours to close.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = 30.0,
+        attempts_max: int = 5,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self._server = exchange.server(url, key, attempts_max)
+        self._timeout = timeout
+        self._http = httpx.Client() if http is None else http
+        self._closes = http is None
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def close(self) -> None:
+        """Close its connections."""
+        if self._closes:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, call: Call[T]) -> T:
+        """The answer to one request, sent again while that can help."""
+        attempts = exchange.Attempts(self._server, call)
+        while True:
+            try:
+                response = self._http.request(
+                    call.method,
+                    self.url + call.path,
+                    params=call.query or None,
+                    content=call.body,
+                    headers=self._server.headers(call),
+                    timeout=self._timeout,
+                    follow_redirects=False,
+                )
+            except httpx.RequestError as error:
+                time.sleep(attempts.after_no_answer(error))
+                continue
+            pause = attempts.after_answer(response.status_code, response.headers)
+            if pause is None:
+                return exchange.read(
+                    self._server, call, response.status_code, response.headers, response.content
+                )
+            time.sleep(pause)
+
+    def _items(self, listing: Listing[T]) -> Iterator[T]:
+        """Page after page, each asked for when the one before has been gone through."""
+        cursor: str | None = None
+        while True:
+            page = self.send(listing.after(cursor))
+            yield from page.data
+            cursor = page.next
+            if cursor is None:
+                return
+
+    create_customer = _method(requests.directory.create_customer)
+    get_customer = _method(requests.directory.get_customer)
+    customers = _pages(requests.directory.customers)
+    create_entitlement = _method(requests.directory.create_entitlement)
+    get_entitlement = _method(requests.directory.get_entitlement)
+    entitlements = _pages(requests.directory.entitlements)
+    create_key = _method(requests.directory.create_key)
+    revoke_key = _method(requests.directory.revoke_key)
+    keys = _pages(requests.directory.keys)
+
+    grant = _method(requests.grants.grant)
+    get_grant = _method(requests.grants.get_grant)
+    grants = _pages(requests.grants.grants)
+    amend_grant = _method(requests.grants.amend_grant)
+    adjust_grant = _method(requests.grants.adjust_grant)
+    expire_grant = _method(requests.grants.expire_grant)
+    void_grant = _method(requests.grants.void_grant)
+
+    debit = _method(requests.debits.debit)
+    debit_many = _method(requests.debits.debit_many)
+    get_debit = _method(requests.debits.get_debit)
+    reverse = _method(requests.debits.reverse)
+    explain = _method(requests.debits.explain)
+    spend = _method(requests.debits.spend)
+    get_spend = _method(requests.debits.get_spend)
+
+    hold = _holding(requests.holds.hold)
+    get_hold = _method(requests.holds.get_hold)
+    holds = _pages(requests.holds.holds)
+    capture = _method(requests.holds.capture)
+    release = _method(requests.holds.release)
+    extend = _method(requests.holds.extend)
+
+    balance = _method(requests.balances.balance)
+    balance_history = _pages(requests.balances.balance_history)
+    entries = _pages(requests.balances.entries)
+
+    request = _method(calls.request)
+
+
+class OpenHold(Holding):
+    """A hold to capture from. Leaving ``with`` releases what is still held, whatever happened."""
+
+    def __init__(self, client: Client, record: Hold) -> None:
+        super().__init__(record)
+        self._client = client
+
+    capture = _of_hold(requests.holds.capture)
+    release = _of_hold(requests.holds.release)
+    extend = _of_hold(requests.holds.extend)
+    refresh = _of_hold(requests.holds.get_hold)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        body: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.state != "open":
+            return
+        try:
+            self.release()
+        except HoldEnded:
+            return
+        except DrawdownError as error:
+            if body is None:
+                raise
+            self._note_unreleased(error, body)
