@@ -26,7 +26,7 @@ def _method(
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.send(build(*args, **kwargs))
 
-    return described(method, build, "{}")
+    return described("AsyncClient", method, build, "{}")
 
 
 def _pages(
@@ -35,7 +35,7 @@ def _pages(
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         return self._items(build(*args, **kwargs))
 
-    return described(method, build, "AsyncIterator[{}]")
+    return described("AsyncClient", method, build, "AsyncIterator[{}]")
 
 
 def _holding(
@@ -44,7 +44,7 @@ def _holding(
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Authorizing:
         return Authorizing(self, build(*args, **kwargs))
 
-    return described(method, build, "Authorizing")
+    return described("AsyncClient", method, build, "Authorizing")
 
 
 def _of_hold(
@@ -53,7 +53,7 @@ def _of_hold(
     async def method(self: AsyncOpenHold, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
         return self._noted(await self._client.send(build(self.id, *args, **kwargs)))
 
-    return described(method, build, "{}", bound=1)
+    return described("AsyncOpenHold", method, build, "{}", bound=1)
 
 
 class AsyncClient:
@@ -135,9 +135,9 @@ class AsyncClient:
     create_entitlement = _method(requests.directory.create_entitlement)
     get_entitlement = _method(requests.directory.get_entitlement)
     entitlements = _pages(requests.directory.entitlements)
-    create_key = _method(requests.directory.create_key)
-    revoke_key = _method(requests.directory.revoke_key)
-    keys = _pages(requests.directory.keys)
+    create_api_key = _method(requests.directory.create_api_key)
+    revoke_api_key = _method(requests.directory.revoke_api_key)
+    api_keys = _pages(requests.directory.api_keys)
 
     grant = _method(requests.grants.grant)
     get_grant = _method(requests.grants.get_grant)

@@ -117,10 +117,10 @@ class Attempts:
 def retry_after(text: str) -> float:
     """Seconds that a ``Retry-After`` asks for, within bounds; 0 where it says nothing clear."""
     try:
-        seconds = float(int(text)) if text.strip().isdecimal() else _until(text)
-    except (TypeError, ValueError):
+        seconds = int(text) if text.strip().isdecimal() else _until(text)
+    except ValueError:
         return 0.0
-    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
+    return float(min(max(seconds, 0), RETRY_AFTER_SECONDS_MAX))
 
 
 def _until(date: str) -> float:

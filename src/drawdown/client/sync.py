@@ -24,21 +24,21 @@ def _method(build: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.send(build(*args, **kwargs))
 
-    return described(method, build, "{}")
+    return described("Client", method, build, "{}")
 
 
 def _pages(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         return self._items(build(*args, **kwargs))
 
-    return described(method, build, "Iterator[{}]")
+    return described("Client", method, build, "Iterator[{}]")
 
 
 def _holding(build: Callable[P, Call[Hold]]) -> Callable[Concatenate[Client, P], OpenHold]:
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> OpenHold:
         return OpenHold(self, self.send(build(*args, **kwargs)))
 
-    return described(method, build, "OpenHold")
+    return described("Client", method, build, "OpenHold")
 
 
 def _of_hold(
@@ -47,7 +47,7 @@ def _of_hold(
     def method(self: OpenHold, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
         return self._noted(self._client.send(build(self.id, *args, **kwargs)))
 
-    return described(method, build, "{}", bound=1)
+    return described("OpenHold", method, build, "{}", bound=1)
 
 
 class Client:
@@ -130,9 +130,9 @@ class Client:
     create_entitlement = _method(requests.directory.create_entitlement)
     get_entitlement = _method(requests.directory.get_entitlement)
     entitlements = _pages(requests.directory.entitlements)
-    create_key = _method(requests.directory.create_key)
-    revoke_key = _method(requests.directory.revoke_key)
-    keys = _pages(requests.directory.keys)
+    create_api_key = _method(requests.directory.create_api_key)
+    revoke_api_key = _method(requests.directory.revoke_api_key)
+    api_keys = _pages(requests.directory.api_keys)
 
     grant = _method(requests.grants.grant)
     get_grant = _method(requests.grants.get_grant)

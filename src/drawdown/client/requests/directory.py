@@ -62,7 +62,7 @@ def entitlements(*, page_size: int = PAGE) -> Listing[Entitlement]:
     return Listing(path="/entitlements", query={}, page=Page[Entitlement], page_size=page_size)
 
 
-def create_key(
+def create_api_key(
     role: Literal["viewer", "editor", "admin"],
     *,
     mode: Literal["test", "live"] | None = None,
@@ -70,7 +70,7 @@ def create_key(
 ) -> Call[NewKey]:
     """Make an API key; its secret is answered this once.
 
-    It takes no idempotency key, so it is sent once: if the answer is lost, look at ``keys`` and
+    It takes no idempotency key, so it is sent once: if the answer is lost, look at ``api_keys`` and
     revoke the one that you cannot use.
     """
     body = {"role": role, **given({"mode": mode, "name": name})}
@@ -83,12 +83,12 @@ def create_key(
     )
 
 
-def keys() -> Listing[Key]:
+def api_keys() -> Listing[Key]:
     """The account's API keys, newest first; of a test key, test keys only."""
     return Listing(path="/keys", query={}, page=Page[Key], page_size=None)
 
 
-def revoke_key(key: str) -> Call[Key]:
+def revoke_api_key(key: str) -> Call[Key]:
     """The key opens nothing any more. Again changes nothing."""
     path = f"{API}/keys/{in_path(key, 'key')}/revoke"
     return Call(method="POST", path=path, read=reader(Key), body=b"{}")
