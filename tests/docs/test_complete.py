@@ -325,7 +325,7 @@ def is_there(folder: Path, path: str) -> bool:
     return any((base / path).exists() for base in bases)
 
 
-PACKAGES = ["core", "engine", "store", "store/sqlite", "web", "dialects", "cli"]
+PACKAGES = ["core", "engine", "store", "store/sqlite", "web", "dialects", "cli", "client"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
