@@ -75,7 +75,7 @@ def test_a_history_that_ends_early_is_found_in_the_wallet() -> None:
     core, entries = a_history()
     grants = core.state.changes.new_grants.values()
     with pytest.raises(Fault, match="posted is kept as"):
-        check_wallet(fold(entries[:-1]), core.wallets[0], grants)
+        check_wallet(fold(entries[:-1]), core.wallets[0], grants, ())
 
 
 @pytest.mark.parametrize("field", ["posted", "pending", "used", "granted", "seq", "chain"])
@@ -84,7 +84,7 @@ def test_a_wallet_that_was_changed_is_found(field: str) -> None:
     wallet = core.wallets[0]
     setattr(wallet, field, other(getattr(wallet, field)))
     with pytest.raises(Fault, match=field):
-        check_wallet(fold(entries), wallet, core.state.changes.new_grants.values())
+        check_wallet(fold(entries), wallet, core.state.changes.new_grants.values(), ())
 
 
 @pytest.mark.parametrize("field", ["amount", "remaining", "used", "expired", "voided"])
@@ -93,7 +93,7 @@ def test_a_grant_that_was_changed_is_found(field: str) -> None:
     grants = list(core.state.changes.new_grants.values())
     setattr(grants[1], field, getattr(grants[1], field) + 1)
     with pytest.raises(Fault, match=grants[1].id.hex()):
-        check_wallet(fold(entries), core.wallets[0], grants)
+        check_wallet(fold(entries), core.wallets[0], grants, ())
 
 
 def test_a_grant_without_entries_is_found() -> None:
@@ -101,4 +101,4 @@ def test_a_grant_without_entries_is_found() -> None:
     grants = list(core.state.changes.new_grants.values())
     stranger = msgspec.structs.replace(grants[0], id=Id(bytes(16)))
     with pytest.raises(Fault, match="no entries"):
-        check_wallet(fold(entries), core.wallets[0], [*grants, stranger])
+        check_wallet(fold(entries), core.wallets[0], [*grants, stranger], ())

@@ -197,13 +197,11 @@ async def check_kept(database: Database, accepted: Accepted) -> None:
     assert accepted.balance is not None
     async with opened(database) as store:
         assert await store.find_grant(accepted.grant.id) == accepted.grant
-        found = await store.find_balance(
-            accepted.grant.customer, accepted.grant.entitlement, accepted.balance.as_of
-        )
+        as_of = accepted.balance.as_of
+        found = await store.find_wallet(accepted.grant.customer, accepted.grant.entitlement, as_of)
         assert found is not None
-        assert found[1] == []
-        scaled = msgspec.structs.replace(found[0], as_of=accepted.balance.as_of)
-        assert scaled == accepted.balance
+        assert (found.grants, found.holds) == ({}, {}), "nothing is due any more"
+        assert found.balance(accepted.balance.scale, as_of) == accepted.balance
 
 
 async def test_a_debit_is_kept_whole(database: Database, ledger: Ledger) -> None:
@@ -232,7 +230,7 @@ async def test_a_debit_is_kept_whole(database: Database, ledger: Ledger) -> None
         assert found.entries == kept[0].entries
         assert [entry.amount for entry in found.entries] == [3, 4, 1]
         assert all(entry.order_key and len(entry.hash) == 32 for entry in found.entries)
-        assert found.reversed == 0
+        assert found.reversed == {}
     assert operation.answer == answer.body
     facts = msgspec.json.decode(operation.facts)
     assert (facts["attributes"], facts["metadata"]) == ({"model": "m"}, METADATA)
@@ -240,7 +238,7 @@ async def test_a_debit_is_kept_whole(database: Database, ledger: Ledger) -> None
     async with opened(database) as store:
         again = await store.find_debit(operation.id)
         assert again is not None
-        assert again.reversed == 2
+        assert list(again.reversed.values()) == [2]
 
 
 async def test_a_used_key_answers_the_stored_bytes_in_another_process(

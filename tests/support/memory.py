@@ -14,7 +14,7 @@ from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
-from drawdown.core.types import Entry, EntryKind, Grant, Id, Instant
+from drawdown.core.types import DEBITS, DRAWS, Entry, Grant, HoldState, Id, Instant
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -65,6 +65,7 @@ class CoreLedger:
         _miss(state.names, wanted.names)
         _miss(state.wallets, wanted.wallets)
         _miss(state.grant_wallets, wanted.grants)
+        _miss(state.hold_wallets, wanted.holds)
         _miss(state.keys, wanted.keys)
         _miss(state.claims, wanted.claims)
         state.due_until |= wanted.wallets_due
@@ -76,8 +77,8 @@ class CoreLedger:
 
     def _debit(self, debit: Id) -> DebitRecord | None:
         for operation, entries in self.state.changes.operations:
-            if operation.id == debit and operation.kind == "debit":
-                draws = tuple(entry for entry in entries if entry.kind is EntryKind.DEBITED)
+            if operation.id == debit and operation.kind in DEBITS:
+                draws = tuple(entry for entry in entries if entry.kind in DRAWS)
                 return DebitRecord(operation=operation, draws=draws)
         return None
 
@@ -101,7 +102,8 @@ class CoreLedger:
 
     def _checked(self, wallet: Wallet) -> WalletFold:
         folded = fold(self.entries_of(wallet))
-        check_wallet(folded, wallet, self._grants_of(wallet))
+        holds = [hold for hold in wallet.holds.values() if hold.state is HoldState.OPEN]
+        check_wallet(folded, wallet, self._grants_of(wallet), holds)
         return folded
 
     def _grants_of(self, wallet: Wallet) -> Iterable[Grant]:

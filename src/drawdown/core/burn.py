@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from drawdown.core.times import text_of
-from drawdown.core.types import BurnOrder, Category, Grant, Instant
+from drawdown.core.types import Attributes, BurnOrder, Category, Grant, Instant
 
 NEVER = 2**63 - 1
 
@@ -31,28 +31,41 @@ def order_of(grant: Grant, burn_order: BurnOrder) -> OrderKey:
 
 
 def split(
-    grants: Iterable[Grant], amount: int, valid_at: Instant
+    grants: Iterable[Grant], amount: int, valid_at: Instant, attributes: Attributes
 ) -> tuple[list[tuple[Grant, int]], int]:
     """Split ``amount`` over ``grants``, which come in burn-down order, as (grant, units) draws.
 
-    Only grants effective at ``valid_at`` and not expired by then pay. The draws and the shortfall,
-    returned beside them, sum to ``amount``; what a shortfall means is decided in ``plan``.
+    Only grants effective at ``valid_at``, not expired by then and in scope pay, with what is not held.
+    The draws and the shortfall, returned beside them, sum to ``amount``; what a shortfall means is
+    decided in ``plan``.
     """
     draws: list[tuple[Grant, int]] = []
     for grant in grants:
         if amount == 0:
             break
-        if is_eligible(grant, valid_at) and grant.remaining > 0:
-            taken = min(grant.remaining, amount)
+        free = grant.remaining - grant.held
+        if free > 0 and is_eligible(grant, valid_at, attributes):
+            taken = min(free, amount)
             draws.append((grant, taken))
             amount -= taken
     return draws, amount
 
 
-def is_eligible(grant: Grant, valid_at: Instant) -> bool:
+def is_eligible(grant: Grant, valid_at: Instant, attributes: Attributes) -> bool:
+    return is_valid(grant, valid_at) and in_scope(grant, attributes)
+
+
+def is_valid(grant: Grant, valid_at: Instant) -> bool:
     return grant.effective_at <= valid_at and (
         grant.expires_at is None or valid_at < grant.expires_at
     )
+
+
+def in_scope(grant: Grant, attributes: Attributes) -> bool:
+    """Every attribute of the scope is given with one of its values; one not given does not match."""
+    if not grant.scope:
+        return True
+    return all(attributes.get(name) in values for name, values in grant.scope.items())
 
 
 class _OrderKeyText(msgspec.Struct):

@@ -21,9 +21,12 @@ KIND_CODES = {
     EntryKind.REVERSED: 4,
     EntryKind.EXPIRED: 5,
     EntryKind.VOIDED: 6,
+    EntryKind.HELD: 7,
+    EntryKind.RELEASED: 8,
+    EntryKind.CAPTURED: 9,
 }
-# Big-endian: version, customer, entitlement, operation, ordinal, seq, grant, kind, then nine integers.
-_pack = struct.Struct(">B16s16s16sIQ16sB9q").pack
+# Big-endian: version, customer, entitlement, operation, ordinal, seq, grant, kind, then eleven integers.
+_pack = struct.Struct(">B16s16s16sIQ16sB11q").pack
 
 
 def link(previous: bytes, entry: Entry) -> bytes:
@@ -40,6 +43,8 @@ def link(previous: bytes, entry: Entry) -> bytes:
         entry.amount,
         entry.posted_before,
         entry.posted_after,
+        entry.held_before,
+        entry.held_after,
         entry.overage_before,
         entry.overage_after,
         entry.grant_before,

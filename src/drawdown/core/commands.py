@@ -7,10 +7,14 @@ come beside them (``plan.Request``). References are generated ids or own ids and
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from drawdown.core.amounts import Amount
 from drawdown.core.types import (
+    HOLD_MAX,
+    Attributes,
     BurnOrder,
     Category,
     Id,
@@ -18,7 +22,22 @@ from drawdown.core.types import (
     Metadata,
     Profiles,
     Reference,
+    Scope,
 )
+
+
+class OverCapture(StrEnum):
+    """What becomes of a capture of more than is held."""
+
+    DRAW = "draw"
+    REFUSE = "refuse"
+
+
+class Direction(StrEnum):
+    """Which way a grant is adjusted: up returns credit to it, down takes some."""
+
+    UP = "up"
+    DOWN = "down"
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -66,6 +85,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     cost_basis: Money | None = None
     name: str | None = None
+    scope: Scope = {}
     metadata: Metadata = {}
     profiles: Profiles = {}
     reason: str | None = None
@@ -82,7 +102,31 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True):
     customer: Reference
     entitlement: Reference
     amount: Amount
-    attributes: dict[str, str] = {}
+    attributes: Attributes = {}
+    occurred_at: Instant | None = None
+    valid_at: Instant | None = None
+    metadata: Metadata = {}
+    reason: str | None = None
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What one of a quantity costs in credit of one entitlement."""
+
+    entitlement: Reference
+    price: Amount
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """Pay a quantity from several wallets, each at its price, in the order given.
+
+    All of it, or with ``partial`` as far as the wallets go. ``valid_at`` and ``occurred_at`` as of ``Debit``.
+    """
+
+    customer: Reference
+    quantity: Amount
+    wallets: tuple[Price, ...]
+    partial: bool = False
+    attributes: Attributes = {}
     occurred_at: Instant | None = None
     valid_at: Instant | None = None
     metadata: Metadata = {}
@@ -90,10 +134,64 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReverseDebit(msgspec.Struct, frozen=True, kw_only=True):
-    """Return ``amount`` (None: all that is left) to the grants it came from, last drawn first."""
+    """Return ``amount`` (None: all that is left) to the grants it came from, last drawn first.
+
+    ``entitlement`` chooses one wallet of a debit over several; without it all of them are reversed whole.
+    """
 
     debit: Id
+    entitlement: Reference | None = None
     amount: Amount | None = None
+
+
+class Authorize(msgspec.Struct, frozen=True, kw_only=True):
+    """Set ``amount`` aside in burn-down order, all or nothing, until it is captured, released or expires.
+
+    The end is ``expires_at`` (None: never, where ``hold_max`` allows it), or ``expires_in`` microseconds
+    from now; by default 15 minutes. ``hold_max`` is the longest life in microseconds; None: no limit.
+    """
+
+    customer: Reference
+    entitlement: Reference
+    amount: Amount
+    expires_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
+    expires_in: int | None = None
+    attributes: Attributes = {}
+    metadata: Metadata = {}
+    hold_max: int | None = HOLD_MAX
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """Turn held credit into a debit. ``final`` releases what is left. ``over_capture`` decides on more."""
+
+    hold: Id
+    amount: Amount
+    final: bool = False
+    over_capture: OverCapture = OverCapture.DRAW
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """End a hold: what it still holds is available again."""
+
+    hold: Id
+
+
+class Extend(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a hold live longer: until ``expires_at``, or ``expires_in`` microseconds from now."""
+
+    hold: Id
+    expires_at: Instant | None = None
+    expires_in: int | None = None
+    hold_max: int | None = HOLD_MAX
+
+
+class AdjustGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Correct one grant: down takes free credit from it, up returns some of what was used of it."""
+
+    grant: Id
+    direction: Direction
+    amount: Amount
+    reason: str | None = None
 
 
 class ExpireGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +201,7 @@ class ExpireGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoidGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """Undo a grant; takes what remains. ``only_unused`` refuses one that was ever drawn."""
+    """Undo a grant with nothing held; takes what remains. ``only_unused``: not one that was ever drawn."""
 
     grant: Id
     only_unused: bool = False
@@ -119,7 +217,7 @@ class AmendGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
-    """Record what time has done to a wallet: activations and expiries that are due."""
+    """Record what time has done to a wallet: ends of holds, expiries and activations that are due."""
 
     customer: Reference
     entitlement: Reference
@@ -130,7 +228,13 @@ Command = (
     | CreateEntitlement
     | IssueGrant
     | Debit
+    | Spend
+    | Authorize
+    | Capture
+    | Release
+    | Extend
     | ReverseDebit
+    | AdjustGrant
     | ExpireGrant
     | VoidGrant
     | AmendGrant

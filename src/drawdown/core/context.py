@@ -18,11 +18,12 @@ from drawdown.core.errors import (
 )
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.posting import Posting
-from drawdown.core.requests import Accepted, Answer, Request
+from drawdown.core.requests import Accepted, Answer, LedgerKey, Request
 from drawdown.core.state import State, Wallet, WalletKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+#: Facts as they are kept and compared: equal requests have equal bytes.
+encode_facts = msgspec.json.Encoder(order="sorted").encode
 
 
 class KeyReplay(Exception):
@@ -90,47 +91,25 @@ class Context(msgspec.Struct):
         Raises ``KeyReplay``, ``KeyReused`` or ``KeyInUse``. Call it before the state is judged: a repeated
         request gets its first answer, whatever has happened since.
         """
-        encoded = _encode(facts)
-        self._check_key(kind, encoded, subject)
-        key = self.request.key
-        operation = Operation(
-            id=self.operation_id,
-            customer=self.customer.id,
-            entitlement=self.entitlement.id,
-            kind=kind,
-            at=self.at,
-            recorded_at=self.request.recorded_at,
-            facts=encoded,
-            subject=subject,
-            namespace=None if key is None else key.namespace,
-            key=None if key is None else key.key,
+        return begin(
+            self.request,
+            self.state,
+            Operation(
+                id=self.operation_id,
+                customer=self.customer.id,
+                entitlement=self.entitlement.id,
+                kind=kind,
+                at=self.at,
+                recorded_at=self.request.recorded_at,
+                facts=encode_facts(facts),
+                subject=subject,
+            ),
         )
-        return Posting(operation=operation, changes=self.state.changes)
-
-    def _check_key(self, kind: str, facts: bytes, subject: Id | None) -> None:
-        key = self.request.key
-        if key is None:
-            return
-        used = self.state.keys.get((self.customer.id, key.namespace, key.key))
-        if used is None:
-            return
-        if not key.replays:
-            raise KeyInUse(key=key.key)
-        same = (used.kind, used.entitlement, used.subject, used.facts)
-        if same != (kind, self.entitlement.id, subject, facts):
-            raise KeyReused(key=key.key)
-        raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
 
     def finish(self, posting: Posting, amount: int = 0, grant: Grant | None = None) -> Accepted:
         """Hand the operation over to be stored; from here on it has happened."""
-        self.wallet.last_at = max(self.wallet.last_at, self.at)
-        changes = self.state.changes
-        if self.key not in changes.drawn_wallets:
-            changes.wallets[self.key] = self.wallet
-        posting.commit()
-        key = self.request.key
-        if key is not None:
-            self.state.keys[(self.customer.id, key.namespace, key.key)] = posting.operation
+        self.reach()
+        commit(self.request, self.state, posting)
         return Accepted(
             operation=posting.operation,
             entries=tuple(posting.entries),
@@ -141,11 +120,53 @@ class Context(msgspec.Struct):
             amount=amount,
         )
 
+    def reach(self) -> None:
+        """The wallet's time has come to the operation's: it never runs back behind it."""
+        self.wallet.last_at = max(self.wallet.last_at, self.at)
+        changes = self.state.changes
+        if self.key not in changes.drawn_wallets:
+            changes.wallets[self.key] = self.wallet
+
+
+def begin(request: Request, state: State, operation: Operation) -> Posting:
+    """Start an operation under the request's ledger key, unless that was used before (``Context.begin``)."""
+    key = request.key
+    if key is not None:
+        used = state.keys.get((operation.customer, key.namespace, key.key))
+        if used is not None:
+            _refuse_or_replay(key, used, operation)
+        operation.namespace, operation.key = key.namespace, key.key
+    return Posting(operation=operation, changes=state.changes)
+
+
+def _refuse_or_replay(key: LedgerKey, used: Operation, asked: Operation) -> None:
+    if not key.replays:
+        raise KeyInUse(key=key.key)
+    same = (asked.kind, asked.entitlement, asked.subject, asked.facts)
+    if (used.kind, used.entitlement, used.subject, used.facts) != same:
+        raise KeyReused(key=key.key)
+    raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
+
+
+def commit(request: Request, state: State, posting: Posting) -> None:
+    """Hand an operation over to be stored, and remember its key for what follows in the batch."""
+    posting.commit()
+    if request.key is not None:
+        operation, key = posting.operation, request.key
+        state.keys[(operation.customer, key.namespace, key.key)] = operation
+
 
 def settled_context(
-    request: Request, customer: Customer, entitlement: Entitlement, state: State
+    request: Request,
+    customer: Customer,
+    entitlement: Entitlement,
+    state: State,
+    at: Instant | None = None,
 ) -> Context:
-    """The wallet of the two, settled up to the request's time. One never used is new and empty."""
+    """The wallet of the two, settled up to the request's time, or to ``at`` if that is later.
+
+    One never used is new and empty.
+    """
     key = (customer.id, entitlement.id)
     wallet = state.wallets[key]
     if wallet is None:
@@ -155,7 +176,7 @@ def settled_context(
             burn_order=entitlement.burn_order,
             created_at=request.at,
         )
-    at = Instant(max(request.at, wallet.last_at))
+    at = Instant(max(request.at, wallet.last_at, at or 0))
     origin = relocate(request.id, slot_of(customer.id))
     posting.settle(wallet, state.changes, origin, at, request.recorded_at)
     return Context(request, state, customer, entitlement, wallet, at)

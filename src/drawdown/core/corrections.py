@@ -1,72 +1,144 @@
-"""Undoing and changing: reverse a debit, expire, void and amend a grant."""
+"""Undoing and changing: reverse a debit; adjust, expire, void and amend a grant."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
 from drawdown.core import amounts, lifecycle, posting
-from drawdown.core.commands import AmendGrant, ExpireGrant, ReverseDebit, VoidGrant
+from drawdown.core.commands import (
+    AdjustGrant,
+    AmendGrant,
+    Direction,
+    ExpireGrant,
+    ReverseDebit,
+    VoidGrant,
+)
 from drawdown.core.context import (
     Context,
+    begin,
+    commit,
+    encode_facts,
     find_entitlement,
     grant_context,
     settled_context,
     written,
 )
 from drawdown.core.errors import (
+    AdjustmentTooLarge,
     DebitNotFound,
     FieldInvalid,
     GrantExpired,
+    GrantHeld,
+    GrantPending,
     GrantUsed,
     GrantVoided,
     ReversalTooLarge,
 )
 from drawdown.core.posting import Posting
-from drawdown.core.requests import Accepted, Request
+from drawdown.core.requests import Accepted, Part, Request
 from drawdown.core.spending import check_expiry, positive_units
 from drawdown.core.state import DebitRecord, State
-from drawdown.core.types import Entry, EntryKind, Grant, Instant
+from drawdown.core.types import Customer, Entry, EntryKind, Grant, Instant, Operation
 
 METADATA_KEYS_MAX = 50
 
 
 def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Accepted:
-    """Return part or all of a debit to the grants it came from, last drawn first."""
+    """Return part or all of a debit to the grants it came from, last drawn first.
+
+    Never more than the debit, nor more than what is still used of a grant: an adjustment may have
+    returned some already.
+    """
     record = state.debits[command.debit]
-    context = None if record is None else _debit_context(request, record, state)
-    if record is None or context is None:
+    customer = None if record is None else state.customers[record.operation.customer]
+    if record is None or customer is None or customer.book != request.book:
         raise DebitNotFound(written(command.debit))
-    left = record.amount - record.reversed
-    units = left if command.amount is None else positive_units(command.amount, context.entitlement)
-    facts = {"amount": None if command.amount is None else units}
-    started = context.begin("reverse", facts, command.debit)
-    if units > left or units == 0:
-        scale = context.entitlement.scale
-        raise ReversalTooLarge(
-            amount=amounts.render(units or record.amount, scale),
-            reversible=amounts.render(left, scale),
-        )
-    for draw, returned in returns(record, units):
-        grant = context.wallet.grants[draw.grant]
-        posting.give_back(started, context.wallet, grant, returned, context.at)
-    record.reversed += units
+    contexts = _debit_contexts(request, command, customer, record, state)
+    one = contexts[0] if len(contexts) == 1 else None
+    units = _units_to_reverse(command, one)
+    facts = {"amount": units, "entitlement": None if one is None else one.entitlement.id.hex()}
+    started = begin(
+        request,
+        state,
+        Operation(
+            id=contexts[0].operation_id,
+            customer=customer.id,
+            entitlement=None if one is None else one.entitlement.id,
+            kind="reverse",
+            at=contexts[0].at,
+            recorded_at=request.recorded_at,
+            facts=encode_facts(facts),
+            subject=command.debit,
+        ),
+    )
+    plans = [(context, _to_return(record, context, units)) for context in contexts]
+    if not any(returned for _, returned in plans):
+        drawn = sum(d.amount for d in record.draws if d.entitlement == contexts[0].entitlement.id)
+        whole = amounts.render(drawn, contexts[0].entitlement.scale)
+        raise ReversalTooLarge(amount=whole, reversible="0")
+    for context, returned in reversed(plans):
+        _give_back(started, record, context, returned)
     state.changes.debits[command.debit] = record
-    return context.finish(started, units)
+    commit(request, state, started)
+    return _reversed(started, customer, plans)
 
 
-def _debit_context(request: Request, record: DebitRecord, state: State) -> Context | None:
-    """The settled wallet of a debit; None when it is of another book."""
-    customer = state.customers[record.operation.customer]
-    if customer is None or customer.book != request.book:
+def _debit_contexts(
+    request: Request, command: ReverseDebit, customer: Customer, record: DebitRecord, state: State
+) -> list[Context]:
+    """The settled wallets to be reversed, in the order they were drawn: all of the debit's, or the one."""
+    drawn = list(dict.fromkeys(draw.entitlement for draw in record.draws))
+    if command.entitlement is not None:
+        chosen = find_entitlement(request, command.entitlement, state)
+        if chosen.id not in drawn:
+            raise FieldInvalid("entitlement", "one that the debit drew on")
+        drawn = [chosen.id]
+    wallets = [state.wallets[(customer.id, entitlement)] for entitlement in drawn]
+    at = max(request.at, *(wallet.last_at for wallet in wallets if wallet is not None), Instant(0))
+    return [
+        settled_context(request, customer, find_entitlement(request, entitlement, state), state, at)
+        for entitlement in drawn
+    ]
+
+
+def _units_to_reverse(command: ReverseDebit, one: Context | None) -> int | None:
+    """The units asked for; None: all that is left. An amount needs one wallet to be an amount of."""
+    if command.amount is None:
         return None
-    entitlement = find_entitlement(request, record.operation.entitlement, state)
-    return settled_context(request, customer, entitlement, state)
+    if one is None:
+        rule = "left out, or come with the entitlement of one of the debit's wallets"
+        raise FieldInvalid("amount", rule)
+    return positive_units(command.amount, one.entitlement)
 
 
-def returns(record: DebitRecord, units: int) -> list[tuple[Entry, int]]:
-    """Which draws get back how much when ``units`` more are reversed: the last drawn first."""
-    skipped, found = record.reversed, []
-    for draw in reversed(record.draws):
+def _to_return(record: DebitRecord, context: Context, units: int | None) -> list[tuple[Grant, int]]:
+    """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
+    entitlement = context.entitlement
+    draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
+    left = sum(draw.amount for draw in draws) - record.reversed.get(entitlement.id, 0)
+    found, used = [], {draw.grant: context.wallet.grants[draw.grant].used for draw in draws}
+    for draw, open_units in returns(draws, record.reversed.get(entitlement.id, 0), left):
+        returned = min(open_units, used[draw.grant])
+        used[draw.grant] -= returned
+        found.append((context.wallet.grants[draw.grant], returned))
+        if returned < open_units:
+            break
+    reversible = sum(returned for _, returned in found)
+    wanted = reversible if units is None else units
+    if wanted > reversible:
+        raise ReversalTooLarge(
+            amount=amounts.render(wanted, entitlement.scale),
+            reversible=amounts.render(reversible, entitlement.scale),
+        )
+    return _first_units(found, wanted)
+
+
+def returns(draws: Sequence[Entry], skipped: int, units: int) -> list[tuple[Entry, int]]:
+    """Which draws get back how much when ``units`` more than ``skipped`` are returned: the last first."""
+    found = []
+    for draw in reversed(draws):
         open_units = max(draw.amount - skipped, 0)
         skipped = max(skipped - draw.amount, 0)
         returned = min(open_units, units)
@@ -76,16 +148,86 @@ def returns(record: DebitRecord, units: int) -> list[tuple[Entry, int]]:
     return found
 
 
+def _first_units(found: list[tuple[Grant, int]], units: int) -> list[tuple[Grant, int]]:
+    cut = []
+    for grant, returned in found:
+        taken = min(returned, units)
+        if taken:
+            cut.append((grant, taken))
+        units -= taken
+    return cut
+
+
+def _give_back(
+    started: Posting, record: DebitRecord, context: Context, returned: list[tuple[Grant, int]]
+) -> None:
+    for grant, units in returned:
+        posting.give_back(started, context.wallet, grant, units, context.at)
+        so_far = record.reversed.get(context.entitlement.id, 0)
+        record.reversed[context.entitlement.id] = so_far + units
+    context.reach()
+
+
+def _reversed(
+    started: Posting, customer: Customer, plans: list[tuple[Context, list[tuple[Grant, int]]]]
+) -> Accepted:
+    """What came of a reversal: of one wallet with its balance, of several as parts."""
+    parts = tuple(
+        Part(
+            entitlement=context.entitlement,
+            amount=sum(units for _, units in returned),
+            balance=context.wallet.balance(context.entitlement.scale, context.at),
+        )
+        for context, returned in plans
+    )
+    accepted = Accepted(
+        operation=started.operation, entries=tuple(started.entries), customer=customer
+    )
+    if len(parts) > 1:
+        accepted.parts = parts
+    else:
+        [part] = parts
+        accepted.entitlement, accepted.balance = part.entitlement, part.balance
+        accepted.amount = part.amount
+    return accepted
+
+
+def adjust_grant(request: Request, command: AdjustGrant, state: State) -> Accepted:
+    """Take free credit from a grant, or return to it some of what was used of it."""
+    context, grant = grant_context(request, command.grant, state)
+    units = positive_units(command.amount, context.entitlement)
+    facts = {"direction": command.direction, "amount": units, "reason": command.reason}
+    started = context.begin("adjust", facts, command.grant)
+    down = command.direction is Direction.DOWN
+    if down:
+        check_living(context, grant)
+        if grant.pending:
+            raise GrantPending()
+    maximum = grant.free if down else grant.used
+    if units > maximum:
+        scale = context.entitlement.scale
+        raise AdjustmentTooLarge(
+            amount=amounts.render(units, scale), maximum=amounts.render(maximum, scale)
+        )
+    if down:
+        posting.draw(started, context.wallet, [(grant, units)], context.at)
+    else:
+        posting.give_back(started, context.wallet, grant, units, context.at)
+    grant.updated_at = context.at
+    state.changes.grants[grant.id] = grant
+    return context.finish(started, units, grant)
+
+
 def expire_grant(request: Request, command: ExpireGrant, state: State) -> Accepted:
-    """End a grant now and write off what remains. Nothing moves when nothing does."""
+    """End a grant now and write off what remains and is not held. Nothing moves when nothing does."""
     context, grant = grant_context(request, command.grant, state)
     started = context.begin("expire", {}, command.grant)
     check_living(context, grant)
-    remaining = grant.remaining
-    note_changes(started, {"expires_at": [grant.expires_at, context.at]})
+    free = grant.free
+    started.note_changes({"expires_at": [grant.expires_at, context.at]})
     posting.write_off(started, context.wallet, grant, EntryKind.EXPIRED, context.at)
     grant.expires_at = grant.updated_at = context.at
-    return context.finish(started, remaining, grant)
+    return context.finish(started, free, grant)
 
 
 def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
@@ -93,6 +235,8 @@ def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
     context, grant = grant_context(request, command.grant, state)
     started = context.begin("void", {"only_unused": command.only_unused}, command.grant)
     check_living(context, grant)
+    if grant.held > 0:
+        raise GrantHeld(held=amounts.render(grant.held, context.entitlement.scale))
     if grant.remaining == 0 or (command.only_unused and grant.drawn):
         raise GrantUsed()
     remaining = grant.remaining
@@ -116,7 +260,7 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     if not isinstance(expiry, msgspec.UnsetType):
         changed["expires_at"] = [grant.expires_at, expiry]
         move_expiry(context, grant, expiry)
-    note_changes(started, changed)
+    started.note_changes(changed)
     grant.metadata = metadata
     grant.updated_at = context.at
     state.changes.grants[grant.id] = grant
@@ -133,10 +277,6 @@ def move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> N
     if grant.remaining > 0 and not grant.pending:
         wallet.enqueue(grant)
     posting.note_due(wallet, grant)
-
-
-def note_changes(started: Posting, changed: dict[str, list[object]]) -> None:
-    started.operation.changed = msgspec.json.encode(changed)
 
 
 def merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | float | bool]:

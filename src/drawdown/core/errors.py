@@ -2,7 +2,7 @@
 
     LedgerError
     ├── NotFound
-    │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound
+    │   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
     │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
@@ -12,9 +12,10 @@
         ├── KeyReused, KeyInUse
         ├── AlreadyExists
         ├── CustomerClosed, EntitlementClosed
-        ├── GrantExpired, GrantVoided, GrantUsed
-        ├── ReversalTooLarge
-        └── TooManyGrants
+        ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending
+        ├── HoldEnded, CaptureTooLarge
+        ├── ReversalTooLarge, AdjustmentTooLarge
+        └── TooManyGrants, TooManyHolds
 
 Each class has a stable ``code``; each dialect has one table from class to its own status and words.
 """
@@ -79,6 +80,11 @@ class DebitNotFound(NotFound):
     noun = "debit"
 
 
+class HoldNotFound(NotFound):
+    code = "hold_not_found"
+    noun = "hold"
+
+
 class Invalid(LedgerError):
     """Wrong whatever the state of the ledger. Every subclass has a ``field``."""
 
@@ -127,6 +133,8 @@ class Refused(LedgerError):
 
 
 class InsufficientCredit(Refused):
+    """``available`` is what this debit could draw; ``available_total`` what the wallet has for any."""
+
     code = "insufficient_credit"
     template = "{needed} is needed, {available} is available."
 
@@ -173,14 +181,44 @@ class GrantUsed(Refused):
     template = "The grant has been drawn on; it can be expired, not voided."
 
 
+class GrantHeld(Refused):
+    code = "grant_held"
+    template = "{held} of the grant is held; capture or release the holds first."
+
+
+class GrantPending(Refused):
+    code = "grant_pending"
+    template = "The grant is not effective yet."
+
+
+class HoldEnded(Refused):
+    code = "hold_ended"
+    template = "The hold has ended: it is {state}."
+
+
+class CaptureTooLarge(Refused):
+    code = "capture_too_large"
+    template = "{amount} is more than what is held, {held}."
+
+
 class ReversalTooLarge(Refused):
     code = "reversal_too_large"
     template = "{amount} is more than what is left to reverse of this debit, {reversible}."
 
 
+class AdjustmentTooLarge(Refused):
+    code = "adjustment_too_large"
+    template = "{amount} is more than this grant can be adjusted by, {maximum}."
+
+
 class TooManyGrants(Refused):
     code = "too_many_grants"
     template = "The customer has reached the maximum of {maximum} {kind} grants."
+
+
+class TooManyHolds(Refused):
+    code = "too_many_holds"
+    template = "The customer has reached the maximum of {maximum} open holds of this entitlement."
 
 
 def every_error(root: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:

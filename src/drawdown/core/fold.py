@@ -1,7 +1,8 @@
 """Balances as a fold over entries: computed again from nothing but what was recorded.
 
 Every kind of entry moves credit between two accounts of its wallet, so that the accounts always sum to
-zero: ``granted`` is the source, every other account a place where granted credit can be.
+zero: ``granted`` is the source, every other account a place where granted credit can be. Only holding and
+releasing leave it where it is, in ``posted``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Iterable
 import msgspec
 
 from drawdown.core.chain import GENESIS, link
-from drawdown.core.types import Entry, EntryKind, Id
+from drawdown.core.types import DRAWS, Entry, EntryKind, Id
+
+#: Held credit is a part of what is posted: setting it aside moves it between no accounts.
+_HELD = {EntryKind.HELD: 1, EntryKind.RELEASED: -1, EntryKind.CAPTURED: -1}
 
 
 class Fault(Exception):
@@ -26,6 +30,7 @@ class GrantFold(msgspec.Struct):
     used: int = 0
     expired: int = 0
     voided: int = 0
+    held: int = 0
     pending: bool = False
 
 
@@ -35,6 +40,7 @@ class WalletFold(msgspec.Struct):
     granted: int = 0
     pending: int = 0
     posted: int = 0
+    held: int = 0
     used: int = 0
     expired: int = 0
     voided: int = 0
@@ -65,8 +71,8 @@ class WalletFold(msgspec.Struct):
         elif entry.grant not in self.grants:
             raise Fault(f"entry {entry.seq} moves a grant that was never granted")
         grant = self.grants[entry.grant]
-        before = (entry.posted_before, entry.overage_before, entry.grant_before)
-        if before != (self.posted, self.overage, grant.remaining):
+        before = (entry.posted_before, entry.held_before, entry.overage_before, entry.grant_before)
+        if before != (self.posted, self.held, self.overage, grant.remaining):
             raise Fault(f"entry {entry.seq} does not start from where entry {self.seq} ended")
 
     def _move(self, entry: Entry) -> None:
@@ -74,7 +80,7 @@ class WalletFold(msgspec.Struct):
         if entry.kind is EntryKind.GRANTED:
             grant.amount = grant.remaining = amount
             grant.pending = entry.posted_after == entry.posted_before
-        elif entry.kind is EntryKind.DEBITED:
+        elif entry.kind in DRAWS:
             grant.remaining, grant.used = grant.remaining - amount, grant.used + amount
         elif entry.kind is EntryKind.REVERSED:
             grant.remaining, grant.used = grant.remaining + amount, grant.used - amount
@@ -82,18 +88,24 @@ class WalletFold(msgspec.Struct):
             grant.remaining, grant.expired = grant.remaining - amount, grant.expired + amount
         elif entry.kind is EntryKind.VOIDED:
             grant.remaining, grant.voided = grant.remaining - amount, grant.voided + amount
-        source, target = accounts_of(entry.kind, grant.pending)
-        setattr(self, source, getattr(self, source) + (amount if source == "granted" else -amount))
-        setattr(self, target, getattr(self, target) + amount)
+        held = _HELD.get(entry.kind, 0) * amount
+        grant.held, self.held = grant.held + held, self.held + held
+        if entry.kind not in (EntryKind.HELD, EntryKind.RELEASED):
+            self._transfer(*accounts_of(entry.kind, grant.pending), amount)
         if entry.kind is EntryKind.ACTIVATED:
             grant.pending = False
 
+    def _transfer(self, source: str, target: str, amount: int) -> None:
+        setattr(self, source, getattr(self, source) + (amount if source == "granted" else -amount))
+        setattr(self, target, getattr(self, target) + amount)
+
     def _check_after(self, entry: Entry) -> None:
         grant = self.grants[entry.grant]
-        after = (entry.posted_after, entry.overage_after, entry.grant_after)
-        if after != (self.posted, self.overage, grant.remaining):
+        after = (entry.posted_after, entry.held_after, entry.overage_after, entry.grant_after)
+        if after != (self.posted, self.held, self.overage, grant.remaining):
             raise Fault(f"entry {entry.seq} does not end where its amount leads")
-        if min(grant.remaining, grant.used, self.posted, self.pending) < 0:
+        free = (grant.remaining - grant.held, self.posted - self.held)
+        if min(*free, grant.held, grant.used, self.held, self.pending) < 0:
             raise Fault(f"entry {entry.seq} takes a balance below zero")
 
 
@@ -104,6 +116,7 @@ def accounts_of(kind: EntryKind, pending: bool) -> tuple[str, str]:
         EntryKind.GRANTED: ("granted", here),
         EntryKind.ACTIVATED: ("pending", "posted"),
         EntryKind.DEBITED: ("posted", "used"),
+        EntryKind.CAPTURED: ("posted", "used"),
         EntryKind.REVERSED: ("used", "posted"),
         EntryKind.EXPIRED: (here, "expired"),
         EntryKind.VOIDED: (here, "voided"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from drawdown.core.fold import Fault, WalletFold
-from drawdown.core.types import UNITS_MAX, Grant
+from drawdown.core.types import UNITS_MAX, Grant, Hold, HoldState, Id
 
 ACCOUNTS = ("posted", "pending", "used", "expired", "voided")
 
@@ -30,12 +30,16 @@ class KeptWallet(Protocol):
 
     @property
     def open_grants(self) -> int: ...
+    @property
+    def open_holds(self) -> int: ...
 
 
-def check_wallet(folded: WalletFold, kept: KeptWallet, grants: Iterable[Grant]) -> None:
-    """The kept wallet and grants are what their entries say. ``kept`` has a wallet's fields."""
+def check_wallet(
+    folded: WalletFold, kept: KeptWallet, grants: Iterable[Grant], holds: Iterable[Hold]
+) -> None:
+    """The kept wallet, grants and open holds are what their entries say. ``kept`` has a wallet's fields."""
     check_double_entry(folded)
-    for name in (*ACCOUNTS, "granted", "overage", "seq", "chain"):
+    for name in (*ACCOUNTS, "granted", "held", "overage", "seq", "chain"):
         if getattr(kept, name) != getattr(folded, name):
             raise Fault(
                 f"{name} is kept as {getattr(kept, name)!r}, its entries say {getattr(folded, name)!r}"
@@ -48,6 +52,30 @@ def check_wallet(folded: WalletFold, kept: KeptWallet, grants: Iterable[Grant]) 
         raise Fault(f"{still_open} grants are open, the wallet counts {kept.open_grants}")
     if seen != len(folded.grants):
         raise Fault(f"{len(folded.grants)} grants have entries, {seen} are kept")
+    _check_holds(folded, kept, holds)
+
+
+def _check_holds(folded: WalletFold, kept: KeptWallet, holds: Iterable[Hold]) -> None:
+    """What the open holds' slices name is what is held of each grant."""
+    held: dict[Id, int] = {}
+    count = 0
+    for hold in holds:
+        if hold.state is not HoldState.OPEN:
+            raise Fault(f"hold {hold.id.hex()} is {hold.state}, but stands among the open ones")
+        if hold.held != sum(part.amount for part in hold.slices):
+            raise Fault(f"hold {hold.id.hex()}: its slices do not sum to {hold.held}")
+        count += 1
+        for part in hold.slices:
+            held[part.grant] = held.get(part.grant, 0) + part.amount
+    for grant, found in folded.grants.items():
+        if found.held != held.get(grant, 0):
+            raise Fault(
+                f"grant {grant.hex()}: {found.held} is held, its holds name {held.get(grant, 0)}"
+            )
+    if not held.keys() <= folded.grants.keys():
+        raise Fault("a hold names a grant of another wallet")
+    if count != kept.open_holds:
+        raise Fault(f"{count} holds are open, the wallet counts {kept.open_holds}")
 
 
 def _check_against(grant: Grant, folded: WalletFold) -> None:
@@ -55,7 +83,7 @@ def _check_against(grant: Grant, folded: WalletFold) -> None:
     found = folded.grants.get(grant.id)
     if found is None:
         raise Fault(f"grant {grant.id.hex()} has no entries")
-    for name in ("amount", "remaining", "used", "expired", "voided"):
+    for name in ("amount", "remaining", "used", "expired", "voided", "held"):
         if getattr(found, name) != getattr(grant, name):
             raise Fault(f"grant {grant.id.hex()}: {name} differs from what its entries say")
     if grant.remaining > 0 and grant.pending != found.pending:

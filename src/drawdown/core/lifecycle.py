@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from drawdown.core.types import Balance, EntryKind, Grant, GrantState, Instant
+from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
 
 
 class Due(NamedTuple):
-    """What time does to a grant, and when. Expiry comes before activation at the same instant."""
+    """What time does, and when: a hold ends, a grant expires or becomes active.
+
+    At one instant they come in this order, so that what was held until its grant's end expires with it.
+    """
 
     at: Instant
     rank: int
-    grant: Grant
+    what: Grant | Hold
     kind: EntryKind
 
 
@@ -26,7 +29,8 @@ def state_of(grant: Grant, now: Instant) -> GrantState:
     """
     if grant.voided_at is not None:
         return GrantState.VOIDED
-    if grant.expired > 0 or (grant.remaining > 0 and _is_over(grant, now)):
+    ended = grant.expired_at is not None or _is_over(grant, now)
+    if grant.expired > 0 or (grant.remaining > 0 and ended):
         return GrantState.EXPIRED
     if grant.remaining == 0:
         return GrantState.DEPLETED
@@ -42,34 +46,38 @@ def _is_over(grant: Grant, now: Instant) -> bool:
     return grant.expires_at is not None and grant.expires_at <= now
 
 
-def due(grants: Iterable[Grant], at: Instant) -> list[Due]:
-    """Activations and expiries that have come by ``at``, in the order of their instants."""
-    found = []
+def due(grants: Iterable[Grant], holds: Iterable[Hold], at: Instant) -> list[Due]:
+    """Ends of holds, expiries and activations that have come by ``at``, in order of their instants."""
+    found = [
+        Due(hold.due_at, 0, hold, EntryKind.RELEASED)
+        for hold in holds
+        if hold.due_at is not None and hold.due_at <= at
+    ]
     for grant in grants:
-        if grant.remaining == 0:
+        if grant.due_at is None:
             continue
-        if grant.pending and grant.effective_at <= at:
-            found.append(Due(grant.effective_at, 1, grant, EntryKind.ACTIVATED))
         if grant.expires_at is not None and grant.expires_at <= at:
-            found.append(Due(grant.expires_at, 0, grant, EntryKind.EXPIRED))
-    found.sort(key=lambda item: (item.at, item.rank, item.grant.id))
+            found.append(Due(grant.expires_at, 1, grant, EntryKind.EXPIRED))
+        if grant.pending and grant.effective_at <= at:
+            found.append(Due(grant.effective_at, 2, grant, EntryKind.ACTIVATED))
+    found.sort(key=lambda item: (item.at, item.rank, item.what.id))
     return found
 
 
-def next_due_at(grants: Iterable[Grant]) -> Instant | None:
-    """The next instant at which time alone changes one of ``grants``."""
-    return min((grant.due_at for grant in grants if grant.due_at is not None), default=None)
+def next_due_at(things: Iterable[Grant | Hold]) -> Instant | None:
+    """The next instant at which time alone changes one of ``things``."""
+    return min((thing.due_at for thing in things if thing.due_at is not None), default=None)
 
 
 def settled(grant: Grant, now: Instant) -> Grant:
-    """The grant as it is at ``now``: what is due is shown as done. For reads; nothing is recorded."""
-    if grant.remaining == 0:
+    """The grant as it is at ``now``, its holds aside: what is due is shown as done; nothing is recorded."""
+    if grant.due_at is None:
         return grant
     if _is_over(grant, now):
         return msgspec.structs.replace(
             grant,
-            remaining=0,
-            expired=grant.expired + grant.remaining,
+            remaining=grant.held,
+            expired=grant.expired + grant.free,
             expired_at=grant.expires_at,
             pending=False,
         )
@@ -78,14 +86,10 @@ def settled(grant: Grant, now: Instant) -> Grant:
     return grant
 
 
-def settled_balance(balance: Balance, due_grants: Iterable[Grant], now: Instant) -> Balance:
-    """The balance as it is at ``now``, given every grant of its wallet that is due by then."""
-    posted, pending, expired = balance.posted, balance.pending, balance.expired
-    for item in due(due_grants, now):
-        if item.kind is EntryKind.ACTIVATED:
-            pending, posted = pending - item.grant.remaining, posted + item.grant.remaining
-        else:
-            posted, expired = posted - item.grant.remaining, expired + item.grant.remaining
+def settled_hold(hold: Hold, now: Instant) -> Hold:
+    """The hold as it is at ``now``: one whose end has come is shown as expired; nothing is recorded."""
+    if hold.due_at is None or hold.due_at > now:
+        return hold
     return msgspec.structs.replace(
-        balance, posted=posted, pending=pending, expired=expired, as_of=now
+        hold, slices=(), held=0, state=HoldState.EXPIRED, ended_at=hold.due_at
     )

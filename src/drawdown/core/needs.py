@@ -9,14 +9,20 @@ import msgspec
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
+    AdjustGrant,
     AmendGrant,
+    Authorize,
+    Capture,
     CreateCustomer,
     CreateEntitlement,
     Debit,
     ExpireGrant,
+    Extend,
     IssueGrant,
+    Release,
     ReverseDebit,
     Settle,
+    Spend,
     VoidGrant,
 )
 from drawdown.core.requests import Request
@@ -24,21 +30,33 @@ from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     ENTITLEMENT_NAME,
+    DebitRecord,
     Name,
     State,
     Wallet,
     WalletKey,
     Wanted,
 )
-from drawdown.core.types import Entitlement, Id, Instant, Reference
+from drawdown.core.types import Attributes, Id, Instant, Reference
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
+
+    units: int
+    valid_at: Instant
+    attributes: Attributes
 
 
 class Demand(msgspec.Struct):
-    """What a batch draws from each wallet, and which wallets it also grants to or corrects."""
+    """What a batch draws from each wallet; which wallets it adds to, and in which it changes grants.
 
-    draws: dict[WalletKey, list[tuple[Request, Amount]]] = {}
-    granted: set[WalletKey] = set()
-    corrected: set[WalletKey] = set()
+    Credit is added by grants and by holds that end; a changed grant may leave the order, or move in it.
+    """
+
+    draws: dict[WalletKey, list[Draw]] = {}
+    grown: set[WalletKey] = set()
+    changed: set[WalletKey] = set()
 
 
 def needs(batch: Sequence[Request], state: State) -> Wanted:
@@ -48,12 +66,16 @@ def needs(batch: Sequence[Request], state: State) -> Wanted:
         if request.claim is not None:
             _claim((request.book, request.claim.space, request.claim.key), state, wanted)
         command = request.command
-        if isinstance(command, Debit | IssueGrant | Settle):
+        if isinstance(command, Debit | Authorize | IssueGrant | Settle):
             _wallet_command(request, command, state, wanted, demand)
-        elif isinstance(command, ExpireGrant | VoidGrant | AmendGrant):
+        elif isinstance(command, Capture | Release | Extend):
+            _hold(request, command, state, wanted, demand)
+        elif isinstance(command, ExpireGrant | VoidGrant | AmendGrant | AdjustGrant):
             _grant(request, command.grant, state, wanted, demand)
         elif isinstance(command, ReverseDebit):
-            _debit(request, command.debit, state, wanted, demand)
+            _debit(request, command, state, wanted, demand)
+        elif isinstance(command, Spend):
+            _spend(request, command, state, wanted, demand)
         elif isinstance(command, CreateCustomer):
             _names(((request.book, CUSTOMER_OWN_ID, command.own_id),), state, wanted)
         else:
@@ -83,7 +105,7 @@ def _names(names: Iterable[tuple[Id, str, str | None]], state: State, wanted: Wa
 
 def _wallet_command(
     request: Request,
-    command: Debit | IssueGrant | Settle,
+    command: Debit | Authorize | IssueGrant | Settle,
     state: State,
     wanted: Wanted,
     demand: Demand,
@@ -97,11 +119,44 @@ def _wallet_command(
     if isinstance(command, IssueGrant) and command.unused_max is not None:
         _every_wallet(request, customer, state, wanted)
     key = (customer, entitlement)
-    wallet = _wallet(request, key, state, wanted)
+    wallet = _wallet(request.at, key, state, wanted)
     if isinstance(command, IssueGrant):
-        demand.granted.add(key)
-    elif wallet is not None and isinstance(command, Debit):
-        demand.draws.setdefault(key, []).append((request, command.amount))
+        demand.grown.add(key)
+    elif wallet is not None and isinstance(command, Debit | Authorize):
+        valid_at = command.valid_at if isinstance(command, Debit) else None
+        units = _units(command.amount, _scale(key[1], state, request.book))
+        _draw(demand, key, units, valid_at or max(request.at, wallet.last_at), command.attributes)
+
+
+def _draw(
+    demand: Demand, key: WalletKey, units: int, valid_at: int, attributes: Attributes
+) -> None:
+    demand.draws.setdefault(key, []).append(Draw(units, Instant(valid_at), attributes))
+
+
+def _spend(request: Request, command: Spend, state: State, wanted: Wanted, demand: Demand) -> None:
+    """Every wallet named, settled up to the latest instant that any of them has seen."""
+    customer = _customer(request, command.customer, state, wanted)
+    kinds = [
+        _entitlement(request.book, price.entitlement, state, wanted) for price in command.wallets
+    ]
+    if customer is None:
+        return
+    _key(request, customer, state, wanted)
+    keys = [(customer, kind) for kind in kinds if kind is not None]
+    at = request.at
+    for key in keys:
+        known = state.wallets.get(key)
+        at = at if known is None else max(at, known.last_at)
+    for key, price in zip(keys, command.wallets, strict=False):
+        wallet = _wallet(at, key, state, wanted)
+        if wallet is not None:
+            cost = Amount(
+                command.quantity.digits * price.price.digits,
+                command.quantity.places + price.price.places,
+            )
+            units = _units_up(cost, _scale(key[1], state, request.book))
+            _draw(demand, key, units, command.valid_at or at, command.attributes)
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
@@ -137,14 +192,15 @@ def _key(request: Request, customer: Id, state: State, wanted: Wanted) -> None:
             wanted.keys.add(key)
 
 
-def _wallet(request: Request, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
+def _wallet(now: Instant, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
+    """The wallet once it is loaded with all that is due by ``now``; None before that, or when new."""
     if key not in state.wallets:
         wanted.wallets.add(key)
         return None
     wallet = state.wallets[key]
     if wallet is None:
         return None
-    at = max(request.at, wallet.last_at)
+    at = max(now, wallet.last_at)
     is_due = wallet.next_due_at is not None and wallet.next_due_at <= at
     if is_due and state.due_until.get(key, -1) < at:
         wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
@@ -157,7 +213,42 @@ def _every_wallet(request: Request, customer: Id, state: State, wanted: Wanted) 
         wanted.customer_wallets.add(customer)
         return
     for key in state.customer_wallets[customer]:
-        _wallet(request, key, state, wanted)
+        _wallet(request.at, key, state, wanted)
+
+
+def _hold(
+    request: Request,
+    command: Capture | Release | Extend,
+    state: State,
+    wanted: Wanted,
+    demand: Demand,
+) -> None:
+    """A hold named by its id brings its wallet and its grants. A capture may draw all of it anew."""
+    if command.hold not in state.hold_wallets:
+        wanted.holds.add(command.hold)
+        return
+    key = state.hold_wallets[command.hold]
+    wallet = None if key is None else _owned(request, key, state, wanted)
+    if key is None or wallet is None:
+        return
+    held = wallet.holds.get(command.hold)
+    if held is None:
+        wanted.holds.add(command.hold)
+        return
+    demand.grown.add(key)
+    if isinstance(command, Capture):
+        units = _units(command.amount, _scale(key[1], state, request.book))
+        _draw(demand, key, units, max(request.at, wallet.last_at), held.attributes)
+
+
+def _owned(request: Request, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
+    """The wallet of a thing named by its id, with its customer, its entitlement and the request's key."""
+    customer = _customer(request, key[0], state, wanted)
+    _entitlement(request.book, key[1], state, wanted)
+    if customer is None:
+        return None
+    _key(request, customer, state, wanted)
+    return _wallet(request.at, key, state, wanted)
 
 
 def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: Demand) -> None:
@@ -168,55 +259,62 @@ def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: De
     key = state.grant_wallets[grant]
     if key is None:
         return
-    customer = _customer(request, key[0], state, wanted)
-    _entitlement(request.book, key[1], state, wanted)
-    if customer is None:
-        return
-    _key(request, customer, state, wanted)
-    demand.corrected.add(key)
-    wallet = _wallet(request, key, state, wanted)
+    demand.changed.add(key)
+    wallet = _owned(request, key, state, wanted)
     if wallet is not None and grant not in wallet.grants:
         wanted.grants.add(grant)
 
 
-def _debit(request: Request, debit: Id, state: State, wanted: Wanted, demand: Demand) -> None:
-    """A debit named by its id brings the grants it drew on."""
-    if debit not in state.debits:
-        wanted.debits.add(debit)
+def _debit(
+    request: Request, command: ReverseDebit, state: State, wanted: Wanted, demand: Demand
+) -> None:
+    """A debit named by its id brings the grants it drew on, wherever they are."""
+    if command.debit not in state.debits:
+        wanted.debits.add(command.debit)
         return
-    record = state.debits[debit]
-    if record is not None:
-        for draw in record.draws:
-            _grant(request, draw.grant, state, wanted, demand)
+    record = state.debits[command.debit]
+    if command.entitlement is not None:
+        _entitlement(request.book, command.entitlement, state, wanted)
+    if record is None:
+        return
+    for draw in record.draws:
+        _grant(request, draw.grant, state, wanted, demand)
+    at = _latest(request, record, state)
+    for draw in record.draws:
+        if draw.grant in state.grant_wallets:
+            _wallet(at, (draw.customer, draw.entitlement), state, wanted)
+
+
+def _latest(request: Request, record: DebitRecord, state: State) -> Instant:
+    """The latest instant that any of a debit's wallets has seen; the request's own if that is later."""
+    at = request.at
+    for draw in record.draws:
+        wallet = state.wallets.get((draw.customer, draw.entitlement))
+        at = at if wallet is None else max(at, wallet.last_at)
+    return at
 
 
 def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
     """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws.
 
-    A wallet can pay no more than is posted, unless the batch adds to it: by a grant, or by one that has
-    become effective. Where the batch also ends or changes grants, the loaded ones may not be those drawn:
-    then all of them are asked for.
+    A wallet can pay no more than is available, unless the batch adds to it: by a grant, by the end of a
+    hold, or by what has become due. Where the batch also ends or changes grants, the loaded ones may not
+    be those drawn: then all of them are asked for.
     """
     for key, draws in demand.draws.items():
-        wallet, entitlement = state.wallets[key], state.entitlements.get(key[1])
+        wallet = state.wallets[key]
         if wallet is None or wallet.whole or key in wanted.wallets_due:
             continue
-        scale = _scale(key[1], entitlement, draws[0][0].book)
-        total = sum(_units(amount, scale) for _, amount in draws)
-        grows = key in demand.granted or key in state.due_until
-        payable = total if grows else min(total, wallet.posted)
-        instants = {_valid_at(request, wallet) for request, _ in draws}
-        covered = all(wallet.covers(payable, valid_at) for valid_at in instants)
-        if key in demand.corrected or not covered:
+        total = sum(draw.units for draw in draws)
+        grows = key in demand.grown or key in state.due_until
+        payable = total if grows else min(total, wallet.available)
+        covered = all(wallet.covers(payable, draw.valid_at, draw.attributes) for draw in draws)
+        if key in demand.changed or not covered:
             wanted.wallets_longer.add(key)
 
 
-def _valid_at(request: Request, wallet: Wallet) -> Instant:
-    assert isinstance(request.command, Debit)
-    return request.command.valid_at or max(request.at, wallet.last_at)
-
-
-def _scale(entitlement_id: Id, entitlement: Entitlement | None, book: Id) -> int:
+def _scale(entitlement_id: Id, state: State, book: Id) -> int:
+    entitlement = state.entitlements.get(entitlement_id)
     if entitlement is not None:
         return entitlement.scale
     code = currencies.codes_by_id(book).get(entitlement_id)
@@ -225,4 +323,11 @@ def _scale(entitlement_id: Id, entitlement: Entitlement | None, book: Id) -> int
 
 def _units(amount: Amount, scale: int) -> int:
     """Units for an estimate: an amount that will be refused for its scale counts as nothing."""
-    return amount.digits * 10 ** (scale - amount.places) if amount.places <= scale else 0
+    return int(amount.digits * 10 ** (scale - amount.places)) if amount.places <= scale else 0
+
+
+def _units_up(amount: Amount, scale: int) -> int:
+    """Units that are enough for an amount of any fineness."""
+    if amount.places <= scale:
+        return _units(amount, scale)
+    return int(-(-amount.digits // 10 ** (amount.places - scale)))

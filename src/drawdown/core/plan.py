@@ -10,20 +10,33 @@ from collections.abc import Callable
 from typing import Any
 
 from drawdown.core.commands import (
+    AdjustGrant,
     AmendGrant,
+    Authorize,
+    Capture,
     CreateCustomer,
     CreateEntitlement,
     Debit,
     ExpireGrant,
+    Extend,
     IssueGrant,
+    Release,
     ReverseDebit,
     Settle,
+    Spend,
     VoidGrant,
 )
 from drawdown.core.context import KeyReplay
-from drawdown.core.corrections import amend_grant, expire_grant, reverse_debit, void_grant
+from drawdown.core.corrections import (
+    adjust_grant,
+    amend_grant,
+    expire_grant,
+    reverse_debit,
+    void_grant,
+)
 from drawdown.core.creation import create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
+from drawdown.core.holds import authorize, capture, extend, release
 from drawdown.core.requests import (
     Accepted,
     Answer,
@@ -33,18 +46,25 @@ from drawdown.core.requests import (
     Replayed,
     Request,
 )
+from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, settle_wallet
 from drawdown.core.state import State
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
+    AdjustGrant: adjust_grant,
     AmendGrant: amend_grant,
+    Authorize: authorize,
+    Capture: capture,
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
     Debit: debit,
     ExpireGrant: expire_grant,
+    Extend: extend,
     IssueGrant: issue_grant,
+    Release: release,
     ReverseDebit: reverse_debit,
     Settle: settle_wallet,
+    Spend: spend,
     VoidGrant: void_grant,
 }
 

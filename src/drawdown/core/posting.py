@@ -7,7 +7,22 @@ import msgspec
 from drawdown.core import burn, chain, lifecycle
 from drawdown.core.identity import derive
 from drawdown.core.state import Changes, Wallet
-from drawdown.core.types import Entry, EntryKind, Grant, Id, Instant, Operation
+from drawdown.core.types import (
+    DRAWS,
+    Entry,
+    EntryKind,
+    Grant,
+    Hold,
+    HoldState,
+    Id,
+    Instant,
+    Operation,
+    Slice,
+)
+
+#: Which grants pay how many units, in burn-down order.
+Draws = list[tuple[Grant, int]]
+_SET_ASIDE = frozenset({EntryKind.HELD, EntryKind.RELEASED})
 
 
 class Posting(msgspec.Struct, kw_only=True):
@@ -16,6 +31,10 @@ class Posting(msgspec.Struct, kw_only=True):
     operation: Operation
     changes: Changes
     entries: list[Entry] = []
+
+    def note_changes(self, changed: dict[str, list[object]]) -> None:
+        """Keep what the operation changes beside credit: ``{field: [old, new]}``."""
+        self.operation.changed = msgspec.json.encode(changed)
 
     def commit(self) -> None:
         """Hand the operation over to be stored; from here on it has happened."""
@@ -33,7 +52,7 @@ def post(
 ) -> None:
     """Move ``amount`` of ``grant`` as ``kind`` says; wallet, grant and chain follow."""
     operation = posting.operation
-    posted_before, grant_before = wallet.posted, grant.remaining
+    posted_before, held_before, grant_before = wallet.posted, wallet.held, grant.remaining
     _move(wallet, grant, kind, amount)
     wallet.seq += 1
     entry = Entry(
@@ -47,6 +66,8 @@ def post(
         amount=amount,
         posted_before=posted_before,
         posted_after=wallet.posted,
+        held_before=held_before,
+        held_after=wallet.held,
         overage_before=wallet.overage,
         overage_after=wallet.overage,
         grant_before=0 if kind is EntryKind.GRANTED else grant_before,
@@ -63,9 +84,9 @@ def post(
 
 def _touch(changes: Changes, wallet: Wallet, grant: Grant, kind: EntryKind) -> None:
     """Note what must be written: of a drawn wallet or grant only what a draw changes."""
-    drawn = kind is EntryKind.DEBITED
-    wallets = changes.drawn_wallets if drawn else changes.wallets
+    wallets = changes.drawn_wallets if kind in DRAWS else changes.wallets
     wallets[(wallet.customer, wallet.entitlement)] = wallet
+    drawn = kind in DRAWS or kind in _SET_ASIDE
     grants = changes.drawn_grants if drawn and grant.remaining > 0 else changes.grants
     grants[grant.id] = grant
 
@@ -73,11 +94,12 @@ def _touch(changes: Changes, wallet: Wallet, grant: Grant, kind: EntryKind) -> N
 def _move(wallet: Wallet, grant: Grant, kind: EntryKind, amount: int) -> None:
     """The arithmetic of each kind. Credit of a pending grant is in ``pending``, else in ``posted``."""
     if kind is EntryKind.DEBITED:
-        wallet.posted -= amount
-        wallet.used += amount
-        grant.remaining -= amount
-        grant.used += amount
-        grant.drawn = True
+        _use(wallet, grant, amount)
+    elif kind is EntryKind.CAPTURED:
+        _set_aside(wallet, grant, -amount)
+        _use(wallet, grant, amount)
+    elif kind in _SET_ASIDE:
+        _set_aside(wallet, grant, amount if kind is EntryKind.HELD else -amount)
     elif kind is EntryKind.REVERSED:
         wallet.posted += amount
         wallet.used -= amount
@@ -101,6 +123,20 @@ def _move(wallet: Wallet, grant: Grant, kind: EntryKind, amount: int) -> None:
             grant.voided += amount
 
 
+def _use(wallet: Wallet, grant: Grant, amount: int) -> None:
+    wallet.posted -= amount
+    wallet.used += amount
+    grant.remaining -= amount
+    grant.used += amount
+    grant.drawn = True
+
+
+def _set_aside(wallet: Wallet, grant: Grant, amount: int) -> None:
+    """What is held stays posted, and remains."""
+    wallet.held += amount
+    grant.held += amount
+
+
 def _shift(wallet: Wallet, grant: Grant, amount: int) -> None:
     if grant.pending:
         wallet.pending += amount
@@ -108,7 +144,7 @@ def _shift(wallet: Wallet, grant: Grant, amount: int) -> None:
         wallet.posted += amount
 
 
-def draw(posting: Posting, wallet: Wallet, draws: list[tuple[Grant, int]], at: Instant) -> None:
+def draw(posting: Posting, wallet: Wallet, draws: Draws, at: Instant) -> None:
     """Take each (grant, units) draw; grants that are used up leave the queue."""
     for grant, units in draws:
         post(posting, wallet, grant, EntryKind.DEBITED, units, at, burn.order_key(grant))
@@ -116,16 +152,54 @@ def draw(posting: Posting, wallet: Wallet, draws: list[tuple[Grant, int]], at: I
             close(wallet, grant)
 
 
+def hold(posting: Posting, wallet: Wallet, draws: Draws, at: Instant) -> tuple[Slice, ...]:
+    """Set each (grant, units) aside."""
+    for grant, units in draws:
+        post(posting, wallet, grant, EntryKind.HELD, units, at, burn.order_key(grant))
+    return tuple(Slice(grant.id, units) for grant, units in draws)
+
+
+def capture(posting: Posting, wallet: Wallet, held: Hold, units: int, at: Instant) -> None:
+    """Use up ``units`` of what is held, the first slice first."""
+    left = []
+    for part in held.slices:
+        taken = min(part.amount, units)
+        if taken:
+            grant = wallet.grants[part.grant]
+            post(posting, wallet, grant, EntryKind.CAPTURED, taken, at)
+            units, held.held = units - taken, held.held - taken
+            if grant.remaining == 0:
+                close(wallet, grant)
+        if taken < part.amount:
+            left.append(Slice(part.grant, part.amount - taken))
+    held.slices = tuple(left)
+    posting.changes.holds[held.id] = held
+
+
+def end_hold(posting: Posting, wallet: Wallet, held: Hold, state: HoldState, at: Instant) -> None:
+    """Return what is still held. A grant that has ended meanwhile loses it, for the reason it ended."""
+    for part in held.slices:
+        grant = wallet.grants[part.grant]
+        post(posting, wallet, grant, EntryKind.RELEASED, part.amount, at)
+        if grant.expired_at is not None:
+            write_off(posting, wallet, grant, EntryKind.EXPIRED, at)
+    held.slices, held.held, held.state, held.ended_at = (), 0, state, at
+    wallet.open_holds -= 1
+    posting.changes.holds[held.id] = held
+    posting.changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
+
+
 def write_off(posting: Posting, wallet: Wallet, grant: Grant, kind: EntryKind, at: Instant) -> None:
-    """Expire or void what remains of a grant. One with nothing left moves nothing."""
-    if grant.remaining > 0:
-        wallet.dequeue(grant)
-        wallet.open_grants -= 1
-        post(posting, wallet, grant, kind, grant.remaining, at)
-    if kind is EntryKind.EXPIRED:
-        grant.expired_at = at
-    else:
+    """End a grant: expire or void what remains of it and is not held. Nothing left moves nothing."""
+    wallet.dequeue(grant)
+    if grant.free > 0:
+        post(posting, wallet, grant, kind, grant.free, at)
+        if grant.remaining == 0:
+            wallet.open_grants -= 1
+    if kind is EntryKind.VOIDED:
         grant.voided_at = at
+    elif grant.expired_at is None:
+        grant.expired_at = at
     grant.pending = False
     posting.changes.grants[grant.id] = grant
 
@@ -148,11 +222,12 @@ def close(wallet: Wallet, grant: Grant) -> None:
     wallet.open_grants -= 1
 
 
-def note_due(wallet: Wallet, grant: Grant) -> None:
-    """Remember the grant's next instant if it comes before the wallet's."""
-    if grant.due_at is not None:
+def note_due(wallet: Wallet, thing: Grant | Hold) -> None:
+    """Remember the next instant of a grant or hold if it comes before the wallet's."""
+    due_at = thing.due_at
+    if due_at is not None:
         known = wallet.next_due_at
-        wallet.next_due_at = grant.due_at if known is None else min(known, grant.due_at)
+        wallet.next_due_at = due_at if known is None else min(known, due_at)
 
 
 def settle(
@@ -166,12 +241,12 @@ def settle(
         return None
     wallet.next_due_at = None
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
-    items = lifecycle.due(wallet.grants.values(), at)
+    items = lifecycle.due(wallet.grants.values(), wallet.holds.values(), at)
     posting = _settlement(wallet, changes, origin, at, recorded_at) if items else None
     for item in items:
         if posting is not None:
             _apply_due(posting, wallet, item)
-    wallet.next_due_at = lifecycle.next_due_at(wallet.grants.values())
+    wallet.next_due_at = lifecycle.next_due_at((*wallet.grants.values(), *wallet.holds.values()))
     if posting is not None:
         wallet.last_at = max(wallet.last_at, at)
         posting.commit()
@@ -179,11 +254,13 @@ def settle(
 
 
 def _apply_due(posting: Posting, wallet: Wallet, item: lifecycle.Due) -> None:
-    if item.kind is EntryKind.EXPIRED:
-        write_off(posting, wallet, item.grant, EntryKind.EXPIRED, item.at)
+    if isinstance(item.what, Hold):
+        end_hold(posting, wallet, item.what, HoldState.EXPIRED, item.at)
+    elif item.kind is EntryKind.EXPIRED:
+        write_off(posting, wallet, item.what, EntryKind.EXPIRED, item.at)
     else:
-        post(posting, wallet, item.grant, EntryKind.ACTIVATED, item.grant.remaining, item.at)
-        wallet.enqueue(item.grant)
+        post(posting, wallet, item.what, EntryKind.ACTIVATED, item.what.remaining, item.at)
+        wallet.enqueue(item.what)
 
 
 def _settlement(

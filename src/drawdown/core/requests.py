@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from drawdown.core.amounts import Amount
 from drawdown.core.commands import Command
 from drawdown.core.errors import LedgerError
 from drawdown.core.types import (
@@ -12,6 +13,7 @@ from drawdown.core.types import (
     Entitlement,
     Entry,
     Grant,
+    Hold,
     Id,
     Instant,
     Operation,
@@ -77,10 +79,20 @@ class Request(msgspec.Struct, kw_only=True):
     claim: Claim | None = None
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One wallet's part of an operation over several: ``amount`` in its units; what of a quantity it paid."""
+
+    entitlement: Entitlement
+    amount: int
+    balance: Balance
+    quantity: Amount | None = None
+
+
 class Accepted(msgspec.Struct, kw_only=True):
     """A command that was carried out. ``balance`` is the wallet's after it, ``amount`` the units moved.
 
-    ``operation`` is None when there was nothing to record.
+    ``operation`` is None when there was nothing to record. ``parts`` are of an operation over several
+    wallets, in their order; it has no ``balance``.
     """
 
     operation: Operation | None = None
@@ -89,6 +101,8 @@ class Accepted(msgspec.Struct, kw_only=True):
     entitlement: Entitlement | None = None
     balance: Balance | None = None
     grant: Grant | None = None
+    hold: Hold | None = None
+    parts: tuple[Part, ...] = ()
     amount: int = 0
 
 

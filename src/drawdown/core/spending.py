@@ -33,6 +33,7 @@ from drawdown.core.types import (
     PRIORITY_DEFAULT,
     PRIORITY_MAX,
     UNITS_MAX,
+    Attributes,
     Category,
     CostBasis,
     Entitlement,
@@ -76,6 +77,7 @@ def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
         pending=effective_at > at,
         cost_basis=_cost_basis(context, command, units),
         name=command.name,
+        scope=command.scope,
         metadata=command.metadata,
         profiles=command.profiles,
     )
@@ -202,6 +204,7 @@ _GRANT_FACTS = (
     "effective_at",
     "cost_basis",
     "name",
+    "scope",
     "metadata",
     "profiles",
     "reason",
@@ -216,29 +219,36 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     context = settled_context(request, customer, entitlement, state)
     started = context.begin("debit", _debit_facts(command, units))
     check_open(customer, entitlement)
-    wallet, at = context.wallet, context.at
-    valid_at = at if command.valid_at is None else command.valid_at
-    draws, shortfall = burn.split(wallet.queue, units, valid_at)
-    if shortfall:
-        assert wallet.whole or units > wallet.posted, "needs must load every grant a debit may draw"
-        raise insufficient(units, _payable(wallet, valid_at), entitlement.scale)
-    posting.draw(started, wallet, draws, at)
+    valid_at = context.at if command.valid_at is None else command.valid_at
+    draws = pay(context, units, valid_at, command.attributes)
+    posting.draw(started, context.wallet, draws, context.at)
     record = DebitRecord(operation=started.operation, draws=tuple(started.entries))
     state.debits[started.operation.id] = record
     return context.finish(started, units)
 
 
-def insufficient(needed: int, available: int, scale: int) -> InsufficientCredit:
-    return InsufficientCredit(
-        needed=amounts.render(needed, scale), available=amounts.render(available, scale)
-    )
+def pay(context: Context, units: int, valid_at: Instant, attributes: Attributes) -> posting.Draws:
+    """Which grants pay ``units``. Raises ``InsufficientCredit``."""
+    wallet = context.wallet
+    draws, shortfall = burn.split(wallet.queue, units, valid_at, attributes)
+    if shortfall:
+        assert wallet.whole or units > wallet.available, "needs must load all that may be drawn"
+        scale = context.entitlement.scale
+        raise InsufficientCredit(
+            needed=amounts.render(units, scale),
+            available=amounts.render(payable(wallet, valid_at, attributes), scale),
+            available_total=amounts.render(wallet.available, scale),
+        )
+    return draws
 
 
-def _payable(wallet: Wallet, valid_at: Instant) -> int:
-    """What of the wallet a debit valid at an instant could draw at most."""
+def payable(wallet: Wallet, valid_at: Instant, attributes: Attributes) -> int:
+    """What of the wallet a debit valid at an instant, with its attributes, could draw at most."""
     if not wallet.whole:
-        return wallet.posted - wallet.held
-    return sum(grant.remaining for grant in wallet.queue if burn.is_eligible(grant, valid_at))
+        return wallet.available
+    return sum(
+        grant.free for grant in wallet.queue if burn.is_eligible(grant, valid_at, attributes)
+    )
 
 
 def _debit_facts(command: Debit, units: int) -> dict[str, object]:

@@ -14,12 +14,14 @@ from drawdown.core import burn, currencies
 from drawdown.core.chain import GENESIS
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.types import (
+    Attributes,
     Balance,
     BurnOrder,
     Customer,
     Entitlement,
     Entry,
     Grant,
+    Hold,
     Id,
     Instant,
     Operation,
@@ -39,7 +41,8 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
-    ``grants`` holds every loaded grant by id. ``number`` and ``head`` belong to the store.
+    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``
+    and ``head`` belong to the store.
     """
 
     customer: Id
@@ -59,7 +62,9 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
     last_at: Instant = Instant(0)
     next_due_at: Instant | None = None
     open_grants: int = 0
+    open_holds: int = 0
     grants: dict[Id, Grant] = {}
+    holds: dict[Id, Hold] = {}
     queue: list[Grant] = []
     whole: bool = True
     number: int = 0
@@ -84,9 +89,13 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
     def _key(self) -> Callable[[Grant], burn.OrderKey]:
         return lambda grant: burn.order_of(grant, self.burn_order)
 
-    def covers(self, amount: int, valid_at: Instant) -> bool:
+    @property
+    def available(self) -> int:
+        return self.posted - self.held
+
+    def covers(self, amount: int, valid_at: Instant, attributes: Attributes) -> bool:
         """Whether the loaded grants can pay ``amount``, or loading more would not help."""
-        return self.whole or burn.split(self.queue, amount, valid_at)[1] == 0
+        return self.whole or burn.split(self.queue, amount, valid_at, attributes)[1] == 0
 
     def balance(self, scale: int, as_of: Instant) -> Balance:
         return Balance(
@@ -109,22 +118,21 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
 
 
 class DebitRecord(msgspec.Struct, kw_only=True):
-    """A debit as a reversal sees it: its draws in the order they were made, and what was returned."""
+    """A debit as a reversal sees it: its draws in the order they were made, and what was returned.
+
+    ``reversed`` is in units by the entitlement of the wallet they went back to.
+    """
 
     operation: Operation
     draws: tuple[Entry, ...]
-    reversed: int = 0
-
-    @property
-    def amount(self) -> int:
-        return sum(draw.amount for draw in self.draws)
+    reversed: dict[Id, int] = {}
 
 
 class Changes(msgspec.Struct, kw_only=True):
     """What a batch did, for the store to write. Operations carry their entries, in order.
 
-    A drawn wallet differs in posted, used, open grants, seq, chain and last_at at most, a drawn grant in
-    remaining and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
+    A drawn wallet differs in posted, held, used, open grants, seq, chain and last_at at most, a drawn grant
+    in remaining, held and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
     """
 
     operations: list[tuple[Operation, list[Entry]]] = []
@@ -137,13 +145,15 @@ class Changes(msgspec.Struct, kw_only=True):
     new_grants: dict[Id, Grant] = {}
     grants: dict[Id, Grant] = {}
     drawn_grants: dict[Id, Grant] = {}
+    new_holds: dict[Id, Hold] = {}
+    holds: dict[Id, Hold] = {}
     debits: dict[Id, DebitRecord] = {}
 
 
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
-    ``due_until`` says up to when a wallet's due grants (and the next one after them) are loaded.
+    ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded.
     """
 
     customers: dict[Id, Customer | None] = {}
@@ -151,6 +161,7 @@ class State(msgspec.Struct, kw_only=True):
     names: dict[Name, Id | None] = {}
     wallets: dict[WalletKey, Wallet | None] = {}
     grant_wallets: dict[Id, WalletKey | None] = {}
+    hold_wallets: dict[Id, WalletKey | None] = {}
     due_until: dict[WalletKey, Instant] = {}
     customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
     keys: dict[tuple[Id, str, str], Operation | None] = {}
@@ -177,7 +188,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
-    ``wallets_due`` for every grant due by an instant and the next one after it.
+    ``wallets_due`` for every grant and hold due by an instant and the next ones after it.
     """
 
     names: set[Name] = set()
@@ -188,6 +199,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     wallets_longer: set[WalletKey] = set()
     customer_wallets: set[Id] = set()
     grants: set[Id] = set()
+    holds: set[Id] = set()
     keys: set[tuple[Id, str, str]] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
@@ -202,6 +214,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.wallets_longer
             or self.customer_wallets
             or self.grants
+            or self.holds
             or self.keys
             or self.claims
             or self.debits

@@ -19,15 +19,22 @@ MetadataValue = str | int | float | bool
 Metadata = dict[str, MetadataValue]
 #: What one dialect keeps beside an object and the ledger never reads, by the dialect's name.
 Profiles = dict[str, dict[str, Any]]
+#: What a debit or hold is for: ``{"model": "gpt-4o"}``.
+Attributes = dict[str, str]
+#: What a grant may pay for: ``{"model": ("gpt-4o", "o3")}``. All attributes must match, any of the values.
+Scope = dict[str, tuple[str, ...]]
 #: How an object is named from outside: a generated id, or the operator's own id or code.
 Reference = Id | str
 
 UNITS_MAX = 2**63 - 1
 GRANTS_OPEN_MAX = 10_000
+HOLDS_OPEN_MAX = 10_000
 PRIORITY_MAX = 100
 PRIORITY_DEFAULT = 50
 MICROSECONDS = 1_000_000
 DAY = 86_400 * MICROSECONDS
+HOLD_MAX = DAY
+HOLD_DEFAULT = 15 * 60 * MICROSECONDS
 
 
 class Category(StrEnum):
@@ -63,6 +70,23 @@ class EntryKind(StrEnum):
     REVERSED = "reversed"
     EXPIRED = "expired"
     VOIDED = "voided"
+    HELD = "held"
+    RELEASED = "released"
+    CAPTURED = "captured"
+
+
+#: The kinds of entry that use credit up, and the kinds of operation that do: what can be reversed.
+DRAWS = frozenset({EntryKind.DEBITED, EntryKind.CAPTURED})
+DEBITS = frozenset({"debit", "spend", "capture"})
+
+
+class HoldState(StrEnum):
+    """Where a hold is in its life. Every state but open is an end."""
+
+    OPEN = "open"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
 
 
 class Mode(StrEnum):
@@ -118,7 +142,9 @@ class Grant(msgspec.Struct, kw_only=True, gc=False):
     """Credit with its own effective and expiry time.
 
     ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``, always. Active while
-    ``effective_at <= now < expires_at`` and something remains. ``expires_at`` None: never.
+    ``effective_at <= now < expires_at`` and something remains. ``expires_at`` None: never. ``held`` is the
+    part of ``remaining`` that holds have set aside; it outlives the grant's end until its hold ends.
+    ``scope`` says which debits the grant may pay for (``burn.in_scope``); empty: any.
     ``pending`` says that its activation has not been recorded yet. ``drawn`` stays true once any
     debit has touched it, even when every debit was reversed.
     """
@@ -138,8 +164,10 @@ class Grant(msgspec.Struct, kw_only=True, gc=False):
     used: int = 0
     expired: int = 0
     voided: int = 0
+    held: int = 0
     pending: bool = False
     drawn: bool = False
+    scope: Scope = {}
     expired_at: Instant | None = None
     voided_at: Instant | None = None
     source: str = "api"
@@ -152,9 +180,49 @@ class Grant(msgspec.Struct, kw_only=True, gc=False):
     @property
     def due_at(self) -> Instant | None:
         """The instant at which time alone changes this grant next; None when it never will."""
-        if self.remaining == 0:
+        if self.remaining == 0 or self.expired_at is not None:
             return None
         return self.effective_at if self.pending else self.expires_at
+
+    @property
+    def free(self) -> int:
+        """What remains and is not held."""
+        return self.remaining - self.held
+
+
+class Slice(msgspec.Struct, frozen=True, gc=False):
+    """What a hold has set aside of one grant."""
+
+    grant: Id
+    amount: int
+
+
+class Hold(msgspec.Struct, kw_only=True):
+    """Credit set aside for work in progress. ``slices`` name its grants, in burn-down order.
+
+    ``amount`` was set aside at first, ``held`` still is (the sum of ``slices``), ``captured`` became debits
+    and may exceed ``amount``. ``expires_at`` None: it stands until somebody ends it.
+    """
+
+    id: Id
+    customer: Id
+    entitlement: Id
+    amount: int
+    held: int
+    slices: tuple[Slice, ...]
+    created_at: Instant
+    recorded_at: Instant
+    expires_at: Instant | None
+    captured: int = 0
+    state: HoldState = HoldState.OPEN
+    ended_at: Instant | None = None
+    attributes: Attributes = {}
+    metadata: Metadata = {}
+
+    @property
+    def due_at(self) -> Instant | None:
+        """The instant at which the hold ends by itself; None when it has ended, or never does."""
+        return self.expires_at if self.state is HoldState.OPEN else None
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +272,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amount: int
     posted_before: int
     posted_after: int
+    held_before: int
+    held_after: int
     overage_before: int
     overage_after: int
     grant_before: int
@@ -219,12 +289,13 @@ class Operation(msgspec.Struct, kw_only=True, gc=False):
 
     ``changed`` is what it changed beside credit, as JSON: ``{field: [old, new]}``.
     ``namespace`` and ``key`` are the ledger key it was asked under, if any; ``status`` and ``answer``
-    what the asker got, so that asking again gets the same. ``subject`` is the grant or debit it names.
+    what the asker got, so that asking again gets the same. ``subject`` is the grant, hold or debit it names.
+    ``entitlement`` is None where it moved several of the customer's wallets.
     """
 
     id: Id
     customer: Id
-    entitlement: Id
+    entitlement: Id | None
     kind: str
     at: Instant
     recorded_at: Instant

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
 
-from drawdown.core import currencies, invariants, lifecycle
+from drawdown.core import currencies, instants, invariants, lifecycle
 from drawdown.core.commands import Command, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
@@ -19,6 +19,7 @@ from drawdown.core.errors import (
     DebitNotFound,
     EntitlementNotFound,
     GrantNotFound,
+    HoldNotFound,
     LedgerError,
 )
 from drawdown.core.fold import Fault, WalletFold, fold
@@ -31,7 +32,10 @@ from drawdown.core.types import (
     Entry,
     Grant,
     GrantState,
+    Hold,
+    HoldState,
     Id,
+    Instant,
     Operation,
     Reference,
 )
@@ -42,6 +46,7 @@ from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
     GrantFilter,
+    HoldFilter,
     Ids,
     Store,
     StoreUnavailable,
@@ -52,14 +57,16 @@ Asked = tuple[Command, Render, LedgerKey | None]
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """A debit as it stands: its operation and draws, and how many units of it were reversed since."""
+    """A debit as it stands: its operation and entries, and what was reversed since, by entitlement.
+
+    ``entitlements`` are those it drew on, in the order drawn.
+    """
 
     operation: Operation
     entries: tuple[Entry, ...]
     customer: Customer
-    entitlement: Entitlement
-    amount: int
-    reversed: int
+    entitlements: tuple[Entitlement, ...]
+    reversed: dict[Id, int]
 
 
 class Verified(msgspec.Struct, kw_only=True):
@@ -247,7 +254,8 @@ class Ledger:
         owner = None if found is None else await self._store.find_customer(found.customer)
         if found is None or owner is None or owner.book != book:
             raise GrantNotFound(written(grant))
-        return lifecycle.settled(found, self.clock.now())
+        [settled] = await self._as_of([found], self.clock.now())
+        return settled
 
     async def grants(
         self,
@@ -283,27 +291,69 @@ class Ledger:
                 offset=offset,
             )
         )
-        return [lifecycle.settled(grant, now) for grant in found]
+        return await self._as_of(found, now)
+
+    async def _as_of(self, grants: Sequence[Grant], now: Instant) -> list[Grant]:
+        """Grants as they are at ``now``. Of one that is held the end of its holds may be due too."""
+        settled: dict[Id, Grant] = {}
+        for key in {(grant.customer, grant.entitlement) for grant in grants if grant.held}:
+            wallet = await self._store.find_wallet(*key, now)
+            if wallet is not None:
+                settled |= instants.settled(wallet, now).grants
+        return [settled.get(grant.id) or lifecycle.settled(grant, now) for grant in grants]
 
     async def outstanding(self, book: Id, customer: Reference) -> list[Grant]:
         """What a customer has left, pending grants included, in burn-down order per entitlement."""
         owner = await self.customer(book, customer)
         now = self.clock.now()
         found = await self._store.outstanding_grants(owner.id)
-        settled = (lifecycle.settled(grant, now) for grant in found)
-        return [grant for grant in settled if grant.remaining > 0]
+        return [grant for grant in await self._as_of(found, now) if grant.remaining > 0]
 
     async def balance(self, book: Id, customer: Reference, entitlement: Reference) -> Balance:
         """The wallet as it is now; zeros, and no ``created_at``, when it was never used."""
         owner = await self.customer(book, customer)
         kind = await self.entitlement(book, entitlement)
         now = self.clock.now()
-        found = await self._store.find_balance(owner.id, kind.id, now)
-        if found is None:
+        wallet = await self._store.find_wallet(owner.id, kind.id, now)
+        if wallet is None:
             return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
-        balance, due = found
-        settled = lifecycle.settled_balance(balance, due, max(now, balance.as_of))
-        return msgspec.structs.replace(settled, scale=kind.scale)
+        as_of = max(now, wallet.last_at)
+        return instants.settled(wallet, now).balance(kind.scale, as_of)
+
+    async def hold(self, book: Id, hold: Id) -> Hold:
+        """The hold as it is now. Raises ``HoldNotFound``."""
+        found = await self._store.find_hold(hold)
+        owner = None if found is None else await self._store.find_customer(found.customer)
+        if found is None or owner is None or owner.book != book:
+            raise HoldNotFound(written(hold))
+        return lifecycle.settled_hold(found, self.clock.now())
+
+    async def holds(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        state: HoldState | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[Hold]:
+        """Holds as they are now, newest first. Raises ``CustomerNotFound`` and ``EntitlementNotFound``."""
+        now = self.clock.now()
+        owner = None if customer is None else await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        found = await self._store.list_holds(
+            HoldFilter(
+                book=book,
+                now=now,
+                limit=limit,
+                customer=None if owner is None else owner.id,
+                entitlement=None if kind is None else kind.id,
+                state=state,
+                after=after,
+            )
+        )
+        return [lifecycle.settled_hold(hold, now) for hold in found]
 
     async def debit(self, book: Id, debit: Id) -> Spent:
         """Raises ``DebitNotFound``."""
@@ -313,12 +363,12 @@ class Ledger:
             owner = await self._store.find_customer(found.operation.customer)
         if found is None or owner is None or owner.book != book:
             raise DebitNotFound(written(debit))
+        drawn = dict.fromkeys(entry.entitlement for entry in found.entries)
         return Spent(
             operation=found.operation,
             entries=found.entries,
             customer=owner,
-            entitlement=await self.entitlement(book, found.operation.entitlement),
-            amount=sum(entry.amount for entry in found.entries),
+            entitlements=tuple([await self.entitlement(book, kind) for kind in drawn]),
             reversed=found.reversed,
         )
 
@@ -370,7 +420,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
     """Fold one wallet's entries, compare, and add its accounts to the totals."""
     try:
         folded = fold(wallet.entries)
-        invariants.check_wallet(folded, wallet, wallet.grants)
+        invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

@@ -8,14 +8,15 @@ from typing import Protocol
 
 import msgspec
 
-from drawdown.core.state import State, Wanted
+from drawdown.core.state import State, Wallet, Wanted
 from drawdown.core.types import (
-    Balance,
     Customer,
     Entitlement,
     Entry,
     Grant,
     GrantState,
+    Hold,
+    HoldState,
     Id,
     Instant,
     Operation,
@@ -55,8 +56,20 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
 
 
+class HoldFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which holds of a book to list, newest first. ``state`` is judged at ``now``."""
+
+    book: Id
+    now: Instant
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    state: HoldState | None = None
+    after: Id | None = None
+
+
 class WalletAudit(msgspec.Struct, kw_only=True):
-    """One wallet as kept, with its grants and all its entries, oldest first: what ``verify`` compares."""
+    """One wallet as kept, with its grants, open holds and all its entries, oldest first, for ``verify``."""
 
     customer: Id
     entitlement: Id
@@ -69,18 +82,20 @@ class WalletAudit(msgspec.Struct, kw_only=True):
     expired: int
     voided: int
     open_grants: int
+    open_holds: int
     seq: int
     chain: bytes
     code: str | None
     scale: int
     grants: list[Grant]
+    holds: list[Hold]
     entries: list[Entry]
 
 
 class StoredDebit(msgspec.Struct, kw_only=True):
     operation: Operation
     entries: tuple[Entry, ...]
-    reversed: int
+    reversed: dict[Id, int]
 
 
 class Audit(Protocol):
@@ -123,10 +138,11 @@ class Store(Protocol):
     async def find_grant(self, grant: Id) -> Grant | None: ...
     async def list_grants(self, grants: GrantFilter) -> list[Grant]: ...
     async def outstanding_grants(self, customer: Id) -> list[Grant]: ...
-    async def find_balance(
-        self, customer: Id, entitlement: Id, now: Instant
-    ) -> tuple[Balance, list[Grant]] | None:
-        """The wallet's balance as recorded, and every grant due by ``now``. The scale is left at 0."""
+    async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
+        """The wallet as recorded, with every grant and hold due by an instant; the caller may change it."""
+
+    async def find_hold(self, hold: Id) -> Hold | None: ...
+    async def list_holds(self, holds: HoldFilter) -> list[Hold]: ...
 
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(

@@ -9,11 +9,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from drawdown.core.types import GrantState, Id, Instant
-from drawdown.engine.ports import GrantFilter
+from drawdown.core.types import GrantState, HoldState, Id, Instant
+from drawdown.engine.ports import GrantFilter, HoldFilter
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
-from drawdown.store.sqlite.reads import grant_list
+from drawdown.store.sqlite.reads import grant_list, hold_list
 
 QUERIES = load_queries("drawdown.store.sqlite")
 SOURCES = "\n".join(
@@ -23,10 +23,12 @@ SOURCES = "\n".join(
 SCANS = {
     "count_entries": "verify",
     "count_stray_entries": "verify",
+    "count_stray_holds": "verify",
     "count_wallets": "verify",
     "list_accounts": "accounts are few",
     "list_api_keys": "keys are few",
     "list_grants": "the filter that comes with it chooses the rows",
+    "list_holds": "the filter that comes with it chooses the rows",
 }
 BOOK = Id(b"b" * 16)
 
@@ -119,6 +121,27 @@ def test_a_page_of_a_customers_grants_starts_from_the_customer(
     steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, bindings)]
     assert steps[0].startswith("SEARCH w USING")
     assert "(customer=?" in steps[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "first"),
+    [
+        ({}, "SEARCH h USING INDEX hold_by_book (book=?"),
+        ({"state": HoldState.OPEN, "after": BOOK}, "SEARCH h USING INDEX hold_by_book (book=?"),
+        ({"customer": BOOK}, "SEARCH w USING"),
+    ],
+    ids=["book", "state", "customer"],
+)
+def test_a_page_of_holds_is_read_from_where_it_lies(
+    connection: apsw.Connection, more: dict[str, object], first: str
+) -> None:
+    """A book's from its index, in order; a customer's from his wallets."""
+    asked = HoldFilter(book=BOOK, now=Instant(0), limit=10, **more)  # type: ignore[arg-type]
+    text, bindings = hold_list(QUERIES["list_holds"], asked)
+    steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, bindings)]
+    assert steps[0].startswith(first)
+    if "customer" not in more:
+        assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
 def test_a_name_that_comes_twice_is_our_mistake(tmp_path: Path) -> None:

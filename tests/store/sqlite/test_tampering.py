@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Debit, ReverseDebit
+from drawdown.core.commands import Authorize, Debit, Release, ReverseDebit
 from drawdown.core.fold import Fault
 from drawdown.core.types import Instant
 from drawdown.engine.clocks import ManualClock
@@ -45,7 +45,17 @@ TAMPERINGS = {
     "DELETE FROM entry WHERE number = 3": "entry|entries",
     "UPDATE operation SET entries = entries + 1 WHERE number = 4": "operations",
     "INSERT INTO entry SELECT 99, wallet, operation, 0, 0, 9, grant_id, kind, 1, 0, 0, 0, 0, 0, 0,"
-    " 0, 0, zeroblob(32), NULL FROM entry WHERE number = 1": "entries are kept",
+    " 0, 0, 0, 0, zeroblob(32), NULL FROM entry WHERE number = 1": "entries are kept",
+    "UPDATE wallet SET held = held - 1": "held",
+    "UPDATE wallet SET open_holds = open_holds + 1": "holds are open",
+    "UPDATE credit_grant SET held = held - 1 WHERE held > 0": "held",
+    "UPDATE entry SET held_after = held_after + 1 WHERE kind = 'held'": "entry",
+    "UPDATE hold SET slices = '{}' WHERE state = 'open'": "slices",
+    "UPDATE hold SET held = held - 1 WHERE state = 'open'": "slices",
+    "UPDATE hold SET slices = replace(slices, ':1', ':2') WHERE state = 'open'": "slices",
+    "UPDATE hold SET state = 'released', due_at = NULL WHERE state = 'open'": "is held",
+    "UPDATE hold SET held = 1 WHERE state = 'released'": "have ended",
+    "DELETE FROM hold WHERE state = 'open'": "is held",
 }
 
 
@@ -65,13 +75,18 @@ async def busy(path: Path) -> Ledger:
     spent = await ledger.apply(book.id, spend)
     assert spent.operation is not None
     await ledger.apply(book.id, ReverseDebit(debit=spent.operation.id, amount=Amount(1)))
+    for _ in range(2):
+        hold = Authorize(customer=customer, entitlement=CREDITS, amount=Amount(1))
+        held = await ledger.apply(book.id, hold)
+    assert held.hold is not None
+    await ledger.apply(book.id, Release(hold=held.hold.id))
     return ledger
 
 
 async def test_an_untouched_ledger_is_in_order(path: Path) -> None:
     ledger = await busy(path)
     end = await verified(ledger)
-    assert (end.wallets, end.entries) == (1, 4)
+    assert (end.wallets, end.entries) == (1, 7)
     totals = end.totals[CREDITS]
     assert (totals.granted, totals.posted, totals.pending, totals.used) == (55, 3, 50, 2)
     await ledger.close()

@@ -30,6 +30,7 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.EntitlementNotFound: (404, "No such entitlement"),
     ledger.GrantNotFound: (404, "No such grant"),
     ledger.DebitNotFound: (404, "No such debit"),
+    ledger.HoldNotFound: (404, "No such hold"),
     ledger.FieldInvalid: (422, "A field breaks its rule"),
     ledger.AmountTooFine: (422, "The amount is finer than the scale"),
     ledger.AmountTooLarge: (422, "The amount is too large"),
@@ -45,7 +46,13 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.GrantExpired: (409, "The grant has expired"),
     ledger.GrantVoided: (409, "The grant has been voided"),
     ledger.GrantUsed: (409, "The grant has been drawn on"),
+    ledger.GrantHeld: (409, "Some of the grant is held"),
+    ledger.GrantPending: (409, "The grant is not effective yet"),
+    ledger.HoldEnded: (409, "The hold has ended"),
+    ledger.CaptureTooLarge: (409, "More than is held"),
     ledger.ReversalTooLarge: (409, "More than is left to reverse"),
+    ledger.AdjustmentTooLarge: (409, "More than the grant can be adjusted by"),
+    ledger.TooManyHolds: (409, "Too many holds"),
     ledger.TooManyGrants: (409, "Too many grants"),
 }
 

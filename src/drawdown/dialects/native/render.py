@@ -107,7 +107,7 @@ def draws(entries: Sequence[types.Entry], scale: int) -> list[wire.Draw]:
             order_key=msgspec.Raw((entry.order_key or "null").encode()),
         )
         for entry in entries
-        if entry.kind is EntryKind.DEBITED
+        if entry.kind in types.DRAWS
     ]
 
 
@@ -138,7 +138,7 @@ def debit(
         entitlement=kind.code,
         amount=decimal(amount, scale),
         draws=draws(entries, scale),
-        available=decimal(last.posted_after, scale),
+        available=decimal(last.posted_after - last.held_after, scale),
         overage=decimal(last.overage_after, scale),
         at=text_of(operation.at),
         attributes=facts.attributes,
@@ -156,10 +156,10 @@ def new_debit(accepted: Accepted) -> wire.Debit:
 
 
 def spent(record: Spent) -> wire.Debit:
-    shown = debit(
-        record.operation, record.entries, record.customer, record.entitlement, record.amount
-    )
-    shown.reversed = decimal(record.reversed, record.entitlement.scale)
+    [kind] = record.entitlements
+    amount = sum(entry.amount for entry in record.entries if entry.kind in types.DRAWS)
+    shown = debit(record.operation, record.entries, record.customer, kind, amount)
+    shown.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
     return shown
 
 
@@ -218,6 +218,8 @@ def entry(record: types.Entry, owner: str, kind: types.Entitlement) -> wire.Entr
         amount=decimal(record.amount, scale),
         posted_before=decimal(record.posted_before, scale),
         posted_after=decimal(record.posted_after, scale),
+        held_before=decimal(record.held_before, scale),
+        held_after=decimal(record.held_after, scale),
         overage_before=decimal(record.overage_before, scale),
         overage_after=decimal(record.overage_after, scale),
         grant_before=decimal(record.grant_before, scale),

@@ -298,6 +298,8 @@ class Entry(Struct, kw_only=True):
     amount: AmountText
     posted_before: AmountText
     posted_after: AmountText
+    held_before: AmountText
+    held_after: AmountText
     overage_before: AmountText
     overage_after: AmountText
     grant_before: AmountText
@@ -351,6 +353,7 @@ class Problem(Struct, kw_only=True, omit_defaults=True):
     rule: str | None = None
     needed: AmountText | None = None
     available: AmountText | None = None
+    available_total: AmountText | None = None
 
 
 def encode(record: Any) -> bytes:

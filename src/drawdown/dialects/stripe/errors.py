@@ -116,7 +116,19 @@ LEDGER: dict[type[LedgerError], Row] = {
         "You cannot void this credit grant because it has been applied to an invoice. You can expire "
         "its remaining credits instead.",
     ),
+    ledger_errors.GrantHeld: Row(
+        400,
+        None,
+        "You cannot void this credit grant while {held} of it is reserved. You can expire its "
+        "remaining credits instead.",
+    ),
+    ledger_errors.GrantPending: Row(400),
+    ledger_errors.HoldNotFound: Row(404, "resource_missing", "No such hold: '{reference}'"),
+    ledger_errors.HoldEnded: Row(400),
+    ledger_errors.CaptureTooLarge: Row(400),
     ledger_errors.ReversalTooLarge: Row(400),
+    ledger_errors.AdjustmentTooLarge: Row(400),
+    ledger_errors.TooManyHolds: Row(400),
     ledger_errors.TooManyGrants: Row(
         400, None, "This customer has reached the maximum of {maximum} {kind} grants."
     ),

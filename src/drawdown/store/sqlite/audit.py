@@ -60,6 +60,7 @@ class SqliteAudit:
     def _wallet(self, row: rows.Row) -> WalletAudit:
         number, customer, entitlement = row[:3]
         grants = self._rows("grants_of_wallet", (number,))
+        holds = self._rows("holds_of_wallet", (number,))
         walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
         return WalletAudit(
             customer=customer,
@@ -75,9 +76,11 @@ class SqliteAudit:
             expired=row[11],
             voided=row[12],
             open_grants=row[13],
-            seq=row[14],
-            chain=row[15],
+            open_holds=row[14],
+            seq=row[15],
+            chain=row[16],
             grants=[rows.grant_of(customer, entitlement, grant) for grant in grants],
+            holds=[rows.hold_of(customer, entitlement, hold) for hold in holds],
             entries=[
                 rows.entry_of(customer, entitlement, entry[0], entry[1:])
                 for entry in reversed(walked)
@@ -92,6 +95,9 @@ class SqliteAudit:
         stray = self._count("count_stray_entries")
         if stray:
             return f"{stray} operations do not have the entries they name"
+        stray = self._count("count_stray_holds")
+        if stray:
+            return f"{stray} holds have ended and hold credit still"
         integrity = self._integrity()
         return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
 

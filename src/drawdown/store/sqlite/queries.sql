@@ -18,7 +18,7 @@ FROM entitlement WHERE id = ?
 
 -- name: find_wallet
 SELECT number, created_at, posted, pending, held, overage, granted, used, expired, voided,
-  open_grants, seq, chain, last_at, next_due_at, head
+  open_grants, open_holds, seq, chain, last_at, next_due_at, head
 FROM wallet WHERE customer = ? AND entitlement = ?
 
 -- name: customer_wallets
@@ -29,29 +29,29 @@ SELECT w.customer, w.entitlement FROM credit_grant g JOIN wallet w ON w.number =
 WHERE g.id = ?
 
 -- name: find_grant
-SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles
 FROM credit_grant WHERE wallet = ? AND id = ?
 
 -- name: first_grants
-SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles
 FROM credit_grant WHERE wallet = ? AND active = 1
 ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
 LIMIT ?
 
 -- name: due_grants
-SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles
 FROM credit_grant WHERE wallet = ? AND due_at <= ?
 
 -- name: next_due_grant
-SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles
 FROM credit_grant WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
 -- name: find_key
@@ -66,12 +66,32 @@ SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed
 FROM operation WHERE id = ?
 
 -- name: entries_of_operation
-SELECT ordinal, seq, grant_id, kind, amount, posted_before, posted_after, overage_before,
-  overage_after, grant_before, grant_after, at, recorded_at, hash, order_key
-FROM entry WHERE number >= ? AND number < ? ORDER BY number
+SELECT w.entitlement, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before,
+  e.posted_after, e.held_before, e.held_after, e.overage_before, e.overage_after, e.grant_before,
+  e.grant_after, e.at, e.recorded_at, e.hash, e.order_key
+FROM entry e JOIN wallet w ON w.number = e.wallet
+WHERE e.number >= ? AND e.number < ? ORDER BY e.number
 
--- name: find_reversal
-SELECT reversed FROM reversal WHERE debit = ?
+-- name: find_reversals
+SELECT entitlement, reversed FROM reversal WHERE debit = ?
+
+-- name: hold_wallet
+SELECT w.customer, w.entitlement FROM hold h JOIN wallet w ON w.number = h.wallet WHERE h.id = ?
+
+-- name: find_hold
+SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expires_at, ended_at,
+  attributes, metadata
+FROM hold WHERE id = ?
+
+-- name: due_holds
+SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expires_at, ended_at,
+  attributes, metadata
+FROM hold WHERE wallet = ? AND due_at <= ?
+
+-- name: next_due_hold
+SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expires_at, ended_at,
+  attributes, metadata
+FROM hold WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
 -- What a batch writes ----------------------------------------------------------------------------
 
@@ -99,30 +119,30 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_wallet
 INSERT INTO wallet (number, slot, customer, entitlement, created_at, posted, pending, held, overage,
-  granted, used, expired, voided, open_grants, seq, chain, last_at, next_due_at, head)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at, head)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_wallet
 UPDATE wallet SET posted = ?, pending = ?, held = ?, overage = ?, granted = ?, used = ?, expired = ?,
-  voided = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?
+  voided = ?, open_grants = ?, open_holds = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?
 WHERE number = ?
 
 -- name: draw_wallet
-UPDATE wallet SET posted = ?, used = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, head = ?
+UPDATE wallet SET posted = ?, held = ?, used = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, head = ?
 WHERE number = ?
 
 -- name: insert_grant
-INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, priority,
-  category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn, expired_at,
-  voided_at, source, parent, cost_amount, cost_currency, name, metadata, profiles, active,
-  burn_expires, burn_paid, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, held,
+  priority, category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn,
+  expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope, metadata, profiles,
+  active, burn_expires, burn_paid, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: draw_grant
-UPDATE credit_grant SET remaining = ?, used = ?, drawn = 1 WHERE wallet = ? AND id = ?
+UPDATE credit_grant SET remaining = ?, used = ?, held = ?, drawn = ? WHERE wallet = ? AND id = ?
 
 -- name: update_grant
-UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, expires_at = ?,
+UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, held = ?, expires_at = ?,
   updated_at = ?, pending = ?, drawn = ?, expired_at = ?, voided_at = ?, metadata = ?, active = ?,
   burn_expires = ?, due_at = ?
 WHERE wallet = ? AND id = ?
@@ -137,13 +157,22 @@ INSERT INTO operation_key (hash, operation) VALUES (?, ?)
 
 -- name: insert_entry
 INSERT INTO entry (number, wallet, operation, previous, ordinal, seq, grant_id, kind, amount,
-  posted_before, posted_after, overage_before, overage_after, grant_before, grant_after, at,
-  recorded_at, hash, order_key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  posted_before, posted_after, held_before, held_after, overage_before, overage_after, grant_before,
+  grant_after, at, recorded_at, hash, order_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_hold
+INSERT INTO hold (wallet, id, slot, book, amount, held, captured, slices, state, created_at,
+  recorded_at, expires_at, ended_at, attributes, metadata, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_hold
+UPDATE hold SET held = ?, captured = ?, slices = ?, state = ?, expires_at = ?, ended_at = ?, due_at = ?
+WHERE wallet = ? AND id = ?
 
 -- name: upsert_reversal
-INSERT INTO reversal (debit, reversed) VALUES (?, ?)
-ON CONFLICT (debit) DO UPDATE SET reversed = excluded.reversed
+INSERT INTO reversal (debit, entitlement, reversed) VALUES (?, ?, ?)
+ON CONFLICT (debit, entitlement) DO UPDATE SET reversed = excluded.reversed
 
 -- What is read -----------------------------------------------------------------------------------
 
@@ -158,19 +187,24 @@ FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_grants
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
-  g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.metadata, g.profiles
+  g.name, g.scope, g.metadata, g.profiles
 FROM credit_grant g JOIN wallet w ON w.number = g.wallet
 
 -- name: outstanding_grants
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
-  g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.metadata, g.profiles
+  g.name, g.scope, g.metadata, g.profiles
 FROM wallet w JOIN credit_grant g ON g.wallet = w.number
 WHERE w.customer = ? AND g.remaining > 0
 ORDER BY w.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
+
+-- name: list_holds
+SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state,
+  h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM hold h JOIN wallet w ON w.number = h.wallet
 
 -- name: walk_entries
 WITH RECURSIVE chain (number) AS (
@@ -179,8 +213,8 @@ WITH RECURSIVE chain (number) AS (
   SELECT e.previous FROM chain JOIN entry e ON e.number = chain.number WHERE e.previous > 0
 )
 SELECT o.id, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.posted_after,
-  e.overage_before, e.overage_after, e.grant_before, e.grant_after, e.at, e.recorded_at, e.hash,
-  e.order_key, e.number, e.previous
+  e.held_before, e.held_after, e.overage_before, e.overage_after, e.grant_before, e.grant_after,
+  e.at, e.recorded_at, e.hash, e.order_key, e.number, e.previous
 FROM chain JOIN entry e ON e.number = chain.number JOIN operation o ON o.number = e.operation
 LIMIT ?
 
@@ -209,15 +243,23 @@ SELECT count(*) FROM entry
 
 -- name: next_wallets
 SELECT w.number, w.customer, w.entitlement, e.code, e.scale, w.posted, w.pending, w.held, w.overage,
-  w.granted, w.used, w.expired, w.voided, w.open_grants, w.seq, w.chain, w.head
+  w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.head
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.number > ? ORDER BY w.number LIMIT ?
 
 -- name: grants_of_wallet
-SELECT id, amount, remaining, used, expired, voided, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles
 FROM credit_grant WHERE wallet = ? ORDER BY id
+
+-- name: holds_of_wallet
+SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expires_at, ended_at,
+  attributes, metadata
+FROM hold WHERE wallet = ? AND due_at IS NOT NULL
+
+-- name: count_stray_holds
+SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 
 -- name: count_stray_entries
 SELECT count(*) FROM operation o WHERE o.entries <> (

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import apsw
 
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
+from drawdown.core.state import (
+    CUSTOMER_OWN_ID,
+    ENTITLEMENT_CODE,
+    ENTITLEMENT_NAME,
+    Wallet,
+)
 from drawdown.core.types import (
-    Balance,
+    DEBITS,
+    BurnOrder,
     Customer,
     Entitlement,
     Entry,
     Grant,
     GrantState,
+    Hold,
+    HoldState,
     Id,
     Instant,
 )
-from drawdown.engine.ports import GrantFilter, StoredDebit, StoreUnavailable
+from drawdown.engine.ports import GrantFilter, HoldFilter, StoredDebit, StoreUnavailable
 from drawdown.store.sqlite import rows
 from drawdown.store.sqlite.connection import UNAVAILABLE
 
@@ -23,7 +34,7 @@ NEWEST = b"\xff" * 16
 
 #: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
 _OVER = "(g.expires_at IS NOT NULL AND g.expires_at <= :now)"
-_LOST = f"(g.expired > 0 OR (g.remaining > 0 AND {_OVER}))"
+_LOST = f"(g.expired > 0 OR (g.remaining > 0 AND ({_OVER} OR g.expired_at IS NOT NULL)))"
 _STATES = {
     GrantState.VOIDED: "g.voided_at IS NOT NULL",
     GrantState.EXPIRED: f"(g.voided_at IS NULL AND {_LOST})",
@@ -34,6 +45,13 @@ _STATES = {
     GrantState.ACTIVE: (
         f"(g.voided_at IS NULL AND g.remaining > 0 AND g.effective_at <= :now AND NOT {_LOST})"
     ),
+}
+_HOLD_OVER = "(h.state = 'open' AND h.expires_at IS NOT NULL AND h.expires_at <= :now)"
+_HOLD_STATES = {
+    HoldState.OPEN: f"(h.state = 'open' AND NOT {_HOLD_OVER})",
+    HoldState.EXPIRED: f"(h.state = 'expired' OR {_HOLD_OVER})",
+    HoldState.CAPTURED: "h.state = 'captured'",
+    HoldState.RELEASED: "h.state = 'released'",
 }
 _MONETARY = (
     "w.entitlement IN (SELECT id FROM entitlement WHERE book = :book AND currency IS NOT NULL)"
@@ -99,33 +117,68 @@ class SqliteReads:
         found = self._rows("outstanding_grants", (customer,))
         return [rows.grant_of(row[0], row[1], row[2:]) for row in found]
 
-    async def find_balance(
-        self, customer: Id, entitlement: Id, now: Instant
-    ) -> tuple[Balance, list[Grant]] | None:
-        row = self._row("find_wallet", (customer, entitlement))
-        if row is None:
-            return None
-        balance = balance_of(customer, entitlement, row)
-        due: list[rows.Row] = []
-        if row[14] is not None and row[14] <= now:
-            due = self._rows("due_grants", (row[0], now))
-        return balance, [rows.grant_of(customer, entitlement, found) for found in due]
+    async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
+        """What time makes due is read in the same moment as the wallet it is due in."""
+        wallet = self._wallet(customer, entitlement)
+        if wallet is None or wallet.next_due_at is None or wallet.next_due_at > due_by:
+            return wallet
+        with self._moment():
+            wallet = self._wallet(customer, entitlement)
+            if wallet is not None:
+                self._read_due(wallet, due_by)
+        return wallet
+
+    def _wallet(self, customer: Id, entitlement: Id) -> Wallet | None:
+        key = (customer, entitlement)
+        row = self._row("find_wallet", key)
+        return None if row is None else rows.wallet_of(key, BurnOrder.SOONEST_EXPIRY, row)
+
+    def _read_due(self, wallet: Wallet, due_by: Instant) -> None:
+        for row in self._rows("due_grants", (wallet.number, due_by)):
+            self._read_grant(wallet, row)
+        for row in self._rows("due_holds", (wallet.number, due_by)):
+            hold = rows.hold_of(wallet.customer, wallet.entitlement, row)
+            wallet.holds[hold.id] = hold
+            for part in hold.slices:
+                self._read_grant(wallet, self._row("find_grant", (wallet.number, part.grant)))
+
+    @staticmethod
+    def _read_grant(wallet: Wallet, row: rows.Row | None) -> None:
+        assert row is not None
+        if row[0] not in wallet.grants:
+            wallet.grants[row[0]] = rows.grant_of(wallet.customer, wallet.entitlement, row)
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment."""
+        try:
+            with self._connection:
+                yield
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def find_hold(self, hold: Id) -> Hold | None:
+        found = self._fetch(self._queries["list_holds"] + " WHERE h.id = ?", (hold,))
+        return _hold(found[0]) if found else None
+
+    async def list_holds(self, holds: HoldFilter) -> list[Hold]:
+        text, bindings = hold_list(self._queries["list_holds"], holds)
+        return [_hold(row) for row in self._fetch(text, bindings)]
 
     async def find_debit(self, debit: Id) -> StoredDebit | None:
         row = self._row("find_operation", (debit,))
-        if row is None or row[3] != "debit":
+        if row is None or row[3] not in DEBITS:
             return None
         operation = rows.operation_of(row)
         first, count = row[-2:]
         found = self._rows("entries_of_operation", (first, first + count))
-        reversal = self._row("find_reversal", (debit,))
         return StoredDebit(
             operation=operation,
             entries=tuple(
-                rows.entry_of(operation.customer, operation.entitlement, operation.id, entry)
+                rows.entry_of(operation.customer, entry[0], operation.id, entry[1:])
                 for entry in found
             ),
-            reversed=0 if reversal is None else reversal[0],
+            reversed=dict(self._rows("find_reversals", (debit,))),
         )
 
     async def walk_entries(
@@ -160,8 +213,8 @@ class SqliteReads:
         heads = []
         for wallet in found:
             row = self._row("find_wallet", (customer, wallet))
-            if row is not None and row[15] and entitlement in (None, wallet):
-                heads.append((wallet, row[15]))
+            if row is not None and row[-1] and entitlement in (None, wallet):
+                heads.append((wallet, row[-1]))
         return heads
 
     def _next_head(self, customer: Id, entitlement: Id | None, wallet: Id) -> int | None:
@@ -185,24 +238,27 @@ class SqliteReads:
         return [row[0] for row in self._rows("due_entitlements", (customer, now))]
 
 
-def balance_of(customer: Id, entitlement: Id, row: rows.Row) -> Balance:
-    return Balance(
-        customer=customer,
-        entitlement=entitlement,
-        scale=0,
-        created_at=row[1],
-        posted=row[2],
-        pending=row[3],
-        held=row[4],
-        overage=row[5],
-        granted=row[6],
-        used=row[7],
-        expired=row[8],
-        voided=row[9],
-        seq=row[11],
-        last_at=row[13],
-        as_of=row[13],
-    )
+def _hold(row: rows.Row) -> Hold:
+    return rows.hold_of(row[0], row[1], row[2:])
+
+
+def hold_list(select: str, holds: HoldFilter) -> tuple[str, dict[str, object]]:
+    """As ``grant_list``, of holds."""
+    conditions = ["h.book = :book" if holds.customer is None else "+h.book = :book"]
+    bindings: dict[str, object] = {"book": holds.book, "now": holds.now, "limit": holds.limit}
+    if holds.customer is not None:
+        conditions.append("w.customer = :customer")
+        bindings["customer"] = holds.customer
+    if holds.entitlement is not None:
+        conditions.append("w.entitlement = :entitlement")
+        bindings["entitlement"] = holds.entitlement
+    if holds.state is not None:
+        conditions.append(_HOLD_STATES[holds.state])
+    if holds.after is not None:
+        conditions.append("h.id < :after")
+        bindings["after"] = holds.after
+    where = " AND ".join(conditions)
+    return f"{select} WHERE {where} ORDER BY h.id DESC LIMIT :limit", bindings
 
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]]:

@@ -20,13 +20,18 @@ from drawdown.core.types import (
     Entry,
     EntryKind,
     Grant,
+    Hold,
+    HoldState,
     Id,
     Operation,
+    Scope,
+    Slice,
 )
 
 Row = tuple[Any, ...]
 
 _decode = msgspec.json.Decoder().decode
+_decode_scope = msgspec.json.Decoder(Scope).decode
 _encode = msgspec.json.Encoder().encode
 _CATEGORIES = {category.value: category for category in Category}
 _KINDS = {kind.value: kind for kind in EntryKind}
@@ -155,11 +160,12 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
         expired=row[8],
         voided=row[9],
         open_grants=row[10],
-        seq=row[11],
-        chain=row[12],
-        last_at=row[13],
-        next_due_at=row[14],
-        head=row[15],
+        open_holds=row[11],
+        seq=row[12],
+        chain=row[13],
+        last_at=row[14],
+        next_due_at=row[15],
+        head=row[16],
     )
 
 
@@ -185,6 +191,7 @@ def wallet_row(wallet: Wallet) -> Row:
         wallet.expired,
         wallet.voided,
         wallet.open_grants,
+        wallet.open_holds,
         wallet.seq,
         wallet.chain,
         wallet.last_at,
@@ -197,6 +204,7 @@ def wallet_row(wallet: Wallet) -> Row:
 def drawn_wallet_row(wallet: Wallet) -> Row:
     return (
         wallet.posted,
+        wallet.held,
         wallet.used,
         wallet.open_grants,
         wallet.seq,
@@ -208,7 +216,7 @@ def drawn_wallet_row(wallet: Wallet) -> Row:
 
 
 def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
-    basis = None if row[19] is None else CostBasis(row[19], row[20])
+    basis = None if row[20] is None else CostBasis(row[20], row[21])
     return Grant(
         id=row[0],
         customer=customer,
@@ -218,24 +226,32 @@ def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
         used=row[3],
         expired=row[4],
         voided=row[5],
-        priority=row[6],
-        category=_CATEGORIES[row[7]],
-        effective_at=row[8],
-        expires_at=row[9],
-        recorded_at=row[10],
-        created_at=row[11],
-        updated_at=row[12],
-        pending=bool(row[13]),
-        drawn=bool(row[14]),
-        expired_at=row[15],
-        voided_at=row[16],
-        source=row[17],
-        parent=row[18],
+        held=row[6],
+        priority=row[7],
+        category=_CATEGORIES[row[8]],
+        effective_at=row[9],
+        expires_at=row[10],
+        recorded_at=row[11],
+        created_at=row[12],
+        updated_at=row[13],
+        pending=bool(row[14]),
+        drawn=bool(row[15]),
+        expired_at=row[16],
+        voided_at=row[17],
+        source=row[18],
+        parent=row[19],
         cost_basis=basis,
-        name=row[21],
-        metadata=_json(row[22]),
-        profiles=_json(row[23]),
+        name=row[22],
+        scope=_scope(row[23]),
+        metadata=_json(row[24]),
+        profiles=_json(row[25]),
     )
+
+
+def _scope(text: str) -> Scope:
+    if text == _EMPTY:
+        return _NOTHING
+    return _decode_scope(text)
 
 
 def new_grant_row(grant: Grant, wallet: Wallet, book: Id) -> Row:
@@ -251,6 +267,7 @@ def new_grant_row(grant: Grant, wallet: Wallet, book: Id) -> Row:
         grant.used,
         grant.expired,
         grant.voided,
+        grant.held,
         grant.priority,
         grant.category.value,
         grant.effective_at,
@@ -267,6 +284,7 @@ def new_grant_row(grant: Grant, wallet: Wallet, book: Id) -> Row:
         None if basis is None else basis.amount,
         None if basis is None else basis.currency,
         grant.name,
+        json_text(grant.scope),
         json_text(grant.metadata),
         json_text(grant.profiles),
         active,
@@ -283,6 +301,7 @@ def grant_row(grant: Grant, wallet: Wallet) -> Row:
         grant.used,
         grant.expired,
         grant.voided,
+        grant.held,
         grant.expires_at,
         grant.updated_at,
         grant.pending,
@@ -299,16 +318,82 @@ def grant_row(grant: Grant, wallet: Wallet) -> Row:
 
 
 def drawn_grant_row(grant: Grant, wallet: Wallet) -> Row:
-    return (grant.remaining, grant.used, wallet.number, grant.id)
+    return (grant.remaining, grant.used, grant.held, grant.drawn, wallet.number, grant.id)
 
 
 def _places(grant: Grant, burn_order: BurnOrder) -> tuple[bool, int, bool, int | None]:
     """What the burn-down and due indices hold: the columns by which SQL sorts as ``burn`` does."""
-    active = grant.remaining > 0 and not grant.pending
+    active = grant.remaining > 0 and not grant.pending and grant.expired_at is None
     if burn_order is BurnOrder.OLDEST_FIRST:
         return active, 0, False, grant.due_at
     expires = burn.NEVER if grant.expires_at is None else grant.expires_at
     return active, expires, grant.category is Category.PAID, grant.due_at
+
+
+def hold_of(customer: Id, entitlement: Id, row: Row) -> Hold:
+    slices: dict[str, int] = _json(row[4])
+    return Hold(
+        id=row[0],
+        customer=customer,
+        entitlement=entitlement,
+        amount=row[1],
+        held=row[2],
+        captured=row[3],
+        slices=tuple(Slice(Id(bytes.fromhex(grant)), units) for grant, units in slices.items()),
+        state=HoldState(row[5]),
+        created_at=row[6],
+        recorded_at=row[7],
+        expires_at=row[8],
+        ended_at=row[9],
+        attributes=_json(row[10]),
+        metadata=_json(row[11]),
+    )
+
+
+def new_hold_row(hold: Hold, wallet: Wallet, book: Id) -> Row:
+    return (
+        wallet.number,
+        hold.id,
+        slot_of(hold.customer),
+        book,
+        hold.amount,
+        hold.held,
+        hold.captured,
+        _slices(hold),
+        hold.state.value,
+        hold.created_at,
+        hold.recorded_at,
+        hold.expires_at,
+        hold.ended_at,
+        json_text(hold.attributes),
+        json_text(hold.metadata),
+        _hold_due(hold),
+    )
+
+
+def hold_row(hold: Hold, wallet: Wallet) -> Row:
+    return (
+        hold.held,
+        hold.captured,
+        _slices(hold),
+        hold.state.value,
+        hold.expires_at,
+        hold.ended_at,
+        _hold_due(hold),
+        wallet.number,
+        hold.id,
+    )
+
+
+def _hold_due(hold: Hold) -> int | None:
+    """Null for a hold that has ended, and for no other."""
+    if hold.state is not HoldState.OPEN:
+        return None
+    return burn.NEVER if hold.expires_at is None else hold.expires_at
+
+
+def _slices(hold: Hold) -> str:
+    return json_text({part.grant.hex(): part.amount for part in hold.slices})
 
 
 def operation_of(row: Row) -> Operation:
@@ -363,14 +448,16 @@ def entry_of(customer: Id, entitlement: Id, operation: Id, row: Row) -> Entry:
         amount=row[4],
         posted_before=row[5],
         posted_after=row[6],
-        overage_before=row[7],
-        overage_after=row[8],
-        grant_before=row[9],
-        grant_after=row[10],
-        at=row[11],
-        recorded_at=row[12],
-        hash=row[13],
-        order_key=row[14],
+        held_before=row[7],
+        held_after=row[8],
+        overage_before=row[9],
+        overage_after=row[10],
+        grant_before=row[11],
+        grant_after=row[12],
+        at=row[13],
+        recorded_at=row[14],
+        hash=row[15],
+        order_key=row[16],
     )
 
 
@@ -387,6 +474,8 @@ def entry_row(entry: Entry, number: int, wallet: int, operation: int, previous: 
         entry.amount,
         entry.posted_before,
         entry.posted_after,
+        entry.held_before,
+        entry.held_after,
         entry.overage_before,
         entry.overage_after,
         entry.grant_before,

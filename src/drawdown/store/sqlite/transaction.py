@@ -14,7 +14,18 @@ import apsw
 
 from drawdown.core.requests import LedgerKey
 from drawdown.core.state import Changes, DebitRecord, Name, State, Wallet, WalletKey, Wanted
-from drawdown.core.types import BurnOrder, Entry, EntryKind, Grant, Id, Instant, Operation
+from drawdown.core.types import (
+    DEBITS,
+    DRAWS,
+    BurnOrder,
+    Entry,
+    Grant,
+    Hold,
+    HoldState,
+    Id,
+    Instant,
+    Operation,
+)
 from drawdown.store.sqlite import rows
 
 FIRST_GRANTS = 32
@@ -85,6 +96,8 @@ class SqliteTransaction:
             self._load_longer(key)
         for grant in wanted.grants:
             self._load_grant(grant)
+        for hold in wanted.holds:
+            self._load_hold(hold)
 
     def _load_entitlement(self, entitlement: Id) -> None:
         row = self._row("find_entitlement", (entitlement,))
@@ -129,7 +142,24 @@ class SqliteTransaction:
         bindings = (wallet.number, at)
         for row in self._rows("due_grants", bindings) + self._rows("next_due_grant", bindings):
             self._keep_grant(wallet, row)
+        for row in self._rows("due_holds", bindings) + self._rows("next_due_hold", bindings):
+            self._keep_hold(wallet, row)
         self.state.due_until[key] = at
+
+    def _keep_hold(self, wallet: Wallet, row: rows.Row) -> None:
+        """The hold of a row, in the wallet, with its grants; one that is there already stays as it is."""
+        if row[0] in wallet.holds:
+            return
+        hold = rows.hold_of(wallet.customer, wallet.entitlement, row)
+        wallet.holds[hold.id] = hold
+        for part in hold.slices:
+            self._find_grant(wallet, part.grant)
+
+    def _find_grant(self, wallet: Wallet, grant: Id) -> None:
+        if grant not in wallet.grants:
+            found = self._row("find_grant", (wallet.number, grant))
+            assert found is not None
+            self._keep_grant(wallet, found)
 
     def _wallet(self, key: WalletKey) -> Wallet:
         wallet = self.state.wallets[key]
@@ -137,18 +167,29 @@ class SqliteTransaction:
         return wallet
 
     def _load_grant(self, grant: Id) -> None:
-        row = self._row("grant_wallet", (grant,))
+        wallet = self._wallet_with("grant_wallet", grant, self.state.grant_wallets)
+        if wallet is not None:
+            self._find_grant(wallet, grant)
+
+    def _load_hold(self, hold: Id) -> None:
+        wallet = self._wallet_with("hold_wallet", hold, self.state.hold_wallets)
+        if wallet is not None:
+            found = self._row("find_hold", (hold,))
+            assert found is not None
+            self._keep_hold(wallet, found)
+
+    def _wallet_with(
+        self, query: str, thing: Id, places: dict[Id, WalletKey | None]
+    ) -> Wallet | None:
+        """The wallet that a grant or hold is in, loaded; None when there is no such thing."""
+        row = self._row(query, (thing,))
+        places[thing] = None if row is None else (row[0], row[1])
         if row is None:
-            self.state.grant_wallets[grant] = None
-            return
+            return None
         key = (row[0], row[1])
-        self.state.grant_wallets[grant] = key
         if key not in self.state.wallets:
             self._load_wallet(key)
-        wallet = self._wallet(key)
-        found = self._row("find_grant", (wallet.number, grant))
-        assert found is not None
-        self._keep_grant(wallet, found)
+        return self._wallet(key)
 
     def _find_key(self, customer: Id, namespace: str, key: str) -> Operation | None:
         hashed = rows.key_hash(customer, LedgerKey(namespace, key))
@@ -157,19 +198,18 @@ class SqliteTransaction:
 
     def _find_debit(self, debit: Id) -> DebitRecord | None:
         row = self._row("find_operation", (debit,))
-        if row is None or row[3] != "debit":
+        if row is None or row[3] not in DEBITS:
             return None
         operation = rows.operation_of(row)
         first, count = row[-2:]
         draws = [
-            rows.entry_of(operation.customer, operation.entitlement, operation.id, entry)
+            rows.entry_of(operation.customer, entry[0], operation.id, entry[1:])
             for entry in self._rows("entries_of_operation", (first, first + count))
         ]
-        reversal = self._row("find_reversal", (debit,))
         return DebitRecord(
             operation=operation,
-            draws=tuple(draw for draw in draws if draw.kind is EntryKind.DEBITED),
-            reversed=0 if reversal is None else reversal[0],
+            draws=tuple(draw for draw in draws if draw.kind in DRAWS),
+            reversed=dict(self._rows("find_reversals", (debit,))),
         )
 
     # Writing -------------------------------------------------------------------------------------
@@ -183,8 +223,13 @@ class SqliteTransaction:
         self._number_wallets(changes)
         self._write_operations(changes)
         self._write_grants(changes)
+        self._write_holds(changes)
         self._write_wallets(changes)
-        reversals = [(debit, record.reversed) for debit, record in changes.debits.items()]
+        reversals = [
+            (debit, entitlement, units)
+            for debit, record in changes.debits.items()
+            for entitlement, units in record.reversed.items()
+        ]
         self._many("upsert_reversal", reversals)
 
     def _number_wallets(self, changes: Changes) -> None:
@@ -227,13 +272,25 @@ class SqliteTransaction:
         drawn = [grant for key, grant in changes.drawn_grants.items() if key not in written]
         self._many("draw_grant", (rows.drawn_grant_row(g, self._wallet_of(g)) for g in drawn))
 
-    def _wallet_of(self, grant: Grant) -> Wallet:
-        return self._wallet((grant.customer, grant.entitlement))
+    def _write_holds(self, changes: Changes) -> None:
+        new = changes.new_holds
+        self._many(
+            "insert_hold",
+            [rows.new_hold_row(h, self._wallet_of(h), self._book_of(h)) for h in new.values()],
+        )
+        changed = [hold for key, hold in changes.holds.items() if key not in new]
+        self._many("update_hold", (rows.hold_row(h, self._wallet_of(h)) for h in changed))
+
+    def _wallet_of(self, thing: Grant | Hold) -> Wallet:
+        return self._wallet((thing.customer, thing.entitlement))
+
+    def _book_of(self, thing: Grant | Hold) -> Id:
+        customer = self.state.customers[thing.customer]
+        assert customer is not None
+        return customer.book
 
     def _new_grant(self, grant: Grant) -> rows.Row:
-        customer = self.state.customers[grant.customer]
-        assert customer is not None
-        return rows.new_grant_row(grant, self._wallet_of(grant), customer.book)
+        return rows.new_grant_row(grant, self._wallet_of(grant), self._book_of(grant))
 
     def _write_wallets(self, changes: Changes) -> None:
         new, whole = changes.new_wallets, changes.wallets
@@ -259,6 +316,10 @@ class SqliteTransaction:
             wallet = None if key is None else state.wallets.get(key)
             if wallet is not None:
                 _drop_closed(wallet, (grant,))
+        for hold, key in state.hold_wallets.items():
+            wallet = None if key is None else state.wallets.get(key)
+            if wallet is not None:
+                _drop_ended(wallet, hold)
         for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
             if state.names[name] is None:
                 del state.names[name]
@@ -267,6 +328,8 @@ class SqliteTransaction:
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
                 _drop_closed(self._wallet_of(grant_record), (grant_record.id,))
+        for hold_record in changes.holds.values():
+            _drop_ended(self._wallet_of(hold_record), hold_record.id)
         self.state = State(
             customers=_bounded(state.customers, NAMES_CACHED_MAX),
             entitlements=_bounded(state.entitlements, NAMES_CACHED_MAX),
@@ -280,6 +343,12 @@ def _drop_closed(wallet: Wallet, grants: Iterable[Id]) -> None:
         grant = wallet.grants.get(grant_id)
         if grant is not None and grant.remaining == 0:
             del wallet.grants[grant_id]
+
+
+def _drop_ended(wallet: Wallet, hold_id: Id) -> None:
+    hold = wallet.holds.get(hold_id)
+    if hold is not None and hold.state is not HoldState.OPEN:
+        del wallet.holds[hold_id]
 
 
 def _bounded(cache: dict[K, V], length: int) -> dict[K, V]:

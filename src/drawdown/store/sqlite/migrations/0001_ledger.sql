@@ -88,6 +88,7 @@ CREATE TABLE wallet (
   expired     INTEGER NOT NULL CHECK (expired >= 0),
   voided      INTEGER NOT NULL CHECK (voided >= 0),
   open_grants INTEGER NOT NULL CHECK (open_grants >= 0),
+  open_holds  INTEGER NOT NULL CHECK (open_holds >= 0),
   seq         INTEGER NOT NULL,
   chain       BLOB NOT NULL,
   last_at     INTEGER NOT NULL,
@@ -110,6 +111,7 @@ CREATE TABLE credit_grant (
   used          INTEGER NOT NULL CHECK (used >= 0),
   expired       INTEGER NOT NULL CHECK (expired >= 0),
   voided        INTEGER NOT NULL CHECK (voided >= 0),
+  held          INTEGER NOT NULL CHECK (held BETWEEN 0 AND remaining),
   priority      INTEGER NOT NULL,
   category      TEXT NOT NULL,
   effective_at  INTEGER NOT NULL,
@@ -126,9 +128,10 @@ CREATE TABLE credit_grant (
   cost_amount   INTEGER,
   cost_currency TEXT,
   name          TEXT,
+  scope         TEXT NOT NULL,           -- which debits it may pay for, as JSON: {attribute: [values]}
   metadata      TEXT NOT NULL,
   profiles      TEXT NOT NULL,
-  active        INTEGER NOT NULL,        -- effective, with something remaining
+  active        INTEGER NOT NULL,        -- effective and not ended, with something remaining
   burn_expires  INTEGER NOT NULL,        -- its place by expiry; 0 where the oldest is drawn first
   burn_paid     INTEGER NOT NULL,        -- promotional (0) before paid (1); 0 where the oldest is drawn first
   due_at        INTEGER,                 -- when time alone changes it next
@@ -141,13 +144,40 @@ CREATE INDEX credit_grant_burn ON credit_grant
   (wallet, priority, burn_expires, burn_paid, effective_at, recorded_at, id) WHERE active = 1;
 CREATE INDEX credit_grant_due ON credit_grant (wallet, due_at) WHERE due_at IS NOT NULL;
 
--- Append only: one accepted command each, with the answer its asker got.
+-- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
+-- the hold has ended: the open holds of a wallet are those in the index below.
+CREATE TABLE hold (
+  wallet      INTEGER NOT NULL,
+  id          BLOB NOT NULL,
+  slot        INTEGER NOT NULL,
+  book        BLOB NOT NULL,
+  amount      INTEGER NOT NULL CHECK (amount > 0),
+  held        INTEGER NOT NULL CHECK (held BETWEEN 0 AND amount),
+  captured    INTEGER NOT NULL CHECK (captured >= 0),
+  slices      TEXT NOT NULL,             -- as JSON: {grant's id in hexadecimal: units}
+  state       TEXT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  expires_at  INTEGER,
+  ended_at    INTEGER,
+  attributes  TEXT NOT NULL,
+  metadata    TEXT NOT NULL,
+  due_at      INTEGER,                   -- when it ends by itself; the end of time where it never does
+  PRIMARY KEY (wallet, id),
+  CHECK ((due_at IS NULL) = (state <> 'open'))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX hold_by_id ON hold (id);
+CREATE INDEX hold_by_book ON hold (book, id);
+CREATE INDEX hold_due ON hold (wallet, due_at) WHERE due_at IS NOT NULL;
+
+-- Append only: one accepted command each, with the answer its asker got. entitlement is null where it
+-- moved several of the customer's wallets.
 CREATE TABLE operation (
   number      INTEGER PRIMARY KEY,
   id          BLOB NOT NULL UNIQUE,
   slot        INTEGER NOT NULL,
   customer    BLOB NOT NULL,
-  entitlement BLOB NOT NULL,
+  entitlement BLOB,
   kind        TEXT NOT NULL,
   at          INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
@@ -183,6 +213,8 @@ CREATE TABLE entry (
   amount         INTEGER NOT NULL CHECK (amount > 0),
   posted_before  INTEGER NOT NULL,
   posted_after   INTEGER NOT NULL,
+  held_before    INTEGER NOT NULL,
+  held_after     INTEGER NOT NULL,
   overage_before INTEGER NOT NULL,
   overage_after  INTEGER NOT NULL,
   grant_before   INTEGER NOT NULL,
@@ -193,9 +225,11 @@ CREATE TABLE entry (
   order_key      TEXT
 ) STRICT;
 
--- How much of a debit has been reversed, for those that have been.
+-- How much of a debit has been reversed in each wallet, for those that have been.
 CREATE TABLE reversal (
-  debit    BLOB PRIMARY KEY,
-  reversed INTEGER NOT NULL
+  debit       BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  reversed    INTEGER NOT NULL,
+  PRIMARY KEY (debit, entitlement)
 ) STRICT, WITHOUT ROWID;
 
