@@ -75,9 +75,9 @@ async def busy(path: Path) -> Ledger:
     spent = await ledger.apply(book.id, spend)
     assert spent.operation is not None
     await ledger.apply(book.id, ReverseDebit(debit=spent.operation.id, amount=Amount(1)))
-    for _ in range(2):
-        hold = Authorize(customer=customer, entitlement=CREDITS, amount=Amount(1))
-        held = await ledger.apply(book.id, hold)
+    hold = Authorize(customer=customer, entitlement=CREDITS, amount=Amount(1))
+    await ledger.apply(book.id, hold)
+    held = await ledger.apply(book.id, hold)
     assert held.hold is not None
     await ledger.apply(book.id, Release(hold=held.hold.id))
     return ledger
