@@ -135,6 +135,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(connect: Connect, tenant: Ten
         Answers(200, b"\xff"),
         Answers(404, b"<html>not here</html>"),
         Answers(404, b""),
+        Answers(404, b'{"error": {"message": "not here"}}'),
         Answers(302, b"{}", {"location": "http://127.0.0.1:1/"}),
     ],
     ids=str,
@@ -149,6 +150,13 @@ def test_another_kind_of_server_is_told_from_drawdown(
     assert len(between.seen) == 1
 
 
+def test_a_fault_on_the_way_is_a_fault(connect: Connect, between: Unreliable) -> None:
+    """A proxy's own page: whether the write was done is not known."""
+    between.faults = [Answers(500, b"<html>oops</html>")]
+    with pytest.raises(ServerFault, match=f"{between.url} answered 500"):
+        connect(between.url, "sk_test_x").debit("ada", "tokens", 1)
+
+
 def test_a_field_that_is_new_is_ignored(connect: Connect, between: Unreliable) -> None:
     """A server that is newer than the client is understood."""
     between.faults = [
@@ -159,6 +167,13 @@ def test_a_field_that_is_new_is_ignored(connect: Connect, between: Unreliable) -
         )
     ]
     assert connect(between.url, "sk_test_x").get_customer("ada").id == "ada"
+
+
+def test_a_refusal_of_another_dialect_is_known_by_its_status(ada: Client) -> None:
+    """Its own words are in ``fields``."""
+    with pytest.raises(NotFound) as caught:
+        ada.request("GET", "/v1/billing/credit_grants/credgr_x")
+    assert caught.value.fields["error"]["code"] == "resource_missing"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ import pytest
 import stripe
 from dodopayments import DodoPayments
 
-from drawdown.cli.client import Client
 from drawdown.cli.demo import cast
+from drawdown.client import Client
 from drawdown.core.types import Instant
 from tests.replay.test_replay import counted
 from tests.support.commands import Ran, drawdown
@@ -62,7 +62,7 @@ def api(book: Tenant, replayed: Ran) -> Iterator[httpx.Client]:
 
 def stocked(server: Server) -> Tenant:
     tenant = server.tenant()
-    with Client(tenant.url, tenant.test.editor.secret, direct=True) as client:
+    with Client(tenant.url, tenant.test.editor.secret) as client:
         cast.enter(client, Instant(time.time_ns() // 1_000), lambda done: None)
     return tenant
 

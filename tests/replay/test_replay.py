@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from drawdown.cli.client import Client
 from drawdown.cli.replay import feeder
 from drawdown.cli.replay.feeder import Debit, Plan
+from drawdown.client import Client
 from drawdown.core.types import MICROSECONDS, Instant
 from tests.support.commands import Ran, drawdown
 from tests.support.server import Tenant

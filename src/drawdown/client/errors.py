@@ -6,16 +6,19 @@ DrawdownError
 ├── ServerFault (500 and the like)
 ├── UnexpectedAnswer (something answers that is no Drawdown server)
 ├── Unauthorized, Forbidden
-├── InsufficientCredit
-├── NotFound
-│   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound, KeyNotFound
-├── Conflict
-│   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
-│   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
-│   ├── HoldEnded, CaptureTooLarge, TooManyHolds
-│   └── ReversalTooLarge, AdjustmentTooLarge
-└── Invalid
-    └── AmountNotPositive, AmountTooFine, AmountTooLarge, ExpiryNotInFuture, ExpiryBeforeEffective
+└── Refused
+    ├── InsufficientCredit
+    ├── NotFound
+    │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound
+    │   └── DebitNotFound, HoldNotFound, KeyNotFound
+    ├── Conflict
+    │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
+    │   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
+    │   ├── HoldEnded, CaptureTooLarge, TooManyHolds
+    │   └── ReversalTooLarge, AdjustmentTooLarge
+    └── Invalid
+        ├── AmountNotPositive, AmountTooFine, AmountTooLarge
+        └── ExpiryNotInFuture, ExpiryBeforeEffective
 
 A code that this client does not know becomes the class of its status.
 """
@@ -80,7 +83,11 @@ class Forbidden(DrawdownError):
     """The key's role is too small."""
 
 
-class InsufficientCredit(DrawdownError):
+class Refused(DrawdownError):
+    """The server has decided: nothing was done, and as things stand nothing would be."""
+
+
+class InsufficientCredit(Refused):
     """There is less than what was asked for. Of a spend, the numbers are quantities."""
 
     @property
@@ -98,7 +105,7 @@ class InsufficientCredit(DrawdownError):
         return self._decimal("available_total")
 
 
-class NotFound(DrawdownError):
+class NotFound(Refused):
     """There is no such thing for this key."""
 
 
@@ -126,7 +133,7 @@ class KeyNotFound(NotFound):
     pass
 
 
-class Conflict(DrawdownError):
+class Conflict(Refused):
     """It cannot be done as things stand."""
 
 
@@ -206,7 +213,7 @@ class AdjustmentTooLarge(Conflict):
         return self._decimal("maximum")
 
 
-class Invalid(DrawdownError):
+class Invalid(Refused):
     """The request breaks a rule. ``field`` names which part of it, where it was one."""
 
     @property

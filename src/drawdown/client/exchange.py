@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from drawdown.client import errors
-from drawdown.client.calls import Call
+from drawdown.client.calls import API, Call
 
 URL = "http://127.0.0.1:8080"
 REPEATED = frozenset({429, 502, 503, 504})
@@ -132,8 +132,10 @@ def _until(date: str) -> float:
 
 def read(server: Server, call: Call[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
     """The record that was answered. Raises the error that was."""
-    if status >= 300:
+    if status >= 400:
         raise _refusal(server, call, status, body)
+    if status >= 300:
+        raise _unexpected(server, call, status, f"it answered {status}, which leads elsewhere")
     try:
         return call.read(body, headers.get("idempotent-replayed") == "true")
     except (msgspec.DecodeError, ValueError) as error:
@@ -145,9 +147,10 @@ def _refusal(server: Server, call: Call[T], status: int, body: bytes) -> errors.
         problem = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         problem = None
-    if isinstance(problem, dict) and status >= 400:
+    # Another dialect's refusal has another shape; the native API's always has a code.
+    if isinstance(problem, dict) and ("code" in problem or not call.path.startswith(API)):
         return errors.of_problem(problem, status, call.key)
-    if status in REPEATED:
+    if status in REPEATED or status >= 500:
         detail = f"The server at {server.url} answered {status}."
         return errors.of_problem({"detail": detail}, status, call.key)
     return _unexpected(server, call, status, f"it answered {status} without saying why")

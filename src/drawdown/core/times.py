@@ -15,8 +15,12 @@ INSTANT_MAX = Instant(253_402_300_799_999_999)
 @lru_cache(maxsize=16_384)
 def text_of(instant: int) -> str:
     """``2026-01-31T12:00:00Z``, with microseconds only where there are any."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+    return moment_of(instant).replace(tzinfo=None).isoformat() + "Z"
+
+
+def moment_of(instant: int) -> datetime:
+    """The instant as a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=instant)
 
 
 def instant_of(moment: datetime) -> Instant:

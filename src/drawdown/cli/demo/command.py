@@ -6,11 +6,11 @@ import time
 from decimal import Decimal
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from drawdown.cli.client import Client, detail_of
+from drawdown.cli.client import asking
 from drawdown.cli.demo import cast, show, totals
 from drawdown.cli.demo.server import throwaway
 from drawdown.cli.failures import Failure
@@ -19,6 +19,7 @@ from drawdown.cli.replay import command, customers, feeder, prices
 from drawdown.cli.replay.feeder import Plan, Report
 from drawdown.cli.replay.job import Job, Survey, survey
 from drawdown.cli.replay.usage import Columns
+from drawdown.client import Client, Grant, InsufficientCredit
 from drawdown.core.amounts import render
 from drawdown.core.currencies import scale_of
 from drawdown.core.types import Instant
@@ -53,7 +54,7 @@ def demo() -> None:
         job = _job(trace)
         found = survey(job)
         out.print(show.opening(found.rows, found.customers))
-        with throwaway() as server, Client(server.url, server.secret, direct=True) as client:
+        with throwaway() as server, asking(server.url, server.secret, direct=True) as client:
             out.print(
                 f"\nA server of its own listens on {server.url}, its file in a temporary folder."
             )
@@ -116,7 +117,7 @@ def _burning(stage: Stage) -> None:
     """In the order in which they were drawn, as the entries tell it; untouched ones last."""
     grants = _grants(stage)
     order = {grant: place for place, grant in enumerate(_drawn(stage))}
-    grants.sort(key=lambda grant: order.get(grant["id"], len(order)))
+    grants.sort(key=lambda grant: order.get(grant.id, len(order)))
     stage.out.print(f"The grants of {HEROINE}, in the order in which they burned:\n")
     stage.out.print(show.burn_down(grants))
 
@@ -125,13 +126,13 @@ def _explaining(stage: Stage) -> None:
     """A debit that one grant could not pay alone is the interesting one."""
     by_operation: dict[str, int] = {}
     for entry in totals.draws(stage.client, HEROINE):
-        by_operation[entry["operation"]] = by_operation.get(entry["operation"], 0) + 1
-    debit = stage.client.get(f"/api/v1/debits/{max(by_operation, key=by_operation.__getitem__)}")
-    called = debit["occurred_at"][:19].replace("T", " ")
+        by_operation[entry.operation] = by_operation.get(entry.operation, 0) + 1
+    debit = stage.client.get_debit(max(by_operation, key=by_operation.__getitem__))
     stage.out.print(
-        f"The call of {called} cost {debit['amount']} USD, more than the first grant still had:\n"
+        f"The call of {debit.occurred_at:%Y-%m-%d %H:%M:%S} cost {debit.amount} USD, more than the "
+        "first grant still had:\n"
     )
-    stage.out.print(show.draws(debit, {grant["id"]: grant["name"] for grant in _grants(stage)}))
+    stage.out.print(show.draws(debit, {grant.id: grant.name for grant in _grants(stage)}))
 
 
 def _adding_up(stage: Stage) -> None:
@@ -151,7 +152,7 @@ def _showing_cents(stage: Stage) -> None:
         grant["name"]: grant["amount"]["monetary"]["value"]
         for grant in totals.stripe_grants(stage.client, customer=HEROINE)
     }
-    rows = [(grant["name"], grant["amount"], shown[grant["name"]]) for grant in _grants(stage)]
+    rows = [(grant.name, grant.amount, shown[grant.name]) for grant in _grants(stage)]
     stage.out.print(
         "Stripe speaks whole cents. It shows the floor; what is kept is never rounded.\n"
     )
@@ -159,19 +160,13 @@ def _showing_cents(stage: Stage) -> None:
 
 
 def _refusing(stage: Stage) -> None:
-    answer = stage.client.answer(
-        "/api/v1/debits",
-        {
-            "customer": HEROINE,
-            "entitlement": "usd",
-            "amount": "1000",
-            "idempotency_key": "too-much",
-        },
-    )
-    available = totals.balance(stage.client, HEROINE)["available"]
-    stage.out.print(
-        f"A debit of 1000 USD is refused with {answer.status}. {detail_of(answer.body)}."
-    )
+    try:
+        stage.client.debit(HEROINE, "usd", 1000)
+    except InsufficientCredit as refusal:
+        stage.out.print(f"A debit of 1000 USD is refused with {refusal.status}. {refusal.detail}")
+    else:
+        raise Failure("A debit of more than there is was made, a fault of Drawdown.")
+    available = totals.balance(stage.client, HEROINE).available
     stage.out.print(f"Nothing was drawn: {available} USD are still available.")
 
 
@@ -185,8 +180,8 @@ def _repeating(stage: Stage) -> None:
         f"idempotency keys, {report.new} debited."
     )
     stage.out.print(
-        f"{HEROINE} had used {before['used']} USD before and has used {after['used']} USD now; its "
-        f"last entry is still number {after['seq']}."
+        f"{HEROINE} had used {before.used} USD before and has used {after.used} USD now; its "
+        f"last entry is still number {after.seq}."
     )
 
 
@@ -199,16 +194,14 @@ def _fed(stage: Stage, title: str) -> Report:
         )
 
 
-def _grants(stage: Stage) -> list[Any]:
-    found = stage.client.get("/api/v1/grants", customer=HEROINE, entitlement="usd")["data"]
-    assert isinstance(found, list)
-    return found
+def _grants(stage: Stage) -> list[Grant]:
+    return list(stage.client.grants(customer=HEROINE, entitlement="usd"))
 
 
 def _drawn(stage: Stage) -> dict[str, None]:
     """The grants that were drawn on, the first drawn first."""
     newest_first = list(totals.draws(stage.client, HEROINE))
-    return {entry["grant"]: None for entry in reversed(newest_first)}
+    return {entry.grant: None for entry in reversed(newest_first)}
 
 
 def _now() -> Instant:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drawdown.cli.demo.totals import Total
+from drawdown.client import Debit, Grant
 
 BAR_CELLS = 12
 PLACES = 7
@@ -39,7 +40,7 @@ def exact(amount: Decimal) -> str:
     return f"{amount:.{places}f}"
 
 
-def burn_down(grants: Sequence[Any]) -> Table:
+def burn_down(grants: Sequence[Grant]) -> Table:
     """A customer's grants in burn-down order, with how far each has burned."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Grant", no_wrap=True)
@@ -48,16 +49,15 @@ def burn_down(grants: Sequence[Any]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", max_width=BAR_CELLS)
     for grant in grants:
-        amount, remaining = Decimal(grant["amount"]), Decimal(grant["remaining"])
-        promotional = grant["category"] == "promotional"
+        promotional = grant.category == "promotional"
         table.add_row(
-            Text(grant["name"], "bold"),
-            Text(grant["category"], "magenta" if promotional else "green"),
-            str(grant["priority"]),
-            day(grant["expires_at"]),
-            exact(amount),
-            exact(remaining),
-            bar(remaining, amount),
+            Text(grant.name, "bold"),
+            Text(grant.category, "magenta" if promotional else "green"),
+            str(grant.priority),
+            day(grant.expires_at),
+            exact(grant.amount),
+            exact(grant.remaining),
+            bar(grant.remaining, grant.amount),
         )
     return table
 
@@ -68,23 +68,21 @@ def bar(remaining: Decimal, amount: Decimal) -> ProgressBar:
     return ProgressBar(100, percent, complete_style="green", finished_style="green")
 
 
-def day(instant: str | None) -> str:
-    return "never" if instant is None else instant[:10]
+def day(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d}"
 
 
-def draws(debit: Any, names: dict[str, str]) -> Table:
+def draws(debit: Debit, names: dict[str, str]) -> Table:
     """Why each grant was chosen: the order key that was kept with the draw."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Draw", justify="right")
     table.add_column("Grant")
     table.add_column("Amount", justify="right")
     table.add_column("because of its place in the burn-down order")
-    for number, draw in enumerate(debit["draws"], start=1):
-        key = draw["order_key"]
-        why = f"priority {key['priority']}, expires {day(key['expires_at'])}, {key['category']}"
-        table.add_row(
-            str(number), Text(names[draw["grant"]], "bold"), exact(Decimal(draw["amount"])), why
-        )
+    for number, draw in enumerate(debit.draws, start=1):
+        key = draw.order_key
+        why = f"priority {key.priority}, expires {day(key.expires_at)}, {key.category}"
+        table.add_row(str(number), Text(names[draw.grant], "bold"), exact(draw.amount), why)
     return table
 
 
@@ -106,12 +104,12 @@ def totals(found: Iterable[Total], expected: Decimal) -> Table:
     return table
 
 
-def cents(rows: Iterable[tuple[str, str, int]]) -> Table:
+def cents(rows: Iterable[tuple[str, Decimal, int]]) -> Table:
     """Grants side by side: name, the amount that is kept, the cents that Stripe shows."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Grant")
     table.add_column("Kept", justify="right")
     table.add_column("Stripe shows", justify="right")
     for name, kept, shown in rows:
-        table.add_row(Text(name, "bold"), exact(Decimal(kept)), f"{shown:,} cents")
+        table.add_row(Text(name, "bold"), exact(kept), f"{shown:,} cents")
     return table

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from drawdown.cli.client import Client
 from drawdown.cli.database import with_ledger
 from drawdown.cli.verify import walk
+from drawdown.client import Balance, Client, Entry
 from drawdown.core.amounts import render
 
 PAGE = 100
@@ -27,34 +27,29 @@ class Total(msgspec.Struct, frozen=True):
 
 def every(client: Client, database: str, names: Sequence[str]) -> Iterator[Total]:
     """The same question to each who can answer it exactly: all must agree to the last digit."""
-    granted = _sum(balance(client, name)["granted"] for name in names)
+    granted = _sum(balance(client, name).granted for name in names)
     yield entries(client, names)
-    used = _sum(balance(client, name)["used"] for name in names)
+    used = _sum(balance(client, name).used for name in names)
     yield Total("Native API", f"{len(names)} balances, used", used)
     yield double_entry(database)
     yield dodo(client, names, granted)
     yield sequence(client, names, granted)
 
 
-def balance(client: Client, name: str) -> Any:
-    return client.get(f"/api/v1/balances/{name}/usd")
+def balance(client: Client, name: str) -> Balance:
+    return client.balance(name, "usd")
 
 
 def entries(client: Client, names: Sequence[str]) -> Total:
     """Every entry that drew on a grant, page after page."""
-    drawn = [Decimal(entry["amount"]) for name in names for entry in draws(client, name)]
+    drawn = [entry.amount for name in names for entry in draws(client, name)]
     return Total("Entries", f"{len(drawn):,} draws, summed up", _sum(drawn))
 
 
-def draws(client: Client, name: str) -> Iterator[Any]:
+def draws(client: Client, name: str) -> Iterator[Entry]:
     """A customer's entries that drew on a grant, newest first."""
-    asked = {"customer": name, "entitlement": "usd", "limit": str(PAGE)}
-    while True:
-        page = client.get("/api/v1/entries", **asked)
-        yield from (entry for entry in page["data"] if entry["kind"] == "debited")
-        if page["next"] is None:
-            return
-        asked["after"] = str(page["next"])
+    found = client.entries(name, entitlement="usd")
+    return (entry for entry in found if entry.kind == "debited")
 
 
 def double_entry(database: str) -> Total:
@@ -67,7 +62,7 @@ def double_entry(database: str) -> Total:
 
 def dodo(client: Client, names: Sequence[str], granted: Decimal) -> Total:
     path = f"{DODO}/credit-entitlements/usd/balances"
-    left = _sum(client.get(f"{path}/{name}")["balance"] for name in names)
+    left = _sum(client.request("GET", f"{path}/{name}")["balance"] for name in names)
     return Total("Dodo Payments", "granted − balances", granted - left)
 
 
@@ -76,7 +71,7 @@ def sequence(client: Client, names: Sequence[str], granted: Decimal) -> Total:
     grants = (
         grant
         for name in names
-        for grant in client.get(f"{SEQUENCE}/credits/{name}/grants")["items"]
+        for grant in client.request("GET", f"{SEQUENCE}/credits/{name}/grants")["items"]
     )
     left = _sum(grant["balance"] for grant in grants)
     return Total("Sequence", "granted − outstanding grants", granted - left)
@@ -86,7 +81,7 @@ def stripe_grants(client: Client, **query: str) -> Iterator[Any]:
     """Stripe's pages: the last id shown is the cursor."""
     path, asked = f"{STRIPE}/billing/credit_grants", {"limit": str(PAGE), **query}
     while True:
-        page = client.get(path, **asked)
+        page = client.request("GET", path, query=asked)
         yield from page["data"]
         if not page["has_more"]:
             return

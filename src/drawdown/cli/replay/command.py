@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
-from drawdown.cli.client import Client
+from drawdown.cli.client import asking
 from drawdown.cli.failures import Failure
 from drawdown.cli.output import console, counted, progress_bar
 from drawdown.cli.replay import customers, feeder, prices
@@ -19,6 +18,7 @@ from drawdown.cli.replay.feeder import Misses, Plan, Report
 from drawdown.cli.replay.job import Job, Survey, survey
 from drawdown.cli.replay.prices import Price
 from drawdown.cli.replay.usage import Columns, TimeUnit
+from drawdown.client import Client
 from drawdown.core.amounts import render
 
 #: The columns of the Azure LLM inference traces, one of which ships with Drawdown.
@@ -26,6 +26,7 @@ TIME, INPUT, OUTPUT = "TIMESTAMP", "ContextTokens", "GeneratedTokens"
 MODEL = "gpt-4o"
 URL = "http://127.0.0.1:8080"
 BATCH = 500
+AGAIN = "Run the same command again: it goes on where it stopped, and debits nothing twice."
 NEW_RUN = "To feed the file once more as something new, give it a name with --run."
 
 _RUN = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
@@ -169,7 +170,7 @@ def replay(
     )
     rule = _rule(customer, customer_column, count, customer_format)
     price = _price(price_file, model)
-    with _client(url, key) as client:
+    with asking(url, key, again=AGAIN) as client:
         job = Job(
             file=file, columns=columns, rule=rule, price=price, plan=_plan(client, entitlement, run)
         )
@@ -201,19 +202,10 @@ def _price(file: Path | None, model: str) -> Price:
     return prices.load(file, model, str(file))
 
 
-def _client(url: str, key: str | None) -> Client:
-    if not key:
-        raise Failure(
-            "A key is needed.",
-            "Put the secret of one into DRAWDOWN_API_KEY; `drawdown keys create` makes one.",
-        )
-    return Client(url, key)
-
-
 def _plan(client: Client, entitlement: str, run: str) -> Plan:
     """The scale is the server's to say."""
-    found = client.get(f"/api/v1/entitlements/{quote(entitlement, safe='')}")
-    return Plan(entitlement=found["code"], scale=found["scale"], run=run)
+    found = client.get_entitlement(entitlement)
+    return Plan(entitlement=found.code, scale=found.scale, run=run)
 
 
 def _fed(client: Client, job: Job, found: Survey, speed: float | None, size: int) -> Report:

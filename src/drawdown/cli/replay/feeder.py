@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import msgspec
 
-from drawdown.cli.client import Answer, Client, detail_of
 from drawdown.cli.replay.carry import Carry
 from drawdown.cli.replay.usage import Usage
+from drawdown.client import Client, DrawdownError, NewDebit, Refused
+from drawdown.client import Debit as Made
 from drawdown.core import amounts
-from drawdown.core.times import text_of
+from drawdown.core.times import moment_of
 from drawdown.core.types import MICROSECONDS, Instant
 
 BATCH_MAX = 1_000
@@ -99,10 +99,9 @@ def feed(
         asked = [debit for debit in chunk if debit.units]
         report.skipped += len(chunk) - len(asked)
         if asked:
-            body = {"debits": [_request(plan, debit) for debit in asked]}
-            results = client.post("/api/v1/debits/batch", body)["results"]
-            for debit, result in zip(asked, results, strict=True):
-                _note(report, debit, _element(result))
+            outcomes = client.debit_many(_request(plan, debit) for debit in asked)
+            for debit, outcome in zip(asked, outcomes, strict=True):
+                _note(report, debit, outcome)
         progress(len(chunk))
     return report
 
@@ -128,32 +127,39 @@ def feed_in_time(
         if (wait := due - now()) > 0:
             sleep(wait)
         if debit.units:
-            answer = client.answer("/api/v1/debits", _request(plan, debit))
-            _note(report, debit, answer)
+            _note(report, debit, _outcome(client, _request(plan, debit)))
         else:
             report.skipped += 1
         progress(1)
     return report
 
 
-def _request(plan: Plan, debit: Debit) -> dict[str, Any]:
-    return {
-        "customer": debit.customer,
-        "entitlement": plan.entitlement,
-        "amount": amounts.render(debit.units, plan.scale),
-        "idempotency_key": debit.key,
-        "occurred_at": text_of(debit.at),
-    }
+def _request(plan: Plan, debit: Debit) -> NewDebit:
+    return NewDebit(
+        debit.customer,
+        plan.entitlement,
+        amounts.render(debit.units, plan.scale),
+        occurred_at=moment_of(debit.at),
+        idempotency_key=debit.key,
+    )
 
 
-def _element(result: dict[str, Any]) -> Answer:
-    """One element of a batch's answer, as if it had been asked by itself."""
-    body = result.get("debit", result.get("error"))
-    return Answer(status=result["status"], body=body, replayed=result.get("replayed", False))
+def _outcome(client: Client, asked: NewDebit) -> Made | Refused:
+    """Of one debit by itself: a refusal is an outcome too."""
+    try:
+        return client.debit(
+            asked.customer,
+            asked.entitlement,
+            asked.amount,
+            occurred_at=asked.occurred_at,
+            idempotency_key=asked.idempotency_key,
+        )
+    except Refused as refusal:
+        return refusal
 
 
-def _note(report: Report, debit: Debit, answer: Answer) -> None:
-    if answer.status < 300:
-        report.note_made(debit, answer.replayed)
+def _note(report: Report, debit: Debit, outcome: Made | DrawdownError) -> None:
+    if isinstance(outcome, Made):
+        report.note_made(debit, outcome.replayed)
     else:
-        report.note_missed(debit, str(answer.body.get("code")), detail_of(answer.body))
+        report.note_missed(debit, outcome.code, outcome.detail.rstrip("."))
