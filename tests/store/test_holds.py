@@ -74,21 +74,25 @@ async def test_a_hold_is_kept_whole(database: Database, ledger: Ledger) -> None:
         book, customer, 9, attributes={"model": "m"}, metadata={"ü": 1.5, "b": True}
     )
     assert [part.amount for part in held.slices] == [5, 4]
-    commands = (
+    answered = held
+    steps = (
         Extend(hold=held.id, expires_in=HOUR),
         Capture(hold=held.id, amount=Amount(6)),
         Release(hold=held.id),
     )
-    for command in (None, *commands):
-        answered = held
-        if command is not None:
-            accepted = await ledger.apply(book.id, command)
-            assert accepted.hold is not None
-            answered = accepted.hold
-        async with opened(database) as store:
-            assert await store.find_hold(held.id) == answered
+    for step in steps:
+        await check_kept(database, answered)
+        after = (await ledger.apply(book.id, step)).hold
+        assert after is not None
+        answered = after
+    await check_kept(database, answered)
     assert (answered.state, answered.captured, answered.slices) == (HoldState.RELEASED, 6, ())
     await verified(ledger)
+
+
+async def check_kept(database: Database, hold: Hold) -> None:
+    async with opened(database) as store:
+        assert await store.find_hold(hold.id) == hold
 
 
 async def test_another_process_captures_what_this_one_held(
