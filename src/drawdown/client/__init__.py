@@ -46,6 +46,7 @@ from drawdown.client.errors import (
 )
 from drawdown.client.records import (
     Adjustment,
+    AnyDebit,
     Balance,
     Capture,
     CostBasis,
@@ -65,6 +66,7 @@ from drawdown.client.records import (
     OrderKey,
     Return,
     Reversal,
+    ReversalPart,
     Segment,
     Slice,
     Spend,
@@ -80,6 +82,7 @@ __all__ = [
     "AmountNotPositive",
     "AmountTooFine",
     "AmountTooLarge",
+    "AnyDebit",
     "AsyncClient",
     "AsyncOpenHold",
     "Balance",
@@ -130,6 +133,7 @@ __all__ = [
     "Refused",
     "Return",
     "Reversal",
+    "ReversalPart",
     "ReversalTooLarge",
     "Segment",
     "ServerFault",

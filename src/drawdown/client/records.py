@@ -120,65 +120,6 @@ class Draw(Record, frozen=True, kw_only=True):
     order_key: OrderKey
 
 
-class Debit(Written, frozen=True, kw_only=True):
-    """``available`` is what was left right after it; ``reversed`` is known when it is read again."""
-
-    id: str
-    customer: str
-    entitlement: str
-    amount: Decimal
-    draws: list[Draw]
-    available: Decimal
-    overage: Decimal
-    at: datetime
-    attributes: dict[str, str]
-    metadata: Metadata
-    occurred_at: datetime | None = None
-    reversed: Decimal | None = None
-
-
-class SpendPart(Record, frozen=True, kw_only=True):
-    """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit."""
-
-    entitlement: str
-    quantity: Decimal
-    amount: Decimal
-    draws: list[Draw]
-    available: Decimal
-
-
-class Spend(Written, frozen=True, kw_only=True):
-    """``quantity`` = ``spent`` + ``unpaid``; the parts are in the order of the wallets."""
-
-    id: str
-    customer: str
-    quantity: Decimal
-    spent: Decimal
-    unpaid: Decimal
-    parts: list[SpendPart]
-    at: datetime
-    attributes: dict[str, str]
-    metadata: Metadata
-    occurred_at: datetime | None = None
-
-
-class Return(Record, frozen=True, kw_only=True):
-    """How much went back to which grant."""
-
-    grant: str
-    amount: Decimal
-
-
-class Reversal(Written, frozen=True, kw_only=True):
-    """``available`` is what was left right after it."""
-
-    id: str
-    debit: str
-    amount: Decimal
-    returns: list[Return]
-    available: Decimal
-
-
 class Slice(Record, frozen=True, kw_only=True):
     """What a hold still sets aside of one grant."""
 
@@ -208,10 +149,98 @@ class Hold(Written, frozen=True, kw_only=True):
     available: Decimal | None = None
 
 
+class SpendPart(Record, frozen=True, kw_only=True):
+    """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit."""
+
+    entitlement: str
+    quantity: Decimal
+    amount: Decimal
+    draws: list[Draw]
+    available: Decimal
+    reversed: Decimal | None = None
+
+
+class AnyDebit(Written, frozen=True, kw_only=True):
+    """A debit as it is read again, whatever made it; ``reversed`` is how much was returned since.
+
+    A capture has its ``hold``. A spend has ``parts``, and None for what is counted in one wallet.
+    """
+
+    id: str
+    customer: str
+    entitlement: str | None
+    amount: Decimal | None
+    draws: list[Draw]
+    available: Decimal | None
+    overage: Decimal | None
+    at: datetime
+    attributes: dict[str, str]
+    metadata: Metadata
+    occurred_at: datetime | None = None
+    reversed: Decimal | None = None
+    hold: Hold | None = None
+    parts: list[SpendPart] | None = None
+
+
+class Debit(AnyDebit, frozen=True, kw_only=True):
+    """A debit that was just made; ``available`` is what was left right after it."""
+
+    entitlement: str
+    amount: Decimal
+    available: Decimal
+    overage: Decimal
+
+
 class Capture(Debit, frozen=True, kw_only=True):
     """A debit that a hold paid for, and the hold after it."""
 
     hold: Hold
+
+
+class Spend(Written, frozen=True, kw_only=True):
+    """``quantity`` = ``spent`` + ``unpaid``; the parts are in the order of the wallets."""
+
+    id: str
+    customer: str
+    quantity: Decimal
+    spent: Decimal
+    unpaid: Decimal
+    parts: list[SpendPart]
+    at: datetime
+    attributes: dict[str, str]
+    metadata: Metadata
+    occurred_at: datetime | None = None
+
+
+class Return(Record, frozen=True, kw_only=True):
+    """How much went back to which grant."""
+
+    grant: str
+    amount: Decimal
+
+
+class ReversalPart(Record, frozen=True, kw_only=True):
+    """What one wallet got back of a spend."""
+
+    entitlement: str
+    amount: Decimal
+    returns: list[Return]
+    available: Decimal
+
+
+class Reversal(Written, frozen=True, kw_only=True):
+    """``available`` is what was left right after it.
+
+    Where a spend went back to several wallets there are ``parts``, and None for what is counted in one.
+    """
+
+    id: str
+    debit: str
+    entitlement: str | None = None
+    amount: Decimal | None
+    returns: list[Return]
+    available: Decimal | None
+    parts: list[ReversalPart] | None = None
 
 
 class Balance(Record, frozen=True, kw_only=True):

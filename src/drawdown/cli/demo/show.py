@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drawdown.cli.demo.totals import Total
-from drawdown.client import Debit, Grant
+from drawdown.client import AnyDebit, Grant
 
 BAR_CELLS = 12
 PLACES = 7
@@ -72,7 +72,7 @@ def day(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment:%Y-%m-%d}"
 
 
-def draws(debit: Debit, names: dict[str, str]) -> Table:
+def draws(debit: AnyDebit, names: dict[str, str]) -> Table:
     """Why each grant was chosen: the order key that was kept with the draw."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Draw", justify="right")

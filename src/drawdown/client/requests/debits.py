@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from drawdown.client import errors
 from drawdown.client.calls import API, Call, get, given, write
-from drawdown.client.records import Debit, Explanation, Reversal, Spend
+from drawdown.client.records import AnyDebit, Debit, Explanation, Reversal, Spend
 from drawdown.client.values import Amount, amount_text, in_path, new_key, time_text
 
 
@@ -66,9 +66,9 @@ def debit_many(debits: Iterable[NewDebit]) -> Call[list[Debit | errors.DrawdownE
     )
 
 
-def get_debit(debit: str) -> Call[Debit]:
-    """A debit, and how much of it was reversed."""
-    return get(f"/debits/{in_path(debit, 'debit')}", Debit)
+def get_debit(debit: str) -> Call[AnyDebit]:
+    """A debit, a capture or a spend, and how much of it was reversed."""
+    return get(f"/debits/{in_path(debit, 'debit')}", AnyDebit)
 
 
 def explain(debit: str) -> Call[Explanation]:
