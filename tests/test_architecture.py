@@ -35,8 +35,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "client": frozenset(),
     # Knows which store a database URL means, for the command line and for Python programs.
     "opening": frozenset({"core", "config", "engine", "store"}),
+    # A ledger inside a Python program: the client, over the native API in memory.
+    "embedded": BELOW_THE_MOUTHS | {"client", "dialects", "opening"},
     # What `import drawdown` offers to Python programs, and what `python -m drawdown` runs.
-    "__init__": frozenset({"core", "config", "engine", "store", "opening"}),
+    "__init__": frozenset({"embedded"}),
     "__main__": frozenset({"cli"}),
 }
 COMPOSITION_ROOT = "app"

@@ -33,7 +33,7 @@ from drawdown.web.errors import (
     Unexpected,
     WebError,
 )
-from drawdown.web.headers import Headers
+from drawdown.web.headers import Credentials, Headers
 from drawdown.web.openapi import document
 from drawdown.web.request_ids import new_request_id
 from drawdown.web.routing import Router
@@ -41,6 +41,8 @@ from drawdown.web.routing import Router
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: Who a secret belongs to; None: nobody. Raises ``KeyRevoked``.
+Authenticate = Callable[[Credentials], Awaitable[Principal | None]]
 #: Told of every answer: the dialect's name, what is known of the request, the status, the seconds.
 Observe = Callable[[str, Context, int, float], None]
 
@@ -58,10 +60,18 @@ def ignore(dialect: str, context: Context, status: int, seconds: float) -> None:
 
 
 class DialectApp:
-    """Serves one dialect over one ledger."""
+    """Serves one dialect over one ledger, to whoever ``authenticate`` knows: by default, by its keys."""
 
-    def __init__(self, dialect: Dialect, ledger: Ledger, limits: Limits, observe: Observe) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        ledger: Ledger,
+        limits: Limits,
+        observe: Observe,
+        authenticate: Authenticate | None = None,
+    ) -> None:
         self._dialect, self._ledger = dialect, ledger
+        self._authenticate = authenticate or self._known_to_the_ledger
         self._body_bytes_max = limits.body_bytes_max
         self._observe = observe
         self._document_path = dialect.bases[0] + dialect.openapi_path
@@ -146,12 +156,15 @@ class DialectApp:
         if given is None:
             raise Unauthorized(given=False)
         try:
-            principal = await self._ledger.authenticate(given.secret, given.key_id)
+            principal = await self._authenticate(given)
         except KeyRevoked:
             raise Unauthorized(given=True, revoked=True) from None
         if principal is None:
             raise Unauthorized(given=True)
         return principal
+
+    async def _known_to_the_ledger(self, given: Credentials) -> Principal | None:
+        return await self._ledger.authenticate(given.secret, given.key_id)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         """The whole body; gives up as soon as it is known to be too large."""
