@@ -5,10 +5,10 @@ from __future__ import annotations
 from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.types import UNITS_MAX, Reference
-from drawdown.dialects.native import common, render, wire
-from drawdown.dialects.native.grants import optional_reference
+from drawdown.dialects.native import common, errors, render, wire
+from drawdown.engine.accounts import Role
 from drawdown.web import fields
-from drawdown.web.endpoints import Call
+from drawdown.web.endpoints import Call, Endpoint
 
 
 async def get_balance(call: Call) -> Answer:
@@ -24,7 +24,7 @@ async def get_balance(call: Call) -> Answer:
 async def list_entries(call: Call) -> Answer:
     query: wire.EntriesQuery = call.query
     owner = fields.reference(query.customer, "customer")
-    kind = optional_reference(query.entitlement, "entitlement")
+    kind = common.optional_reference(query.entitlement, "entitlement")
     entries, following = await call.ledger.entries(
         call.book, owner, kind, after=_after(query.after), limit=query.limit
     )
@@ -56,3 +56,26 @@ async def _code(call: Call, reference: Reference) -> str:
     if isinstance(reference, str):
         return reference
     return (await call.ledger.entitlement(call.book, reference)).code
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/balances/{customer}/{entitlement}",
+        handler=get_balance,
+        summary="Get what a customer has of an entitlement now",
+        role=Role.VIEWER,
+        answer=wire.Balance,
+        errors=errors.NAMED,
+    ),
+    Endpoint(
+        method="GET",
+        path="/entries",
+        handler=list_entries,
+        summary="List a customer's movements, newest first in each wallet",
+        role=Role.VIEWER,
+        query=wire.EntriesQuery,
+        answer=wire.Page[wire.Entry],
+        errors=errors.NAMED,
+    ),
+)

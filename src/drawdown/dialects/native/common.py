@@ -10,7 +10,7 @@ import msgspec
 
 from drawdown.core import identity
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
-from drawdown.core.types import Customer, Entitlement, Grant, Id
+from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Reference
 from drawdown.dialects.native import render, wire
 from drawdown.engine.batcher import Render
 from drawdown.web import fields
@@ -51,6 +51,14 @@ def claim(call: Call, key: str | None) -> Claim | None:
     record = msgspec.structs.replace(call.body, idempotency_key=None)
     what = f"{call.endpoint.method} {call.endpoint.path}\n".encode() + _canonical(record)
     return Claim(CLAIM_SPACE, fields.key(key), hashlib.sha256(what).digest())
+
+
+def optional_reference(value: str | None, field: str) -> Reference | None:
+    return None if value is None else fields.reference(value, field)
+
+
+def optional_instant(value: str | None, field: str) -> Instant | None:
+    return None if value is None else fields.instant(value, field)
 
 
 def after(text: str | None) -> Id | None:

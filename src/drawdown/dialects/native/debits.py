@@ -6,15 +6,23 @@ import msgspec
 import structlog
 
 from drawdown.core import commands, identity
-from drawdown.core.errors import DebitNotFound, LedgerError
+from drawdown.core.errors import (
+    DebitNotFound,
+    EntitlementNotFound,
+    FieldInvalid,
+    KeyReused,
+    LedgerError,
+    ReversalTooLarge,
+)
 from drawdown.core.requests import Answer, LedgerKey
 from drawdown.core.types import Id
-from drawdown.dialects.native import common, errors, render, wire
+from drawdown.dialects.native import common, errors, render_debits, wire
+from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web import fields
 from drawdown.web.decoding import decode_json
-from drawdown.web.endpoints import Call
+from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import Unavailable, Unexpected, WebError
 
 Asked = tuple[commands.Debit, Render, LedgerKey]
@@ -42,31 +50,38 @@ async def create_debits(call: Call) -> Answer:
 
 
 async def get_debit(call: Call) -> Answer:
-    return common.ok(render.spent(await call.ledger.debit(call.book, _named(call))))
+    """As it was answered, and what was reversed since; a capture with its hold, a spend in parts."""
+    found = await call.ledger.debit(call.book, named_debit(call))
+    operation, hold = found.operation, None
+    if operation.kind == "capture":
+        assert operation.subject is not None
+        hold = await call.ledger.hold(call.book, operation.subject)
+    return common.ok(render_debits.debit(found, hold))
 
 
 async def reverse_debit(call: Call) -> Answer:
     body: wire.ReverseDebit = call.body
     command = commands.ReverseDebit(
-        debit=_named(call), amount=None if body.amount is None else fields.amount(body.amount)
+        debit=named_debit(call),
+        entitlement=common.optional_reference(body.entitlement, "entitlement"),
+        amount=None if body.amount is None else fields.amount(body.amount),
     )
-    written = common.created(render.reversal, call.request_id)
+    written = common.created(render_debits.reversal, call.request_id)
     key = common.ledger_key("reverse", body.idempotency_key)
     return await call.ledger.submit(call.book, command, written, key=key)
 
 
 def _asked(body: wire.CreateDebit, request_id: str) -> Asked:
-    occurred_at = body.occurred_at
     command = commands.Debit(
         customer=fields.reference(body.customer, "customer"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
         amount=fields.amount(body.amount),
         attributes=fields.metadata(body.attributes, "attributes") if body.attributes else {},
-        occurred_at=None if occurred_at is None else fields.instant(occurred_at, "occurred_at"),
+        occurred_at=common.optional_instant(body.occurred_at, "occurred_at"),
         metadata=fields.metadata(body.metadata) if body.metadata else {},
     )
     key = LedgerKey("native.debit", fields.key(body.idempotency_key))
-    return command, common.created(render.new_debit, request_id), key
+    return command, common.created(render_debits.new_debit, request_id), key
 
 
 def _read(raw: msgspec.Raw, request_id: str) -> Asked | bytes:
@@ -95,9 +110,60 @@ def _told(error: BaseException, request_id: str) -> LedgerError | WebError:
     return Unexpected(request_id)
 
 
-def _named(call: Call) -> Id:
+def named_debit(call: Call) -> Id:
     text = call.path["debit"]
     found = identity.parse(text)
     if found is None:
         raise DebitNotFound(text)
     return found
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/debits",
+        handler=create_debit,
+        summary="Draw credit in burn-down order, all or nothing",
+        role=Role.EDITOR,
+        body=wire.CreateDebit,
+        answer=wire.Debit,
+        status=201,
+        errors=errors.DEBIT,
+    ),
+    Endpoint(
+        method="POST",
+        path="/debits/batch",
+        handler=create_debits,
+        summary="Make up to 1,000 debits, each for itself, in their order",
+        role=Role.EDITOR,
+        body=wire.CreateDebits,
+        answer=wire.BatchResults,
+    ),
+    Endpoint(
+        method="GET",
+        path="/debits/{debit}",
+        handler=get_debit,
+        summary="Get a debit and how much of it was reversed",
+        role=Role.VIEWER,
+        answer=wire.Debit,
+        errors=(DebitNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/debits/{debit}/reverse",
+        handler=reverse_debit,
+        summary="Return part or all of a debit to the grants it came from",
+        role=Role.EDITOR,
+        body=wire.ReverseDebit,
+        answer=wire.Reversal,
+        status=201,
+        errors=(
+            DebitNotFound,
+            EntitlementNotFound,
+            FieldInvalid,
+            *errors.AMOUNT,
+            ReversalTooLarge,
+            KeyReused,
+        ),
+    ),
+)

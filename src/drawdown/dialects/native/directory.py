@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from drawdown.core import commands, identity
+from drawdown.core.errors import (
+    AlreadyExists,
+    CustomerNotFound,
+    EntitlementNotFound,
+    FieldInvalid,
+    KeyReused,
+)
 from drawdown.core.requests import Accepted, Answer
 from drawdown.dialects.native import common, render, wire
+from drawdown.engine.accounts import Role
 from drawdown.web import fields
-from drawdown.web.endpoints import Call
+from drawdown.web.endpoints import Call, Endpoint
 
 EMAIL_MAX = 320
 NAME_MAX = 255
@@ -78,3 +86,65 @@ async def list_entitlements(call: Call) -> Answer:
 
 def optional_text(value: str | None, field: str, longest: int) -> str | None:
     return None if value is None else fields.text(value, field, longest=longest)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/customers",
+        handler=create_customer,
+        summary="Make a customer",
+        role=Role.EDITOR,
+        body=wire.CreateCustomer,
+        answer=wire.Customer,
+        status=201,
+        errors=(FieldInvalid, AlreadyExists, KeyReused),
+    ),
+    Endpoint(
+        method="GET",
+        path="/customers",
+        handler=list_customers,
+        summary="List customers, newest first",
+        role=Role.VIEWER,
+        query=wire.PageQuery,
+        answer=wire.Page[wire.Customer],
+    ),
+    Endpoint(
+        method="GET",
+        path="/customers/{customer}",
+        handler=get_customer,
+        summary="Get a customer by any of its ids",
+        role=Role.VIEWER,
+        answer=wire.Customer,
+        errors=(CustomerNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/entitlements",
+        handler=create_entitlement,
+        summary="Make a kind of credit",
+        role=Role.EDITOR,
+        body=wire.CreateEntitlement,
+        answer=wire.Entitlement,
+        status=201,
+        errors=(FieldInvalid, AlreadyExists, KeyReused),
+    ),
+    Endpoint(
+        method="GET",
+        path="/entitlements",
+        handler=list_entitlements,
+        summary="List entitlements, newest first; currencies once they have been granted",
+        role=Role.VIEWER,
+        query=wire.PageQuery,
+        answer=wire.Page[wire.Entitlement],
+    ),
+    Endpoint(
+        method="GET",
+        path="/entitlements/{entitlement}",
+        handler=get_entitlement,
+        summary="Get an entitlement by code or id",
+        role=Role.VIEWER,
+        answer=wire.Entitlement,
+        errors=(EntitlementNotFound,),
+    ),
+)

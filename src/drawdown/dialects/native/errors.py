@@ -56,6 +56,15 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.TooManyGrants: (409, "Too many grants"),
 }
 
+#: What many endpoints refuse, for the documentation.
+AMOUNT = (ledger.AmountTooFine, ledger.AmountTooLarge, ledger.AmountNotPositive)
+NAMED = (ledger.CustomerNotFound, ledger.EntitlementNotFound)
+CLOSED = (ledger.CustomerClosed, ledger.EntitlementClosed)
+ENDED = (ledger.GrantNotFound, ledger.GrantExpired, ledger.GrantVoided)
+HOLD_END = (ledger.FieldInvalid, ledger.ExpiryNotInFuture)
+EXPIRY = (*HOLD_END, ledger.ExpiryBeforeEffective)
+DEBIT = (*NAMED, *AMOUNT, *CLOSED, ledger.InsufficientCredit, ledger.KeyReused)
+
 #: The titles of what is wrong with a request; the statuses are HTTP's.
 TITLES: dict[type[WebError], str] = {
     web.Malformed: "The request cannot be read",

@@ -1,17 +1,26 @@
-"""Grants: issue, read, list, expire, void."""
+"""Grants: issue, read, list, amend, adjust, expire, void."""
 
 from __future__ import annotations
 
-from drawdown.core import commands, identity
+from drawdown.core import amounts, commands, identity
 from drawdown.core.commands import Money
-from drawdown.core.errors import GrantNotFound
+from drawdown.core.errors import (
+    AdjustmentTooLarge,
+    GrantHeld,
+    GrantNotFound,
+    GrantPending,
+    GrantUsed,
+    KeyReused,
+    TooManyGrants,
+)
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import Id, Instant
-from drawdown.dialects.native import common, render, wire
+from drawdown.core.types import Id, Scope
+from drawdown.dialects.native import common, errors, render, wire
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
+from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
 from drawdown.web import fields
-from drawdown.web.endpoints import Call
+from drawdown.web.endpoints import Call, Endpoint
 
 
 async def issue_grant(call: Call) -> Answer:
@@ -28,7 +37,7 @@ def issue_command(body: wire.IssueGrant) -> commands.IssueGrant:
         amount=fields.amount(body.amount),
         priority=body.priority,
         category=body.category,
-        effective_at=_optional_instant(body.effective_at, "effective_at"),
+        effective_at=common.optional_instant(body.effective_at, "effective_at"),
         expires_at=(
             fields.instant(body.expires_at, "expires_at")
             if isinstance(body.expires_at, str)
@@ -36,6 +45,7 @@ def issue_command(body: wire.IssueGrant) -> commands.IssueGrant:
         ),
         cost_basis=_money(body.cost_basis),
         name=optional_text(body.name, "name", NAME_MAX),
+        scope=_scope(body.scope),
         metadata=fields.metadata(body.metadata),
     )
 
@@ -50,14 +60,60 @@ async def list_grants(call: Call) -> Answer:
     query: wire.GrantsQuery = call.query
     found = await call.ledger.grants(
         call.book,
-        customer=optional_reference(query.customer, "customer"),
-        entitlement=optional_reference(query.entitlement, "entitlement"),
+        customer=common.optional_reference(query.customer, "customer"),
+        entitlement=common.optional_reference(query.entitlement, "entitlement"),
         states=() if query.state is None else (query.state,),
         after=common.after(query.after),
         limit=query.limit + 1,
     )
     shape = await common.shown_grants(call, found)
     return common.page(found, query.limit, shape, render.GRANT_PREFIX)
+
+
+async def amend_grant(call: Call) -> Answer:
+    body: wire.AmendGrant = call.body
+    values = {name: value for name, value in body.metadata.items() if value is not None}
+    cleared = dict.fromkeys(body.metadata.keys() - values, "")
+    fields.metadata(values | cleared)
+    command = commands.AmendGrant(
+        grant=_named(call),
+        expires_at=(
+            fields.instant(body.expires_at, "expires_at")
+            if isinstance(body.expires_at, str)
+            else body.expires_at
+        ),
+        metadata=body.metadata,
+    )
+    written = common.answered(200, _shape, call.request_id)
+    key = common.ledger_key("amend", body.idempotency_key)
+    return await call.ledger.submit(call.book, command, written, key=key)
+
+
+async def adjust_grant(call: Call) -> Answer:
+    body: wire.AdjustGrant = call.body
+    command = commands.AdjustGrant(
+        grant=_named(call),
+        direction=body.direction,
+        amount=fields.amount(body.amount),
+        reason=optional_text(body.reason, "reason", wire.REASON_MAX),
+    )
+
+    def shape(accepted: Accepted) -> wire.Adjustment:
+        assert accepted.operation is not None
+        assert accepted.entitlement is not None
+        assert accepted.balance is not None
+        scale = accepted.entitlement.scale
+        return wire.Adjustment(
+            id=identity.spell(render.ADJUSTMENT_PREFIX, accepted.operation.id),
+            grant=_shape(accepted),
+            direction=body.direction,
+            amount=amounts.render(accepted.amount, scale),
+            available=amounts.render(accepted.balance.available, scale),
+        )
+
+    written = common.created(shape, call.request_id)
+    key = common.ledger_key("adjust", body.idempotency_key)
+    return await call.ledger.submit(call.book, command, written, key=key)
 
 
 async def expire_grant(call: Call) -> Answer:
@@ -72,10 +128,6 @@ async def void_grant(call: Call) -> Answer:
     command = commands.VoidGrant(grant=_named(call))
     key = common.ledger_key("void", body.idempotency_key)
     return await call.ledger.submit(call.book, command, _ended(call), key=key)
-
-
-def optional_reference(value: str | None, field: str) -> Id | str | None:
-    return None if value is None else fields.reference(value, field)
 
 
 def _named(call: Call) -> Id:
@@ -99,11 +151,98 @@ def _shape(accepted: Accepted) -> wire.Grant:
     return render.grant(grant, owner, kind, accepted.operation.at)
 
 
-def _optional_instant(value: str | None, field: str) -> Instant | None:
-    return None if value is None else fields.instant(value, field)
+def _scope(given: dict[str, list[str]]) -> Scope:
+    """Names as attributes have them: one that no attribute can have would never match."""
+    fields.metadata(dict.fromkeys(given, ""), "scope")
+    for name, values in given.items():
+        for value in values:
+            fields.text(value, f"scope.{name}", longest=wire.SCOPE_TEXT_MAX, lines=True)
+    return {name: tuple(values) for name, values in given.items()}
 
 
 def _money(given: wire.CostBasisRequest | None) -> Money | None:
     if given is None:
         return None
     return Money(fields.amount(given.amount, "cost_basis.amount"), given.currency)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/grants",
+        handler=issue_grant,
+        summary="Grant credit to a customer",
+        role=Role.EDITOR,
+        body=wire.IssueGrant,
+        answer=wire.Grant,
+        status=201,
+        errors=(
+            *errors.NAMED,
+            *errors.AMOUNT,
+            *errors.CLOSED,
+            *errors.EXPIRY,
+            TooManyGrants,
+            KeyReused,
+        ),
+    ),
+    Endpoint(
+        method="GET",
+        path="/grants",
+        handler=list_grants,
+        summary="List grants, newest first",
+        role=Role.VIEWER,
+        query=wire.GrantsQuery,
+        answer=wire.Page[wire.Grant],
+        errors=errors.NAMED,
+    ),
+    Endpoint(
+        method="GET",
+        path="/grants/{grant}",
+        handler=get_grant,
+        summary="Get a grant as it is now",
+        role=Role.VIEWER,
+        answer=wire.Grant,
+        errors=(GrantNotFound,),
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/grants/{grant}",
+        handler=amend_grant,
+        summary="Change when a grant expires, and its metadata",
+        role=Role.EDITOR,
+        body=wire.AmendGrant,
+        answer=wire.Grant,
+        errors=(*errors.ENDED, *errors.EXPIRY, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/grants/{grant}/adjust",
+        handler=adjust_grant,
+        summary="Correct a grant: take some of it, or return some of what was used of it",
+        role=Role.EDITOR,
+        body=wire.AdjustGrant,
+        answer=wire.Adjustment,
+        status=201,
+        errors=(*errors.ENDED, *errors.AMOUNT, GrantPending, AdjustmentTooLarge, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/grants/{grant}/expire",
+        handler=expire_grant,
+        summary="End a grant now",
+        role=Role.EDITOR,
+        body=wire.EndGrant,
+        answer=wire.Grant,
+        errors=(*errors.ENDED, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/grants/{grant}/void",
+        handler=void_grant,
+        summary="Undo a grant: take what remains of it",
+        role=Role.EDITOR,
+        body=wire.EndGrant,
+        answer=wire.Grant,
+        errors=(*errors.ENDED, GrantUsed, GrantHeld, KeyReused),
+    ),
+)

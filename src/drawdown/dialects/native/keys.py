@@ -7,8 +7,8 @@ from drawdown.core.requests import Answer
 from drawdown.core.types import Mode
 from drawdown.dialects.native import common, render, wire
 from drawdown.dialects.native.errors import KeyNotFound
-from drawdown.engine.accounts import NAME_RULE, AccountNameInvalid, ApiKey
-from drawdown.web.endpoints import Call
+from drawdown.engine.accounts import NAME_RULE, AccountNameInvalid, ApiKey, Role
+from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest, Forbidden
 
 
@@ -47,3 +47,34 @@ async def _visible(call: Call) -> list[ApiKey]:
     """The keys that the caller may manage: of its account; for a test key, test keys only."""
     keys = await call.ledger.accounts.keys(call.principal.account)
     return [key for key in keys if call.principal.mode is Mode.LIVE or key.mode is Mode.TEST]
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/keys",
+        handler=list_keys,
+        summary="List the account's API keys",
+        role=Role.ADMIN,
+        answer=wire.Page[wire.Key],
+    ),
+    Endpoint(
+        method="POST",
+        path="/keys",
+        handler=create_key,
+        summary="Make an API key; its secret is shown once",
+        role=Role.ADMIN,
+        body=wire.CreateKey,
+        answer=wire.NewKey,
+        status=201,
+    ),
+    Endpoint(
+        method="POST",
+        path="/keys/{key}/revoke",
+        handler=revoke_key,
+        summary="Revoke an API key",
+        role=Role.ADMIN,
+        answer=wire.Key,
+        errors=(KeyNotFound,),
+    ),
+)

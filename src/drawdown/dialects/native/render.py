@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -10,18 +9,16 @@ import msgspec
 from drawdown.core import currencies, lifecycle, types
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
-from drawdown.core.requests import Accepted
 from drawdown.core.times import text_of
-from drawdown.core.types import EntryKind, Id, Instant
+from drawdown.core.types import Id, Instant
 from drawdown.dialects.native import wire
 from drawdown.engine.accounts import KEY_PREFIX, ApiKey
-from drawdown.engine.ledger import Spent
 
 CUSTOMER_PREFIX = "cus_"
 ENTITLEMENT_PREFIX = "ent_"
 GRANT_PREFIX = "grant_"
-DEBIT_PREFIX = "deb_"
-REVERSAL_PREFIX = "rev_"
+ADJUSTMENT_PREFIX = "adj_"
+HOLD_PREFIX = "hold_"
 OPERATION_PREFIX = "op_"
 
 
@@ -73,11 +70,13 @@ def grant(
         state=lifecycle.state_of(record, now),
         amount=decimal(record.amount, scale),
         remaining=decimal(record.remaining, scale),
+        held=decimal(record.held, scale),
         used=decimal(record.used, scale),
         expired=decimal(record.expired, scale),
         voided=decimal(record.voided, scale),
         priority=record.priority,
         category=record.category,
+        scope={name: list(values) for name, values in record.scope.items()},
         effective_at=text_of(record.effective_at),
         expires_at=optional_time(record.expires_at),
         cost_basis=cost_basis(record.cost_basis),
@@ -99,89 +98,32 @@ def optional_time(instant: Instant | None) -> str | None:
     return None if instant is None else text_of(instant)
 
 
-def draws(entries: Sequence[types.Entry], scale: int) -> list[wire.Draw]:
-    return [
-        wire.Draw(
-            grant=spelled(GRANT_PREFIX, entry.grant),
-            amount=decimal(entry.amount, scale),
-            order_key=msgspec.Raw((entry.order_key or "null").encode()),
-        )
-        for entry in entries
-        if entry.kind in types.DRAWS
-    ]
-
-
-class DebitFacts(msgspec.Struct):
-    """What an operation keeps of a debit beside its entries."""
-
-    attributes: dict[str, str] = {}
-    occurred_at: int | None = None
-    metadata: dict[str, str | int | float | bool] = {}
-
-
-_facts_of = msgspec.json.Decoder(DebitFacts).decode
-
-
-def debit(
-    operation: types.Operation,
-    entries: Sequence[types.Entry],
+def hold(
+    record: types.Hold,
     owner: types.Customer,
     kind: types.Entitlement,
-    amount: int,
-) -> wire.Debit:
-    """A debit as it was answered. The wallet after it is what its last entry says."""
-    scale, last = kind.scale, entries[-1]
-    facts = _facts_of(operation.facts)
-    return wire.Debit(
-        id=spell(DEBIT_PREFIX, operation.id),
+    available: int | None = None,
+) -> wire.Hold:
+    """``available``: the wallet's right after a write; None in a read."""
+    scale = kind.scale
+    return wire.Hold(
+        id=spell(HOLD_PREFIX, record.id),
         customer=name_of(owner),
         entitlement=kind.code,
-        amount=decimal(amount, scale),
-        draws=draws(entries, scale),
-        available=decimal(last.posted_after - last.held_after, scale),
-        overage=decimal(last.overage_after, scale),
-        at=text_of(operation.at),
-        attributes=facts.attributes,
-        metadata=facts.metadata,
-        occurred_at=None if facts.occurred_at is None else text_of(facts.occurred_at),
-    )
-
-
-def new_debit(accepted: Accepted) -> wire.Debit:
-    operation, owner, kind = accepted.operation, accepted.customer, accepted.entitlement
-    assert operation is not None
-    assert owner is not None
-    assert kind is not None
-    return debit(operation, accepted.entries, owner, kind, accepted.amount)
-
-
-def spent(record: Spent) -> wire.Debit:
-    [kind] = record.entitlements
-    amount = sum(entry.amount for entry in record.entries if entry.kind in types.DRAWS)
-    shown = debit(record.operation, record.entries, record.customer, kind, amount)
-    shown.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
-    return shown
-
-
-def reversal(accepted: Accepted) -> wire.Reversal:
-    """Credit that returns to a grant that has ended is written off in the same operation."""
-    operation, kind, balance = accepted.operation, accepted.entitlement, accepted.balance
-    assert operation is not None
-    assert operation.subject is not None
-    assert kind is not None
-    assert balance is not None
-    return wire.Reversal(
-        id=spell(REVERSAL_PREFIX, operation.id),
-        debit=spell(DEBIT_PREFIX, operation.subject),
-        amount=decimal(accepted.amount, kind.scale),
-        returns=[
-            wire.Return(
-                grant=spelled(GRANT_PREFIX, entry.grant), amount=decimal(entry.amount, kind.scale)
-            )
-            for entry in accepted.entries
-            if entry.kind is EntryKind.REVERSED
+        state=record.state,
+        amount=decimal(record.amount, scale),
+        held=decimal(record.held, scale),
+        captured=decimal(record.captured, scale),
+        slices=[
+            wire.Slice(grant=spelled(GRANT_PREFIX, part.grant), amount=decimal(part.amount, scale))
+            for part in record.slices
         ],
-        available=decimal(balance.available, kind.scale),
+        attributes=record.attributes,
+        metadata=record.metadata,
+        created_at=text_of(record.created_at),
+        expires_at=optional_time(record.expires_at),
+        ended_at=optional_time(record.ended_at),
+        available=None if available is None else decimal(available, scale),
     )
 
 

@@ -7,13 +7,28 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from drawdown.core.commands import Direction, OverCapture
 from drawdown.core.identity import OWN_ID, OWN_ID_RULE
-from drawdown.core.types import BurnOrder, Category, EntryKind, GrantState, Mode
+from drawdown.core.several import WALLETS_MAX
+from drawdown.core.types import (
+    HOLD_MAX,
+    MICROSECONDS,
+    BurnOrder,
+    Category,
+    EntryKind,
+    GrantState,
+    HoldState,
+    Mode,
+)
 from drawdown.engine.accounts import Role
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 20
 BATCH_MAX = 1000
+SCOPE_MAX = 20
+SCOPE_VALUES_MAX = 100
+SCOPE_TEXT_MAX = 255
+REASON_MAX = 500
 
 AmountText = Annotated[
     str,
@@ -50,6 +65,20 @@ EmailText = Annotated[str, Meta(min_length=1, max_length=320)]
 ReferenceText = Annotated[str, Meta(min_length=1, max_length=255)]
 Attributes = Annotated[dict[str, str], Meta(max_length=50)]
 MetadataMap = Annotated[dict[str, str | int | float | bool], Meta(max_length=50)]
+AmendedMetadata = Annotated[dict[str, str | int | float | bool | None], Meta(max_length=50)]
+ScopeValue = Annotated[str, Meta(min_length=1, max_length=SCOPE_TEXT_MAX)]
+ScopeMap = Annotated[
+    dict[str, Annotated[list[ScopeValue], Meta(min_length=1, max_length=SCOPE_VALUES_MAX)]],
+    Meta(
+        max_length=SCOPE_MAX,
+        description="Which debits a grant may pay for: every attribute named, with any of its values.",
+        extra_json_schema={"examples": [{"model": ["gpt-4o", "o3"]}]},
+    ),
+]
+Seconds = Annotated[
+    int,
+    Meta(ge=1, le=HOLD_MAX // MICROSECONDS, description="Whole seconds, counted from now."),
+]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 Item = TypeVar("Item")
@@ -94,13 +123,63 @@ class IssueGrant(Request):
     expires_at: TimeText | UnsetType | None = UNSET
     cost_basis: CostBasisRequest | None = None
     name: NameText | None = None
+    scope: ScopeMap = {}
     metadata: MetadataMap = {}
     idempotency_key: KeyText | None = None
+
+
+class AmendGrant(Request):
+    """``expires_at`` left out: as it is; null: never. A null in ``metadata`` deletes its key."""
+
+    expires_at: TimeText | UnsetType | None = UNSET
+    metadata: AmendedMetadata = {}
+    idempotency_key: KeyText | None = None
+
+
+class AdjustGrant(Request):
+    direction: Direction
+    amount: AmountText
+    idempotency_key: KeyText
+    reason: Annotated[str, Meta(min_length=1, max_length=REASON_MAX)] | None = None
 
 
 class EndGrant(Request):
     """The body of expire and void; it may be empty."""
 
+    idempotency_key: KeyText | None = None
+
+
+class CreateHold(Request):
+    """It ends at ``expires_at``, or ``expires_in`` seconds from now; in 15 minutes by default."""
+
+    customer: ReferenceText
+    entitlement: ReferenceText
+    amount: AmountText
+    idempotency_key: KeyText
+    expires_in: Seconds | None = None
+    expires_at: TimeText | UnsetType | None = UNSET
+    attributes: Attributes = {}
+    metadata: MetadataMap = {}
+
+
+class CaptureHold(Request):
+    amount: AmountText
+    idempotency_key: KeyText
+    final: bool = False
+    over_capture: OverCapture = OverCapture.DRAW
+
+
+class ReleaseHold(Request):
+    """It may be empty."""
+
+    idempotency_key: KeyText | None = None
+
+
+class ExtendHold(Request):
+    """One of ``expires_in``, counted from now, and ``expires_at``."""
+
+    expires_in: Seconds | None = None
+    expires_at: TimeText | None = None
     idempotency_key: KeyText | None = None
 
 
@@ -128,7 +207,26 @@ class CreateDebits(Request):
 
 class ReverseDebit(Request):
     idempotency_key: KeyText
+    entitlement: ReferenceText | None = None
     amount: AmountText | None = None
+
+
+class Price(Request):
+    """What one of the quantity costs in credit of an entitlement."""
+
+    entitlement: ReferenceText
+    price: AmountText
+
+
+class CreateSpend(Request):
+    customer: ReferenceText
+    quantity: AmountText
+    wallets: Annotated[list[Price], Meta(min_length=1, max_length=WALLETS_MAX)]
+    idempotency_key: KeyText
+    partial: bool = False
+    attributes: Attributes = {}
+    occurred_at: TimeText | None = None
+    metadata: MetadataMap = {}
 
 
 class CreateKey(Request):
@@ -150,6 +248,12 @@ class GrantsQuery(PageQuery):
     customer: ReferenceText | None = None
     entitlement: ReferenceText | None = None
     state: GrantState | None = None
+
+
+class HoldsQuery(PageQuery):
+    customer: ReferenceText | None = None
+    entitlement: ReferenceText | None = None
+    state: HoldState | None = None
 
 
 class EntriesQuery(PageQuery, kw_only=True):
@@ -193,7 +297,7 @@ class CostBasis(Struct, kw_only=True):
 
 
 class Grant(Struct, kw_only=True):
-    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``."""
+    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``; ``remaining`` includes ``held``."""
 
     id: str
     customer: str
@@ -202,11 +306,13 @@ class Grant(Struct, kw_only=True):
     state: GrantState
     amount: AmountText
     remaining: AmountText
+    held: AmountText
     used: AmountText
     expired: AmountText
     voided: AmountText
     priority: int
     category: Category
+    scope: dict[str, list[str]]
     effective_at: TimeText
     expires_at: TimeText | None
     cost_basis: CostBasis | None
@@ -214,6 +320,40 @@ class Grant(Struct, kw_only=True):
     created_at: TimeText
     updated_at: TimeText
     voided_at: TimeText | None
+
+
+class Adjustment(Struct, kw_only=True):
+    """``grant`` and ``available`` are as they were right after it."""
+
+    id: str
+    grant: Grant
+    direction: Direction
+    amount: AmountText
+    available: AmountText
+
+
+class Slice(Struct, kw_only=True):
+    grant: str
+    amount: AmountText
+
+
+class Hold(Struct, kw_only=True, omit_defaults=True):
+    """``held`` is the sum of ``slices``. ``available`` is the wallet's, in answers to writes only."""
+
+    id: str
+    customer: str
+    entitlement: str
+    state: HoldState
+    amount: AmountText
+    held: AmountText
+    captured: AmountText
+    slices: list[Slice]
+    attributes: dict[str, str]
+    metadata: dict[str, str | int | float | bool]
+    created_at: TimeText
+    expires_at: TimeText | None
+    ended_at: TimeText | None
+    available: AmountText | None = None
 
 
 class OrderKey(Struct, kw_only=True):
@@ -234,21 +374,59 @@ class Draw(Struct, kw_only=True):
     ]
 
 
-class Debit(Struct, kw_only=True, omit_defaults=True):
-    """``available`` is what was left right after it. ``reversed`` is shown when it is read again."""
+class SpendPart(Struct, kw_only=True, omit_defaults=True):
+    """What one wallet paid. ``reversed`` is shown when the spend is read again."""
 
-    id: str
-    customer: str
     entitlement: str
+    quantity: AmountText
     amount: AmountText
     draws: list[Draw]
     available: AmountText
-    overage: AmountText
+    reversed: AmountText | None = None
+
+
+class Debit(Struct, kw_only=True, omit_defaults=True):
+    """``available`` is what was left right after it. ``reversed`` is shown when it is read again.
+
+    ``hold`` is of a capture. ``parts`` are of a spend, which has no one entitlement: what is counted in
+    one is null beside them.
+    """
+
+    id: str
+    customer: str
+    entitlement: str | None
+    amount: AmountText | None
+    draws: list[Draw]
+    available: AmountText | None
+    overage: AmountText | None
     at: TimeText
     attributes: dict[str, str]
     metadata: dict[str, str | int | float | bool]
     occurred_at: TimeText | None = None
+    hold: Hold | None = None
+    parts: list[SpendPart] | None = None
     reversed: AmountText | None = None
+
+
+class Capture(Debit):
+    """A debit of what a hold had set aside, and the hold after it."""
+
+    hold: Hold
+
+
+class Spend(Struct, kw_only=True, omit_defaults=True):
+    """``quantity`` = ``spent`` + ``unpaid``. The parts are in the order of the wallets."""
+
+    id: str
+    customer: str
+    quantity: AmountText
+    spent: AmountText
+    unpaid: AmountText
+    parts: list[SpendPart]
+    at: TimeText
+    attributes: dict[str, str]
+    metadata: dict[str, str | int | float | bool]
+    occurred_at: TimeText | None = None
 
 
 class Return(Struct, kw_only=True):
@@ -256,14 +434,26 @@ class Return(Struct, kw_only=True):
     amount: AmountText
 
 
-class Reversal(Struct, kw_only=True):
-    """``available`` is what was left right after it."""
-
-    id: str
-    debit: str
+class ReversalPart(Struct, kw_only=True):
+    entitlement: str
     amount: AmountText
     returns: list[Return]
     available: AmountText
+
+
+class Reversal(Struct, kw_only=True, omit_defaults=True):
+    """``available`` is what was left right after it.
+
+    ``parts`` are of a spend that several wallets get back: what is counted in one is null beside them.
+    """
+
+    id: str
+    debit: str
+    entitlement: str | None
+    amount: AmountText | None
+    returns: list[Return]
+    available: AmountText | None
+    parts: list[ReversalPart] | None = None
 
 
 class Balance(Struct, kw_only=True):
