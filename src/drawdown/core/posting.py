@@ -166,7 +166,7 @@ def capture(posting: Posting, wallet: Wallet, held: Hold, units: int, at: Instan
         taken = min(part.amount, units)
         if taken:
             grant = wallet.grants[part.grant]
-            post(posting, wallet, grant, EntryKind.CAPTURED, taken, at)
+            post(posting, wallet, grant, EntryKind.CAPTURED, taken, at, burn.order_key(grant))
             units, held.held = units - taken, held.held - taken
             if grant.remaining == 0:
                 close(wallet, grant)
