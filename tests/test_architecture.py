@@ -316,7 +316,7 @@ RIGHT_IMPORTS = [
     ("cli/serve.py", "def serve():\n    from drawdown.app import create_app"),
     ("cli/grants.py", "from drawdown.client import sync"),
     ("app.py", "from drawdown.dialects import stripe\nimport drawdown.cli.main"),
-    ("__init__.py", "from drawdown.core.burn import order"),
+    ("__init__.py", "from drawdown.embedded import open_ledger"),
 ]
 
 

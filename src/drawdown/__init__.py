@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,5 +17,7 @@ __all__ = ["AccountUnknown", "open_ledger"]
 def __getattr__(name: str) -> Any:
     """What is offered here is loaded when it is used: `drawdown --help` needs none of it."""
     if name in __all__:
-        return getattr(import_module("drawdown.embedded"), name)
+        from drawdown import embedded
+
+        return getattr(embedded, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
