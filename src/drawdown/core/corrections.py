@@ -45,6 +45,17 @@ from drawdown.core.types import Customer, Entry, EntryKind, Grant, Instant, Oper
 METADATA_KEYS_MAX = 50
 
 
+class Return(msgspec.Struct):
+    """What goes back to a wallet's grants, and how much of the debit is settled by it.
+
+    More is settled than goes back where an adjustment had returned something of a draw before.
+    """
+
+    context: Context
+    grants: list[tuple[Grant, int]]
+    settled: int
+
+
 def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Accepted:
     """Return part or all of a debit to the grants it came from, last drawn first.
 
@@ -73,16 +84,16 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
             subject=command.debit,
         ),
     )
-    plans = [(context, _to_return(record, context, units)) for context in contexts]
-    if not any(returned for _, returned in plans):
+    returns = [_to_return(record, context, units) for context in contexts]
+    if not any(one.grants for one in returns):
         drawn = sum(d.amount for d in record.draws if d.entitlement == contexts[0].entitlement.id)
         whole = amounts.render(drawn, contexts[0].entitlement.scale)
         raise ReversalTooLarge(amount=whole, reversible="0")
-    for context, returned in reversed(plans):
-        _give_back(started, record, context, returned)
+    for each in reversed(returns):
+        _give_back(started, record, each)
     state.changes.debits[command.debit] = record
     commit(request, state, started)
-    return _reversed(started, customer, plans)
+    return _reversed(started, customer, returns)
 
 
 def _debit_contexts(
@@ -113,72 +124,70 @@ def _units_to_reverse(command: ReverseDebit, one: Context | None) -> int | None:
     return positive_units(command.amount, one.entitlement)
 
 
-def _to_return(record: DebitRecord, context: Context, units: int | None) -> list[tuple[Grant, int]]:
+def _to_return(record: DebitRecord, context: Context, units: int | None) -> Return:
     """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
     entitlement = context.entitlement
     draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
-    left = sum(draw.amount for draw in draws) - record.reversed.get(entitlement.id, 0)
-    found, used = [], {draw.grant: context.wallet.grants[draw.grant].used for draw in draws}
-    for draw, open_units in returns(draws, record.reversed.get(entitlement.id, 0), left):
-        returned = min(open_units, used[draw.grant])
-        used[draw.grant] -= returned
-        found.append((context.wallet.grants[draw.grant], returned))
-        if returned < open_units:
-            break
-    reversible = sum(returned for _, returned in found)
+    used = {draw.grant: context.wallet.grants[draw.grant].used for draw in draws}
+    found = []
+    for draw, open_units in open_draws(draws, record.reversed.get(entitlement.id, 0)):
+        returnable = min(open_units, used[draw.grant])
+        used[draw.grant] -= returnable
+        found.append((context.wallet.grants[draw.grant], open_units, returnable))
+    reversible = sum(returnable for _, _, returnable in found)
     wanted = reversible if units is None else units
     if wanted > reversible:
         raise ReversalTooLarge(
             amount=amounts.render(wanted, entitlement.scale),
             reversible=amounts.render(reversible, entitlement.scale),
         )
-    return _first_units(found, wanted)
+    return _first_units(context, found, wanted)
 
 
-def returns(draws: Sequence[Entry], skipped: int, units: int) -> list[tuple[Entry, int]]:
-    """Which draws get back how much when ``units`` more than ``skipped`` are returned: the last first."""
+def open_draws(draws: Sequence[Entry], settled: int) -> list[tuple[Entry, int]]:
+    """What of each draw is still open, the last drawn first, when ``settled`` units of all are not."""
     found = []
     for draw in reversed(draws):
-        open_units = max(draw.amount - skipped, 0)
-        skipped = max(skipped - draw.amount, 0)
-        returned = min(open_units, units)
-        if returned:
-            found.append((draw, returned))
-            units -= returned
+        open_units = max(draw.amount - settled, 0)
+        settled = max(settled - draw.amount, 0)
+        if open_units:
+            found.append((draw, open_units))
     return found
 
 
-def _first_units(found: list[tuple[Grant, int]], units: int) -> list[tuple[Grant, int]]:
-    cut = []
-    for grant, returned in found:
-        taken = min(returned, units)
+def _first_units(context: Context, found: list[tuple[Grant, int, int]], units: int) -> Return:
+    """The first ``units`` that can be returned; what an adjustment returned before them is passed over."""
+    cut = Return(context, [], 0)
+    passed = 0
+    for grant, open_units, returnable in found:
+        taken = min(returnable, units)
         if taken:
-            cut.append((grant, taken))
+            cut.grants.append((grant, taken))
+            cut.settled = passed + taken
         units -= taken
+        passed += open_units
     return cut
 
 
-def _give_back(
-    started: Posting, record: DebitRecord, context: Context, returned: list[tuple[Grant, int]]
-) -> None:
-    for grant, units in returned:
+def _give_back(started: Posting, record: DebitRecord, each: Return) -> None:
+    context = each.context
+    for grant, units in each.grants:
         posting.give_back(started, context.wallet, grant, units, context.at)
+    if each.settled:
         so_far = record.reversed.get(context.entitlement.id, 0)
-        record.reversed[context.entitlement.id] = so_far + units
+        record.reversed[context.entitlement.id] = so_far + each.settled
     context.reach()
 
 
-def _reversed(
-    started: Posting, customer: Customer, plans: list[tuple[Context, list[tuple[Grant, int]]]]
-) -> Accepted:
+def _reversed(started: Posting, customer: Customer, returns: list[Return]) -> Accepted:
     """What came of a reversal: of one wallet with its balance, of several as parts."""
     parts = tuple(
         Part(
-            entitlement=context.entitlement,
-            amount=sum(units for _, units in returned),
-            balance=context.wallet.balance(context.entitlement.scale, context.at),
+            entitlement=each.context.entitlement,
+            amount=sum(units for _, units in each.grants),
+            balance=each.context.wallet.balance(each.context.entitlement.scale, each.context.at),
         )
-        for context, returned in plans
+        for each in returns
     )
     accepted = Accepted(
         operation=started.operation, entries=tuple(started.entries), customer=customer

@@ -120,7 +120,8 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
 class DebitRecord(msgspec.Struct, kw_only=True):
     """A debit as a reversal sees it: its draws in the order they were made, and what was returned.
 
-    ``reversed`` is in units by the entitlement of the wallet they went back to.
+    ``reversed`` is in units by the entitlement of the wallet they went back to; it counts in what an
+    adjustment had returned of a draw before a reversal went past it.
     """
 
     operation: Operation
