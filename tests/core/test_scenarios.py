@@ -1,4 +1,4 @@
-"""Every scenario table, on the core alone."""
+"""Every scenario table, on the core alone and on the naive ledger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.core_subject import CoreSubject
+from tests.support.oracle_subject import OracleSubject
 from tests.support.scenarios import Scenario, load, run
 
 SCENARIOS = load(Path(__file__).parent.parent / "scenarios")
@@ -17,7 +18,13 @@ def test_scenario_on_the_core(scenario: Scenario) -> None:
     run(scenario, CoreSubject())
 
 
-def test_there_are_at_least_forty_scenarios() -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+def test_scenario_on_the_naive_ledger(scenario: Scenario) -> None:
+    """What it knows nothing of, the count of entries, is left out."""
+    run(scenario, OracleSubject(), unknown=frozenset({"seq"}))
+
+
+def test_there_are_at_least_a_hundred_scenarios() -> None:
     titles = [scenario.title for scenario in SCENARIOS]
-    assert len(titles) >= 40
+    assert len(titles) >= 100
     assert len(set(titles)) == len(titles), "two scenarios have one title"

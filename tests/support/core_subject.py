@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import copy
+from decimal import Decimal
+
 import msgspec
 
-from drawdown.core import amounts, lifecycle
+from drawdown.core import amounts, instants, lifecycle
 from drawdown.core.commands import (
+    AdjustGrant,
     AmendGrant,
+    Authorize,
+    Capture,
     Command,
     CreateCustomer,
     CreateEntitlement,
     Debit,
+    Direction,
     ExpireGrant,
+    Extend,
     IssueGrant,
+    OverCapture,
+    Price,
+    Release,
     ReverseDebit,
     Settle,
+    Spend,
     VoidGrant,
 )
 from drawdown.core.requests import Accepted, LedgerKey, Refused, Replayed
+from drawdown.core.state import Wallet
 from drawdown.core.types import BurnOrder, Category, Id, Instant
 from tests.support.memory import CoreLedger
-from tests.support.scenarios import START, Step, instant
+from tests.support.scenarios import START, Step, instant, span
 
 CUSTOMER = "customer"
+EMPTY = "available posted pending held used granted expired voided overage".split()
 
 
 def amount(text: str) -> amounts.Amount:
@@ -44,18 +58,24 @@ class CoreSubject:
         self.core = CoreLedger()
         self.names: dict[str, Id] = {}
 
-    def prepare(self, unit: dict[str, str]) -> None:
-        self.scale = int(unit["scale"])
-        days = unit.get("expires_after_days")
-        command = CreateEntitlement(
-            code="unit",
-            unit="unit",
-            scale=self.scale,
-            burn_order=BurnOrder(unit.get("order", "soonest_expiry")),
-            expires_after_days=None if days is None else int(days),
-        )
+    def prepare(self, units: dict[str, dict[str, str]]) -> None:
+        self._first = next(iter(units))
+        self._kinds: dict[str, Id] = {}
+        self._scales = {unit: int(options["scale"]) for unit, options in units.items()}
         self.core.one(CreateCustomer(own_id=CUSTOMER), START)
-        self.core.one(command, START)
+        for unit, options in units.items():
+            days = options.get("expires_after_days")
+            command = CreateEntitlement(
+                code=unit,
+                unit="unit",
+                scale=int(options["scale"]),
+                burn_order=BurnOrder(options.get("order", "soonest_expiry")),
+                expires_after_days=None if days is None else int(days),
+            )
+            made = self.core.one(command, START)
+            assert isinstance(made, Accepted)
+            assert made.entitlement is not None
+            self._kinds[unit] = made.entitlement.id
 
     def act(self, step: Step) -> tuple[str, dict[str, str]]:
         if step.verb == "read":
@@ -71,68 +91,155 @@ class CoreSubject:
         if isinstance(outcome, Replayed):
             return "replayed", {}
         self._remember(step, outcome)
-        return "ok", {}
+        return "ok", _spent(step, outcome)
 
     def _remember(self, step: Step, outcome: Accepted) -> None:
+        if not step.words:
+            return
+        name = step.words[0]
         if step.verb == "grant" and outcome.grant is not None:
-            self.names[step.words[0]] = outcome.grant.id
-        elif step.verb == "debit" and outcome.operation is not None and len(step.words) > 1:
-            self.names[step.words[0]] = outcome.operation.id
+            self.names[name] = outcome.grant.id
+        elif step.verb == "hold" and outcome.hold is not None:
+            self.names[name] = outcome.hold.id
+        elif step.verb in ("debit", "spend", "capture") and outcome.operation is not None:
+            self.names[name] = outcome.operation.id
 
     def _command(self, step: Step) -> Command:
-        options, words = step.options, step.words
-        match step.verb:
-            case "grant":
-                return self._grant(words[1], options)
-            case "debit":
-                valid_at = options.get("valid")
-                return Debit(
-                    customer=CUSTOMER,
-                    entitlement="unit",
-                    amount=amount(words[-1]),
-                    valid_at=None if valid_at is None else instant(valid_at),
-                )
-            case "reverse":
-                part = amount(words[1]) if len(words) > 1 else None
-                return ReverseDebit(debit=self.names[words[0]], amount=part)
-            case "expire":
-                return ExpireGrant(grant=self.names[words[0]])
-            case "void":
-                return VoidGrant(grant=self.names[words[0]], only_unused="only_unused" in words)
-            case "amend":
-                return AmendGrant(grant=self.names[words[0]], expires_at=expiry(options["exp"]))
-            case "settle":
-                return Settle(customer=CUSTOMER, entitlement="unit")
-        raise AssertionError(f"{step.verb!r} is not something a scenario does")
+        asked: Command = getattr(self, "_" + step.verb)(step)
+        return asked
 
-    def _grant(self, units: str, options: dict[str, str]) -> IssueGrant:
+    def _unit(self, step: Step) -> str:
+        return step.options.get("of", self._first)
+
+    def _grant(self, step: Step) -> Command:
+        options = step.options
         return IssueGrant(
             customer=CUSTOMER,
-            entitlement="unit",
-            amount=amount(units),
+            entitlement=self._unit(step),
+            amount=amount(step.words[1]),
             priority=int(options["pri"]) if "pri" in options else None,
             category=Category(options["cat"]) if "cat" in options else None,
             effective_at=instant(options["eff"]) if "eff" in options else None,
             expires_at=expiry(options.get("exp")),
+            scope={name: tuple(values) for name, values in step.scope.items()},
         )
 
-    def wallet(self, at: Instant) -> dict[str, str]:
-        wallets = self.core.wallets
-        if not wallets:
-            return dict.fromkeys(("available", "posted", "pending", "used", "granted"), "0")
-        found = wallets[0]
-        now = Instant(max(at, found.last_at))
-        balance = lifecycle.settled_balance(
-            found.balance(self.scale, found.last_at), found.grants.values(), now
+    def _debit(self, step: Step) -> Command:
+        valid_at = step.options.get("valid")
+        return Debit(
+            customer=CUSTOMER,
+            entitlement=self._unit(step),
+            amount=amount(step.words[-1]),
+            attributes=step.attributes,
+            valid_at=None if valid_at is None else instant(valid_at),
         )
-        names = ("available", "posted", "pending", "used", "granted", "overage", "held", "expired")
-        facts = {name: amounts.render(getattr(balance, name), self.scale) for name in names}
-        voided = amounts.render(balance.voided, self.scale)
-        return facts | {"voided": voided, "seq": str(balance.seq)}
+
+    def _spend(self, step: Step) -> Command:
+        wallets = [Price(entitlement=unit, price=amount(price)) for unit, price in step.prices]
+        return Spend(
+            customer=CUSTOMER,
+            quantity=amount(step.words[1]),
+            wallets=tuple(wallets),
+            partial="partial" in step.words,
+            attributes=step.attributes,
+        )
+
+    def _reverse(self, step: Step) -> Command:
+        part = amount(step.words[1]) if len(step.words) > 1 else None
+        debit = self.names[step.words[0]]
+        return ReverseDebit(debit=debit, amount=part, entitlement=step.options.get("of"))
+
+    def _hold(self, step: Step) -> Command:
+        options = step.options
+        return Authorize(
+            customer=CUSTOMER,
+            entitlement=self._unit(step),
+            amount=amount(step.words[1]),
+            expires_at=instant(options["until"]) if "until" in options else msgspec.UNSET,
+            expires_in=span(options["for"]) if "for" in options else None,
+            attributes=step.attributes,
+        )
+
+    def _capture(self, step: Step) -> Command:
+        return Capture(
+            hold=self.names[step.words[1]],
+            amount=amount(step.words[2]),
+            final="final" in step.words,
+            over_capture=OverCapture.REFUSE if "refuse" in step.words else OverCapture.DRAW,
+        )
+
+    def _release(self, step: Step) -> Command:
+        return Release(hold=self.names[step.words[0]])
+
+    def _extend(self, step: Step) -> Command:
+        options = step.options
+        return Extend(
+            hold=self.names[step.words[0]],
+            expires_at=instant(options["until"]) if "until" in options else None,
+            expires_in=span(options["for"]) if "for" in options else None,
+        )
+
+    def _adjust(self, step: Step) -> Command:
+        name, direction, units = step.words
+        return AdjustGrant(
+            grant=self.names[name], direction=Direction(direction), amount=amount(units)
+        )
+
+    def _amend(self, step: Step) -> Command:
+        expires_at = expiry(step.options["exp"])
+        return AmendGrant(grant=self.names[step.words[0]], expires_at=expires_at)
+
+    def _expire(self, step: Step) -> Command:
+        return ExpireGrant(grant=self.names[step.words[0]])
+
+    def _void(self, step: Step) -> Command:
+        return VoidGrant(grant=self.names[step.words[0]], only_unused="only_unused" in step.words)
+
+    def _settle(self, step: Step) -> Command:
+        return Settle(customer=CUSTOMER, entitlement=self._unit(step))
+
+    def wallet(self, at: Instant, unit: str | None) -> dict[str, str]:
+        unit = unit or self._first
+        kept = self._kept(self._kinds[unit])
+        if kept is None:
+            return dict.fromkeys(EMPTY, "0")
+        seen = instants.settled(copy.deepcopy(kept), at)
+        facts = {name: amounts.render(getattr(seen, name), self._scales[unit]) for name in EMPTY}
+        return facts | {"seq": str(kept.seq)}
+
+    def _kept(self, kind: Id) -> Wallet | None:
+        return next((found for found in self.core.wallets if found.entitlement == kind), None)
 
     def grant(self, name: str, at: Instant) -> dict[str, str]:
-        now = Instant(max(at, self.core.wallets[0].last_at))
-        grant = lifecycle.settled(self.core.grant(self.names[name]), now)
-        fields = ("amount", "remaining", "used", "expired", "voided")
-        facts = {field: amounts.render(getattr(grant, field), self.scale) for field in fields}
-        return facts | {"state": lifecycle.state_of(grant, now).value}
+        kind = self.core.grant(self.names[name]).entitlement
+        seen = self._settled(kind, at)
+        grant, scale = seen.grants[self.names[name]], self._scale(kind)
+        fields = ("amount", "remaining", "held", "used", "expired", "voided")
+        facts = {field: amounts.render(getattr(grant, field), scale) for field in fields}
+        return facts | {"state": lifecycle.state_of(grant, max(at, seen.last_at)).value}
+
+    def hold(self, name: str, at: Instant) -> dict[str, str]:
+        kind = next(
+            kept.entitlement for kept in self.core.wallets if self.names[name] in kept.holds
+        )
+        hold, scale = self._settled(kind, at).holds[self.names[name]], self._scale(kind)
+        fields = ("amount", "held", "captured")
+        facts = {field: amounts.render(getattr(hold, field), scale) for field in fields}
+        return facts | {"state": hold.state.value}
+
+    def _settled(self, kind: Id, at: Instant) -> Wallet:
+        kept = self._kept(kind)
+        assert kept is not None
+        return instants.settled(copy.deepcopy(kept), at)
+
+    def _scale(self, kind: Id) -> int:
+        return next(scale for unit, scale in self._scales.items() if self._kinds[unit] == kind)
+
+
+def _spent(step: Step, outcome: Accepted) -> dict[str, str]:
+    """Of a spend: how much of the quantity was paid, and how much was not."""
+    if step.verb != "spend":
+        return {}
+    paid = sum((Decimal(str(part.quantity)) for part in outcome.parts), Decimal(0))
+    unpaid = Decimal(step.words[1]) - paid
+    return {"spent": f"{paid.normalize():f}", "unpaid": f"{unpaid.normalize():f}"}

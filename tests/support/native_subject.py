@@ -8,42 +8,57 @@ from typing import Any
 import httpx
 
 from drawdown.core.times import text_of
-from drawdown.core.types import Instant
+from drawdown.core.types import MICROSECONDS, Instant
 from tests.support.clocked_server import ClockedServer
-from tests.support.scenarios import START, Scenario, Step, instant
+from tests.support.scenarios import START, Scenario, Step, instant, span
+
+Json = dict[str, Any]
 
 _numbers = itertools.count(1)
+#: What makes something that later steps name.
+_MAKERS = ("grant", "debit", "hold", "capture", "spend")
 
 
 def can_say(scenario: Scenario) -> bool:
     """Whether the native API has a word for everything in the scenario."""
     return not any(
-        step.verb == "amend" or "only_unused" in step.words or "valid" in step.options
+        "only_unused" in step.words
+        or "valid" in step.options
+        or span(step.options.get("for", "0")) % MICROSECONDS
         for step in scenario.steps
     )
 
 
 class NativeSubject:
-    """Each scenario gets a customer and an entitlement of its own on the server."""
+    """Each scenario gets a customer and entitlements of its own on the server."""
 
     def __init__(self, server: ClockedServer, client: httpx.Client) -> None:
         self._server, self._client = server, client
         self._number = next(_numbers)
-        self._place = {"customer": f"c{self._number}", "entitlement": f"e{self._number}"}
+        self._customer = f"c{self._number}"
         self._names: dict[str, str] = {}
 
-    def prepare(self, unit: dict[str, str]) -> None:
+    def prepare(self, units: dict[str, dict[str, str]]) -> None:
         self._server.clock.instant = START
-        entitlement: dict[str, Any] = {
-            "code": self._place["entitlement"],
-            "unit": "unit",
-            "scale": int(unit["scale"]),
-            "burn_order": unit.get("order", "soonest_expiry"),
-        }
-        if "expires_after_days" in unit:
-            entitlement["expires_after_days"] = int(unit["expires_after_days"])
-        self._ok(self._client.post("/customers", json={"id": self._place["customer"]}))
-        self._ok(self._client.post("/entitlements", json=entitlement))
+        self._first = next(iter(units))
+        self._ok(self._client.post("/customers", json={"id": self._customer}))
+        for unit, options in units.items():
+            entitlement: Json = {
+                "code": self._code(unit),
+                "unit": "unit",
+                "scale": int(options["scale"]),
+                "burn_order": options.get("order", "soonest_expiry"),
+            }
+            if "expires_after_days" in options:
+                entitlement["expires_after_days"] = int(options["expires_after_days"])
+            self._ok(self._client.post("/entitlements", json=entitlement))
+
+    def _code(self, unit: str) -> str:
+        return f"{unit}-{self._number}"
+
+    def _place(self, step: Step) -> Json:
+        unit = self._code(step.options.get("of", self._first))
+        return {"customer": self._customer, "entitlement": unit}
 
     @staticmethod
     def _ok(answer: httpx.Response) -> Any:
@@ -54,33 +69,34 @@ class NativeSubject:
         self._server.clock.instant = step.at
         if step.verb == "read":
             return "ok", {}
+        if step.verb == "settle":
+            self._ok(self._client.get("/entries", params=self._place(step)))
+            return "ok", {}
         answer = self._ask(step)
         found = answer.json()
         if not answer.is_success:
             return found["code"], {key: str(value) for key, value in found.items()}
         if answer.headers.get("idempotent-replayed") == "true":
             return "replayed", {}
-        if step.verb == "grant" or (step.verb == "debit" and len(step.words) > 1):
+        if step.verb in _MAKERS:
             self._names[step.words[0]] = found["id"]
+        if step.verb == "spend":
+            return "ok", {"spent": found["spent"], "unpaid": found["unpaid"]}
         return "ok", {}
 
     def _ask(self, step: Step) -> httpx.Response:
-        post, name = self._client.post, step.words[0] if step.words else ""
-        if step.verb == "settle":
-            return self._client.get("/entries", params=self._place)
-        key = {"idempotency_key": step.options.get("key", f"own-{next(_numbers)}")}
-        if step.verb == "grant":
-            return post("/grants", json=key | self._grant(step))
-        if step.verb == "debit":
-            return post("/debits", json=key | self._place | {"amount": step.words[-1]})
-        if step.verb == "reverse":
-            part = {"amount": step.words[1]} if len(step.words) > 1 else {}
-            return post(f"/debits/{self._names[name]}/reverse", json=key | part)
-        return post(f"/grants/{self._names[name]}/{step.verb}", json=key)
+        """Every step is a method of its own: the path, and the body beside the key."""
+        path, body = getattr(self, "_" + step.verb)(step)
+        key = step.options.get("key", f"own-{next(_numbers)}")
+        method = "PATCH" if step.verb == "amend" else "POST"
+        return self._client.request(method, path, json=body | {"idempotency_key": key})
 
-    def _grant(self, step: Step) -> dict[str, Any]:
+    def _named(self, step: Step, word: int = 0) -> str:
+        return self._names[step.words[word]]
+
+    def _grant(self, step: Step) -> tuple[str, Json]:
         options = step.options
-        grant: dict[str, Any] = self._place | {"amount": step.words[1]}
+        grant = self._place(step) | {"amount": step.words[1]}
         if "pri" in options:
             grant["priority"] = int(options["pri"])
         if "cat" in options:
@@ -88,17 +104,88 @@ class NativeSubject:
         if "eff" in options:
             grant["effective_at"] = text_of(instant(options["eff"]))
         if "exp" in options:
-            never = options["exp"] == "never"
-            grant["expires_at"] = None if never else text_of(instant(options["exp"]))
-        return grant
+            grant["expires_at"] = expiry(options["exp"])
+        if step.scope:
+            grant["scope"] = step.scope
+        return "/grants", grant
 
-    def wallet(self, at: Instant) -> dict[str, str]:
-        self._server.clock.instant = at
-        path = f"/balances/{self._place['customer']}/{self._place['entitlement']}"
-        balance = self._ok(self._client.get(path))
-        return {key: str(value) for key, value in balance.items()}
+    def _debit(self, step: Step) -> tuple[str, Json]:
+        return "/debits", self._place(step) | {"amount": step.words[-1]} | attributes(step)
+
+    def _spend(self, step: Step) -> tuple[str, Json]:
+        wallets = [{"entitlement": self._code(unit), "price": price} for unit, price in step.prices]
+        spend: Json = {
+            "customer": self._customer,
+            "quantity": step.words[1],
+            "wallets": wallets,
+            "partial": "partial" in step.words,
+        }
+        return "/spends", spend | attributes(step)
+
+    def _reverse(self, step: Step) -> tuple[str, Json]:
+        part: Json = {"amount": step.words[1]} if len(step.words) > 1 else {}
+        if "of" in step.options:
+            part["entitlement"] = self._code(step.options["of"])
+        return f"/debits/{self._named(step)}/reverse", part
+
+    def _hold(self, step: Step) -> tuple[str, Json]:
+        hold = self._place(step) | {"amount": step.words[1]} | attributes(step)
+        return "/holds", hold | end(step)
+
+    def _capture(self, step: Step) -> tuple[str, Json]:
+        capture = {
+            "amount": step.words[2],
+            "final": "final" in step.words,
+            "over_capture": "refuse" if "refuse" in step.words else "draw",
+        }
+        return f"/holds/{self._named(step, 1)}/capture", capture
+
+    def _release(self, step: Step) -> tuple[str, Json]:
+        return f"/holds/{self._named(step)}/release", {}
+
+    def _extend(self, step: Step) -> tuple[str, Json]:
+        return f"/holds/{self._named(step)}/extend", end(step)
+
+    def _adjust(self, step: Step) -> tuple[str, Json]:
+        body = {"direction": step.words[1], "amount": step.words[2]}
+        return f"/grants/{self._named(step)}/adjust", body
+
+    def _amend(self, step: Step) -> tuple[str, Json]:
+        return f"/grants/{self._named(step)}", {"expires_at": expiry(step.options["exp"])}
+
+    def _expire(self, step: Step) -> tuple[str, Json]:
+        return f"/grants/{self._named(step)}/expire", {}
+
+    def _void(self, step: Step) -> tuple[str, Json]:
+        return f"/grants/{self._named(step)}/void", {}
+
+    def wallet(self, at: Instant, unit: str | None) -> dict[str, str]:
+        return self._read(f"/balances/{self._customer}/{self._code(unit or self._first)}", at)
 
     def grant(self, name: str, at: Instant) -> dict[str, str]:
+        return self._read(f"/grants/{self._names[name]}", at)
+
+    def hold(self, name: str, at: Instant) -> dict[str, str]:
+        return self._read(f"/holds/{self._names[name]}", at)
+
+    def _read(self, path: str, at: Instant) -> dict[str, str]:
         self._server.clock.instant = at
-        grant = self._ok(self._client.get(f"/grants/{self._names[name]}"))
-        return {key: str(value) for key, value in grant.items()}
+        return {key: str(value) for key, value in self._ok(self._client.get(path)).items()}
+
+
+def attributes(step: Step) -> Json:
+    return {"attributes": step.attributes} if step.attributes else {}
+
+
+def expiry(text: str) -> str | None:
+    return None if text == "never" else text_of(instant(text))
+
+
+def end(step: Step) -> Json:
+    """When a hold is to end, as the step says it."""
+    found: Json = {}
+    if "until" in step.options:
+        found["expires_at"] = text_of(instant(step.options["until"]))
+    if "for" in step.options:
+        found["expires_in"] = span(step.options["for"]) // MICROSECONDS
+    return found

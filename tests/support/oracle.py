@@ -1,172 +1,474 @@
-"""A naive ledger that is obviously right: a list of grants, sorted anew for every debit.
+"""A naive ledger that is obviously right: lists of grants and holds, sorted anew for every draw.
 
-It knows nothing of batches, loading, entries, chains or caches. Slow and plain on purpose.
+It knows nothing of batches, loading, entries, chains or caches, and shares no code with the core. Slow and
+plain on purpose. Amounts come as text and become whole units; instants are microseconds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 
-NEVER = 2**63
+from tests.support.naive import (
+    EXACT,
+    NEVER,
+    UNITS_MAX,
+    Attributes,
+    Facts,
+    NaiveDraw,
+    NaiveGrant,
+    NaiveHold,
+    NaiveWallet,
+    Refusal,
+    Replay,
+    Scope,
+    plain,
+)
 
-
-@dataclass
-class NaiveGrant:
-    name: int
-    amount: int
-    priority: int
-    paid: bool
-    effective_at: int
-    expires_at: int
-    recorded_at: int
-    remaining: int = 0
-    used: int = 0
-    expired: int = 0
-    voided: int = 0
-    drawn: bool = False
-    ended: str = ""
-
-    def numbers(self) -> tuple[int, int, int, int]:
-        return (self.remaining, self.used, self.expired, self.voided)
-
-
-@dataclass
-class NaiveDebit:
-    draws: list[tuple[NaiveGrant, int]]
-    left: int
+MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
+HOLD_DEFAULT = 15 * MINUTE
+HOLD_MAX = DAY
 
 
-@dataclass
 class NaiveLedger:
-    """One wallet. Every method answers ``ok`` or the code of the refusal."""
+    """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet."""
 
-    oldest_first: bool = False
-    grants: list[NaiveGrant] = field(default_factory=list)
-    debits: dict[int, NaiveDebit] = field(default_factory=dict)
-    last_at: int = 0
+    def __init__(
+        self,
+        wallets: dict[str, NaiveWallet],
+        grants_max: int = 10_000,
+        holds_max: int = 10_000,
+        notes: Counter[str] | None = None,
+    ) -> None:
+        self.wallets = wallets
+        self.grants_max, self.holds_max = grants_max, holds_max
+        self.notes: Counter[str] = Counter() if notes is None else notes
+        for wallet in wallets.values():
+            wallet.notes = self.notes
+        self.grants: dict[int, tuple[NaiveWallet, NaiveGrant]] = {}
+        self.holds: dict[int, tuple[NaiveWallet, NaiveHold]] = {}
+        self.debits: dict[int, list[NaiveDraw]] = {}
+        self.keys: dict[tuple[str, str], object] = {}
+        self._key: tuple[str, str] | None = None
+        self._body: object = None
 
-    def _arrive(self, at: int) -> int:
-        """Let time do its work; the wallet's time never runs back."""
-        at = max(at, self.last_at)
-        for grant in self.grants:
-            due = grant.remaining > 0 and grant.expires_at <= at
-            became_active = grant.remaining > 0 and self.last_at < grant.effective_at <= at
-            if due or became_active:
-                self.last_at = at
-        for grant in self.grants:
-            if grant.remaining > 0 and grant.expires_at <= at:
-                grant.expired += grant.remaining
-                grant.remaining = 0
-                grant.ended = "grant_expired"
-        return at
+    def ask(self, verb: str, at: int, key: str | None = None, **asked: object) -> tuple[str, Facts]:
+        """``ok``, ``replayed`` or the code of the refusal; and what is told beside it."""
+        self._key, self._body = None if key is None else (verb, key), None
+        try:
+            facts = getattr(self, "_" + verb)(at, **asked)
+        except Refusal as refusal:
+            return refusal.code, refusal.facts
+        except Replay:
+            return "replayed", {}
+        if self._key is not None:
+            self.keys[self._key] = self._body
+        return "ok", facts or {}
 
-    def available(self, at: int) -> int:
-        return sum(
-            grant.remaining for grant in self.grants if grant.effective_at <= at < grant.expires_at
-        )
+    def _once(self, *body: object) -> None:
+        """A key acts once; with another body it is refused."""
+        if self._key in self.keys:
+            if self.keys[self._key] != body:
+                raise Refusal("key_reused")
+            raise Replay
+        self._body = body
 
-    def grant(
-        self, name: int, at: int, amount: int, priority: int, paid: bool, eff: int, exp: int
-    ) -> str:
-        wall, at = at, self._arrive(at)
-        effective_at = at if eff == 0 else eff
-        if exp <= at:
-            return "expiry_not_in_future"
-        if exp <= effective_at:
-            return "expiry_before_effective"
-        self.last_at = at
-        made = NaiveGrant(name, amount, priority, paid, effective_at, exp, wall)
-        made.remaining = amount
-        self.grants.append(made)
-        return "ok"
+    def _found_grant(self, name: int) -> tuple[NaiveWallet, NaiveGrant]:
+        if name not in self.grants:
+            raise Refusal("grant_not_found")
+        return self.grants[name]
 
-    def debit(self, name: int, at: int, amount: int) -> str:
-        at = self._arrive(at)
-        if self.available(at) < amount:
-            return "insufficient_credit"
-        self.last_at = at
-        draws = []
-        for grant in sorted(self.grants, key=self._order):
-            if grant.effective_at <= at < grant.expires_at and grant.remaining and amount:
-                taken = min(amount, grant.remaining)
-                grant.remaining -= taken
-                grant.used += taken
-                grant.drawn = True
-                amount -= taken
-                draws.append((grant, taken))
-        self.debits[name] = NaiveDebit(draws, sum(taken for _, taken in draws))
-        return "ok"
+    def _open_hold(self, name: int, at: int, *body: object) -> tuple[NaiveWallet, NaiveHold, int]:
+        wallet, hold = self.holds[name]
+        now = wallet.arrive(at)
+        self._once(name, *body)
+        if hold.state != "open":
+            raise Refusal("hold_ended", state=hold.state)
+        return wallet, hold, now
 
-    def _order(self, grant: NaiveGrant) -> tuple[int, ...]:
-        if self.oldest_first:
-            return (grant.priority, grant.effective_at, grant.recorded_at, grant.name)
-        kind = (grant.expires_at, int(grant.paid))
-        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.name)
+    # Grants --------------------------------------------------------------------------------------
 
-    def reverse(self, name: int, at: int, amount: int | None) -> str:
-        if name not in self.debits:
-            return "debit_not_found"
-        at = self._arrive(at)
-        debit = self.debits[name]
-        wanted = debit.left if amount is None else amount
-        if wanted > debit.left or wanted == 0:
-            return "reversal_too_large"
-        self.last_at = at
-        debit.left -= wanted
-        while wanted:
-            grant, taken = debit.draws[-1]
-            part = min(wanted, taken)
-            wanted -= part
-            debit.draws[-1:] = [(grant, taken - part)] if taken > part else []
-            self._return(grant, part, at)
-        return "ok"
-
-    def _return(self, grant: NaiveGrant, part: int, at: int) -> None:
-        grant.used -= part
-        if grant.ended == "grant_voided":
-            grant.voided += part
-        elif grant.ended or grant.expires_at <= at:
-            grant.expired += part
+    def _grant(
+        self,
+        at: int,
+        name: int,
+        unit: str,
+        amount: str,
+        priority: int = 50,
+        paid: bool = True,
+        eff: int | None = None,
+        exp: int | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        """``exp`` None: by the entitlement's rule."""
+        wallet = self.wallets[unit]
+        units = wallet.units(amount)
+        now = wallet.arrive(at)
+        self._once(unit, units, priority, paid, eff, exp, scope)
+        effective_at = now if eff is None else eff
+        if exp is None:
+            days = wallet.expires_after_days
+            expires_at = effective_at + days * DAY if days else NEVER
         else:
-            grant.remaining += part
+            expires_at = exp
+        check_expiry(expires_at, effective_at, now)
+        if sum(grant.amount for grant in wallet.grants) + units > UNITS_MAX:
+            raise Refusal("amount_too_large", field="amount")
+        if sum(grant.remaining > 0 for grant in wallet.grants) >= self.grants_max:
+            raise Refusal("too_many_grants")
+        wallet.last_at = now
+        made = NaiveGrant(
+            name, units, priority, paid, effective_at, expires_at, at, scope or {}, units
+        )
+        wallet.grants.append(made)
+        self.grants[name] = (wallet, made)
 
-    def expire(self, name: int, at: int) -> str:
-        at = self._arrive(at)
-        grant = self.grants[name]
-        if refusal := self._ended(grant, at):
-            return refusal
-        self.last_at = at
-        grant.expired += grant.remaining
-        grant.remaining, grant.ended, grant.expires_at = 0, "grant_expired", at
-        return "ok"
-
-    def void(self, name: int, at: int, only_unused: bool) -> str:
-        at = self._arrive(at)
-        grant = self.grants[name]
-        if refusal := self._ended(grant, at):
-            return refusal
-        if grant.remaining == 0 or (only_unused and grant.drawn):
-            return "grant_used"
-        self.last_at = at
-        grant.voided += grant.remaining
-        grant.remaining, grant.ended = 0, "grant_voided"
-        return "ok"
-
-    def amend(self, name: int, at: int, exp: int) -> str:
-        at = self._arrive(at)
-        grant = self.grants[name]
-        if refusal := self._ended(grant, at):
-            return refusal
-        if exp <= at:
-            return "expiry_not_in_future"
-        if exp <= grant.effective_at:
-            return "expiry_before_effective"
-        self.last_at = at
-        grant.expires_at = exp
-        return "ok"
-
-    @staticmethod
-    def _ended(grant: NaiveGrant, at: int) -> str:
+    def _living(self, name: int, at: int, *body: object) -> tuple[NaiveWallet, NaiveGrant, int]:
+        wallet, grant = self._found_grant(name)
+        now = wallet.arrive(at)
+        self._once(name, *body)
         if grant.ended:
-            return grant.ended
-        return "grant_expired" if grant.expires_at <= at else ""
+            raise Refusal(grant.ended)
+        if grant.expires_at <= now:
+            raise Refusal("grant_expired")
+        return wallet, grant, now
+
+    def _expire(self, at: int, grant: int) -> None:
+        wallet, found, now = self._living(grant, at)
+        wallet.last_at = now
+        wallet.end_grant(found, "grant_expired")
+        found.expires_at = now
+
+    def _void(self, at: int, grant: int, only_unused: bool = False) -> None:
+        wallet, found, now = self._living(grant, at, only_unused)
+        if found.held:
+            raise Refusal("grant_held", held=wallet.text(found.held))
+        if not found.remaining or (only_unused and found.drawn):
+            raise Refusal("grant_used")
+        wallet.last_at = now
+        wallet.end_grant(found, "grant_voided")
+
+    def _amend(self, at: int, grant: int, exp: int) -> None:
+        wallet, found, now = self._living(grant, at, exp)
+        check_expiry(exp, found.effective_at, now)
+        wallet.last_at = now
+        found.expires_at = exp
+
+    def _adjust(self, at: int, grant: int, direction: str, amount: str) -> None:
+        wallet, found = self._found_grant(grant)
+        now = wallet.arrive(at)
+        units = wallet.units(amount)
+        self._once(grant, direction, units)
+        if direction == "down":
+            self._check_active(found, now)
+        maximum = found.remaining - found.held if direction == "down" else found.used
+        if units > maximum:
+            facts = {"amount": wallet.text(units), "maximum": wallet.text(maximum)}
+            raise Refusal("adjustment_too_large", **facts)
+        wallet.last_at = now
+        if direction == "down":
+            wallet.draw(found, units)
+        else:
+            wallet.give_back(found, units, now)
+
+    def _check_active(self, grant: NaiveGrant, now: int) -> None:
+        if grant.ended:
+            raise Refusal(grant.ended)
+        if grant.expires_at <= now:
+            raise Refusal("grant_expired")
+        if grant.effective_at > now:
+            raise Refusal("grant_pending")
+
+    # Debits --------------------------------------------------------------------------------------
+
+    def _debit(
+        self,
+        at: int,
+        name: int,
+        unit: str,
+        amount: str,
+        attributes: Attributes | None = None,
+        valid: int | None = None,
+    ) -> None:
+        wallet = self.wallets[unit]
+        units = wallet.units(amount)
+        now = wallet.arrive(at)
+        self._once(unit, units, attributes, valid)
+        valid_at = now if valid is None else valid
+        draws = wallet.split(now, valid_at, attributes or {}, units)
+        wallet.last_at = now
+        self.debits[name] = [wallet.draw(grant, taken) for grant, taken in draws]
+        if len(draws) > 2:
+            self.notes["a debit draws three grants or more"] += 1
+
+    def _spend(
+        self,
+        at: int,
+        name: int,
+        quantity: str,
+        prices: list[tuple[str, str]],
+        partial: bool = False,
+        attributes: Attributes | None = None,
+    ) -> Facts:
+        """Each wallet in turn pays as many steps of the quantity as it can pay exactly."""
+        if Decimal(quantity) == 0 or any(Decimal(price) == 0 for _, price in prices):
+            raise Refusal("amount_not_positive")
+        wallets = [self.wallets[unit] for unit, _ in prices]
+        now = max(at, *(wallet.last_at for wallet in wallets))
+        for wallet in wallets:
+            wallet.arrive(now)
+        asked = [(unit, Decimal(price)) for unit, price in prices]
+        self._once(Decimal(quantity), asked, partial, attributes)
+        step = last_place(quantity)
+        total = Fraction(quantity) / step
+        eligible = [
+            sum(
+                grant.remaining - grant.held
+                for grant in wallet.eligible(now, now, attributes or {})
+            )
+            for wallet in wallets
+        ]
+        parts, only_fine = cover(total, costs(wallets, asked, step), eligible)
+        covered = sum(steps for steps, _ in parts)
+        if covered < total and (not partial or not covered):
+            if only_fine:
+                raise Refusal("amount_too_fine", field="quantity")
+            every, _ = cover(
+                total, costs(wallets, asked, step), [wallet.available(now) for wallet in wallets]
+            )
+            raise Refusal(
+                "insufficient_credit",
+                needed=plain(Decimal(quantity)),
+                available=number(covered * step),
+                available_total=number(sum(steps for steps, _ in every) * step),
+            )
+        if covered < total:
+            self.notes["a spend goes only as far as the wallets do"] += 1
+        if len(parts) > 1 and parts[0][1] and parts[-1][1]:
+            self.notes["a spend draws its first wallet and its last"] += 1
+        self.debits[name] = []
+        for wallet, (_, units) in zip(wallets, parts, strict=True):
+            if units:
+                wallet.last_at = now
+                draws = wallet.split(now, now, attributes or {}, units)
+                self.debits[name] += [wallet.draw(grant, taken) for grant, taken in draws]
+        return {"spent": number(covered * step), "unpaid": number((total - covered) * step)}
+
+    def _reverse(
+        self, at: int, debit: int, amount: str | None = None, unit: str | None = None
+    ) -> None:
+        """Last drawn first; no grant gets more than it drew there, or than is used of it at all."""
+        if debit not in self.debits:
+            raise Refusal("debit_not_found")
+        draws = self.debits[debit]
+        if unit is not None:
+            draws = [draw for draw in draws if draw.wallet is self.wallets[unit]]
+        wallets = list(dict.fromkeys(draw.wallet for draw in draws))
+        if not wallets:
+            raise Refusal("field_invalid")
+        now = max(at, *(wallet.last_at for wallet in wallets))
+        for wallet in wallets:
+            wallet.arrive(now)
+        if amount is not None and len(wallets) > 1:
+            raise Refusal("field_invalid")  # an amount must be one of a wallet
+        units = None if amount is None else wallets[0].units(amount)
+        self._once(debit, wallets if len(wallets) == 1 else None, units)
+        returns = to_return(draws, units)
+        reversible = sum(part for _, part in returns)
+        if reversible == 0 or (units is not None and reversible < units):
+            facts = {"reversible": wallets[0].text(reversible)}
+            if units is not None:
+                facts["amount"] = wallets[0].text(units)
+            raise Refusal("reversal_too_large", **facts)
+        give_back(returns, now)
+        for wallet in wallets:
+            wallet.last_at = now
+
+    # Holds ---------------------------------------------------------------------------------------
+
+    def _hold(
+        self,
+        at: int,
+        name: int,
+        unit: str,
+        amount: str,
+        until: int | None = None,
+        lasting: int | None = None,
+        endless: bool = False,
+        attributes: Attributes | None = None,
+    ) -> None:
+        """It ends ``until`` an instant, or after ``lasting``, or by default in 15 minutes."""
+        wallet = self.wallets[unit]
+        units = wallet.units(amount)
+        now = wallet.arrive(at)
+        self._once(unit, units, until, lasting, endless, attributes)
+        end = NEVER if endless else until
+        if end is None:
+            end = now + (HOLD_DEFAULT if lasting is None else lasting)
+        check_end(end, now, now, endless)
+        if sum(hold.state == "open" for hold in wallet.holds) >= self.holds_max:
+            raise Refusal("too_many_holds")
+        slices = wallet.split(now, now, attributes or {}, units)
+        wallet.last_at = now
+        for grant, taken in slices:
+            grant.held += taken
+        made = NaiveHold(name, units, now, end, attributes or {}, slices)
+        wallet.holds.append(made)
+        self.holds[name] = (wallet, made)
+
+    def _capture(
+        self, at: int, name: int, hold: int, amount: str, final: bool = False, refuse: bool = False
+    ) -> None:
+        """From the first slice on; what is more than held is drawn from what is available."""
+        if hold not in self.holds:
+            raise Refusal("hold_not_found")
+        self.holds[hold][0].arrive(at)
+        units = self.holds[hold][0].units(amount)
+        wallet, found, now = self._open_hold(hold, at, units, final, refuse)
+        held = found.held
+        if units > held and refuse:
+            facts = {"amount": wallet.text(units), "held": wallet.text(held)}
+            raise Refusal("capture_too_large", **facts)
+        excess = wallet.split(now, now, found.attributes, max(units - held, 0))
+        wallet.last_at = now
+        self._note_capture(found, units, final)
+        draws = take(found, min(units, held))
+        for grant, taken in draws:
+            grant.held -= taken
+        self.debits[name] = [wallet.draw(grant, taken) for grant, taken in draws + excess]
+        found.captured += units
+        if final:
+            wallet.end_hold(found, "captured")
+
+    def _note_capture(self, hold: NaiveHold, units: int, final: bool) -> None:
+        if units > hold.held:
+            self.notes["a capture of more than is held"] += 1
+        if hold.captured:
+            self.notes["a hold is captured again"] += 1
+        if any(grant.ended for grant, _ in hold.slices):
+            self.notes["a slice is captured after its grant ended"] += 1
+        if final and units < hold.held:
+            self.notes["a final capture releases the rest"] += 1
+
+    def _release(self, at: int, hold: int) -> None:
+        if hold not in self.holds:
+            raise Refusal("hold_not_found")
+        wallet, found, now = self._open_hold(hold, at)
+        wallet.last_at = now
+        wallet.end_hold(found, "released")
+
+    def _extend(
+        self, at: int, hold: int, until: int | None = None, lasting: int | None = None
+    ) -> None:
+        if hold not in self.holds:
+            raise Refusal("hold_not_found")
+        wallet, found, now = self._open_hold(hold, at, until, lasting)
+        if (until is None) == (lasting is None):
+            raise Refusal("field_invalid")
+        end = now + (lasting or 0) if until is None else until
+        check_end(end, now, found.created_at, endless=False)
+        if end < found.expires_at:
+            raise Refusal("field_invalid")
+        wallet.last_at = now
+        if end == found.created_at + HOLD_MAX:
+            self.notes["a hold is extended to its limit"] += 1
+        found.expires_at = end
+
+    def _settle(self, at: int, unit: str) -> None:
+        self.wallets[unit].arrive(at)
+
+
+def check_expiry(expires_at: int, effective_at: int, now: int) -> None:
+    if expires_at <= now:
+        raise Refusal("expiry_not_in_future", field="expires_at")
+    if expires_at <= effective_at:
+        raise Refusal("expiry_before_effective", field="expires_at")
+
+
+def check_end(end: int, now: int, created_at: int, endless: bool) -> None:
+    if end <= now:
+        raise Refusal("expiry_not_in_future")
+    if not endless and end > created_at + HOLD_MAX:
+        raise Refusal("field_invalid")
+
+
+def take(hold: NaiveHold, units: int) -> list[tuple[NaiveGrant, int]]:
+    """``units`` off the first slices of a hold."""
+    taken, left = [], []
+    for grant, held in hold.slices:
+        part = min(held, units)
+        units -= part
+        if part:
+            taken.append((grant, part))
+        if held > part:
+            left.append((grant, held - part))
+    hold.slices = left
+    return taken
+
+
+def to_return(draws: list[NaiveDraw], units: int | None) -> list[tuple[NaiveDraw, int]]:
+    """What of ``units`` (None: of all) each draw gives back, the last drawn first."""
+    used = {draw.grant.name: draw.grant.used for draw in draws}
+    left = sum(draw.left for draw in draws) if units is None else units
+    returns = []
+    for draw in reversed(draws):
+        part = min(draw.left, used[draw.grant.name], left)
+        used[draw.grant.name] -= part
+        left -= part
+        returns.append((draw, part))
+    return returns
+
+
+def give_back(returns: list[tuple[NaiveDraw, int]], now: int) -> None:
+    """A draw that was gone past has nothing left: an adjustment had returned the rest of it."""
+    gone_past: set[int] = set()
+    for draw, part in reversed(returns):
+        if id(draw.wallet) in gone_past:
+            if draw.left > part:
+                draw.wallet.notes["a reversal goes past what an adjustment returned"] += 1
+            draw.left = 0
+        elif part:
+            draw.left -= part
+            gone_past.add(id(draw.wallet))
+        if part:
+            draw.wallet.give_back(draw.grant, part, now)
+
+
+def costs(
+    wallets: list[NaiveWallet], prices: list[tuple[str, Decimal]], step: Fraction
+) -> list[Fraction]:
+    """What one step of a quantity costs in each wallet, in its units."""
+    return [
+        Fraction(price) * 10**wallet.scale * step
+        for wallet, (_, price) in zip(wallets, prices, strict=True)
+    ]
+
+
+def cover(
+    steps: Fraction, prices: list[Fraction], credits: list[int]
+) -> tuple[list[tuple[int, int]], bool]:
+    """For each wallet the steps it pays and the units they cost; each pays all it can, exactly.
+
+    And whether the last would have paid the rest, were its units divisible.
+    """
+    parts, only_fine = [], False
+    for price, credit in zip(prices, credits, strict=True):
+        affordable = min(steps, Fraction(credit) / price)
+        only_fine = affordable == steps
+        paid = affordable // price.denominator * price.denominator
+        parts.append((paid, int(paid * price)))
+        steps -= paid
+    return parts, only_fine
+
+
+def last_place(quantity: str) -> Fraction:
+    """One of a quantity's last decimal place: a tenth for 2.5, one for 20."""
+    fraction = quantity.partition(".")[2].rstrip("0")
+    return Fraction(1, 10 ** len(fraction))
+
+
+def number(exact: Fraction) -> str:
+    """A fraction that a decimal can write."""
+    return plain(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)))

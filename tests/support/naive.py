@@ -1,0 +1,267 @@
+"""One customer's credit of one kind, naively: lists of grants and holds, sorted anew for every draw."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+
+NEVER = 2**63
+UNITS_MAX = 2**63 - 1
+EXACT = Context(prec=80)
+
+Facts = dict[str, str]
+Attributes = dict[str, str]
+Scope = dict[str, list[str]]
+
+
+class Refusal(Exception):
+    """What was asked is not done. ``facts`` are what the asker is told beside the code."""
+
+    def __init__(self, code: str, **facts: str) -> None:
+        super().__init__(code)
+        self.code, self.facts = code, facts
+
+
+class Replay(Exception):
+    """It was done before, under the same key."""
+
+
+@dataclass(eq=False, slots=True)
+class NaiveGrant:
+    name: int
+    amount: int
+    priority: int
+    paid: bool
+    effective_at: int
+    expires_at: int
+    recorded_at: int
+    scope: Scope
+    remaining: int = 0
+    held: int = 0
+    used: int = 0
+    expired: int = 0
+    voided: int = 0
+    drawn: bool = False
+    ended: str = ""
+
+    def numbers(self) -> tuple[int, ...]:
+        """Remaining, held, used, expired, voided."""
+        return (self.remaining, self.held, self.used, self.expired, self.voided)
+
+    def state(self, now: int) -> str:
+        if self.ended == "grant_voided":
+            return "voided"
+        over = bool(self.ended) or self.expires_at <= now
+        if over and (self.expired or self.remaining):
+            return "expired"
+        if not self.remaining:
+            return "expired" if self.expired else "depleted"
+        return "pending" if self.effective_at > now else "active"
+
+
+@dataclass(eq=False, slots=True)
+class NaiveHold:
+    name: int
+    amount: int
+    created_at: int
+    expires_at: int
+    attributes: Attributes
+    slices: list[tuple[NaiveGrant, int]]
+    captured: int = 0
+    state: str = "open"
+
+    @property
+    def held(self) -> int:
+        return sum(units for _, units in self.slices)
+
+    def numbers(self) -> tuple[int, int, int, str]:
+        """Amount, held, captured, state."""
+        return (self.amount, self.held, self.captured, self.state)
+
+
+@dataclass(eq=False, slots=True)
+class NaiveDraw:
+    """``left`` is what of it was not reversed."""
+
+    wallet: NaiveWallet
+    grant: NaiveGrant
+    left: int
+
+
+@dataclass(eq=False, slots=True)
+class NaiveWallet:
+    """One customer's credit of one kind. ``notes`` counts the rare paths that were taken."""
+
+    scale: int = 0
+    oldest_first: bool = False
+    expires_after_days: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+    grants: list[NaiveGrant] = field(default_factory=list)
+    holds: list[NaiveHold] = field(default_factory=list)
+    last_at: int = 0
+
+    # Numbers -------------------------------------------------------------------------------------
+
+    def units(self, amount: str, field_name: str = "amount") -> int:
+        exact = EXACT.scaleb(Decimal(amount), self.scale)
+        if exact != int(exact):
+            raise Refusal("amount_too_fine", field=field_name)
+        if exact > UNITS_MAX:
+            raise Refusal("amount_too_large", field=field_name)
+        if exact == 0:
+            raise Refusal("amount_not_positive", field=field_name)
+        return int(exact)
+
+    def text(self, units: int) -> str:
+        return plain(EXACT.scaleb(Decimal(units), -self.scale))
+
+    def posted(self, now: int) -> int:
+        return sum(grant.remaining for grant in self.grants if grant.effective_at <= now)
+
+    def held(self) -> int:
+        return sum(grant.held for grant in self.grants)
+
+    def pending(self, now: int) -> int:
+        return sum(grant.remaining for grant in self.grants if grant.effective_at > now)
+
+    def available(self, now: int) -> int:
+        return self.posted(now) - self.held()
+
+    def sums(self, now: int) -> tuple[int, ...]:
+        """Posted, held, pending, granted, used, expired, voided."""
+        return (
+            self.posted(now),
+            self.held(),
+            self.pending(now),
+            sum(grant.amount for grant in self.grants),
+            sum(grant.used for grant in self.grants),
+            sum(grant.expired for grant in self.grants),
+            sum(grant.voided for grant in self.grants),
+        )
+
+    # Time ----------------------------------------------------------------------------------------
+
+    def arrive(self, at: int) -> int:
+        """Let time do its work: its clock never runs back. At one instant holds end before grants do."""
+        now = max(at, self.last_at)
+        ends = [hold for hold in self.holds if hold.state == "open" and hold.expires_at <= now]
+        over = [
+            grant
+            for grant in self.grants
+            if grant.remaining and not grant.ended and grant.expires_at <= now
+        ]
+        begun = any(g.remaining and self.last_at < g.effective_at <= now for g in self.grants)
+        if ends or over or begun:
+            self.last_at = now
+        whats: list[tuple[int, int, NaiveHold | NaiveGrant]] = [
+            *((hold.expires_at, 0, hold) for hold in ends),
+            *((grant.expires_at, 1, grant) for grant in over),
+        ]
+        whats.sort(key=lambda what: what[:2])
+        instants = [{at for at, rank, _ in whats if rank == one} for one in (0, 1)]
+        if instants[0] & instants[1]:
+            self.notes["a hold and a grant end at one instant"] += 1
+        for _, _, what in whats:
+            if isinstance(what, NaiveHold):
+                self.notes["a hold expires"] += 1
+                self.end_hold(what, "expired")
+            else:
+                self.end_grant(what, "grant_expired")
+        return now
+
+    def end_grant(self, grant: NaiveGrant, why: str) -> None:
+        """What is free is written off; what is held stays until its hold ends."""
+        if grant.held:
+            self.notes["a grant ends while a part of it is held"] += 1
+        self.write_off(grant, grant.remaining - grant.held, why)
+        grant.ended = why
+
+    def write_off(self, grant: NaiveGrant, units: int, why: str) -> None:
+        grant.remaining -= units
+        if why == "grant_voided":
+            grant.voided += units
+        else:
+            grant.expired += units
+
+    def end_hold(self, hold: NaiveHold, state: str) -> None:
+        """What it still holds is free again, or gone with its grant."""
+        for grant, units in hold.slices:
+            grant.held -= units
+            if grant.ended:
+                self.notes[f"a {state} hold gives back to a grant that has ended"] += 1
+                self.write_off(grant, units, grant.ended)
+        hold.slices, hold.state = [], state
+
+    # Drawing -------------------------------------------------------------------------------------
+
+    def order(self, grant: NaiveGrant) -> tuple[int, ...]:
+        if self.oldest_first:
+            return (grant.priority, grant.effective_at, grant.recorded_at, grant.name)
+        kind = (grant.expires_at, int(grant.paid))
+        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.name)
+
+    def eligible(self, now: int, valid_at: int, attributes: Attributes) -> list[NaiveGrant]:
+        """The grants that may pay, first to last."""
+        found = [
+            grant
+            for grant in self.grants
+            if grant.remaining > grant.held
+            and not grant.ended
+            and grant.effective_at <= min(now, valid_at)
+            and grant.expires_at > max(now, valid_at)
+            and matches(grant.scope, attributes)
+        ]
+        return sorted(found, key=self.order)
+
+    def split(
+        self, now: int, valid_at: int, attributes: Attributes, units: int
+    ) -> list[tuple[NaiveGrant, int]]:
+        """Which grant pays how much of ``units``; all or a refusal."""
+        eligible = self.eligible(now, valid_at, attributes)
+        payable = sum(grant.remaining - grant.held for grant in eligible)
+        if payable < units:
+            if payable < self.available(now):
+                self.notes["credit is refused to a debit that it is not for"] += 1
+            raise Refusal(
+                "insufficient_credit",
+                needed=self.text(units),
+                available=self.text(payable),
+                available_total=self.text(self.available(now)),
+            )
+        found = []
+        for grant in eligible:
+            taken = min(units, grant.remaining - grant.held)
+            if taken:
+                found.append((grant, taken))
+            units -= taken
+        return found
+
+    def draw(self, grant: NaiveGrant, units: int) -> NaiveDraw:
+        grant.remaining -= units
+        grant.used += units
+        grant.drawn = True
+        return NaiveDraw(self, grant, units)
+
+    def give_back(self, grant: NaiveGrant, units: int, now: int) -> None:
+        grant.used -= units
+        grant.remaining += units
+        if grant.ended or grant.expires_at <= now:
+            self.notes["credit returns to a grant that has ended"] += 1
+            self.write_off(grant, units, grant.ended or "grant_expired")
+
+
+def looked_at(wallet: NaiveWallet, at: int) -> tuple[NaiveWallet, int]:
+    """The wallet as it is at an instant, and that instant; the wallet itself stays as it is."""
+    seen = copy.deepcopy(wallet)
+    return seen, seen.arrive(at)
+
+
+def matches(scope: Scope, attributes: Attributes) -> bool:
+    return all(attributes.get(name) in values for name, values in scope.items())
+
+
+def plain(exact: Decimal) -> str:
+    text = format(exact, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,160 @@
+"""Scenarios on the naive ledger: what a table says must be what it decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawdown.core.types import Instant
+from tests.support.naive import NEVER, NaiveWallet, looked_at
+from tests.support.oracle import NaiveLedger
+from tests.support.scenarios import Step, instant, span
+
+
+class OracleSubject:
+    """Names of a table are numbered in the order in which they are made."""
+
+    def prepare(self, units: dict[str, dict[str, str]]) -> None:
+        self._names: dict[str, int] = {}
+        self._first = next(iter(units))
+        self.ledger = NaiveLedger(
+            {
+                unit: NaiveWallet(
+                    scale=int(options["scale"]),
+                    oldest_first=options.get("order") == "oldest_first",
+                    expires_after_days=int(options.get("expires_after_days", 0)),
+                )
+                for unit, options in units.items()
+            }
+        )
+
+    def act(self, step: Step) -> tuple[str, dict[str, str]]:
+        if step.verb == "read":
+            return "ok", {}
+        asked = getattr(self, "_" + step.verb)(step)
+        return self.ledger.ask(step.verb, step.at, step.options.get("key"), **asked)
+
+    def _made(self, step: Step) -> int:
+        """The number of what the step makes; an attempt that was refused leaves its name free."""
+        number = len(self._names)
+        self._names[step.words[0]] = number
+        return number
+
+    def _unit(self, step: Step) -> str:
+        return step.options.get("of", self._first)
+
+    def _grant(self, step: Step) -> dict[str, Any]:
+        options = step.options
+        asked: dict[str, Any] = {"unit": self._unit(step), "amount": step.words[1]}
+        if "pri" in options:
+            asked["priority"] = int(options["pri"])
+        if "eff" in options:
+            asked["eff"] = instant(options["eff"])
+        if "exp" in options:
+            asked["exp"] = expiry(options["exp"])
+        paid = options.get("cat") != "promotional"
+        return asked | {"paid": paid, "scope": step.scope, "name": self._made(step)}
+
+    def _debit(self, step: Step) -> dict[str, Any]:
+        valid = step.options.get("valid")
+        return {
+            "name": self._made(step) if len(step.words) > 1 else -1,
+            "unit": self._unit(step),
+            "amount": step.words[-1],
+            "attributes": step.attributes,
+            "valid": None if valid is None else instant(valid),
+        }
+
+    def _spend(self, step: Step) -> dict[str, Any]:
+        return {
+            "name": self._made(step),
+            "quantity": step.words[1],
+            "prices": step.prices,
+            "partial": "partial" in step.words,
+            "attributes": step.attributes,
+        }
+
+    def _reverse(self, step: Step) -> dict[str, Any]:
+        amount = step.words[1] if len(step.words) > 1 else None
+        return {
+            "debit": self._names[step.words[0]],
+            "amount": amount,
+            "unit": step.options.get("of"),
+        }
+
+    def _hold(self, step: Step) -> dict[str, Any]:
+        asked = {"unit": self._unit(step), "amount": step.words[1], "attributes": step.attributes}
+        return asked | end(step) | {"name": self._made(step)}
+
+    def _capture(self, step: Step) -> dict[str, Any]:
+        return {
+            "hold": self._names[step.words[1]],
+            "amount": step.words[2],
+            "final": "final" in step.words,
+            "refuse": "refuse" in step.words,
+            "name": self._made(step),
+        }
+
+    def _release(self, step: Step) -> dict[str, Any]:
+        return {"hold": self._names[step.words[0]]}
+
+    def _extend(self, step: Step) -> dict[str, Any]:
+        return {"hold": self._names[step.words[0]]} | end(step)
+
+    def _adjust(self, step: Step) -> dict[str, Any]:
+        name, direction, amount = step.words
+        return {"grant": self._names[name], "direction": direction, "amount": amount}
+
+    def _amend(self, step: Step) -> dict[str, Any]:
+        return {"grant": self._names[step.words[0]], "exp": expiry(step.options["exp"])}
+
+    def _expire(self, step: Step) -> dict[str, Any]:
+        return {"grant": self._names[step.words[0]]}
+
+    def _void(self, step: Step) -> dict[str, Any]:
+        only_unused = "only_unused" in step.words
+        return {"grant": self._names[step.words[0]], "only_unused": only_unused}
+
+    def _settle(self, step: Step) -> dict[str, Any]:
+        return {"unit": self._unit(step)}
+
+    def wallet(self, at: Instant, unit: str | None) -> dict[str, str]:
+        wallet = self.ledger.wallets[unit or self._first]
+        seen, now = looked_at(wallet, at)
+        names = ("posted", "held", "pending", "granted", "used", "expired", "voided")
+        facts = {
+            name: wallet.text(units) for name, units in zip(names, seen.sums(now), strict=True)
+        }
+        return facts | {"available": wallet.text(seen.available(now)), "overage": "0"}
+
+    def grant(self, name: str, at: Instant) -> dict[str, str]:
+        wallet, grant = self.ledger.grants[self._names[name]]
+        seen, now = looked_at(wallet, at)
+        found = seen.grants[wallet.grants.index(grant)]
+        names = ("remaining", "held", "used", "expired", "voided")
+        facts = {
+            name: wallet.text(units) for name, units in zip(names, found.numbers(), strict=True)
+        }
+        return facts | {"amount": wallet.text(found.amount), "state": found.state(now)}
+
+    def hold(self, name: str, at: Instant) -> dict[str, str]:
+        wallet, hold = self.ledger.holds[self._names[name]]
+        seen, _ = looked_at(wallet, at)
+        found = seen.holds[wallet.holds.index(hold)]
+        numbers = {"amount": found.amount, "held": found.held, "captured": found.captured}
+        return {name: wallet.text(units) for name, units in numbers.items()} | {
+            "state": found.state
+        }
+
+
+def expiry(text: str) -> int:
+    return NEVER if text == "never" else instant(text)
+
+
+def end(step: Step) -> dict[str, int]:
+    """When a hold is to end, as the step says it."""
+    found: dict[str, int] = {}
+    if "until" in step.options:
+        found["until"] = instant(step.options["until"])
+    if "for" in step.options:
+        found["lasting"] = span(step.options["for"])
+    return found
