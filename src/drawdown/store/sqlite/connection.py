@@ -49,17 +49,17 @@ def check_sqlite_version() -> None:
 def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     """The connection that writes: every commit is synced to disk before it returns."""
     if vfs is None:
-        _make_private(path)
+        make_private(path)
     connection = apsw.Connection(path, vfs=vfs)
     _prepare(connection)
-    _version(connection, len(migrations()))  # refuses another program's file before it is touched
+    schema_of(connection)  # refuses another program's file before it is touched
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     return connection
 
 
-def _make_private(path: str) -> None:
+def make_private(path: str) -> None:
     """Make a file that is not there yet for its owner alone; SQLite gives its log the same mode."""
     with suppress(OSError):  # there already, or cannot be made: SQLite says so in its own words
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -68,6 +68,14 @@ def _make_private(path: str) -> None:
 def open_reader(path: str, vfs: str | None = None) -> apsw.Connection:
     """A connection that only reads what was committed."""
     connection = apsw.Connection(path, vfs=vfs)
+    _prepare(connection)
+    connection.pragma("query_only", True)
+    return connection
+
+
+def open_existing(path: str) -> apsw.Connection:
+    """As ``open_reader``, of a file that must be there; its schema stays as it is."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     _prepare(connection)
     connection.pragma("query_only", True)
     return connection
@@ -91,7 +99,7 @@ def migrate(connection: apsw.Connection) -> int:
     for number, script in migrations():
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if _version(connection, len(migrations())) < number:
+            if schema_of(connection) < number:
                 connection.execute(script)
                 connection.pragma("user_version", number)
                 connection.pragma("application_id", APPLICATION_ID)
@@ -103,7 +111,12 @@ def migrate(connection: apsw.Connection) -> int:
     return run
 
 
-def _version(connection: apsw.Connection, newest: int) -> int:
+def schema_of(connection: apsw.Connection) -> int:
+    """The number of the last migration that the file has had; 0 for an empty one.
+
+    Raises ``NotALedger`` and ``SchemaNewer``.
+    """
+    newest = len(migrations())
     version, application = connection.pragma("user_version"), connection.pragma("application_id")
     used = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application != APPLICATION_ID and (used or version):
