@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from drawdown.cli.main import app
+from tests.docs.test_complete import is_command
 from tests.support.commands import drawdown, process, sqlite_url
 
 README = Path("src/drawdown/cli/README.md")
@@ -36,6 +41,11 @@ def test_these_are_the_commands() -> None:
     """No command comes or goes unseen."""
     assert {" ".join(words) for words in COMMANDS} == {
         "serve",
+        "init",
+        "doctor",
+        "migrate",
+        "backup",
+        "restore",
         "accounts create",
         "accounts list",
         "keys create",
@@ -65,6 +75,54 @@ def test_every_command_and_option_is_documented(
                 assert getattr(parameter, "help", None), f"{option} says nothing"
                 assert option in help_shown.out
                 assert f"`{option}" in page, f"{option} is not in the page"
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_help_has_an_example_that_is_a_command(words: tuple[str, ...]) -> None:
+    """Which says what the usage line cannot."""
+    command = COMMANDS[words]
+    assert isinstance(command, TyperCommand)
+    examples = re.findall(r"`drawdown ([^`]+)`", (command.help or "").partition("Example")[2])
+    assert examples
+    for example in examples:
+        assert example.startswith(" ".join(words))
+        assert is_command(example), example
+
+
+def completing(instruction: str, **variables: str) -> str:
+    """What the command prints when a shell asks it for completion."""
+    asked = {"_DRAWDOWN_COMPLETE": instruction, **variables}
+    words = [sys.executable, "-m", "drawdown"]
+    ran = subprocess.run(
+        words, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_printed(shell: str) -> None:
+    """What `--install-completion` installs, for those who install it themselves."""
+    script = completing(f"source_{shell}")
+    assert f"_DRAWDOWN_COMPLETE=complete_{shell}" in script
+    assert "--show-completion" in drawdown("--help").out
+
+
+@pytest.mark.parametrize(
+    ("line", "last", "completed"),
+    [
+        ("drawdown bac", 1, {"backup"}),
+        ("drawdown keys c", 2, {"create"}),
+        ("drawdown backup --ver", 2, {"--verify"}),
+        ("drawdown keys create --mode l", 4, {"live"}),
+    ],
+)
+def test_commands_options_and_values_are_completed(
+    line: str, last: int, completed: set[str]
+) -> None:
+    """As bash asks for it: the words so far, and which of them is being typed."""
+    found = completing("complete_bash", COMP_WORDS=line, COMP_CWORD=str(last))
+    assert set(found.split()) == completed
 
 
 def test_without_words_the_command_shows_its_help() -> None:

@@ -9,20 +9,17 @@ from rich.table import Table
 
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
+from drawdown.cli.options import Json
 from drawdown.cli.output import console, minute, show_json
 from drawdown.core import identity
 from drawdown.core.times import text_of
+from drawdown.engine.accounts import ACCOUNT_PREFIX, FIRST_ACCOUNT
 
 if TYPE_CHECKING:
     from drawdown.engine.accounts import Account
     from drawdown.engine.ledger import Ledger
 
-ACCOUNT_PREFIX = "acct_"
-FIRST_NAME = "default"
-
 app = typer.Typer(no_args_is_help=True, help="Accounts: who operates the server.")
-
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
 @app.command()
@@ -31,7 +28,10 @@ def create(
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Make an account, with a test book and a live book that never see each other."""
+    """Make an account, with a test book and a live book that never see each other.
+
+    Example: `drawdown accounts create acme`
+    """
     account = with_ledger(database, lambda ledger: _created(ledger, name), create=True)
     if as_json:
         show_json(_shown(account))
@@ -42,7 +42,10 @@ def create(
 
 @app.command("list")
 def list_(database: Database = DEFAULT, as_json: Json = False) -> None:
-    """List the accounts."""
+    """List the accounts.
+
+    Example: `drawdown accounts list --json`
+    """
     accounts = with_ledger(database, lambda ledger: ledger.accounts.accounts())
     if as_json:
         show_json([_shown(account) for account in accounts])
@@ -74,7 +77,7 @@ async def chosen(ledger: Ledger, named: str | None) -> Account:
         )
     if len(accounts) > 1:
         raise Failure(f"There are {len(accounts)} accounts ({names}).", "Choose one: --account.")
-    return accounts[0] if accounts else await ledger.accounts.create_account(FIRST_NAME)
+    return accounts[0] if accounts else await ledger.accounts.create_account(FIRST_ACCOUNT)
 
 
 async def _created(ledger: Ledger, name: str) -> Account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -51,14 +52,22 @@ def with_ledger(
             return await action(ledger)
 
     with refusals(url):
-        path = sqlite_path(url).absolute()
+        path = sqlite_path(url).absolute() if create else existing(url)
         is_new = not path.exists()
-        if is_new and not create:
-            raise Failure(
-                f"There is no ledger at {path} ({url}).",
-                "Name it with --database or DRAWDOWN_DATABASE; `drawdown serve` prepares a new one.",
-            )
         return asyncio.run(run(f"A new ledger at {path}" if is_new and tell else ""))
+
+
+def existing(url: str) -> Path:
+    """The file of a ledger that is there. Raises ``Failure``, and ``DatabaseUrlInvalid``."""
+    from drawdown.opening import sqlite_path
+
+    path = sqlite_path(url).absolute()
+    if not path.exists():
+        raise Failure(
+            f"There is no ledger at {path} ({url}).",
+            "Name it with --database or DRAWDOWN_DATABASE; `drawdown init` prepares a new one.",
+        )
+    return path
 
 
 @contextmanager

@@ -8,14 +8,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from drawdown.cli.accounts import ACCOUNT_PREFIX, Json, chosen
+from drawdown.cli.accounts import chosen
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
+from drawdown.cli.options import Json
 from drawdown.cli.output import console, minute, show_json
 from drawdown.core import identity
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Mode
-from drawdown.engine.accounts import KEY_PREFIX, Role
+from drawdown.engine.accounts import ACCOUNT_PREFIX, KEY_PREFIX, Role
 
 if TYPE_CHECKING:
     from drawdown.engine.accounts import Account, ApiKey
@@ -41,7 +42,10 @@ def create(
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Make a key. Its secret is printed now and never again."""
+    """Make a key. Its secret is printed now and never again.
+
+    Example: `drawdown keys create --mode live --role editor --name billing`
+    """
     from drawdown.engine.accounts import AccountNameInvalid
 
     async def made(ledger: Ledger) -> tuple[Account, ApiKey, str]:
@@ -73,7 +77,10 @@ def create(
 
 @app.command("list")
 def list_(account: AccountName = None, database: Database = DEFAULT, as_json: Json = False) -> None:
-    """List the keys, without their secrets; last used is known to the minute."""
+    """List the keys, without their secrets; last used is known to the minute.
+
+    Example: `drawdown keys list --account acme`
+    """
 
     async def found(ledger: Ledger) -> tuple[list[ApiKey], dict[Id, str]]:
         names = {owner.id: owner.name for owner in await ledger.accounts.accounts()}
@@ -103,14 +110,21 @@ def list_(account: AccountName = None, database: Database = DEFAULT, as_json: Js
 def revoke(
     key: Annotated[str, typer.Argument(help="The id of the key (key_…).")],
     database: Database = DEFAULT,
+    as_json: Json = False,
 ) -> None:
-    """Revoke a key: from now on it opens nothing. There is no way back; make a new one."""
+    """Revoke a key: from now on it opens nothing. There is no way back; make a new one.
+
+    Example: `drawdown keys revoke key_0351GoXAZ3cV5phVEEw5et`
+    """
     named = identity.parse(key)
     if key.startswith("sk_") or named is None:
         raise Failure(f"{key[:12]!r} is no id of a key.", "`drawdown keys list` shows the ids.")
     if not with_ledger(database, lambda ledger: ledger.accounts.revoke_key(named)):
         raise Failure(f"There is no key {key} to revoke.", "`drawdown keys list` shows the keys.")
-    console().print(f"Revoked {key}.")
+    if as_json:
+        show_json({"id": identity.spell(KEY_PREFIX, named), "revoked": True})
+    else:
+        console().print(f"Revoked {key}.")
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:

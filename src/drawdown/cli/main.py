@@ -6,15 +6,20 @@ Exit codes: 0 done; 1 not done, or done with faults that were named; 2 wrong usa
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from drawdown.cli import accounts, keys
+from drawdown.cli.backup import backup, restore
 from drawdown.cli.database import DEFAULT, Database, refusals
 from drawdown.cli.demo.command import demo
+from drawdown.cli.doctor.command import doctor
 from drawdown.cli.failures import Failure
+from drawdown.cli.init import init
+from drawdown.cli.migrate import migrate
 from drawdown.cli.output import console, show_failure
 from drawdown.cli.replay.command import replay
 from drawdown.cli.verify import verify
@@ -22,14 +27,17 @@ from drawdown.cli.verify import verify
 app = typer.Typer(
     name="drawdown",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-@app.command()
+INSTALLATION = "The installation (works on --database)"
+USAGE = "Usage"
+
+
+@app.command(rich_help_panel=INSTALLATION)
 def serve(
     database: Database = DEFAULT,
     host: Annotated[
@@ -43,6 +51,8 @@ def serve(
     """Run the server. An empty database is prepared, and a first key printed once.
 
     The other settings are variables: see the operations page of the documentation.
+
+    Example: `drawdown serve --port 9000 --database sqlite:////var/lib/drawdown/drawdown.db`
     """
     from drawdown.cli.serve import serve as run
     from drawdown.config import ConfigError, read_config
@@ -55,17 +65,21 @@ def serve(
         run(config)
 
 
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(keys.app, name="keys")
-app.command()(verify)
-app.command()(replay)
-app.command()(demo)
+ON_THE_DATABASE: tuple[Callable[..., None], ...] = (init, doctor, migrate, backup, restore, verify)
+OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
+
+for command in ON_THE_DATABASE:
+    app.command(rich_help_panel=INSTALLATION)(command)
+for name, group in (("accounts", accounts.app), ("keys", keys.app)):
+    app.add_typer(group, name=name, rich_help_panel=INSTALLATION)
+for command in OF_USAGE:
+    app.command(rich_help_panel=USAGE)(command)
 
 
 def main() -> None:
     """Run the command; a ``Failure`` is told in one line, without a traceback."""
     try:
-        app()
+        app(prog_name="drawdown")
     except Failure as failure:
         show_failure(failure)
         raise SystemExit(1) from None

@@ -51,6 +51,17 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def size(count: int) -> str:
+    """``812 bytes``, ``4.2 MB``: decimal, as file managers count."""
+    if count < 1_000:
+        return counted(count, "byte", "bytes")
+    amount, units = float(count), iter(("kB", "MB", "GB", "TB", "PB"))
+    unit = ""
+    while amount >= 999.95:
+        amount, unit = amount / 1_000, next(units)
+    return f"{amount:.1f} {unit}"
+
+
 def minute(instant: str | None) -> str:
     """A time as people read it in a list: to the minute, in UTC."""
     return "–" if instant is None else instant[:16].replace("T", " ")

@@ -6,24 +6,20 @@ import asyncio
 import contextlib
 import gc
 import os
-import shlex
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import structlog
 import uvicorn
 import uvloop
 from rich.console import Console
-from rich.panel import Panel
 
 from drawdown.app import Origin, create_app
 from drawdown.cli.failures import Failure
-from drawdown.config import DATABASE_DEFAULT, Config, unknown_variables
-from drawdown.core.identity import spell
-from drawdown.engine.accounts import KEY_PREFIX, Account, ApiKey
+from drawdown.cli.first import First, chosen, command, exports, introduction
+from drawdown.config import Config, unknown_variables
 from drawdown.opening import open_ledger
 from drawdown.web.logs import configure_logs
 from drawdown.web.metrics import Metrics
@@ -86,7 +82,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         address = _address(listener)
         first = await ledger.accounts.first_start()
         if first is not None:
-            _introduce(*first, address, config.database)
+            _introduce(first, address, config.database)
         server = Server(_server_config(create_app(config, ledger, metrics)))
         await server.serve(sockets=[listener])
     _say("stopped")
@@ -127,42 +123,17 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _introduce(account: Account, key: ApiKey, secret: str, address: str, database: str) -> None:
-    """What a person needs on the first start. The secret is shown this once and kept nowhere."""
-    console = Console(highlight=False, soft_wrap=True)
+def _introduce(found: First, address: str, database: str) -> None:
+    """What a person needs on the first start."""
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(introduction(found))
     console.print(
-        Panel.fit(
-            f"A new ledger, with the account [bold]{account.name}[/] and a {key.mode.value} key:\n\n"
-            f"  id      {spell(KEY_PREFIX, key.id)}\n"
-            f"  secret  [bold]{secret}[/]\n\n"
-            "Keep the secret: it is not shown again.",
-            title="Drawdown",
-        )
-    )
-    exports = (
-        f"  export DRAWDOWN_API_KEY={secret} DRAWDOWN_KEY_ID={spell(KEY_PREFIX, key.id)} "
-        f"DRAWDOWN_URL={address}"
-    )
-    console.print(
-        f"A first grant and debit, from another terminal:\n\n{exports}\n{_first_steps()}\n\n"
+        "A first grant and debit, from another terminal:\n\n"
+        f"  {exports(found, address)}\n{_first_steps()}\n\n"
         f"Base URLs of the others: Stripe {address}, Dodo {address}/dodo, Sequence {address}/sequence\n"
-        f"More keys: {_command()} keys create --mode test --role editor{_chosen(database)}\n"
+        f"More keys: {command()} keys create --mode test --role editor{chosen(database)}\n"
         "More to read: docs/quickstart.md, docs/dialects/README.md\n"
     )
-
-
-def _command() -> str:
-    """What starts this program again from the folder in which the server was started."""
-    beside = Path(sys.prefix) / "bin" / "drawdown"
-    if not beside.exists():
-        return f"{shlex.quote(sys.executable)} -m drawdown"
-    here = Path.cwd()
-    shown = beside.relative_to(here) if beside.is_relative_to(here) else beside
-    return shlex.quote(str(shown))
-
-
-def _chosen(database: str) -> str:
-    return "" if database == DATABASE_DEFAULT else f" --database {shlex.quote(database)}"
 
 
 def _first_steps() -> str:

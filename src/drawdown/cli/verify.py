@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from drawdown.cli.accounts import Json
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
+from drawdown.cli.options import Json
 from drawdown.cli.output import console, counted, progress_bar, show_json
 from drawdown.core.amounts import render
 
@@ -23,6 +23,8 @@ def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
     """Recompute every wallet from its entries; check the chain, the invariants and double entry.
 
     Exits 1 naming the first fault. A server may be running meanwhile.
+
+    Example: `drawdown verify --database sqlite:///backup.db`
     """
     from drawdown.core.fold import Fault
 

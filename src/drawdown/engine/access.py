@@ -9,6 +9,8 @@ import secrets
 from drawdown.core import identity
 from drawdown.core.types import MICROSECONDS, Id, Instant, Mode
 from drawdown.engine.accounts import (
+    FIRST_ACCOUNT,
+    FIRST_KEY,
     NAME_RULE,
     Account,
     AccountExists,
@@ -80,15 +82,17 @@ class Accounts:
         """Whether there was such a key to revoke. It opens nothing from now on."""
         return await self._store.revoke_key(key, self._clock.now())
 
-    async def first_start(self) -> tuple[Account, ApiKey, str] | None:
-        """On an empty database: an account and an admin test key. None on any other."""
+    async def first_start(
+        self, name: str = FIRST_ACCOUNT, mode: Mode = Mode.TEST
+    ) -> tuple[Account, ApiKey, str] | None:
+        """On an empty database: an account and an admin's key to its book. None on any other."""
         if await self._store.list_accounts():
             return None
         try:
-            account = await self.create_account("default")
+            account = await self.create_account(name)
         except AccountExists:  # another process was first
             return None
-        key, secret = await self.create_key(account.id, Mode.TEST, Role.ADMIN, "first key")
+        key, secret = await self.create_key(account.id, mode, Role.ADMIN, FIRST_KEY)
         return account, key, secret
 
     async def authenticate(self, secret: str, key_id: str | None = None) -> Principal | None:

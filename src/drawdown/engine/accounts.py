@@ -10,6 +10,8 @@ from drawdown.core.types import Id, Instant, Mode
 
 ACCOUNT_PREFIX = "acct_"
 KEY_PREFIX = "key_"
+#: What the first start, or `drawdown init`, calls the account and the key that it makes.
+FIRST_ACCOUNT, FIRST_KEY = "default", "first key"
 NAME_RULE = "1 to 100 characters without control characters"
 
 

@@ -48,6 +48,8 @@ def demo() -> None:
     """See the ledger work: real usage drawn down from prepaid credit, on a server thrown away.
 
     Takes seconds, needs no network and leaves nothing behind.
+
+    Example: `drawdown demo`
     """
     out = console()
     with as_file(files("drawdown") / "data" / TRACE) as trace:

@@ -158,6 +158,8 @@ def replay(
 
     Run it again after an interruption: rows that were fed are recognised and not debited twice. What
     is finer than the entitlement's scale is carried on per customer, so the sum is exact.
+
+    Example: `drawdown replay usage.csv.gz --customers 50 --model gpt-4o`
     """
     if not _RUN.fullmatch(run):
         raise Failure("--run has up to 64 characters of A-Z a-z 0-9 . _ -.")

@@ -1,0 +1,135 @@
+"""`drawdown init`: a database made ready, with its first account and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from drawdown.cli.database import DEFAULT, Database, refusals, with_ledger
+from drawdown.cli.failures import Failure
+from drawdown.cli.options import Json
+from drawdown.cli.output import console, counted, show_json
+from drawdown.core.types import Mode
+from drawdown.engine.accounts import FIRST_ACCOUNT
+
+if TYPE_CHECKING:
+    from drawdown.cli.first import First
+    from drawdown.engine.ledger import Ledger
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What was found in a ledger that had been prepared before."""
+
+    accounts: list[str]
+    keys: int
+    schema: int
+    pending: int
+
+
+def init(
+    account: Annotated[str, typer.Option(help="What to call the first account.")] = FIRST_ACCOUNT,
+    mode: Annotated[
+        Mode, typer.Option(help="Which of the account's two books the first key opens.")
+    ] = Mode.TEST,
+    database: Database = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Prepare a database: its schema, a first account and an admin's key.
+
+    The secret is printed now and never again. On a database that has an account, nothing is changed.
+    `drawdown serve` prepares an empty database in the same way.
+
+    Example: `drawdown init --mode live --database sqlite:////var/lib/drawdown/drawdown.db`
+    """
+    from drawdown.opening import sqlite_path
+
+    with refusals(database):
+        path = sqlite_path(database).absolute()
+        before = _prepared(path)
+        first = None if before else _prepare(database, account, mode)
+        if first is None:
+            _tell_prepared(path, before or _prepared(path), as_json)
+            return
+    if as_json:
+        show_json(_document(path, first))
+    else:
+        _tell(first, database)
+
+
+def _prepared(path: Path) -> Prepared | None:
+    """What is there, read without a change; None when there is no account yet."""
+    from drawdown.store.sqlite.inspection import inspect
+
+    if not path.exists():
+        return None
+    with inspect(path) as found:
+        accounts = found.accounts() if found.schema else []
+        if not accounts:
+            return None
+        return Prepared(accounts, len(found.keys()), found.schema, found.pending)
+
+
+def _prepare(database: str, account: str, mode: Mode) -> First | None:
+    from drawdown.engine.accounts import AccountNameInvalid
+
+    async def first(ledger: Ledger) -> First | None:
+        try:
+            return await ledger.accounts.first_start(account, mode)
+        except AccountNameInvalid as error:
+            raise Failure(str(error)) from None
+
+    return with_ledger(database, first, create=True, tell=False)
+
+
+def _document(path: Path, first: First) -> dict[str, object]:
+    from drawdown.core.identity import spell
+    from drawdown.engine.accounts import ACCOUNT_PREFIX, KEY_PREFIX
+
+    account, key, secret = first
+    return {
+        "prepared": True,
+        "database": str(path),
+        "account": {"id": spell(ACCOUNT_PREFIX, account.id), "name": account.name},
+        "key": {
+            "id": spell(KEY_PREFIX, key.id),
+            "secret": secret,
+            "mode": key.mode,
+            "role": key.role,
+        },
+    }
+
+
+def _tell(first: First, database: str) -> None:
+    from drawdown.cli.first import chosen, command, exports, introduction
+
+    out = console()
+    out.print(introduction(first), soft_wrap=True)
+    out.print(
+        f"Start the server:\n\n  {command()} serve{chosen(database)}\n\n"
+        "and ask it from another terminal:\n\n"
+        f"  {exports(first, 'http://127.0.0.1:8080')}\n"
+        '  curl -u $DRAWDOWN_API_KEY: $DRAWDOWN_URL/api/v1/customers -d \'{"id":"ada"}\'\n',
+        soft_wrap=True,
+    )
+
+
+def _tell_prepared(path: Path, found: Prepared | None, as_json: bool) -> None:
+    assert found is not None, "what was not prepared a moment ago has been by now"
+    if as_json:
+        show_json({"prepared": False, "database": str(path), "accounts": found.accounts})
+        return
+    out = console()
+    accounts = counted(len(found.accounts), "account", "accounts")
+    keys = counted(found.keys, "key", "keys")
+    names = ", ".join(found.accounts[:10])
+    out.print(
+        f"{path} is prepared already: {accounts} ({names}), {keys}. Nothing was changed.",
+        soft_wrap=True,
+    )
+    if found.pending:
+        out.print(f"Its schema is {found.schema}: `drawdown migrate` brings it up to date.")
+    if not found.keys:
+        out.print("`drawdown keys create` makes a key.")

@@ -1,0 +1,21 @@
+"""Options that several commands have, with one meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+URL_DEFAULT = "http://127.0.0.1:8080"
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Url = Annotated[str, typer.Option("--url", envvar="DRAWDOWN_URL", help="The server.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="DRAWDOWN_API_KEY",
+        show_envvar=True,
+        help="The secret of a key; the variable is the safer place.",
+    ),
+]
