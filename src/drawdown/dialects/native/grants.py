@@ -21,6 +21,7 @@ from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
 
 
 async def issue_grant(call: Call) -> Answer:
@@ -155,6 +156,8 @@ def _scope(given: dict[str, list[str]]) -> Scope:
     """Names as attributes have them: one that no attribute can have would never match."""
     fields.metadata(dict.fromkeys(given, ""), "scope")
     for name, values in given.items():
+        if not 1 <= len(values) <= wire.SCOPE_VALUES_MAX:
+            raise BadRequest(f"scope.{name}", f"a list of 1 to {wire.SCOPE_VALUES_MAX} texts")
         for value in values:
             fields.text(value, f"scope.{name}", longest=wire.SCOPE_TEXT_MAX, lines=True)
     return {name: tuple(values) for name, values in given.items()}

@@ -160,7 +160,7 @@ ENDPOINTS = (
         summary="Debit what was used of a hold; more than is held is drawn besides",
         role=Role.EDITOR,
         body=wire.CaptureHold,
-        answer=wire.Capture,
+        answer=wire.Debit,
         status=201,
         errors=(*_OF_OPEN_HOLD, *errors.AMOUNT, CaptureTooLarge, InsufficientCredit),
     ),

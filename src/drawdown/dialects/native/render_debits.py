@@ -55,16 +55,15 @@ def new_debit(accepted: Accepted) -> wire.Debit:
     return _debit(operation, accepted.entries, owner, kind, accepted.amount)
 
 
-def new_capture(accepted: Accepted) -> wire.Capture:
-    """What it was for is the hold's to say."""
+def new_capture(accepted: Accepted) -> wire.Debit:
+    """With the hold after it, which says what it was for."""
     owner, kind, balance = accepted.customer, accepted.entitlement, accepted.balance
     assert owner is not None
     assert kind is not None
     assert accepted.hold is not None
     assert balance is not None
     hold = render.hold(accepted.hold, owner, kind, balance.available)
-    shown = _of_hold(new_debit(accepted), hold)
-    return wire.Capture(**msgspec.structs.asdict(shown))
+    return _of_hold(new_debit(accepted), hold)
 
 
 def new_spend(accepted: Accepted) -> wire.Spend:

@@ -66,9 +66,13 @@ ReferenceText = Annotated[str, Meta(min_length=1, max_length=255)]
 Attributes = Annotated[dict[str, str], Meta(max_length=50)]
 MetadataMap = Annotated[dict[str, str | int | float | bool], Meta(max_length=50)]
 AmendedMetadata = Annotated[dict[str, str | int | float | bool | None], Meta(max_length=50)]
-ScopeValue = Annotated[str, Meta(min_length=1, max_length=SCOPE_TEXT_MAX)]
+ScopeText = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": SCOPE_TEXT_MAX})]
+ScopeValues = Annotated[
+    list[ScopeText], Meta(extra_json_schema={"minItems": 1, "maxItems": SCOPE_VALUES_MAX})
+]
+#: The lengths inside are checked by the handler, which can name the attribute.
 ScopeMap = Annotated[
-    dict[str, Annotated[list[ScopeValue], Meta(min_length=1, max_length=SCOPE_VALUES_MAX)]],
+    dict[str, ScopeValues],
     Meta(
         max_length=SCOPE_MAX,
         description="Which debits a grant may pay for: every attribute named, with any of its values.",
@@ -406,12 +410,6 @@ class Debit(Struct, kw_only=True, omit_defaults=True):
     hold: Hold | None = None
     parts: list[SpendPart] | None = None
     reversed: AmountText | None = None
-
-
-class Capture(Debit):
-    """A debit of what a hold had set aside, and the hold after it."""
-
-    hold: Hold
 
 
 class Spend(Struct, kw_only=True, omit_defaults=True):
