@@ -91,8 +91,9 @@ def _check(command: Spend) -> None:
         raise AmountNotPositive(field="quantity")
     if not 1 <= len(command.wallets) <= WALLETS_MAX:
         raise FieldInvalid("wallets", f"a list of 1 to {WALLETS_MAX} wallets")
-    if any(wallet.price.digits == 0 for wallet in command.wallets):
-        raise AmountNotPositive(field="price")
+    for number, wallet in enumerate(command.wallets):
+        if wallet.price.digits == 0:
+            raise AmountNotPositive(field=f"wallets[{number}].price")
 
 
 def _payers(request: Request, command: Spend, customer: Customer, state: State) -> list[Payer]:
