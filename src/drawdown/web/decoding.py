@@ -122,7 +122,11 @@ def bad_request(error: msgspec.ValidationError, record: Any) -> BadRequest:
     if found := _MISSING.fullmatch(said):
         return MissingField(f"{field}.{found[1]}" if field else found[1])
     rule = _rule(said, path, record)
-    return BadRequest(field, f"an object whose keys are {rule}" if in_key else rule)
+    if in_key:
+        rule = f"an object whose keys are {rule}"
+    elif path.endswith("[...]"):
+        rule = f"an object in which every value is {rule}"
+    return BadRequest(field, rule)
 
 
 def _rule(said: str, path: str, record: Any) -> str:
