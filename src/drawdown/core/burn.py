@@ -15,6 +15,18 @@ from drawdown.core.types import Attributes, BurnOrder, Category, Grant, Instant
 NEVER = 2**63 - 1
 
 OrderKey = tuple[int, ...] | tuple[int | bytes, ...]
+#: What each part of a grant's place is called, in the order of ``order_of``.
+ORDER_NAMES = {
+    BurnOrder.SOONEST_EXPIRY: (
+        "priority",
+        "expires_at",
+        "category",
+        "effective_at",
+        "recorded_at",
+        "id",
+    ),
+    BurnOrder.OLDEST_FIRST: ("priority", "effective_at", "recorded_at", "id"),
+}
 
 
 def order_of(grant: Grant, burn_order: BurnOrder) -> OrderKey:
@@ -28,6 +40,13 @@ def order_of(grant: Grant, burn_order: BurnOrder) -> OrderKey:
     expires_at = NEVER if grant.expires_at is None else grant.expires_at
     paid = grant.category is Category.PAID
     return (grant.priority, expires_at, paid, grant.effective_at, grant.recorded_at, grant.id)
+
+
+def decided_by(first: Grant, later: Grant, burn_order: BurnOrder) -> str:
+    """What placed ``first`` before ``later``: the name of the first part in which they differ."""
+    places = zip(order_of(first, burn_order), order_of(later, burn_order), strict=True)
+    names = zip(ORDER_NAMES[burn_order], places, strict=True)
+    return next(name for name, (one, other) in names if one != other)
 
 
 def split(

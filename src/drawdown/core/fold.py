@@ -15,7 +15,7 @@ from drawdown.core.chain import GENESIS, link
 from drawdown.core.types import DRAWS, Entry, EntryKind, Id
 
 #: Held credit is a part of what is posted: setting it aside moves it between no accounts.
-_HELD = {EntryKind.HELD: 1, EntryKind.RELEASED: -1, EntryKind.CAPTURED: -1}
+HELD_CHANGE = {EntryKind.HELD: 1, EntryKind.RELEASED: -1, EntryKind.CAPTURED: -1}
 
 
 class Fault(Exception):
@@ -88,7 +88,7 @@ class WalletFold(msgspec.Struct):
             grant.remaining, grant.expired = grant.remaining - amount, grant.expired + amount
         elif entry.kind is EntryKind.VOIDED:
             grant.remaining, grant.voided = grant.remaining - amount, grant.voided + amount
-        held = _HELD.get(entry.kind, 0) * amount
+        held = HELD_CHANGE.get(entry.kind, 0) * amount
         grant.held, self.held = grant.held + held, self.held + held
         if entry.kind not in (EntryKind.HELD, EntryKind.RELEASED):
             self._transfer(*accounts_of(entry.kind, grant.pending), amount)

@@ -1,12 +1,49 @@
-"""Any instant: a wallet as it was, as it is, and as it will be, by the same code that records it."""
+"""Any instant: a wallet as it was, as it is, and as it will be, by the same code that records it.
+
+Forward, time alone acts: what is known to fall due is done, and nothing else. Back, entries are undone,
+newest first. Facts that are no movement of credit (expiry, name, metadata) are as known now.
+"""
 
 from __future__ import annotations
 
-from drawdown.core import posting
-from drawdown.core.state import Changes, Wallet
-from drawdown.core.types import Id, Instant
+from collections.abc import Iterable
 
+import msgspec
+
+from drawdown.core import posting
+from drawdown.core.errors import FieldInvalid
+from drawdown.core.fold import HELD_CHANGE, accounts_of
+from drawdown.core.state import Changes, Wallet
+from drawdown.core.types import DAY, DRAWS, Entry, EntryKind, Grant, Id, Instant
+
+#: Ten years, whatever leap years are among them.
+FORESIGHT_MAX = 3_653 * DAY
 _NOBODY = Id(bytes(16))
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which a wallet's balance is constant: from ``start``, up to but without ``end``."""
+
+    start: Instant
+    end: Instant
+    posted: int
+    held: int
+    pending: int
+    overage: int
+
+    @property
+    def available(self) -> int:
+        return self.posted - self.held
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return (self.posted, self.held, self.pending, self.overage)
+
+
+def check_foresight(at: Instant, now: Instant, field: str = "at") -> None:
+    """Raises ``FieldInvalid`` for an instant more than ten years ahead."""
+    if at > now + FORESIGHT_MAX:
+        raise FieldInvalid(field, "at most 10 years from now")
 
 
 def settled(wallet: Wallet, at: Instant) -> Wallet:
@@ -14,7 +51,113 @@ def settled(wallet: Wallet, at: Instant) -> Wallet:
 
     It is changed in place and nothing is recorded. Time never runs back: an earlier ``at`` is its last.
     """
-    recorded = (wallet.seq, wallet.chain, wallet.last_at)
-    posting.settle(wallet, Changes(), _NOBODY, Instant(max(at, wallet.last_at)), at)
-    wallet.seq, wallet.chain, wallet.last_at = recorded
+    foreseen(wallet, at)
     return wallet
+
+
+def foreseen(wallet: Wallet, at: Instant) -> list[Entry]:
+    """Settle the wallet up to ``at``, as ``settled``: the entries that time will write, oldest first."""
+    changes = Changes()
+    posting.settle(wallet, changes, _NOBODY, Instant(max(at, wallet.last_at)), at)
+    return [entry for _, entries in changes.operations for entry in entries]
+
+
+def undo(wallet: Wallet, entry: Entry) -> None:
+    """Take back the wallet's newest entry: its accounts and, where the grant is loaded, the grant.
+
+    A grant whose granting is undone is not there any more. ``drawn`` of one whose last use is undone
+    becomes false, though it may have been drawn and wholly given back before.
+    """
+    amount = entry.amount
+    if entry.kind is not EntryKind.HELD and entry.kind is not EntryKind.RELEASED:
+        source, target = accounts_of(entry.kind, _was_pending(entry))
+        back = -amount if source == "granted" else amount
+        setattr(wallet, source, getattr(wallet, source) + back)
+        setattr(wallet, target, getattr(wallet, target) - amount)
+    wallet.held, wallet.overage, wallet.seq = entry.held_before, entry.overage_before, entry.seq - 1
+    if entry.kind is EntryKind.GRANTED:
+        wallet.grants.pop(entry.grant, None)
+    elif entry.grant in wallet.grants:
+        _undo_in(wallet.grants[entry.grant], entry)
+
+
+def _was_pending(entry: Entry) -> bool:
+    """Whether a grant was pending when it was made, or ended: then its credit was never posted."""
+    return entry.posted_before == entry.posted_after
+
+
+def _undo_in(grant: Grant, entry: Entry) -> None:
+    kind, amount = entry.kind, entry.amount
+    grant.remaining = entry.grant_before
+    grant.held -= HELD_CHANGE.get(kind, 0) * amount
+    if kind in DRAWS:
+        grant.used -= amount
+        grant.drawn = grant.used > 0
+    elif kind is EntryKind.REVERSED:
+        grant.used += amount
+        grant.drawn = True
+    elif kind is EntryKind.ACTIVATED:
+        grant.pending = True
+    elif kind is EntryKind.EXPIRED:
+        grant.expired -= amount
+        grant.pending = _was_pending(entry)
+    elif kind is EntryKind.VOIDED:
+        grant.voided -= amount
+        grant.pending = _was_pending(entry)
+
+
+def forget_ends(grants: Iterable[Grant], at: Instant) -> None:
+    """Of grants whose entries after ``at`` are undone: an end that came later has not come yet.
+
+    A grant is never voided without losing credit, but may expire with none to lose.
+    """
+    for grant in grants:
+        if grant.expired_at is not None and grant.expired_at > at:
+            grant.expired_at = None
+        if grant.voided == 0:
+            grant.voided_at = None
+
+
+class History:
+    """A wallet's segments between two instants, newest first, from its entries, newest first.
+
+    Segments begin and end with the instants asked for; entries of one instant, and neighbours that are
+    equal, are one. The wallet is undone as it goes.
+    """
+
+    def __init__(self, wallet: Wallet, since: Instant, until: Instant) -> None:
+        self.segments: list[Segment] = []
+        self._wallet, self._since, self._end = wallet, since, until
+
+    def walk(self, entries: Iterable[Entry], limit: int) -> bool:
+        """Go back over some entries; whether that was far enough for ``limit`` finished segments."""
+        for entry in entries:
+            if entry.at <= self._since or len(self.segments) > limit:
+                return True
+            self._begin_at(entry.at)
+            undo(self._wallet, entry)
+        return len(self.segments) > limit
+
+    def page(self, limit: int) -> tuple[list[Segment], Instant | None]:
+        """The first ``limit`` segments, and where the next page ends, if there is one."""
+        if len(self.segments) <= limit:
+            self._begin_at(self._since)
+        shown = self.segments[:limit]
+        return shown, shown[-1].start if len(self.segments) > limit else None
+
+    def _begin_at(self, start: Instant) -> None:
+        """The wallet has been as it is now since ``start``."""
+        if start >= self._end:
+            return
+        wallet = self._wallet
+        values = (wallet.posted, wallet.held, wallet.pending, wallet.overage)
+        end, self._end = self._end, start
+        if self.segments and self.segments[-1].values == values:
+            self.segments[-1] = msgspec.structs.replace(self.segments[-1], start=start)
+            return
+        posted, held, pending, overage = values
+        self.segments.append(
+            Segment(
+                start=start, end=end, posted=posted, held=held, pending=pending, overage=overage
+            )
+        )
