@@ -28,6 +28,9 @@ class Driven:
             return found
         return lambda *args, **kwargs: self._driven(found(*args, **kwargs))
 
+    def __repr__(self) -> str:
+        return repr(self._subject)
+
     def __enter__(self) -> Driven:
         self._driven(self._subject.__aenter__())
         return self

@@ -122,6 +122,16 @@ def test_a_key_that_is_unknown_is_never_repeated(connect: Connect, tenant: Tenan
     assert "sk_test_unknown" not in repr(getattr(client, "_server"))  # noqa: B009
 
 
+def test_no_log_has_the_key(
+    connect: Connect, tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even that of the libraries underneath, at its most talkative."""
+    caplog.set_level("DEBUG")
+    connect(tenant.url, tenant.test.editor.secret).create_customer("ada")
+    assert len(caplog.messages) > 1
+    assert tenant.test.editor.secret not in caplog.text
+
+
 def test_a_key_that_is_not_there_cannot_be_revoked(connect: Connect, tenant: Tenant) -> None:
     with pytest.raises(KeyNotFound):
         connect(tenant.url, tenant.test.admin.secret).revoke_api_key("key_x")

@@ -76,13 +76,13 @@ class Grant(Written, frozen=True, kw_only=True):
     state: str
     amount: Decimal
     remaining: Decimal
-    held: Decimal = Decimal(0)
+    held: Decimal
     used: Decimal
     expired: Decimal
     voided: Decimal
     priority: int
     category: str
-    scope: dict[str, list[str]] = {}
+    scope: dict[str, list[str]]
     effective_at: datetime
     expires_at: datetime | None
     cost_basis: CostBasis | None
@@ -236,7 +236,7 @@ class Reversal(Written, frozen=True, kw_only=True):
 
     id: str
     debit: str
-    entitlement: str | None = None
+    entitlement: str | None
     amount: Decimal | None
     returns: list[Return]
     available: Decimal | None
@@ -287,8 +287,8 @@ class Entry(Record, frozen=True, kw_only=True):
     amount: Decimal
     posted_before: Decimal
     posted_after: Decimal
-    held_before: Decimal = Decimal(0)
-    held_after: Decimal = Decimal(0)
+    held_before: Decimal
+    held_after: Decimal
     overage_before: Decimal
     overage_after: Decimal
     grant_before: Decimal
