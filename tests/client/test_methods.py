@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from drawdown.client import Client, Debit, GrantNotFound, InsufficientCredit, NewDebit, Unauthorized
+from drawdown.client import (
+    AsyncClient,
+    Client,
+    Debit,
+    GrantNotFound,
+    InsufficientCredit,
+    NewDebit,
+    Unauthorized,
+)
 from tests.client.driven import Connect
 from tests.support.server import Tenant
 
@@ -178,3 +188,36 @@ def test_what_has_no_method_can_be_asked_for(ada: Client) -> None:
 def test_a_name_with_a_slash_names_nothing_else(ada: Client) -> None:
     with pytest.raises(GrantNotFound):
         ada.get_grant("../customers/ada")
+
+
+def test_an_http_client_of_ones_own_is_used_and_stays_open(tenant: Tenant) -> None:
+    """With its proxies, certificates and limits; whoever made it closes it."""
+    asked: list[str] = []
+    hooks = {"request": [lambda request: asked.append(str(request.url))]}
+    with httpx.Client(event_hooks=hooks) as http:
+        with Client(tenant.url, tenant.test.editor.secret, http=http) as client:
+            client.create_customer("ada")
+        assert not http.is_closed
+    assert asked == [f"{tenant.url}/api/v1/customers"]
+
+
+def test_a_client_closes_the_connections_that_are_its_own(tenant: Tenant) -> None:
+    with Client(tenant.url, tenant.test.editor.secret) as client:
+        client.create_customer("ada")
+    with pytest.raises(RuntimeError, match="closed"):
+        client.get_customer("ada")
+
+
+def test_an_async_http_client_of_ones_own_stays_open(tenant: Tenant) -> None:
+    async def ask() -> tuple[bool, bool]:
+        async with httpx.AsyncClient() as http:
+            async with AsyncClient(tenant.url, tenant.test.editor.secret, http=http) as client:
+                await client.create_customer("ada")
+            open_after = not http.is_closed
+        async with AsyncClient(tenant.url, tenant.test.editor.secret) as client:
+            await client.get_customer("ada")
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.get_customer("ada")
+        return open_after, http.is_closed
+
+    assert asyncio.run(ask()) == (True, True)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from drawdown.client.records import Page, Written
-from drawdown.client.values import new_key
+from drawdown.client.values import key_or_new
 
 API = "/api/v1"
 PAGE_SIZE = 100
@@ -60,7 +60,7 @@ def write(
     method: str = "POST",
 ) -> Call[T]:
     """A write with a key: the caller's, or a new one. ``body`` without what is ``UNSET``."""
-    key = new_key() if idempotency_key is None else idempotency_key
+    key = key_or_new(idempotency_key)
     sent = {name: value for name, value in body.items() if value is not UNSET}
     return Call(
         method=method,

@@ -59,6 +59,6 @@ def in_path(reference: str, name: str) -> str:
     return quote(reference, safe="")
 
 
-def new_key() -> str:
-    """An idempotency key that nobody else has."""
-    return str(uuid.uuid4())
+def key_or_new(idempotency_key: str | None) -> str:
+    """The caller's key, or one that nobody else has."""
+    return str(uuid.uuid4()) if idempotency_key is None else idempotency_key

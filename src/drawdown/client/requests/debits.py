@@ -12,7 +12,7 @@ from msgspec import Struct
 from drawdown.client import errors
 from drawdown.client.calls import API, Call, get, given, write
 from drawdown.client.records import AnyDebit, Debit, Explanation, Reversal, Spend
-from drawdown.client.values import Amount, amount_text, in_path, new_key, time_text
+from drawdown.client.values import Amount, amount_text, in_path, key_or_new, time_text
 
 
 class NewDebit(Struct, frozen=True):
@@ -51,8 +51,8 @@ def debit_many(debits: Iterable[NewDebit]) -> Call[list[Debit | errors.DrawdownE
     The answers stand in the order of the debits; a refusal is returned, not raised. One customer's
     debits apply in their order.
     """
-    bodies = [_body(one) | {"idempotency_key": one.idempotency_key or new_key()} for one in debits]
-    asked = [str(body["idempotency_key"]) for body in bodies]
+    bodies = [_body(one) | {"idempotency_key": key_or_new(one.idempotency_key)} for one in debits]
+    asked = [body["idempotency_key"] for body in bodies]
 
     def read(body: bytes, replayed: bool) -> list[Debit | errors.DrawdownError]:
         results = _decode_results(body).results
