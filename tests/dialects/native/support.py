@@ -64,3 +64,23 @@ def balance(client: httpx.Client, customer: str, entitlement: str = "usd") -> Js
     assert response.status_code == 200, response.text
     body: Json = response.json()
     return body
+
+
+def hold_body(customer: str, amount: str, **more: Any) -> Json:
+    return debit_body(customer, amount, **more)
+
+
+def hold(client: httpx.Client, customer: str, amount: str, **more: Any) -> Json:
+    return created(client.post("/holds", json=hold_body(customer, amount, **more)))
+
+
+def capture(client: httpx.Client, held: str, amount: str, **more: Any) -> httpx.Response:
+    body = {"amount": amount, "idempotency_key": uuid.uuid4().hex, **more}
+    return client.post(f"/holds/{held}/capture", json=body)
+
+
+def ok(response: httpx.Response) -> Json:
+    """The body of an answer that must be a 200."""
+    assert response.status_code == 200, response.text
+    body: Json = response.json()
+    return body
