@@ -91,8 +91,18 @@ def test_a_name_that_was_sent_is_repeated_only_as_far_as_a_person_would_read_it(
             "inner.colour",
             "one of red, green",
         ),
-        ('{"name":"a","colours":{"x":"blue"}}', BadRequest, "colours", "one of red, green"),
-        ('{"name":"a","labels":{"x":1}}', BadRequest, "labels", "a string"),
+        (
+            '{"name":"a","colours":{"x":"blue"}}',
+            BadRequest,
+            "colours",
+            "an object in which every value is one of red, green",
+        ),
+        (
+            '{"name":"a","labels":{"x":1}}',
+            BadRequest,
+            "labels",
+            "an object in which every value is a string",
+        ),
         (
             '{"name":"a","labels":{"long":"x"}}',
             BadRequest,
