@@ -18,11 +18,14 @@ from drawdown.core.errors import (
     CustomerNotFound,
     DebitNotFound,
     EntitlementNotFound,
+    FieldInvalid,
     GrantNotFound,
     HoldNotFound,
     LedgerError,
 )
+from drawdown.core.explain import Explanation
 from drawdown.core.fold import Fault, WalletFold, fold
+from drawdown.core.instants import Segment
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
 from drawdown.core.types import (
@@ -39,6 +42,7 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
+from drawdown.engine import history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
@@ -248,14 +252,21 @@ class Ledger:
         """Newest first; a currency is listed once the book has had a grant in it."""
         return await self._store.list_entitlements(book, after, limit)
 
-    async def grant(self, book: Id, grant: Id) -> Grant:
-        """The grant as it is now. Raises ``GrantNotFound``."""
+    async def grant(self, book: Id, grant: Id, *, at: Instant | None = None) -> Grant:
+        """The grant as it is now, or at an instant (``balance``). Raises ``GrantNotFound``."""
+        now = self.clock.now()
+        instants.check_foresight(now if at is None else at, now)
         found = await self._store.find_grant(grant)
         owner = None if found is None else await self._store.find_customer(found.customer)
         if found is None or owner is None or owner.book != book:
             raise GrantNotFound(written(grant))
-        [settled] = await self._as_of([found], self.clock.now())
-        return settled
+        if at is None:
+            [settled] = await self._as_of([found], now)
+            return settled
+        then = await history.grant_at(self._store, grant, at)
+        if then is None:
+            raise GrantNotFound(written(grant))
+        return then
 
     async def grants(
         self,
@@ -265,33 +276,38 @@ class Ledger:
         entitlement: Reference | None = None,
         states: Collection[GrantState] = (),
         monetary: bool = False,
+        at: Instant | None = None,
         after: Id | None = None,
         before: Id | None = None,
         offset: int = 0,
         limit: int,
     ) -> list[Grant]:
-        """Grants as they are now, newest first (``ports.GrantFilter``).
+        """Grants as they are now, newest first (``ports.GrantFilter``); or at an instant (``balance``).
 
-        Raises ``CustomerNotFound`` and ``EntitlementNotFound``.
+        With ``at`` they are those of one wallet, in any state. Raises ``CustomerNotFound`` and
+        ``EntitlementNotFound``.
         """
         now = self.clock.now()
-        found = await self._store.list_grants(
-            GrantFilter(
-                book=book,
-                now=now,
-                limit=limit,
-                customer=None if customer is None else (await self.customer(book, customer)).id,
-                entitlement=(
-                    None if entitlement is None else (await self.entitlement(book, entitlement)).id
-                ),
-                states=frozenset(states),
-                monetary=monetary,
-                after=after,
-                before=before,
-                offset=offset,
-            )
+        if at is not None:
+            _check_grants_at(customer, entitlement, states)
+            instants.check_foresight(at, now)
+        asked = GrantFilter(
+            book=book,
+            now=now,
+            limit=limit,
+            customer=None if customer is None else (await self.customer(book, customer)).id,
+            entitlement=(
+                None if entitlement is None else (await self.entitlement(book, entitlement)).id
+            ),
+            states=frozenset(states),
+            monetary=monetary,
+            after=after,
+            before=before,
+            offset=offset,
         )
-        return await self._as_of(found, now)
+        if at is not None:
+            return await history.grants_at(self._store, asked, at)
+        return await self._as_of(await self._store.list_grants(asked), now)
 
     async def _as_of(self, grants: Sequence[Grant], now: Instant) -> list[Grant]:
         """Grants as they are at ``now``. Of one that is held the end of its holds may be due too."""
@@ -309,16 +325,56 @@ class Ledger:
         found = await self._store.outstanding_grants(owner.id)
         return [grant for grant in await self._as_of(found, now) if grant.remaining > 0]
 
-    async def balance(self, book: Id, customer: Reference, entitlement: Reference) -> Balance:
-        """The wallet as it is now; zeros, and no ``created_at``, when it was never used."""
+    async def balance(
+        self,
+        book: Id,
+        customer: Reference,
+        entitlement: Reference,
+        *,
+        at: Instant | None = None,
+    ) -> Balance:
+        """The wallet as it is now; zeros, and no ``created_at``, when it was never used.
+
+        At an instant in the past: as it was. In the future, up to ten years: what time alone will make
+        of it.
+        """
         owner = await self.customer(book, customer)
         kind = await self.entitlement(book, entitlement)
         now = self.clock.now()
+        if at is not None:
+            instants.check_foresight(at, now)
+            return await history.balance_at(self._store, owner.id, kind, at)
         wallet = await self._store.find_wallet(owner.id, kind.id, now)
         if wallet is None:
             return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
         return instants.settled(wallet, now).balance(kind.scale, as_of)
+
+    async def balance_history(
+        self,
+        book: Id,
+        customer: Reference,
+        entitlement: Reference,
+        *,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        after: Instant | None = None,
+        limit: int,
+    ) -> tuple[list[Segment], Instant | None]:
+        """The times in which the balance is constant, newest first, and where the next page goes on.
+
+        ``since`` None: since the wallet was made; ``until`` None: until now. ``after`` is where the page
+        before ended: entries that were recorded since lie behind it.
+        """
+        owner = await self.customer(book, customer)
+        kind = await self.entitlement(book, entitlement)
+        now = self.clock.now()
+        until = now if until is None else until
+        instants.check_foresight(until, now, "to")
+        if since is not None and since >= until:
+            raise FieldInvalid("from", "earlier than to, which is now unless given")
+        end = until if after is None else min(after, until)
+        return await history.history(self._store, owner.id, kind, since, end, limit)
 
     async def hold(self, book: Id, hold: Id) -> Hold:
         """The hold as it is now. Raises ``HoldNotFound``."""
@@ -372,6 +428,12 @@ class Ledger:
             reversed=found.reversed,
         )
 
+    async def explain(self, book: Id, debit: Id) -> tuple[Spent, Explanation]:
+        """A debit, and why it drew on the grants it drew on. Raises ``DebitNotFound``."""
+        spent = await self.debit(book, debit)
+        kinds = {kind.id: kind for kind in spent.entitlements}
+        return spent, await history.explained(self._store, book, debit, kinds)
+
     async def entries(
         self,
         book: Id,
@@ -414,6 +476,18 @@ class Ledger:
             if fault is not None:
                 raise Fault(fault)
         yield progress
+
+
+def _check_grants_at(
+    customer: Reference | None, entitlement: Reference | None, states: Collection[GrantState]
+) -> None:
+    """An instant is one wallet's. States are of each grant, and known only once it is there."""
+    if customer is None:
+        raise FieldInvalid("customer", "given with at")
+    if entitlement is None:
+        raise FieldInvalid("entitlement", "given with at")
+    if states:
+        raise FieldInvalid("state", "left out with at: every grant is listed with its state then")
 
 
 def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:

@@ -41,7 +41,8 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which grants of a book to list, newest first.
 
     ``states`` are judged at ``now``. ``after``: older than that id. ``before``: the ``limit`` next newer
-    than that id, still newest first. ``monetary``: of currencies only.
+    than that id, still newest first. ``monetary``: of currencies only. ``made_by``: not those made after
+    that instant. ``unspent``: only those with something remaining, as recorded.
     """
 
     book: Id
@@ -51,6 +52,8 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Id | None = None
     states: frozenset[GrantState] = frozenset()
     monetary: bool = False
+    made_by: Instant | None = None
+    unspent: bool = False
     after: Id | None = None
     before: Id | None = None
     offset: int = 0
@@ -123,10 +126,29 @@ class Transaction(Protocol):
         """Write the state's changes."""
 
 
+class Moment(Protocol):
+    """One moment of the store: what is read of it stays the same, however long that takes."""
+
+    async def find_grant(self, grant: Id) -> Grant | None: ...
+    async def list_grants(self, grants: GrantFilter) -> list[Grant]: ...
+    async def find_wallet(
+        self, customer: Id, entitlement: Id, due_by: Instant
+    ) -> Wallet | None: ...
+    async def find_hold(self, hold: Id) -> Hold | None: ...
+    async def find_debit(self, debit: Id) -> StoredDebit | None: ...
+    async def walk_entries(
+        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
+    ) -> tuple[list[Entry], int | None]: ...
+    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
+        """The operations that amended or expired a grant after the operation ``after``, newest first."""
+
+
 class Store(Protocol):
     """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
+    def moment(self) -> AbstractAsyncContextManager[Moment]:
+        """Read several things of one moment, the present one. At most a few at a time; more wait."""
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...

@@ -218,6 +218,13 @@ SELECT o.id, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.
 FROM chain JOIN entry e ON e.number = chain.number JOIN operation o ON o.number = e.operation
 LIMIT ?
 
+-- name: grant_changes
+SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,
+  status, answer
+FROM operation WHERE subject = ? AND kind IN ('amend', 'expire')
+  AND number > (SELECT number FROM operation WHERE id = ?)
+ORDER BY number DESC
+
 -- name: entry_place
 SELECT e.number, e.previous, w.customer, w.entitlement
 FROM entry e JOIN wallet w ON w.number = e.wallet WHERE e.number = ?

@@ -25,6 +25,7 @@ from drawdown.core.types import (
     HoldState,
     Id,
     Instant,
+    Operation,
 )
 from drawdown.engine.ports import GrantFilter, HoldFilter, StoredDebit, StoreUnavailable
 from drawdown.store.sqlite import rows
@@ -230,6 +231,9 @@ class SqliteReads:
         following = found[-1][-1] if found else 0
         return entries, following or None
 
+    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
+        return [rows.operation_of(row) for row in self._rows("grant_changes", (grant, after))]
+
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))
         return [(row[2], row[0], row[1]) for row in found]
@@ -277,6 +281,11 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]
         conditions.append("(" + " OR ".join(_STATES[state] for state in states) + ")")
     if grants.monetary:
         conditions.append(_MONETARY)
+    if grants.made_by is not None:
+        conditions.append("g.created_at <= :made_by")
+        bindings["made_by"] = grants.made_by
+    if grants.unspent:
+        conditions.append("g.remaining > 0")
     order = "DESC"
     if grants.after is not None:
         conditions.append("g.id < :after")

@@ -27,6 +27,7 @@ from drawdown.store.sqlite.transaction import SqliteTransaction
 
 BEGIN_TRIES = 200
 BEGIN_WAIT_SECONDS = 0.025
+MOMENTS_MAX = 4
 
 
 class SqliteStore(SqliteReads):
@@ -46,6 +47,7 @@ class SqliteStore(SqliteReads):
         self._keys_version: object = None
         self._committer = ThreadPoolExecutor(1, "drawdown-commit")
         self._turn = asyncio.Lock()
+        self._moments = asyncio.Semaphore(MOMENTS_MAX)
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
@@ -66,6 +68,20 @@ class SqliteStore(SqliteReads):
             except BaseException:
                 self._undo()
                 raise
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[SqliteReads]:
+        """A read transaction on a connection of its own: what is committed meanwhile is not seen."""
+        async with self._moments:
+            try:
+                connection = opening.open_reader(self._path, self._vfs)
+            except UNAVAILABLE as error:
+                raise StoreUnavailable(str(error)) from error
+            try:
+                connection.execute("BEGIN")
+                yield SqliteReads(connection, self._queries)
+            finally:
+                connection.close()
 
     @asynccontextmanager
     async def audit(self) -> AsyncIterator[SqliteAudit]:
