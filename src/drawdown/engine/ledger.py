@@ -428,11 +428,11 @@ class Ledger:
             reversed=found.reversed,
         )
 
-    async def explain(self, book: Id, debit: Id) -> tuple[Spent, Explanation]:
-        """A debit, and why it drew on the grants it drew on. Raises ``DebitNotFound``."""
+    async def explain(self, book: Id, debit: Id) -> Explanation:
+        """Why a debit drew on the grants it drew on. Raises ``DebitNotFound``."""
         spent = await self.debit(book, debit)
         kinds = {kind.id: kind for kind in spent.entitlements}
-        return spent, await history.explained(self._store, book, debit, kinds)
+        return await history.explained(self._store, book, debit, kinds)
 
     async def entries(
         self,

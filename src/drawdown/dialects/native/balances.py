@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drawdown.core import identity
+from drawdown.core.errors import FieldInvalid
 from drawdown.core.requests import Answer
 from drawdown.core.types import UNITS_MAX, Reference
 from drawdown.dialects.native import common, errors, render, wire
@@ -15,7 +16,9 @@ async def get_balance(call: Call) -> Answer:
     """A wallet never used has zeros, and ``seq`` 0."""
     owner = identity.reference(call.path["customer"])
     kind = identity.reference(call.path["entitlement"])
-    balance = await call.ledger.balance(call.book, owner, kind)
+    query: wire.InstantQuery = call.query
+    at = common.optional_instant(query.at, "at")
+    balance = await call.ledger.balance(call.book, owner, kind, at=at)
     return common.ok(
         render.balance(balance, await _owner_name(call, owner), await _code(call, kind))
     )
@@ -63,10 +66,11 @@ ENDPOINTS = (
         method="GET",
         path="/balances/{customer}/{entitlement}",
         handler=get_balance,
-        summary="Get what a customer has of an entitlement now",
+        summary="Get what a customer has of an entitlement, now or at an instant",
         role=Role.VIEWER,
+        query=wire.InstantQuery,
         answer=wire.Balance,
-        errors=errors.NAMED,
+        errors=(*errors.NAMED, FieldInvalid),
     ),
     Endpoint(
         method="GET",

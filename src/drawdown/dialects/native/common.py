@@ -103,10 +103,12 @@ class Names:
         return self
 
 
-async def shown_grants(call: Call, grants: Sequence[Grant]) -> Callable[[Grant], wire.Grant]:
-    """How ``grants`` are shown now."""
+async def shown_grants(
+    call: Call, grants: Sequence[Grant], at: Instant | None = None
+) -> Callable[[Grant], wire.Grant]:
+    """How ``grants`` are shown, now or at an instant."""
     names = await Names().find(call, ((grant.customer, grant.entitlement) for grant in grants))
-    now = call.now
+    now = call.now if at is None else at
 
     def shape(grant: Grant) -> wire.Grant:
         owner, kind = names.customers[grant.customer], names.entitlements[grant.entitlement]

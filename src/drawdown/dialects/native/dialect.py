@@ -10,7 +10,9 @@ from drawdown.dialects.native import (
     debits,
     directory,
     errors,
+    explain,
     grants,
+    history,
     holds,
     keys,
     spends,
@@ -39,7 +41,9 @@ class NativeDialect(Dialect):
         *holds.ENDPOINTS,
         *debits.ENDPOINTS,
         *spends.ENDPOINTS,
+        *explain.ENDPOINTS,
         *balances.ENDPOINTS,
+        *history.ENDPOINTS,
         *keys.ENDPOINTS,
     )
     schemas = (wire.OrderKey,)

@@ -6,6 +6,7 @@ from drawdown.core import amounts, commands, identity
 from drawdown.core.commands import Money
 from drawdown.core.errors import (
     AdjustmentTooLarge,
+    FieldInvalid,
     GrantHeld,
     GrantNotFound,
     GrantPending,
@@ -52,22 +53,26 @@ def issue_command(body: wire.IssueGrant) -> commands.IssueGrant:
 
 
 async def get_grant(call: Call) -> Answer:
-    found = await call.ledger.grant(call.book, _named(call))
-    shape = await common.shown_grants(call, [found])
+    query: wire.InstantQuery = call.query
+    at = common.optional_instant(query.at, "at")
+    found = await call.ledger.grant(call.book, _named(call), at=at)
+    shape = await common.shown_grants(call, [found], at)
     return common.ok(shape(found))
 
 
 async def list_grants(call: Call) -> Answer:
     query: wire.GrantsQuery = call.query
+    at = common.optional_instant(query.at, "at")
     found = await call.ledger.grants(
         call.book,
         customer=common.optional_reference(query.customer, "customer"),
         entitlement=common.optional_reference(query.entitlement, "entitlement"),
         states=() if query.state is None else (query.state,),
+        at=at,
         after=common.after(query.after),
         limit=query.limit + 1,
     )
-    shape = await common.shown_grants(call, found)
+    shape = await common.shown_grants(call, found, at)
     return common.page(found, query.limit, shape, render.GRANT_PREFIX)
 
 
@@ -192,20 +197,21 @@ ENDPOINTS = (
         method="GET",
         path="/grants",
         handler=list_grants,
-        summary="List grants, newest first",
+        summary="List grants, newest first, as they are now or at an instant",
         role=Role.VIEWER,
         query=wire.GrantsQuery,
         answer=wire.Page[wire.Grant],
-        errors=errors.NAMED,
+        errors=(*errors.NAMED, FieldInvalid),
     ),
     Endpoint(
         method="GET",
         path="/grants/{grant}",
         handler=get_grant,
-        summary="Get a grant as it is now",
+        summary="Get a grant as it is now or at an instant",
         role=Role.VIEWER,
+        query=wire.InstantQuery,
         answer=wire.Grant,
-        errors=(GrantNotFound,),
+        errors=(GrantNotFound, FieldInvalid),
     ),
     Endpoint(
         method="PATCH",

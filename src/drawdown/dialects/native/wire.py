@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from drawdown.core.commands import Direction, OverCapture
+from drawdown.core.explain import Ineligible
 from drawdown.core.identity import OWN_ID, OWN_ID_RULE
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import (
@@ -25,6 +26,8 @@ from drawdown.engine.accounts import Role
 PAGE_MAX = 100
 PAGE_DEFAULT = 20
 BATCH_MAX = 1000
+SEGMENTS_MAX = 1000
+SEGMENTS_DEFAULT = 100
 SCOPE_MAX = 20
 SCOPE_VALUES_MAX = 100
 SCOPE_TEXT_MAX = 255
@@ -84,6 +87,14 @@ Seconds = Annotated[
     Meta(ge=1, le=HOLD_MAX // MICROSECONDS, description="Whole seconds, counted from now."),
 ]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+SegmentLimit = Annotated[int, Meta(ge=1, le=SEGMENTS_MAX)]
+AtText = Annotated[
+    str,
+    Meta(
+        description="An instant in the past, or at most 10 years ahead: RFC 3339 with a zone.",
+        extra_json_schema={"format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+    ),
+]
 
 Item = TypeVar("Item")
 
@@ -252,6 +263,22 @@ class GrantsQuery(PageQuery):
     customer: ReferenceText | None = None
     entitlement: ReferenceText | None = None
     state: GrantState | None = None
+    at: AtText | None = None
+
+
+class InstantQuery(Request):
+    """``at`` left out: now."""
+
+    at: AtText | None = None
+
+
+class HistoryQuery(Request):
+    """``from`` left out: the beginning; ``to`` left out: now."""
+
+    since: AtText | None = msgspec.field(name="from", default=None)
+    until: AtText | None = msgspec.field(name="to", default=None)
+    limit: SegmentLimit = SEGMENTS_DEFAULT
+    after: str | None = None
 
 
 class HoldsQuery(PageQuery):
@@ -370,12 +397,14 @@ class OrderKey(Struct, kw_only=True):
     recorded_at: TimeText
 
 
+_ORDER_KEY = {"$ref": "#/components/schemas/OrderKey"}
+OrderKeyRaw = Annotated[msgspec.Raw, Meta(extra_json_schema=_ORDER_KEY)]
+
+
 class Draw(Struct, kw_only=True):
     grant: str
     amount: AmountText
-    order_key: Annotated[
-        msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/OrderKey"})
-    ]
+    order_key: OrderKeyRaw
 
 
 class SpendPart(Struct, kw_only=True, omit_defaults=True):
@@ -471,6 +500,69 @@ class Balance(Struct, kw_only=True):
     voided: AmountText
     as_of: TimeText
     seq: int
+
+
+class Segment(Struct, kw_only=True):
+    """A stretch of time in which a balance is constant: from ``from``, up to but without ``to``."""
+
+    start: TimeText = msgspec.field(name="from")
+    end: TimeText = msgspec.field(name="to")
+    posted: AmountText
+    held: AmountText
+    available: AmountText
+    pending: AmountText
+    overage: AmountText
+
+
+class ExplainedDraw(Struct, kw_only=True):
+    """``reason`` follows "because". ``order_key`` is null for what a hold had set aside."""
+
+    grant: str
+    name: str
+    entitlement: str
+    amount: AmountText
+    order_key: Annotated[
+        msgspec.Raw,
+        Meta(extra_json_schema={"anyOf": [_ORDER_KEY, {"type": "null"}]}),
+    ]
+    reason: str
+
+
+class LaterGrant(Struct, kw_only=True):
+    """A grant that could have paid, but came after the last one drawn.
+
+    ``decided_by`` names what decided, in which ``own_key`` comes after ``drawn_key``.
+    """
+
+    grant: str
+    name: str
+    entitlement: str
+    available: AmountText
+    order_key: OrderKeyRaw
+    decided_by: str
+    drawn_key: str | int | None
+    own_key: str | int | None
+    reason: str
+
+
+class IneligibleGrant(Struct, kw_only=True):
+    """A grant that could not pay. ``detail`` follows "because"."""
+
+    grant: str
+    name: str
+    entitlement: str
+    reason: Ineligible
+    detail: str
+
+
+class Explanation(Struct, kw_only=True):
+    """Why a debit drew on the grants it drew on. At most ten ``later`` and ten ``ineligible`` grants."""
+
+    debit: str
+    sentence: str
+    draws: list[ExplainedDraw]
+    later: list[LaterGrant]
+    ineligible: list[IneligibleGrant]
 
 
 class Entry(Struct, kw_only=True):
