@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import httpx
 import pytest
 
+from drawdown.dialects.native.dialect import NativeDialect
+from drawdown.engine.accounts import Role
 from tests.conftest import StartServer
 from tests.dialects.native.support import Json, created, customer_with, debit_body, problem
 from tests.support.server import Key, Tenant
@@ -70,6 +73,12 @@ WRITES: list[tuple[str, Json]] = [
     ("/grants", {"customer": "x", "entitlement": "usd", "amount": "1"}),
     ("/grants/x/expire", {}),
     ("/grants/x/void", {}),
+    ("/grants/x/adjust", {"direction": "up", "amount": "1", "idempotency_key": "x"}),
+    ("/holds", debit_body("x", "1")),
+    ("/holds/x/capture", {"amount": "1", "idempotency_key": "x"}),
+    ("/holds/x/release", {}),
+    ("/holds/x/extend", {"expires_in": 1}),
+    ("/spends", {"customer": "x", "quantity": "1", "wallets": [], "idempotency_key": "x"}),
     ("/debits", debit_body("x", "1")),
     ("/debits/batch", {"debits": []}),
     ("/debits/x/reverse", {"idempotency_key": "x"}),
@@ -83,9 +92,33 @@ def test_a_viewer_writes_nothing(tenant: Tenant, path: str, body: Json) -> None:
     assert (refused["needed_role"], refused["role"]) == ("editor", "viewer")
 
 
+def test_a_viewer_amends_nothing(tenant: Tenant) -> None:
+    with tenant.client(tenant.test.viewer) as viewer:
+        refused = problem(viewer.patch("/grants/x", json={}), 403, "forbidden")
+    assert (refused["needed_role"], refused["role"]) == ("editor", "viewer")
+
+
+def test_every_write_but_those_of_keys_is_an_editors() -> None:
+    """What is tried above is all that there is."""
+    tried = {path.replace("/x", "/{}") for path, _ in WRITES}
+    written = {
+        re.sub(r"{\w+}", "{}", each.path)
+        for each in NativeDialect.endpoints
+        if each.method == "POST" and "/keys" not in each.path
+    }
+    assert tried == written
+    assert {each.role for each in NativeDialect.endpoints if each.method == "PATCH"} == {
+        Role.EDITOR
+    }
+
+
 def test_a_viewer_reads_all_but_keys(tenant: Tenant, native: httpx.Client) -> None:
     customer = customer_with(native, [("20", "paid")])
     made = created(native.post("/debits", json=debit_body(customer, "1")))
+    held = created(native.post("/holds", json=debit_body(customer, "1")))
+    wallets = [{"entitlement": "usd", "price": "1"}]
+    body = {"customer": customer, "quantity": "1", "wallets": wallets, "idempotency_key": "s"}
+    spent = created(native.post("/spends", json=body))
     with tenant.client(tenant.test.viewer) as viewer:
         for path in (
             "/customers",
@@ -95,6 +128,10 @@ def test_a_viewer_reads_all_but_keys(tenant: Tenant, native: httpx.Client) -> No
             "/grants",
             f"/grants/{made['draws'][0]['grant']}",
             f"/debits/{made['id']}",
+            f"/debits/{spent['id']}",
+            f"/spends/{spent['id']}",
+            "/holds",
+            f"/holds/{held['id']}",
             f"/balances/{customer}/usd",
             f"/entries?customer={customer}",
         ):

@@ -20,6 +20,8 @@ from tests.dialects.native.support import (
     customer_with,
     debit_body,
     grant,
+    hold,
+    hold_body,
     new_customer,
     problem,
 )
@@ -49,7 +51,9 @@ def ada(native: httpx.Client) -> str:
         b"\x00",
     ],
 )
-@pytest.mark.parametrize("path", ["/customers", "/grants", "/debits", "/debits/batch"])
+@pytest.mark.parametrize(
+    "path", ["/customers", "/grants", "/debits", "/debits/batch", "/holds", "/spends"]
+)
 def test_what_is_no_json_is_malformed(native: httpx.Client, path: str, raw: bytes) -> None:
     problem(native.post(path, content=raw), 400, "malformed")
 
@@ -262,6 +266,11 @@ def test_what_else_breaks_a_rule_is_told_which(
         ("/grants?limit=1&limit=2", "limit"),
         ("/grants?after=nonsense", "after"),
         ("/grants?state=gone", "state"),
+        ("/holds?limit=101", "limit"),
+        ("/holds?after=nonsense", "after"),
+        ("/holds?state=active", "state"),
+        ("/holds?colour=red", "colour"),
+        ("/holds?entitlement=", "entitlement"),
         ("/grants?colour=red", "colour"),
         ("/grants?customer=", "customer"),
         ("/customers?after=cus_1", "after"),
@@ -282,6 +291,89 @@ def test_a_query_that_is_no_utf8_is_malformed(native: httpx.Client) -> None:
     problem(native.get("/grants?customer=%FF"), 400, "malformed")
 
 
+HOLDS: list[tuple[Json, str, str]] = [
+    ({"expires_in": 0}, "expires_in", "field_invalid"),
+    ({"expires_in": -60}, "expires_in", "field_invalid"),
+    ({"expires_in": 86_401}, "expires_in", "field_invalid"),
+    ({"expires_in": 2**63}, "expires_in", "field_invalid"),
+    ({"expires_in": 1.5}, "expires_in", "field_invalid"),
+    ({"expires_in": "60"}, "expires_in", "field_invalid"),
+    ({"expires_in": True}, "expires_in", "field_invalid"),
+    ({"expires_in": 60, "expires_at": "2090-01-01T00:00:00Z"}, "expires_in", "field_invalid"),
+    ({"expires_at": None}, "expires_at", "field_invalid"),
+    ({"expires_at": 60}, "expires_at", "field_invalid"),
+    ({"expires_at": "2090-01-01T00:00:00"}, "expires_at", "field_invalid"),
+    ({"expires_at": "2090-01-01T00:00:00Z"}, "expires_at", "field_invalid"),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at", "expiry_not_in_future"),
+    ({"amount": "0"}, "amount", "amount_not_positive"),
+    ({"amount": "0.0000000001"}, "amount", "amount_too_fine"),
+    ({"amount": "9223372036.854775808"}, "amount", "amount_too_large"),
+    ({"amount": 1}, "amount", "field_invalid"),
+    ({"customer": ""}, "customer", "field_invalid"),
+    ({"entitlement": None}, "entitlement", "field_invalid"),
+    ({"attributes": {"a": 1}}, "attributes", "field_invalid"),
+    ({"attributes": {"a": "x" * 501}}, "attributes.a", "field_invalid"),
+    ({"attributes": {str(n): "x" for n in range(51)}}, "attributes", "field_invalid"),
+    ({"metadata": {"a": None}}, "metadata", "field_invalid"),
+    ({"idempotency_key": ""}, "idempotency_key", "field_invalid"),
+    ({"occurred_at": "2026-01-01T00:00:00Z"}, "occurred_at", "field_unknown"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "code"), HOLDS)
+def test_a_hold_that_breaks_a_rule_is_told_which(
+    native: httpx.Client, ada: str, change: Json, field: str, code: str
+) -> None:
+    refused = problem(native.post("/holds", json=hold_body(ada, "1") | change), 422, code)
+    assert refused["field"] == field
+    assert balance(native, ada)["seq"] == 1
+
+
+CAPTURES: list[tuple[Json, str, str]] = [
+    ({"amount": "0"}, "amount", "amount_not_positive"),
+    ({"amount": "-1"}, "amount", "field_invalid"),
+    ({"amount": "0.0000000001"}, "amount", "amount_too_fine"),
+    ({"amount": "9223372036.854775808"}, "amount", "amount_too_large"),
+    ({"final": "yes"}, "final", "field_invalid"),
+    ({"final": None}, "final", "field_invalid"),
+    ({"over_capture": "allow"}, "over_capture", "field_invalid"),
+    ({"idempotency_key": "a\nb"}, "idempotency_key", "field_invalid"),
+    ({"attributes": {}}, "attributes", "field_unknown"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "code"), CAPTURES)
+def test_a_capture_that_breaks_a_rule_is_told_which(
+    native: httpx.Client, ada: str, change: Json, field: str, code: str
+) -> None:
+    made = hold(native, ada, "5")
+    body = {"amount": "1", "idempotency_key": "k"} | change
+    refused = problem(native.post(f"/holds/{made['id']}/capture", json=body), 422, code)
+    assert refused["field"] == field
+    assert balance(native, ada)["held"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/holds", {}, "customer"),
+        ("/holds", {}, "entitlement"),
+        ("/holds", {}, "amount"),
+        ("/holds", {}, "idempotency_key"),
+        ("/holds/{}/capture", {"amount": "1", "idempotency_key": "k"}, "amount"),
+        ("/holds/{}/capture", {"amount": "1", "idempotency_key": "k"}, "idempotency_key"),
+    ],
+)
+def test_what_a_hold_or_capture_needs_is_named_when_it_is_missing(
+    native: httpx.Client, ada: str, path: str, body: Json, name: str
+) -> None:
+    made = hold(native, ada, "5")
+    sent = body or hold_body(ada, "1")
+    del sent[name]
+    refused = native.post(path.format(made["id"]), json=sent)
+    assert problem(refused, 422, "field_missing")["field"] == name
+
+
 NOWHERE = "0351FHoYKH7jQmOSMytF8b"
 
 
@@ -297,6 +389,13 @@ NOWHERE = "0351FHoYKH7jQmOSMytF8b"
         ("GET", "/grants/7", "grant_not_found"),
         ("POST", f"/grants/grant_{NOWHERE}/expire", "grant_not_found"),
         ("POST", "/grants/x%2Fy/void", "grant_not_found"),
+        ("GET", f"/holds/hold_{NOWHERE}", "hold_not_found"),
+        ("GET", "/holds/x", "hold_not_found"),
+        ("POST", f"/holds/hold_{NOWHERE}/release", "hold_not_found"),
+        ("POST", "/holds/x/release", "hold_not_found"),
+        ("GET", "/holds?customer=nobody", "customer_not_found"),
+        ("GET", "/holds?entitlement=nothing", "entitlement_not_found"),
+        ("GET", f"/spends/deb_{NOWHERE}", "debit_not_found"),
         ("GET", f"/debits/deb_{NOWHERE}", "debit_not_found"),
         ("GET", "/debits/x", "debit_not_found"),
         ("GET", "/balances/nobody/usd", "customer_not_found"),

@@ -47,6 +47,10 @@ def test_every_endpoint_is_documented_and_nothing_else(document: Json) -> None:
         ("POST", "/debits/batch"), ("POST", "/debits/{debit}/reverse"),
         ("GET", "/debits/{debit}"), ("GET", "/entries"),
         ("GET", "/balances/{customer}/{entitlement}"),
+        ("POST", "/holds"), ("GET", "/holds"), ("GET", "/holds/{hold}"),
+        ("POST", "/holds/{hold}/capture"), ("POST", "/holds/{hold}/release"),
+        ("POST", "/holds/{hold}/extend"), ("PATCH", "/grants/{grant}"),
+        ("POST", "/grants/{grant}/adjust"), ("POST", "/spends"), ("GET", "/spends/{debit}"),
     } <= table  # fmt: skip
 
 
