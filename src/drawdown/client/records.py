@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
@@ -266,7 +266,7 @@ class Segment(Record, frozen=True, kw_only=True):
     """A time in which a balance did not change: ``start`` <= t < ``end``."""
 
     start: datetime = field(name="from")
-    end: datetime | None = field(name="to")
+    end: datetime = field(name="to")
     posted: Decimal
     held: Decimal
     available: Decimal
@@ -299,32 +299,39 @@ class Entry(Record, frozen=True, kw_only=True):
 
 
 class ExplainedDraw(Record, frozen=True, kw_only=True):
-    """A draw, and in words why this grant came when it did."""
+    """A draw, and in words why this grant came when it did; ``reason`` follows "because"."""
 
     grant: str
     name: str
+    entitlement: str
     amount: Decimal
-    order_key: OrderKey
+    order_key: OrderKey | None
     reason: str
 
 
 class LaterGrant(Record, frozen=True, kw_only=True):
-    """A grant that could have paid and was not needed; ``decided_by`` placed it later."""
+    """A grant that could have paid and was not needed.
+
+    ``decided_by`` names what placed it later: in it, ``own_key`` comes after ``drawn_key``.
+    """
 
     grant: str
     name: str
+    entitlement: str
     available: Decimal
     order_key: OrderKey
     decided_by: str
-    drawn_key: Any
-    own_key: Any
+    drawn_key: str | int | None
+    own_key: str | int | None
+    reason: str
 
 
 class IneligibleGrant(Record, frozen=True, kw_only=True):
-    """A grant that could not pay."""
+    """A grant that could not pay; ``detail`` follows "because"."""
 
     grant: str
     name: str
+    entitlement: str
     reason: str
     detail: str
 
