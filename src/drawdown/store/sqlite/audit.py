@@ -9,7 +9,7 @@ import msgspec
 
 from drawdown.core.fold import Fault
 from drawdown.engine.ports import WalletAudit
-from drawdown.store.sqlite import rows
+from drawdown.store import rows
 
 _CHUNK = 100
 

@@ -105,7 +105,7 @@ SELECT coalesce(max(number), 0) FROM entry
 SELECT coalesce(max(number), 0) FROM wallet
 
 -- name: insert_customer
-INSERT INTO customer (id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at)
+INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_entitlement

@@ -28,8 +28,10 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.engine.ports import GrantFilter, HoldFilter, StoredDebit, StoreUnavailable
-from drawdown.store.sqlite import rows
+from drawdown.store import rows
+from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
+from drawdown.store.sqlite.transaction import wallet_of
 
 NEWEST = b"\xff" * 16
 
@@ -132,7 +134,7 @@ class SqliteReads:
     def _wallet(self, customer: Id, entitlement: Id) -> Wallet | None:
         key = (customer, entitlement)
         row = self._row("find_wallet", key)
-        return None if row is None else rows.wallet_of(key, BurnOrder.SOONEST_EXPIRY, row)
+        return None if row is None else wallet_of(key, BurnOrder.SOONEST_EXPIRY, row)
 
     def _read_due(self, wallet: Wallet, due_by: Instant) -> None:
         for row in self._rows("due_grants", (wallet.number, due_by)):
@@ -170,7 +172,7 @@ class SqliteReads:
         row = self._row("find_operation", (debit,))
         if row is None or row[3] not in DEBITS:
             return None
-        operation = rows.operation_of(row)
+        operation = operations.operation_of(row)
         first, count = row[-2:]
         found = self._rows("entries_of_operation", (first, first + count))
         return StoredDebit(
@@ -232,7 +234,7 @@ class SqliteReads:
         return entries, following or None
 
     async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        return [rows.operation_of(row) for row in self._rows("grant_changes", (grant, after))]
+        return [operations.operation_of(row) for row in self._rows("grant_changes", (grant, after))]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))

@@ -17,9 +17,9 @@ import apsw
 from drawdown.core.types import Id, Instant, Mode
 from drawdown.engine.accounts import Account, AccountExists, ApiKey, Role
 from drawdown.engine.ports import StoreUnavailable
+from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
-from drawdown.store.sqlite import rows
 from drawdown.store.sqlite.audit import SqliteAudit
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.reads import SqliteReads

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import apsw
 
+from drawdown.core.identity import slot_of
 from drawdown.core.requests import LedgerKey
 from drawdown.core.state import Changes, DebitRecord, Name, State, Wallet, WalletKey, Wanted
 from drawdown.core.types import (
@@ -26,7 +27,8 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.store.sqlite import rows
+from drawdown.store import rows
+from drawdown.store.sqlite import operations
 
 FIRST_GRANTS = 32
 MORE_GRANTS = 8
@@ -114,7 +116,7 @@ class SqliteTransaction:
         if row is None:
             self.state.wallets[key] = None
             return
-        wallet = rows.wallet_of(key, self._burn_order(key[1]), row)
+        wallet = wallet_of(key, self._burn_order(key[1]), row)
         self.state.wallets[key] = wallet
         self._fill_queue(wallet, FIRST_GRANTS)
 
@@ -192,15 +194,15 @@ class SqliteTransaction:
         return self._wallet(key)
 
     def _find_key(self, customer: Id, namespace: str, key: str) -> Operation | None:
-        hashed = rows.key_hash(customer, LedgerKey(namespace, key))
+        hashed = operations.key_hash(customer, LedgerKey(namespace, key))
         row = self._row("find_key", (hashed, customer, namespace, key))
-        return None if row is None else rows.operation_of(row)
+        return None if row is None else operations.operation_of(row)
 
     def _find_debit(self, debit: Id) -> DebitRecord | None:
         row = self._row("find_operation", (debit,))
         if row is None or row[3] not in DEBITS:
             return None
-        operation = rows.operation_of(row)
+        operation = operations.operation_of(row)
         first, count = row[-2:]
         draws = [
             rows.entry_of(operation.customer, entry[0], operation.id, entry[1:])
@@ -217,7 +219,8 @@ class SqliteTransaction:
     async def write(self) -> None:
         """Write the batch's changes in a fixed number of statements, whatever its size."""
         changes = self.state.changes
-        self._many("insert_customer", map(rows.customer_row, changes.customers))
+        customers = ((slot_of(c.id), *rows.customer_row(c)) for c in changes.customers)
+        self._many("insert_customer", customers)
         self._many("insert_entitlement", map(rows.entitlement_row, changes.entitlements))
         self._many("insert_claim", map(rows.claim_row, changes.claims))
         self._number_wallets(changes)
@@ -238,16 +241,17 @@ class SqliteTransaction:
             wallet.number = self._numbers["wallet"]
 
     def _write_operations(self, changes: Changes) -> None:
-        operations, entries, keys = [], [], []
+        rows_of_operations, entries, keys = [], [], []
         for operation, posted in changes.operations:
             self._numbers["operation"] += 1
             number, first = self._numbers["operation"], self._numbers["entry"] + 1
-            operations.append(rows.operation_row(operation, number, first, len(posted)))
+            row = operations.operation_row(operation, number, first, len(posted))
+            rows_of_operations.append(row)
             if operation.namespace is not None and operation.key is not None:
                 key = LedgerKey(operation.namespace, operation.key)
-                keys.append((rows.key_hash(operation.customer, key), number))
+                keys.append((operations.key_hash(operation.customer, key), number))
             entries.extend(self._entry_rows(posted, number))
-        self._many("insert_operation", operations)
+        self._many("insert_operation", rows_of_operations)
         self._many("insert_entry", entries)
         self._many("insert_key", keys)
 
@@ -258,7 +262,7 @@ class SqliteTransaction:
             wallet = self._wallet((entry.customer, entry.entitlement))
             self._numbers["entry"] += 1
             number = self._numbers["entry"]
-            found.append(rows.entry_row(entry, number, wallet.number, operation, wallet.head))
+            found.append((number, wallet.number, operation, wallet.head, *rows.entry_row(entry)))
             wallet.head = number
         return found
 
@@ -267,19 +271,24 @@ class SqliteTransaction:
             "insert_grant", [self._new_grant(grant) for grant in changes.new_grants.values()]
         )
         changed = [grant for key, grant in changes.grants.items() if key not in changes.new_grants]
-        self._many("update_grant", (rows.grant_row(g, self._wallet_of(g)) for g in changed))
+        self._many("update_grant", map(self._grant_row, changed))
         written = changes.grants.keys() | changes.new_grants.keys()
         drawn = [grant for key, grant in changes.drawn_grants.items() if key not in written]
-        self._many("draw_grant", (rows.drawn_grant_row(g, self._wallet_of(g)) for g in drawn))
+        self._many(
+            "draw_grant",
+            ((*rows.drawn_grant_row(g), self._wallet_of(g).number, g.id) for g in drawn),
+        )
 
     def _write_holds(self, changes: Changes) -> None:
         new = changes.new_holds
         self._many(
             "insert_hold",
-            [rows.new_hold_row(h, self._wallet_of(h), self._book_of(h)) for h in new.values()],
+            [(*self._new_place(hold), *rows.new_hold_row(hold)) for hold in new.values()],
         )
         changed = [hold for key, hold in changes.holds.items() if key not in new]
-        self._many("update_hold", (rows.hold_row(h, self._wallet_of(h)) for h in changed))
+        self._many(
+            "update_hold", ((*rows.hold_row(h), self._wallet_of(h).number, h.id) for h in changed)
+        )
 
     def _wallet_of(self, thing: Grant | Hold) -> Wallet:
         return self._wallet((thing.customer, thing.entitlement))
@@ -289,17 +298,28 @@ class SqliteTransaction:
         assert customer is not None
         return customer.book
 
+    def _new_place(self, thing: Grant | Hold) -> rows.Row:
+        """Where a new row lies: its wallet, its id, its customer's slot, its book."""
+        wallet = self._wallet_of(thing)
+        return wallet.number, thing.id, slot_of(thing.customer), self._book_of(thing)
+
     def _new_grant(self, grant: Grant) -> rows.Row:
-        return rows.new_grant_row(grant, self._wallet_of(grant), self._book_of(grant))
+        burn_order = self._wallet_of(grant).burn_order
+        return (*self._new_place(grant), *rows.new_grant_row(grant, burn_order))
+
+    def _grant_row(self, grant: Grant) -> rows.Row:
+        wallet = self._wallet_of(grant)
+        return (*rows.grant_row(grant, wallet.burn_order), wallet.number, grant.id)
 
     def _write_wallets(self, changes: Changes) -> None:
         new, whole = changes.new_wallets, changes.wallets
-        self._many("insert_wallet", map(rows.new_wallet_row, new.values()))
+        self._many("insert_wallet", map(_new_wallet, new.values()))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
-        self._many("update_wallet", map(rows.wallet_row, changed))
+        self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))
         drawn = changes.drawn_wallets.items()
         only_drawn = [wallet for key, wallet in drawn if key not in whole and key not in new]
-        self._many("draw_wallet", map(rows.drawn_wallet_row, only_drawn))
+        drawn_rows = ((*rows.drawn_wallet_row(w), w.head, w.number) for w in only_drawn)
+        self._many("draw_wallet", drawn_rows)
 
     # Between batches -----------------------------------------------------------------------------
 
@@ -336,6 +356,18 @@ class SqliteTransaction:
             names=_bounded(state.names, NAMES_CACHED_MAX),
             wallets=_bounded(state.wallets, WALLETS_CACHED_MAX),
         )
+
+
+def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:
+    """The wallet of a row of ``find_wallet``: its number comes first, its head last."""
+    wallet = rows.wallet_of(key, burn_order, row[1:])
+    wallet.number, wallet.head = row[0], row[-1]
+    return wallet
+
+
+def _new_wallet(wallet: Wallet) -> rows.Row:
+    key = (wallet.number, slot_of(wallet.customer), wallet.customer, wallet.entitlement)
+    return (*key, wallet.created_at, *rows.wallet_row(wallet), wallet.head)
 
 
 def _drop_closed(wallet: Wallet, grants: Iterable[Id]) -> None:

@@ -1,15 +1,16 @@
-"""Rows to records and back, in the column order of ``queries.sql``."""
+"""Rows to records and back, in the column order that the statements of every store keep.
+
+What a store keys its rows by (slots, numbers, ids) is its own: it stands before or after what is here.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
 
 from drawdown.core import burn
-from drawdown.core.identity import slot_of
-from drawdown.core.requests import Answer, ClaimRecord, LedgerKey
+from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.state import Wallet, WalletKey
 from drawdown.core.types import (
     BurnOrder,
@@ -23,7 +24,6 @@ from drawdown.core.types import (
     Hold,
     HoldState,
     Id,
-    Operation,
     Scope,
     Slice,
 )
@@ -66,7 +66,6 @@ def customer_of(row: Row) -> Customer:
 def customer_row(customer: Customer) -> Row:
     return (
         customer.id,
-        slot_of(customer.id),
         customer.book,
         customer.own_id,
         customer.name,
@@ -149,34 +148,21 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
         customer=key[0],
         entitlement=key[1],
         burn_order=burn_order,
-        number=row[0],
-        created_at=row[1],
-        posted=row[2],
-        pending=row[3],
-        held=row[4],
-        overage=row[5],
-        granted=row[6],
-        used=row[7],
-        expired=row[8],
-        voided=row[9],
-        open_grants=row[10],
-        open_holds=row[11],
-        seq=row[12],
-        chain=row[13],
-        last_at=row[14],
-        next_due_at=row[15],
-        head=row[16],
-    )
-
-
-def new_wallet_row(wallet: Wallet) -> Row:
-    return (
-        wallet.number,
-        slot_of(wallet.customer),
-        wallet.customer,
-        wallet.entitlement,
-        wallet.created_at,
-        *wallet_row(wallet)[:-1],
+        created_at=row[0],
+        posted=row[1],
+        pending=row[2],
+        held=row[3],
+        overage=row[4],
+        granted=row[5],
+        used=row[6],
+        expired=row[7],
+        voided=row[8],
+        open_grants=row[9],
+        open_holds=row[10],
+        seq=row[11],
+        chain=row[12],
+        last_at=row[13],
+        next_due_at=row[14],
     )
 
 
@@ -196,8 +182,6 @@ def wallet_row(wallet: Wallet) -> Row:
         wallet.chain,
         wallet.last_at,
         wallet.next_due_at,
-        wallet.head,
-        wallet.number,
     )
 
 
@@ -210,8 +194,6 @@ def drawn_wallet_row(wallet: Wallet) -> Row:
         wallet.seq,
         wallet.chain,
         wallet.last_at,
-        wallet.head,
-        wallet.number,
     )
 
 
@@ -254,14 +236,10 @@ def _scope(text: str) -> Scope:
     return _decode_scope(text)
 
 
-def new_grant_row(grant: Grant, wallet: Wallet, book: Id) -> Row:
+def new_grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
     basis = grant.cost_basis
-    active, burn_expires, burn_paid, due_at = _places(grant, wallet.burn_order)
+    active, burn_expires, burn_paid, due_at = _places(grant, burn_order)
     return (
-        wallet.number,
-        grant.id,
-        slot_of(grant.id),
-        book,
         grant.amount,
         grant.remaining,
         grant.used,
@@ -294,8 +272,8 @@ def new_grant_row(grant: Grant, wallet: Wallet, book: Id) -> Row:
     )
 
 
-def grant_row(grant: Grant, wallet: Wallet) -> Row:
-    active, burn_expires, _, due_at = _places(grant, wallet.burn_order)
+def grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
+    active, burn_expires, _, due_at = _places(grant, burn_order)
     return (
         grant.remaining,
         grant.used,
@@ -312,13 +290,11 @@ def grant_row(grant: Grant, wallet: Wallet) -> Row:
         active,
         burn_expires,
         due_at,
-        wallet.number,
-        grant.id,
     )
 
 
-def drawn_grant_row(grant: Grant, wallet: Wallet) -> Row:
-    return (grant.remaining, grant.used, grant.held, grant.drawn, wallet.number, grant.id)
+def drawn_grant_row(grant: Grant) -> Row:
+    return (grant.remaining, grant.used, grant.held, grant.drawn)
 
 
 def _places(grant: Grant, burn_order: BurnOrder) -> tuple[bool, int, bool, int | None]:
@@ -350,12 +326,8 @@ def hold_of(customer: Id, entitlement: Id, row: Row) -> Hold:
     )
 
 
-def new_hold_row(hold: Hold, wallet: Wallet, book: Id) -> Row:
+def new_hold_row(hold: Hold) -> Row:
     return (
-        wallet.number,
-        hold.id,
-        slot_of(hold.customer),
-        book,
         hold.amount,
         hold.held,
         hold.captured,
@@ -371,7 +343,7 @@ def new_hold_row(hold: Hold, wallet: Wallet, book: Id) -> Row:
     )
 
 
-def hold_row(hold: Hold, wallet: Wallet) -> Row:
+def hold_row(hold: Hold) -> Row:
     return (
         hold.held,
         hold.captured,
@@ -380,8 +352,6 @@ def hold_row(hold: Hold, wallet: Wallet) -> Row:
         hold.expires_at,
         hold.ended_at,
         _hold_due(hold),
-        wallet.number,
-        hold.id,
     )
 
 
@@ -394,46 +364,6 @@ def _hold_due(hold: Hold) -> int | None:
 
 def _slices(hold: Hold) -> str:
     return json_text({part.grant.hex(): part.amount for part in hold.slices})
-
-
-def operation_of(row: Row) -> Operation:
-    return Operation(
-        id=row[0],
-        customer=row[1],
-        entitlement=row[2],
-        kind=row[3],
-        at=row[4],
-        recorded_at=row[5],
-        subject=row[6],
-        facts=row[7].encode(),
-        changed=(row[8] or "").encode(),
-        namespace=row[9],
-        key=row[10],
-        status=row[11] or 0,
-        answer=row[12] or b"",
-    )
-
-
-def operation_row(operation: Operation, number: int, first_entry: int, entries: int) -> Row:
-    return (
-        number,
-        operation.id,
-        slot_of(operation.customer),
-        operation.customer,
-        operation.entitlement,
-        operation.kind,
-        operation.at,
-        operation.recorded_at,
-        operation.subject,
-        operation.facts.decode(),
-        operation.changed.decode() or None,
-        operation.namespace,
-        operation.key,
-        operation.status or None,
-        operation.answer or None,
-        first_entry,
-        entries,
-    )
 
 
 def entry_of(customer: Id, entitlement: Id, operation: Id, row: Row) -> Entry:
@@ -461,12 +391,8 @@ def entry_of(customer: Id, entitlement: Id, operation: Id, row: Row) -> Entry:
     )
 
 
-def entry_row(entry: Entry, number: int, wallet: int, operation: int, previous: int) -> Row:
+def entry_row(entry: Entry) -> Row:
     return (
-        number,
-        wallet,
-        operation,
-        previous,
         entry.ordinal,
         entry.seq,
         entry.grant,
@@ -485,10 +411,3 @@ def entry_row(entry: Entry, number: int, wallet: int, operation: int, previous: 
         entry.hash,
         entry.order_key,
     )
-
-
-def key_hash(customer: Id, key: LedgerKey) -> int:
-    """The first 8 bytes of a hash over a ledger key: where its operation is looked for."""
-    text = f"{key.namespace}\0{key.key}".encode()
-    digest = hashlib.blake2b(customer + text, digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
