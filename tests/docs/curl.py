@@ -15,13 +15,15 @@ FORM = "application/x-www-form-urlencoded"
 
 def main(arguments: list[str]) -> int:
     words, data, headers, url = iter(arguments), [], {}, ""
-    shows_head = as_query = False
+    method, shows_head, as_query = "", False, False
     for word in words:
         if word == "-d":
             data.append(next(words))
         elif word == "-H":
             name, _, value = next(words).partition(": ")
             headers[name] = value
+        elif word == "-X":
+            method = next(words)
         elif word == "-u":
             headers["Authorization"] = "Basic " + base64.b64encode(next(words).encode()).decode()
         elif word in {"-i", "-G"}:
@@ -30,18 +32,22 @@ def main(arguments: list[str]) -> int:
             sys.exit(f"curl.py does not know {word}")
         else:
             url = word
-    return _ask(url, "&".join(data), headers, shows_head, as_query)
+    return _ask(method, url, "&".join(data), headers, shows_head, as_query)
 
 
-def _ask(url: str, data: str, headers: dict[str, str], shows_head: bool, as_query: bool) -> int:
+def _ask(
+    method: str, url: str, data: str, headers: dict[str, str], shows_head: bool, as_query: bool
+) -> int:
     address = urlsplit(url)
     query = "&".join(part for part in (address.query, data if as_query else "") if part)
     target = address.path + ("?" + query if query else "")
     connection = HTTPConnection(address.netloc, timeout=30)
     if data and not as_query:
-        connection.request("POST", target, data.encode(), {"Content-Type": FORM} | headers)
+        connection.request(
+            method or "POST", target, data.encode(), {"Content-Type": FORM} | headers
+        )
     else:
-        connection.request("GET", target, headers=headers)
+        connection.request(method or "GET", target, headers=headers)
     answer = connection.getresponse()
     if shows_head:
         head = [f"HTTP/1.1 {answer.status} {answer.reason}", *_lines(answer.getheaders()), "", ""]

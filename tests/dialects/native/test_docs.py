@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from drawdown.config import Config
-from drawdown.core.types import GRANTS_OPEN_MAX
+from drawdown.core.several import WALLETS_MAX
+from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
 from drawdown.dialects.native import errors, wire
 from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.web.endpoints import Endpoint
@@ -23,7 +24,10 @@ SHOWN = (
     wire.Customer,
     wire.Entitlement,
     wire.Grant,
+    wire.Adjustment,
+    wire.Hold,
     wire.Debit,
+    wire.Spend,
     wire.Reversal,
     wire.Balance,
     wire.Entry,
@@ -93,4 +97,11 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert limits["debits in a batch"] == f"{wire.BATCH_MAX:,}"
     assert limits["records on a page"] == str(wire.PAGE_MAX)
     assert limits["open grants in a wallet"] == f"{GRANTS_OPEN_MAX:,}"
+    assert limits["open holds in a wallet"] == f"{HOLDS_OPEN_MAX:,}"
+    assert limits["life of a hold"] == f"{HOLD_MAX * 24 // DAY} hours"
+    assert limits["wallets of a spend"] == str(WALLETS_MAX)
+    assert limits["scope"] == (
+        f"{wire.SCOPE_MAX} attributes with {wire.SCOPE_VALUES_MAX} values of "
+        f"1 to {wire.SCOPE_TEXT_MAX} characters each"
+    )
     assert f"`limit` (1 to {wire.PAGE_MAX}, default {wire.PAGE_DEFAULT})" in PAGE
