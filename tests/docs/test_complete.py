@@ -26,7 +26,7 @@ from drawdown.core import (
     requests,
     types,
 )
-from drawdown.dialects.native import directory, wire
+from drawdown.dialects.native import directory, scalars, wire
 from drawdown.dialects.stripe import grants as stripe_grants
 from drawdown.engine import accounts, batcher
 from drawdown.store.sqlite import connection, transaction
@@ -228,11 +228,11 @@ LIMITS = {
         Config().body_bytes_max
     ),
     "bytes of a request's line and headers": protocol.HEAD_BYTES_MAX,
-    "debits in one batch request": wire.BATCH_MAX,
+    "debits in one batch request": scalars.BATCH_MAX,
     "commands in one transaction": batcher.BATCH_MAX,
     "commands that wait for a transaction, beyond which writes answer 503": batcher.WAITING_MAX,
     "connections that wait to be accepted": serve.CONNECTIONS_WAITING_MAX,
-    "items of a page in the native API": wire.PAGE_MAX,
+    "items of a page in the native API": scalars.PAGE_MAX,
     "open grants of a wallet": types.GRANTS_OPEN_MAX,
     "unused grants of a customer, for a grant by Stripe's dialect": stripe_grants.UNUSED_MAX,
     "decimal places of an entitlement": amounts.SCALE_MAX,

@@ -13,7 +13,7 @@ from msgspec.structs import FieldInfo, fields
 from drawdown.config import Config
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
-from drawdown.dialects.native import errors, wire
+from drawdown.dialects.native import errors, scalars, wire
 from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.protocol import HEAD_BYTES_MAX
@@ -94,14 +94,14 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     limits = dict(re.findall(r"^\| (.+) \| (.+) \|$", section("Limits"), re.MULTILINE))
     assert limits["body"].startswith(f"{Config().body_bytes_max >> 20} MiB")
     assert limits["request line and headers"] == f"{HEAD_BYTES_MAX >> 10} KiB"
-    assert limits["debits in a batch"] == f"{wire.BATCH_MAX:,}"
-    assert limits["records on a page"] == str(wire.PAGE_MAX)
+    assert limits["debits in a batch"] == f"{scalars.BATCH_MAX:,}"
+    assert limits["records on a page"] == str(scalars.PAGE_MAX)
     assert limits["open grants in a wallet"] == f"{GRANTS_OPEN_MAX:,}"
     assert limits["open holds in a wallet"] == f"{HOLDS_OPEN_MAX:,}"
     assert limits["life of a hold"] == f"{HOLD_MAX * 24 // DAY} hours"
     assert limits["wallets of a spend"] == str(WALLETS_MAX)
     assert limits["scope"] == (
-        f"{wire.SCOPE_MAX} attributes with {wire.SCOPE_VALUES_MAX} values of "
-        f"1 to {wire.SCOPE_TEXT_MAX} characters each"
+        f"{scalars.SCOPE_MAX} attributes with {scalars.SCOPE_VALUES_MAX} values of "
+        f"1 to {scalars.SCOPE_TEXT_MAX} characters each"
     )
-    assert f"`limit` (1 to {wire.PAGE_MAX}, default {wire.PAGE_DEFAULT})" in PAGE
+    assert f"`limit` (1 to {scalars.PAGE_MAX}, default {scalars.PAGE_DEFAULT})" in PAGE

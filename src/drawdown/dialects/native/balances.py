@@ -6,7 +6,7 @@ from drawdown.core import identity
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.requests import Answer
 from drawdown.core.types import UNITS_MAX, Reference
-from drawdown.dialects.native import common, errors, render, wire
+from drawdown.dialects.native import asked, common, errors, render, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -16,7 +16,7 @@ async def get_balance(call: Call) -> Answer:
     """A wallet never used has zeros, and ``seq`` 0."""
     owner = identity.reference(call.path["customer"])
     kind = identity.reference(call.path["entitlement"])
-    query: wire.InstantQuery = call.query
+    query: asked.InstantQuery = call.query
     at = common.optional_instant(query.at, "at")
     balance = await call.ledger.balance(call.book, owner, kind, at=at)
     return common.ok(
@@ -25,7 +25,7 @@ async def get_balance(call: Call) -> Answer:
 
 
 async def list_entries(call: Call) -> Answer:
-    query: wire.EntriesQuery = call.query
+    query: asked.EntriesQuery = call.query
     owner = fields.reference(query.customer, "customer")
     kind = common.optional_reference(query.entitlement, "entitlement")
     entries, following = await call.ledger.entries(
@@ -68,7 +68,7 @@ ENDPOINTS = (
         handler=get_balance,
         summary="Get what a customer has of an entitlement, now or at an instant",
         role=Role.VIEWER,
-        query=wire.InstantQuery,
+        query=asked.InstantQuery,
         answer=wire.Balance,
         errors=(*errors.NAMED, FieldInvalid),
     ),
@@ -78,7 +78,7 @@ ENDPOINTS = (
         handler=list_entries,
         summary="List a customer's movements, newest first in each wallet",
         role=Role.VIEWER,
-        query=wire.EntriesQuery,
+        query=asked.EntriesQuery,
         answer=wire.Page[wire.Entry],
         errors=errors.NAMED,
     ),

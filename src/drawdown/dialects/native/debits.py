@@ -16,7 +16,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.requests import Answer, LedgerKey
 from drawdown.core.types import Id
-from drawdown.dialects.native import common, errors, render_debits, wire
+from drawdown.dialects.native import asked, common, errors, render_debits, wire
 from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
 from drawdown.engine.ports import StoreUnavailable
@@ -28,7 +28,7 @@ from drawdown.web.errors import Unavailable, Unexpected, WebError
 Asked = tuple[commands.Debit, Render, LedgerKey]
 
 log = structlog.get_logger("drawdown.native")
-_decode_debit = decode_json(wire.CreateDebit)
+_decode_debit = decode_json(asked.CreateDebit)
 
 
 async def create_debit(call: Call) -> Answer:
@@ -38,7 +38,7 @@ async def create_debit(call: Call) -> Answer:
 
 async def create_debits(call: Call) -> Answer:
     """Each element by itself, in order; one that cannot be read never reaches the ledger."""
-    body: wire.CreateDebits = call.body
+    body: asked.CreateDebits = call.body
     read = [_read(raw, call.request_id) for raw in body.debits]
     asked = [element for element in read if isinstance(element, tuple)]
     answers = iter(await call.ledger.submit_many(call.book, asked))
@@ -60,7 +60,7 @@ async def get_debit(call: Call) -> Answer:
 
 
 async def reverse_debit(call: Call) -> Answer:
-    body: wire.ReverseDebit = call.body
+    body: asked.ReverseDebit = call.body
     command = commands.ReverseDebit(
         debit=named_debit(call),
         entitlement=common.optional_reference(body.entitlement, "entitlement"),
@@ -71,7 +71,7 @@ async def reverse_debit(call: Call) -> Answer:
     return await call.ledger.submit(call.book, command, written, key=key)
 
 
-def _asked(body: wire.CreateDebit, request_id: str) -> Asked:
+def _asked(body: asked.CreateDebit, request_id: str) -> Asked:
     command = commands.Debit(
         customer=fields.reference(body.customer, "customer"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
@@ -125,7 +125,7 @@ ENDPOINTS = (
         handler=create_debit,
         summary="Draw credit in burn-down order, all or nothing",
         role=Role.EDITOR,
-        body=wire.CreateDebit,
+        body=asked.CreateDebit,
         answer=wire.Debit,
         status=201,
         errors=errors.DEBIT,
@@ -136,7 +136,7 @@ ENDPOINTS = (
         handler=create_debits,
         summary="Make up to 1,000 debits, each for itself, in their order",
         role=Role.EDITOR,
-        body=wire.CreateDebits,
+        body=asked.CreateDebits,
         answer=wire.BatchResults,
     ),
     Endpoint(
@@ -154,7 +154,7 @@ ENDPOINTS = (
         handler=reverse_debit,
         summary="Return part or all of a debit to the grants it came from",
         role=Role.EDITOR,
-        body=wire.ReverseDebit,
+        body=asked.ReverseDebit,
         answer=wire.Reversal,
         status=201,
         errors=(

@@ -6,6 +6,7 @@ from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.native import (
+    asked,
     balances,
     debits,
     directory,
@@ -58,7 +59,7 @@ class NativeDialect(Dialect):
     def body_decoder(self, record: type) -> BodyDecoder:
         """Strict JSON. An empty body is an empty object where nothing is required."""
         decode = json_decoder(record)
-        if record not in (wire.EndGrant, wire.ReleaseHold):
+        if record not in (asked.EndGrant, asked.ReleaseHold):
             return decode
         return lambda raw, headers: decode(raw or b"{}", headers)
 

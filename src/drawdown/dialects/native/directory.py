@@ -11,7 +11,7 @@ from drawdown.core.errors import (
     KeyReused,
 )
 from drawdown.core.requests import Accepted, Answer
-from drawdown.dialects.native import common, render, wire
+from drawdown.dialects.native import asked, common, render, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -21,7 +21,7 @@ NAME_MAX = 255
 
 
 async def create_customer(call: Call) -> Answer:
-    body: wire.CreateCustomer = call.body
+    body: asked.CreateCustomer = call.body
     command = commands.CreateCustomer(
         own_id=body.id,
         name=optional_text(body.name, "name", NAME_MAX),
@@ -44,7 +44,7 @@ async def get_customer(call: Call) -> Answer:
 
 
 async def list_customers(call: Call) -> Answer:
-    query: wire.PageQuery = call.query
+    query: asked.PageQuery = call.query
     found = await call.ledger.customers(
         call.book, after=common.after(query.after), limit=query.limit + 1
     )
@@ -52,7 +52,7 @@ async def list_customers(call: Call) -> Answer:
 
 
 async def create_entitlement(call: Call) -> Answer:
-    body: wire.CreateEntitlement = call.body
+    body: asked.CreateEntitlement = call.body
     command = commands.CreateEntitlement(
         code=body.code,
         name=optional_text(body.name, "name", NAME_MAX),
@@ -77,7 +77,7 @@ async def get_entitlement(call: Call) -> Answer:
 
 
 async def list_entitlements(call: Call) -> Answer:
-    query: wire.PageQuery = call.query
+    query: asked.PageQuery = call.query
     found = await call.ledger.entitlements(
         call.book, after=common.after(query.after), limit=query.limit + 1
     )
@@ -95,7 +95,7 @@ ENDPOINTS = (
         handler=create_customer,
         summary="Make a customer",
         role=Role.EDITOR,
-        body=wire.CreateCustomer,
+        body=asked.CreateCustomer,
         answer=wire.Customer,
         status=201,
         errors=(FieldInvalid, AlreadyExists, KeyReused),
@@ -106,7 +106,7 @@ ENDPOINTS = (
         handler=list_customers,
         summary="List customers, newest first",
         role=Role.VIEWER,
-        query=wire.PageQuery,
+        query=asked.PageQuery,
         answer=wire.Page[wire.Customer],
     ),
     Endpoint(
@@ -124,7 +124,7 @@ ENDPOINTS = (
         handler=create_entitlement,
         summary="Make a kind of credit",
         role=Role.EDITOR,
-        body=wire.CreateEntitlement,
+        body=asked.CreateEntitlement,
         answer=wire.Entitlement,
         status=201,
         errors=(FieldInvalid, AlreadyExists, KeyReused),
@@ -135,7 +135,7 @@ ENDPOINTS = (
         handler=list_entitlements,
         summary="List entitlements, newest first; currencies once they have been granted",
         role=Role.VIEWER,
-        query=wire.PageQuery,
+        query=asked.PageQuery,
         answer=wire.Page[wire.Entitlement],
     ),
     Endpoint(

@@ -16,7 +16,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Id, Scope
-from drawdown.dialects.native import common, errors, render, wire
+from drawdown.dialects.native import asked, common, errors, render, scalars, wire
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
 from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
@@ -26,13 +26,13 @@ from drawdown.web.errors import BadRequest
 
 
 async def issue_grant(call: Call) -> Answer:
-    body: wire.IssueGrant = call.body
+    body: asked.IssueGrant = call.body
     written = common.created(_shape, call.request_id)
     key = common.ledger_key("grant", body.idempotency_key)
     return await call.ledger.submit(call.book, issue_command(body), written, key=key)
 
 
-def issue_command(body: wire.IssueGrant) -> commands.IssueGrant:
+def issue_command(body: asked.IssueGrant) -> commands.IssueGrant:
     return commands.IssueGrant(
         customer=fields.reference(body.customer, "customer"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
@@ -53,7 +53,7 @@ def issue_command(body: wire.IssueGrant) -> commands.IssueGrant:
 
 
 async def get_grant(call: Call) -> Answer:
-    query: wire.InstantQuery = call.query
+    query: asked.InstantQuery = call.query
     at = common.optional_instant(query.at, "at")
     found = await call.ledger.grant(call.book, _named(call), at=at)
     shape = await common.shown_grants(call, [found], at)
@@ -61,7 +61,7 @@ async def get_grant(call: Call) -> Answer:
 
 
 async def list_grants(call: Call) -> Answer:
-    query: wire.GrantsQuery = call.query
+    query: asked.GrantsQuery = call.query
     at = common.optional_instant(query.at, "at")
     found = await call.ledger.grants(
         call.book,
@@ -77,7 +77,7 @@ async def list_grants(call: Call) -> Answer:
 
 
 async def amend_grant(call: Call) -> Answer:
-    body: wire.AmendGrant = call.body
+    body: asked.AmendGrant = call.body
     values = {name: value for name, value in body.metadata.items() if value is not None}
     cleared = dict.fromkeys(body.metadata.keys() - values, "")
     fields.metadata(values | cleared)
@@ -96,12 +96,12 @@ async def amend_grant(call: Call) -> Answer:
 
 
 async def adjust_grant(call: Call) -> Answer:
-    body: wire.AdjustGrant = call.body
+    body: asked.AdjustGrant = call.body
     command = commands.AdjustGrant(
         grant=_named(call),
         direction=body.direction,
         amount=fields.amount(body.amount),
-        reason=optional_text(body.reason, "reason", wire.REASON_MAX),
+        reason=optional_text(body.reason, "reason", scalars.REASON_MAX),
     )
 
     def shape(accepted: Accepted) -> wire.Adjustment:
@@ -123,14 +123,14 @@ async def adjust_grant(call: Call) -> Answer:
 
 
 async def expire_grant(call: Call) -> Answer:
-    body: wire.EndGrant = call.body
+    body: asked.EndGrant = call.body
     command = commands.ExpireGrant(grant=_named(call))
     key = common.ledger_key("expire", body.idempotency_key)
     return await call.ledger.submit(call.book, command, _ended(call), key=key)
 
 
 async def void_grant(call: Call) -> Answer:
-    body: wire.EndGrant = call.body
+    body: asked.EndGrant = call.body
     command = commands.VoidGrant(grant=_named(call))
     key = common.ledger_key("void", body.idempotency_key)
     return await call.ledger.submit(call.book, command, _ended(call), key=key)
@@ -161,14 +161,14 @@ def _scope(given: dict[str, list[str]]) -> Scope:
     """Names as attributes have them: one that no attribute can have would never match."""
     fields.metadata(dict.fromkeys(given, ""), "scope")
     for name, values in given.items():
-        if not 1 <= len(values) <= wire.SCOPE_VALUES_MAX:
-            raise BadRequest(f"scope.{name}", f"a list of 1 to {wire.SCOPE_VALUES_MAX} texts")
+        if not 1 <= len(values) <= scalars.SCOPE_VALUES_MAX:
+            raise BadRequest(f"scope.{name}", f"a list of 1 to {scalars.SCOPE_VALUES_MAX} texts")
         for value in values:
-            fields.text(value, f"scope.{name}", longest=wire.SCOPE_TEXT_MAX, lines=True)
+            fields.text(value, f"scope.{name}", longest=scalars.SCOPE_TEXT_MAX, lines=True)
     return {name: tuple(values) for name, values in given.items()}
 
 
-def _money(given: wire.CostBasisRequest | None) -> Money | None:
+def _money(given: asked.CostBasisRequest | None) -> Money | None:
     if given is None:
         return None
     return Money(fields.amount(given.amount, "cost_basis.amount"), given.currency)
@@ -181,7 +181,7 @@ ENDPOINTS = (
         handler=issue_grant,
         summary="Grant credit to a customer",
         role=Role.EDITOR,
-        body=wire.IssueGrant,
+        body=asked.IssueGrant,
         answer=wire.Grant,
         status=201,
         errors=(
@@ -199,7 +199,7 @@ ENDPOINTS = (
         handler=list_grants,
         summary="List grants, newest first, as they are now or at an instant",
         role=Role.VIEWER,
-        query=wire.GrantsQuery,
+        query=asked.GrantsQuery,
         answer=wire.Page[wire.Grant],
         errors=(*errors.NAMED, FieldInvalid),
     ),
@@ -209,7 +209,7 @@ ENDPOINTS = (
         handler=get_grant,
         summary="Get a grant as it is now or at an instant",
         role=Role.VIEWER,
-        query=wire.InstantQuery,
+        query=asked.InstantQuery,
         answer=wire.Grant,
         errors=(GrantNotFound, FieldInvalid),
     ),
@@ -219,7 +219,7 @@ ENDPOINTS = (
         handler=amend_grant,
         summary="Change when a grant expires, and its metadata",
         role=Role.EDITOR,
-        body=wire.AmendGrant,
+        body=asked.AmendGrant,
         answer=wire.Grant,
         errors=(*errors.ENDED, *errors.EXPIRY, KeyReused),
     ),
@@ -229,7 +229,7 @@ ENDPOINTS = (
         handler=adjust_grant,
         summary="Correct a grant: take some of it, or return some of what was used of it",
         role=Role.EDITOR,
-        body=wire.AdjustGrant,
+        body=asked.AdjustGrant,
         answer=wire.Adjustment,
         status=201,
         errors=(*errors.ENDED, *errors.AMOUNT, GrantPending, AdjustmentTooLarge, KeyReused),
@@ -240,7 +240,7 @@ ENDPOINTS = (
         handler=expire_grant,
         summary="End a grant now",
         role=Role.EDITOR,
-        body=wire.EndGrant,
+        body=asked.EndGrant,
         answer=wire.Grant,
         errors=(*errors.ENDED, KeyReused),
     ),
@@ -250,7 +250,7 @@ ENDPOINTS = (
         handler=void_grant,
         summary="Undo a grant: take what remains of it",
         role=Role.EDITOR,
-        body=wire.EndGrant,
+        body=asked.EndGrant,
         answer=wire.Grant,
         errors=(*errors.ENDED, GrantUsed, GrantHeld, KeyReused),
     ),

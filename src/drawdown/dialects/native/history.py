@@ -8,14 +8,14 @@ from drawdown.core.errors import FieldInvalid
 from drawdown.core.instants import Segment
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
-from drawdown.dialects.native import common, errors, wire
+from drawdown.dialects.native import asked, common, errors, wire
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Call, Endpoint
 
 
 async def get_history(call: Call) -> Answer:
     """A page goes on where the one before ended in time, so that new entries do not move it."""
-    query: wire.HistoryQuery = call.query
+    query: asked.HistoryQuery = call.query
     kind = await call.ledger.entitlement(call.book, identity.reference(call.path["entitlement"]))
     segments, following = await call.ledger.balance_history(
         call.book,
@@ -53,7 +53,7 @@ ENDPOINTS = (
         handler=get_history,
         summary="List the stretches of time in which a balance is constant, newest first",
         role=Role.VIEWER,
-        query=wire.HistoryQuery,
+        query=asked.HistoryQuery,
         answer=wire.Page[wire.Segment],
         errors=(*errors.NAMED, FieldInvalid),
     ),

@@ -13,7 +13,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import MICROSECONDS, Hold, Id
-from drawdown.dialects.native import common, errors, render, render_debits, wire
+from drawdown.dialects.native import asked, common, errors, render, render_debits, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -21,7 +21,7 @@ from drawdown.web.errors import BadRequest
 
 
 async def create_hold(call: Call) -> Answer:
-    body: wire.CreateHold = call.body
+    body: asked.CreateHold = call.body
     command = commands.Authorize(
         customer=fields.reference(body.customer, "customer"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
@@ -47,7 +47,7 @@ async def get_hold(call: Call) -> Answer:
 
 
 async def list_holds(call: Call) -> Answer:
-    query: wire.HoldsQuery = call.query
+    query: asked.HoldsQuery = call.query
     found = await call.ledger.holds(
         call.book,
         customer=common.optional_reference(query.customer, "customer"),
@@ -61,7 +61,7 @@ async def list_holds(call: Call) -> Answer:
 
 
 async def capture_hold(call: Call) -> Answer:
-    body: wire.CaptureHold = call.body
+    body: asked.CaptureHold = call.body
     command = commands.Capture(
         hold=_named(call),
         amount=fields.amount(body.amount),
@@ -74,7 +74,7 @@ async def capture_hold(call: Call) -> Answer:
 
 
 async def release_hold(call: Call) -> Answer:
-    body: wire.ReleaseHold = call.body
+    body: asked.ReleaseHold = call.body
     command = commands.Release(hold=_named(call))
     written = common.answered(200, _shape, call.request_id)
     key = common.ledger_key("release", body.idempotency_key)
@@ -82,7 +82,7 @@ async def release_hold(call: Call) -> Answer:
 
 
 async def extend_hold(call: Call) -> Answer:
-    body: wire.ExtendHold = call.body
+    body: asked.ExtendHold = call.body
     if body.expires_in is None and body.expires_at is None:
         raise BadRequest("expires_in", "given, or expires_at in its place")
     command = commands.Extend(
@@ -129,7 +129,7 @@ ENDPOINTS = (
         handler=create_hold,
         summary="Set credit aside in burn-down order, all or nothing",
         role=Role.EDITOR,
-        body=wire.CreateHold,
+        body=asked.CreateHold,
         answer=wire.Hold,
         status=201,
         errors=(*errors.DEBIT, *errors.HOLD_END, TooManyHolds),
@@ -140,7 +140,7 @@ ENDPOINTS = (
         handler=list_holds,
         summary="List holds, newest first",
         role=Role.VIEWER,
-        query=wire.HoldsQuery,
+        query=asked.HoldsQuery,
         answer=wire.Page[wire.Hold],
         errors=errors.NAMED,
     ),
@@ -159,7 +159,7 @@ ENDPOINTS = (
         handler=capture_hold,
         summary="Debit what was used of a hold; more than is held is drawn besides",
         role=Role.EDITOR,
-        body=wire.CaptureHold,
+        body=asked.CaptureHold,
         answer=wire.Debit,
         status=201,
         errors=(*_OF_OPEN_HOLD, *errors.AMOUNT, CaptureTooLarge, InsufficientCredit),
@@ -170,7 +170,7 @@ ENDPOINTS = (
         handler=release_hold,
         summary="End a hold: what it still holds is available again",
         role=Role.EDITOR,
-        body=wire.ReleaseHold,
+        body=asked.ReleaseHold,
         answer=wire.Hold,
         errors=_OF_OPEN_HOLD,
     ),
@@ -180,7 +180,7 @@ ENDPOINTS = (
         handler=extend_hold,
         summary="Let a hold end later",
         role=Role.EDITOR,
-        body=wire.ExtendHold,
+        body=asked.ExtendHold,
         answer=wire.Hold,
         errors=(*_OF_OPEN_HOLD, *errors.HOLD_END),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.types import Mode
-from drawdown.dialects.native import common, render, wire
+from drawdown.dialects.native import asked, common, render, wire
 from drawdown.dialects.native.errors import KeyNotFound
 from drawdown.engine.accounts import NAME_RULE, AccountNameInvalid, ApiKey, Role
 from drawdown.web.endpoints import Call, Endpoint
@@ -20,7 +20,7 @@ async def list_keys(call: Call) -> Answer:
 
 async def create_key(call: Call) -> Answer:
     """Of the caller's own mode unless another is asked for. Its secret cannot be had again."""
-    body: wire.CreateKey = call.body
+    body: asked.CreateKey = call.body
     mode = call.principal.mode if body.mode is None else body.mode
     if mode is Mode.LIVE and call.principal.mode is not Mode.LIVE:
         raise Forbidden("admin, of live mode,", "admin of test mode")
@@ -64,7 +64,7 @@ ENDPOINTS = (
         handler=create_key,
         summary="Make an API key; its secret is shown once",
         role=Role.ADMIN,
-        body=wire.CreateKey,
+        body=asked.CreateKey,
         answer=wire.NewKey,
         status=201,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drawdown.core import commands
 from drawdown.core.errors import DebitNotFound, FieldInvalid
 from drawdown.core.requests import Answer
-from drawdown.dialects.native import common, errors, render_debits, wire
+from drawdown.dialects.native import asked, common, errors, render_debits, wire
 from drawdown.dialects.native.debits import named_debit
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -13,7 +13,7 @@ from drawdown.web.endpoints import Call, Endpoint
 
 
 async def create_spend(call: Call) -> Answer:
-    body: wire.CreateSpend = call.body
+    body: asked.CreateSpend = call.body
     command = commands.Spend(
         customer=fields.reference(body.customer, "customer"),
         quantity=fields.amount(body.quantity, "quantity"),
@@ -35,7 +35,7 @@ async def get_spend(call: Call) -> Answer:
     return common.ok(render_debits.spend(found))
 
 
-def _price(given: wire.Price, field: str) -> commands.Price:
+def _price(given: asked.Price, field: str) -> commands.Price:
     return commands.Price(
         fields.reference(given.entitlement, f"{field}.entitlement"),
         fields.amount(given.price, f"{field}.price"),
@@ -49,7 +49,7 @@ ENDPOINTS = (
         handler=create_spend,
         summary="Pay a quantity from several wallets in their order, each at its price",
         role=Role.EDITOR,
-        body=wire.CreateSpend,
+        body=asked.CreateSpend,
         answer=wire.Spend,
         status=201,
         errors=(*errors.DEBIT, FieldInvalid),
