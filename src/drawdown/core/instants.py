@@ -49,9 +49,12 @@ def check_foresight(at: Instant, now: Instant, field: str = "at") -> None:
 def settled(wallet: Wallet, at: Instant) -> Wallet:
     """The wallet, of which all that is due is loaded, as time alone will have made it by ``at``.
 
-    It is changed in place and nothing is recorded. Time never runs back: an earlier ``at`` is its last.
+    It is changed in place and nothing is recorded: its entries, and so ``seq``, are those it has. Time
+    never runs back: an earlier ``at`` is its last.
     """
+    recorded = (wallet.seq, wallet.chain, wallet.last_at)
     foreseen(wallet, at)
+    wallet.seq, wallet.chain, wallet.last_at = recorded
     return wallet
 
 
@@ -104,6 +107,15 @@ def _undo_in(grant: Grant, entry: Entry) -> None:
     elif kind is EntryKind.VOIDED:
         grant.voided -= amount
         grant.pending = _was_pending(entry)
+
+
+def rewind(wallet: Wallet, entries: Iterable[Entry], at: Instant) -> bool:
+    """Undo those of some entries, newest first, that came after ``at``; whether that was far enough."""
+    for entry in entries:
+        if entry.at <= at:
+            return True
+        undo(wallet, entry)
+    return False
 
 
 def forget_ends(grants: Iterable[Grant], at: Instant) -> None:

@@ -82,11 +82,9 @@ class Words:
             return f"it expired on {_day(grant.expired_at or grant.expires_at)}{self._as_of()}"
         if reason is Ineligible.NOT_EFFECTIVE:
             return f"it was not effective before {_day(grant.effective_at)}{self._as_of()}"
-        return {
-            Ineligible.VOIDED: f"it was voided on {_day(grant.voided_at)}",
-            Ineligible.USED_UP: "it had been used up",
-            Ineligible.HELD: "all that was left of it was held",
-        }[reason]
+        if reason is Ineligible.VOIDED:
+            return f"it was voided on {_day(grant.voided_at)}"
+        return "it had been used up" if reason is Ineligible.USED_UP else "what was left was held"
 
     def _out_of_scope(self, excluded: Excluded) -> str:
         name = excluded.attribute

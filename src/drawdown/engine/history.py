@@ -180,12 +180,8 @@ async def _travel(moment: Moment, wallet: Wallet, at: Instant) -> None:
         await _settle(wallet, at)
         return
     recorded = _Recorded(moment, wallet)
-    while entries := await recorded.older():
-        later = [entry for entry in entries if entry.at > at]
-        for entry in later:
-            instants.undo(wallet, entry)
-        if len(later) < len(entries):
-            break
+    while (entries := await recorded.older()) and not instants.rewind(wallet, entries, at):
+        pass
     instants.forget_ends(wallet.grants.values(), at)
 
 
