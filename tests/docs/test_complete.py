@@ -24,6 +24,7 @@ from drawdown.core import (
     currencies,
     identity,
     requests,
+    several,
     types,
 )
 from drawdown.dialects.native import directory, scalars, wire
@@ -234,6 +235,12 @@ LIMITS = {
     "connections that wait to be accepted": serve.CONNECTIONS_WAITING_MAX,
     "items of a page in the native API": scalars.PAGE_MAX,
     "open grants of a wallet": types.GRANTS_OPEN_MAX,
+    "open holds of a wallet": types.HOLDS_OPEN_MAX,
+    "seconds a hold lives": types.HOLD_MAX // types.MICROSECONDS,
+    "wallets of one spend": several.WALLETS_MAX,
+    "attributes of a grant's scope": scalars.SCOPE_MAX,
+    "values of one of them": scalars.SCOPE_VALUES_MAX,
+    "characters of a value in a scope": scalars.SCOPE_TEXT_MAX,
     "unused grants of a customer, for a grant by Stripe's dialect": stripe_grants.UNUSED_MAX,
     "decimal places of an entitlement": amounts.SCALE_MAX,
     "units ever granted to a wallet (USD: 9,223,372,036.854775807)": types.UNITS_MAX,
