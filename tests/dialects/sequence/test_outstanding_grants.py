@@ -204,3 +204,19 @@ def test_the_dialect_stands_under_api_too(tenant: Tenant, sequence: httpx.Client
         made = new_customer(other)
         credit = new_credit(other, made.id)
         assert ids(other, made.id) == ids(sequence, made.id) == [credit.id]
+
+
+def test_what_is_held_is_outstanding_until_it_is_captured(
+    sequence: httpx.Client, native: httpx.Client, customer: str
+) -> None:
+    new_credit(sequence, customer)
+    body = {"customer": customer, "entitlement": "usd", "amount": "300", "idempotency_key": "h"}
+    held = native.post("/holds", json=body)
+    assert held.status_code == 201, held.text
+    [left] = outstanding(sequence, customer)
+    assert bytes(left.balance) == b"1000"
+    capture = {"amount": "100", "final": True, "idempotency_key": "c"}
+    taken = native.post(f"/holds/{held.json()['id']}/capture", json=capture)
+    assert taken.status_code == 201, taken.text
+    [left] = outstanding(sequence, customer)
+    assert bytes(left.balance) == b"900"

@@ -106,3 +106,34 @@ def test_a_customer_made_here_is_known_natively(
 ) -> None:
     shown = native.get(f"/customers/{customer.id}").json()
     assert (shown["name"], shown["email"]) == (customer.name, customer.email)
+
+
+def test_a_hold_shows_nowhere_on_the_grant_and_forbids_voiding_it(
+    native: httpx.Client, client: stripe.StripeClient, make_grant: MakeGrant
+) -> None:
+    """It may be expired; what is held can still be captured, and is a debit to whoever voids."""
+    grant = make_grant()
+    place = {"customer": grant.customer, "entitlement": "usd"}
+    hold = made(native, "/holds", **place, amount="4", idempotency_key="stream-1")
+    assert client.v1.billing.credit_grants.retrieve(grant.id).to_dict() == grant.to_dict()
+    with pytest.raises(stripe.InvalidRequestError, match="while 4 of it is reserved"):
+        client.v1.billing.credit_grants.void_grant(grant.id)
+    capture = {"amount": "1.5", "final": True, "idempotency_key": "chunk-1"}
+    assert made(native, f"/holds/{hold['id']}/capture", **capture)["available"] == "8.5"
+    with pytest.raises(stripe.InvalidRequestError, match="has been applied"):
+        client.v1.billing.credit_grants.void_grant(grant.id)
+
+
+def test_a_grant_expired_here_while_some_is_held_is_expired(
+    native: httpx.Client, client: stripe.StripeClient, make_grant: MakeGrant
+) -> None:
+    grant = make_grant()
+    place = {"customer": grant.customer, "entitlement": "usd"}
+    hold = made(native, "/holds", **place, amount="4", idempotency_key="stream-1")
+    expired = client.v1.billing.credit_grants.expire(grant.id)
+    assert expired.expires_at is not None
+    shown = native.get(f"/grants/{grant.id}").json()
+    assert (shown["state"], shown["remaining"], shown["held"]) == ("expired", "4", "4")
+    capture = {"amount": "3", "final": True, "idempotency_key": "chunk-1"}
+    assert made(native, f"/holds/{hold['id']}/capture", **capture)["amount"] == "3"
+    assert native.get(f"/grants/{grant.id}").json()["expired"] == "7"
