@@ -285,7 +285,7 @@ def move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> N
     grant.expires_at = expires_at
     if grant.remaining > 0 and not grant.pending:
         wallet.enqueue(grant)
-    posting.note_due(wallet, grant)
+    posting.note_due(context.state.changes, wallet, grant)
 
 
 def merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | float | bool]:

@@ -121,7 +121,7 @@ def _register(context: Context, made: Hold) -> None:
     context.wallet.open_holds += 1
     context.state.changes.new_holds[made.id] = made
     context.state.hold_wallets[made.id] = context.key
-    posting.note_due(context.wallet, made)
+    posting.note_due(context.state.changes, context.wallet, made)
 
 
 def capture(request: Request, command: Capture, state: State) -> Accepted:
@@ -172,7 +172,7 @@ def extend(request: Request, command: Extend, state: State) -> Accepted:
         raise FieldInvalid(field, "no earlier than the hold's present end")
     started.note_changes({"expires_at": [held.expires_at, end]})
     held.expires_at = end
-    posting.note_due(context.wallet, held)
+    posting.note_due(state.changes, context.wallet, held)
     state.changes.holds[held.id] = held
     return _finish(context, started, 0, held)
 

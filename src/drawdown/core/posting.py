@@ -214,7 +214,7 @@ def give_back(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: In
     elif reopened:
         wallet.open_grants += 1
         wallet.enqueue(grant)
-        note_due(wallet, grant)
+        note_due(posting.changes, wallet, grant)
 
 
 def close(wallet: Wallet, grant: Grant) -> None:
@@ -222,12 +222,12 @@ def close(wallet: Wallet, grant: Grant) -> None:
     wallet.open_grants -= 1
 
 
-def note_due(wallet: Wallet, thing: Grant | Hold) -> None:
+def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold) -> None:
     """Remember the next instant of a grant or hold if it comes before the wallet's."""
-    due_at = thing.due_at
-    if due_at is not None:
-        known = wallet.next_due_at
-        wallet.next_due_at = due_at if known is None else min(known, due_at)
+    due_at, known = thing.due_at, wallet.next_due_at
+    if due_at is not None and (known is None or due_at < known):
+        wallet.next_due_at = due_at
+        changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
 
 
 def settle(

@@ -184,7 +184,7 @@ def _register(context: Context, grant: Grant) -> None:
     wallet.open_grants += 1
     if not grant.pending:
         wallet.enqueue(grant)
-    posting.note_due(wallet, grant)
+    posting.note_due(state.changes, wallet, grant)
 
 
 def _grant_facts(command: IssueGrant, units: int) -> dict[str, object]:
