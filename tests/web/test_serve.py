@@ -21,7 +21,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from drawdown.config import CLIENT_VARIABLES
 from tests.conftest import StartServer
-from tests.dialects.native.support import balance, created, customer_with, debit, debit_body
+from tests.dialects.native.support import (
+    balance,
+    capture,
+    created,
+    customer_with,
+    debit,
+    debit_body,
+    hold,
+)
 from tests.support.server import COMMAND, Server, Tenant, start_server
 
 SECRET = re.compile(r"sk_test_[0-9A-Za-z]+")
@@ -339,6 +347,12 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
         client.post("/debits/batch", json={"debits": [twice, twice]})
         client.get(f"/balances/{customer}/usd")
         client.get("/nothing/at/all")
+        held = hold(client, customer, "3")
+        created(capture(client, held["id"], "1"))
+        wallets = [{"entitlement": "usd", "price": "1"}]
+        spend = {"customer": customer, "quantity": "1", "wallets": wallets}
+        created(client.post("/spends", json=spend | {"idempotency_key": "spend"}))
+        assert client.patch(f"/grants/{held['slices'][0]['grant']}", json={}).status_code == 200
     text = get(server.url + "/metrics").text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     requests = {
@@ -351,6 +365,10 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
         ("POST", "/debits", "201"): 1,
         ("POST", "/debits", "402"): 1,
         ("POST", "/debits/batch", "200"): 1,
+        ("POST", "/holds", "201"): 1,
+        ("POST", "/holds/{hold}/capture", "201"): 1,
+        ("POST", "/spends", "201"): 1,
+        ("PATCH", "/grants/{grant}", "200"): 1,
         ("GET", "/balances/{customer}/{entitlement}", "200"): 1,
         ("ANY", "none", "404"): 1,
     }
@@ -361,7 +379,7 @@ def test_metrics_count_requests_by_route_and_hold_no_ids(serve: StartServer) -> 
     }
     assert counted["/debits"] == 2
     debits = {s.labels["outcome"]: s.value for s in families["drawdown_debits"].samples}
-    assert debits == {"accepted": 2, "insufficient_credit": 1, "replayed": 1}
+    assert debits == {"accepted": 4, "insufficient_credit": 1, "replayed": 1}
     sizes = {sample.name: sample.value for sample in families["drawdown_batch_size"].samples}
     assert sizes["drawdown_batch_size_count"] >= 4
     assert families["process_resident_memory_bytes"].samples[0].value > 0

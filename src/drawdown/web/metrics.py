@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from drawdown.core.commands import Command, Debit
+from drawdown.core.commands import Capture, Command, Debit, Spend
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine.batcher import BatchObserver
@@ -91,7 +91,7 @@ class Metrics(BatchObserver, Collector):
 
     def decided(self, decisions: Sequence[tuple[Command, Answer | LedgerError]]) -> None:
         for command, outcome in decisions:
-            if type(command) is Debit:
+            if isinstance(command, Debit | Capture | Spend):
                 name = _outcome(outcome)
                 self._debits[name] = self._debits.get(name, 0) + 1
 
@@ -122,7 +122,7 @@ class Metrics(BatchObserver, Collector):
         )
         yield _counter(
             "drawdown_debits",
-            "Debits by what came of them: accepted, replayed, or the code of the refusal.",
+            "Debits, captures and spends by what came of them: accepted, replayed, or the refusal's code.",
             ("outcome",),
             (((name,), count) for name, count in self._debits.items()),
         )
