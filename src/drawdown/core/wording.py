@@ -50,11 +50,10 @@ class Words:
         if after is None:
             return "no other grant could pay" if alone else "no other grant that could pay was left"
         other = self._quoted(after)
-        if draw.decided_by == "expires_at":
-            return f"it expires on {_day(grant.expires_at)}, and {other} {_expires_later(after)}"
         return {
             "priority": f"its priority {grant.priority} comes before {after.priority}, that of {other}",
-            "category": f"it is promotional, which is used before what was paid for, such as {other}",
+            "expires_at": f"it expires sooner than {other}, which {_expires(after)}",
+            "category": f"promotional credit is used before what was paid for, such as {other}",
             "effective_at": f"it became effective before {other}",
             "recorded_at": f"it was granted before {other}",
             "id": f"it equals {other} in all but the id, and the lower id comes first",
@@ -63,10 +62,14 @@ class Words:
     def why_later(self, later: Later) -> str:
         """What follows "because"."""
         grant, last = later.grant, later.drawn
-        if later.decided_by == "expires_at":
-            return f"it {_expires_later(grant)}"
+        expires_at = grant.expires_at
         return {
             "priority": f"its priority {grant.priority} comes after {last.priority}",
+            "expires_at": (
+                "it never expires"
+                if expires_at is None
+                else f"it expires later, on {_day(expires_at)}"
+            ),
             "category": "it was paid for, and promotional credit is used first",
             "effective_at": f"it became effective after {self._quoted(last)}",
             "recorded_at": f"it was granted after {self._quoted(last)}",
@@ -105,26 +108,32 @@ class Words:
 
     def sentence(self) -> str:
         """All of it in one sentence."""
-        explanation = self._explanation
-        parts = explanation.parts
+        clauses = [self._what(), *self._others(), *self._reversed()]
+        return f"On {_moment(self._explanation.operation.at)}, {'; '.join(clauses)}."
+
+    def _what(self) -> str:
+        parts = self._explanation.parts
         amounts = [_amount(part.amount, part.entitlement) for part in parts]
-        verb = "captured" if explanation.hold is not None else "drawn"
-        one = len(parts) == 1 and render(parts[0].amount, parts[0].entitlement.scale) == "1"
-        drawn = _listed([text for part in parts for text in self._draws(part, len(parts) > 1)])
-        begin = (
-            f"On {_moment(explanation.operation.at)}, {_listed(amounts)} {'was' if one else 'were'}"
-        )
-        clauses = [f"{begin} {verb}: {drawn}", *self._others(), *self._reversed()]
-        return "; ".join(clauses) + "."
+        verb = "captured" if self._explanation.hold is not None else "drawn"
+        single = len(parts) == 1 and render(parts[0].amount, parts[0].entitlement.scale) == "1"
+        begin = f"{_listed(amounts)} {'was' if single else 'were'} {verb}"
+        draws = [text for part in parts for text in self._draws(part, len(parts) > 1)]
+        if len(draws) == 1:
+            return f"{begin} from {draws[0].partition(' from ')[2]}"
+        return f"{begin}: {_listed(draws)}"
 
     def _draws(self, part: WalletPart, several: bool) -> list[str]:
-        """What each grant paid and why; beyond the first few, how much all others paid together."""
+        """What each grant paid and why; beyond the first few, how much all others paid together.
+
+        Why the last one came before those left alone is said of them.
+        """
         found = []
         for draw in part.draws[:DRAWS_NAMED_MAX]:
             paid = _paid(draw.amount, part.entitlement, several)
-            because = self.why_drawn(draw, alone=len(part.draws) == 1)
-            described = f"{self._quoted(draw.grant)} ({_described(draw.grant)})"
-            found.append(f"{paid} from {described} because {because}")
+            text = f"{paid} from {self._quoted(draw.grant)} ({_described(draw.grant)})"
+            if draw.captured or draw is not part.draws[-1] or not part.later:
+                text += f" because {self.why_drawn(draw, alone=len(part.draws) == 1)}"
+            found.append(text)
         rest = part.draws[DRAWS_NAMED_MAX:]
         if rest:
             paid = _paid(sum(draw.amount for draw in rest), part.entitlement, several)
@@ -171,16 +180,11 @@ def _grants(part: WalletPart) -> Iterable[Grant]:
 
 def _described(grant: Grant) -> str:
     promotional = ", promotional" if grant.category is Category.PROMOTIONAL else ""
-    expiry = "never expires" if grant.expires_at is None else f"expires {_day(grant.expires_at)}"
-    return f"priority {grant.priority}{promotional}, {expiry}"
+    return f"priority {grant.priority}{promotional}, {_expires(grant)}"
 
 
-def _expires_later(grant: Grant) -> str:
-    return (
-        "never expires"
-        if grant.expires_at is None
-        else f"expires later, on {_day(grant.expires_at)}"
-    )
+def _expires(grant: Grant) -> str:
+    return "never expires" if grant.expires_at is None else f"expires {_day(grant.expires_at)}"
 
 
 def _paid(units: int, entitlement: Entitlement, several: bool) -> str:
