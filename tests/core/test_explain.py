@@ -160,8 +160,7 @@ def _check_words(explanation: Explanation) -> None:
         paid = f"{draw.amount} from " if len(part.draws) > 1 else "from "
         assert f"{paid}{_spelled(draw.grant.id)} (priority" in sentence
         assert words.why_drawn(draw)
-        if draw.order_key is not None:
-            assert json.loads(draw.order_key)["priority"] == draw.grant.priority
+        assert json.loads(draw.order_key)["priority"] == draw.grant.priority
 
 
 def _spelled(grant: Id) -> str:

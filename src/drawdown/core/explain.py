@@ -44,12 +44,12 @@ class Ineligible(StrEnum):
 class Drawn(msgspec.Struct, kw_only=True):
     """One draw. ``before`` is the grant that came next in burn-down order, drawn or not, if there was one.
 
-    ``order_key`` is what was recorded of the choice; of credit that was ``captured`` the hold had made it.
+    ``order_key`` is its place as it was recorded. What was ``captured`` the hold had chosen.
     """
 
     grant: Grant
     amount: int
-    order_key: str | None
+    order_key: str
     captured: bool
     before: Grant | None = None
     decided_by: str = ""
@@ -212,6 +212,7 @@ def _drawn(
     grants = [wallet.grants[entry.grant] for entry in entries] + list(later[:1])
     found = []
     for place, entry in enumerate(entries):
+        assert entry.order_key is not None, "every draw has one"
         draw = Drawn(
             grant=grants[place],
             amount=entry.amount,

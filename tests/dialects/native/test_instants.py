@@ -204,7 +204,8 @@ def test_a_history_reaches_from_the_past_into_the_future(client: httpx.Client, s
         (day(10), day(20), "0", "0", "0", "50", "0"),
     ]
     assert found[-1] == (day(-3), day(0), "0", "0", "0", "0", "0")
-    pages, after = [], {}
+    pages: list[tuple[str, ...]] = []
+    after: dict[str, str] = {}
     while True:
         page = get(client, "/balances/ada/usd/history", **query, limit=2, **after)
         pages += segments(page)

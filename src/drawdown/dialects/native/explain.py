@@ -50,7 +50,7 @@ def _draw(draw: Drawn, kind: Entitlement, words: Words, *, alone: bool) -> wire.
         name=words.name(draw.grant),
         entitlement=kind.code,
         amount=decimal(draw.amount, kind.scale),
-        order_key=msgspec.Raw((draw.order_key or "null").encode()),
+        order_key=msgspec.Raw(draw.order_key.encode()),
         reason=words.why_drawn(draw, alone),
     )
 

@@ -121,8 +121,9 @@ class OrderKey(Struct, kw_only=True):
     recorded_at: TimeText
 
 
-_ORDER_KEY = {"$ref": "#/components/schemas/OrderKey"}
-OrderKeyRaw = Annotated[msgspec.Raw, Meta(extra_json_schema=_ORDER_KEY)]
+OrderKeyRaw = Annotated[
+    msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/OrderKey"})
+]
 
 
 class Draw(Struct, kw_only=True):
@@ -239,16 +240,13 @@ class Segment(Struct, kw_only=True):
 
 
 class ExplainedDraw(Struct, kw_only=True):
-    """``reason`` follows "because". ``order_key`` is null for what a hold had set aside."""
+    """``reason`` follows "because"."""
 
     grant: str
     name: str
     entitlement: str
     amount: AmountText
-    order_key: Annotated[
-        msgspec.Raw,
-        Meta(extra_json_schema={"anyOf": [_ORDER_KEY, {"type": "null"}]}),
-    ]
+    order_key: OrderKeyRaw
     reason: str
 
 
