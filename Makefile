@@ -15,7 +15,7 @@ PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak lint format bench demo lock clean
+.PHONY: help setup serve test sim soak lint format bench demo lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ serve: $(STAMP) ## Run the server on http://127.0.0.1:8080; ARGS="--port 9000" p
 
 test: lint ## Run the linters and every test; ARGS="tests/core -x" narrows the tests.
 	@$(BIN)/python -m pytest $(ARGS)
+
+sim: $(STAMP) ## Simulate clients, faults and clocks until stopped; ARGS="--seconds 60 --seed 1" says how long.
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 soak: $(STAMP) ## Kill a server under load, again and again; ARGS="--rounds 50 --seconds 2" says how often.
 	@$(BIN)/python -m tests.durability.soak $(ARGS)

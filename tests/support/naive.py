@@ -10,6 +10,7 @@ from decimal import Context, Decimal
 NEVER = 2**63
 UNITS_MAX = 2**63 - 1
 EXACT = Context(prec=80)
+ENDED = {"expired": "expired", "released": "was released", "captured": "was captured"}
 
 Facts = dict[str, str]
 Attributes = dict[str, str]
@@ -190,7 +191,7 @@ class NaiveWallet:
         for grant, units in hold.slices:
             grant.held -= units
             if grant.ended:
-                self.notes[f"a {state} hold gives back to a grant that has ended"] += 1
+                self.notes[f"a hold that {ENDED[state]} gives back to a grant that has ended"] += 1
                 self.write_off(grant, units, grant.ended)
         hold.slices, hold.state = [], state
 

@@ -1,0 +1,173 @@
+"""Simulate for as long as one likes: ``make sim``. Ends at the first fault, with the play that shows it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from tests.simulation.coverage import commands_in, missing, outcomes_table, paths_table
+from tests.simulation.plays import Play, write
+from tests.simulation.running import Failed, run_seed, smallest
+
+#: Plays on the core take a tenth of the time: so many of them are run for each on the engine.
+CORE_PLAYS, ENGINE_PLAYS = 30, 3
+
+
+class Depth(StrEnum):
+    CORE = "core"
+    ENGINE = "engine"
+    BOTH = "both"
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some plays that one process runs at a time."""
+
+    depth: str
+    first: int
+    count: int
+
+
+class Result(msgspec.Struct):
+    piece: Piece
+    counts: Counter[str]
+    fault: str = ""
+    play: Play | None = None
+
+
+def run_piece(piece: Piece) -> Result:
+    """Run plays of consecutive seeds; at a fault, cut the play down and stop."""
+    counts: Counter[str] = Counter()
+    for seed in range(piece.first, piece.first + piece.count):
+        try:
+            run_seed(seed, piece.depth, counts)
+        except Failed as failed:
+            found = smallest(failed)
+            return Result(piece, counts, str(found), found.play)
+    return Result(piece, counts)
+
+
+def pieces(depth: Depth, first: int) -> Iterator[Piece]:
+    """Seeds from ``first`` on, of each depth; the same ones for the same ``first``."""
+    for number in itertools.count():
+        if depth is not Depth.ENGINE:
+            yield Piece("core", first + number * CORE_PLAYS, CORE_PLAYS)
+        if depth is not Depth.CORE:
+            yield Piece("engine", first + number * ENGINE_PLAYS, ENGINE_PLAYS)
+
+
+class Simulation:
+    """How far it has come. It ends after so many commands or seconds, or at a fault."""
+
+    def __init__(self, commands: int | None, seconds: float | None) -> None:
+        self.counts: dict[str, Counter[str]] = {"core": Counter(), "engine": Counter()}
+        self.seeds: Counter[str] = Counter()
+        self.failed: Result | None = None
+        self._commands, self._seconds = commands, seconds
+        self._started = time.monotonic()
+
+    @property
+    def commands(self) -> int:
+        return sum(commands_in(counts) for counts in self.counts.values())
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def is_over(self) -> bool:
+        return (
+            self.failed is not None
+            or (self._commands is not None and self.commands >= self._commands)
+            or (self._seconds is not None and self.seconds >= self._seconds)
+        )
+
+    def take(self, result: Result) -> None:
+        self.counts[result.piece.depth] += result.counts
+        self.seeds[result.piece.depth] += result.piece.count
+        if result.play is not None and self.failed is None:
+            self.failed = result
+
+    def line(self) -> str:
+        """One line for people who wait."""
+        core, engine = (commands_in(self.counts[depth]) for depth in ("core", "engine"))
+        rate = self.commands / max(self.seconds, 0.001)
+        return (
+            f"{self.commands:,} commands in {self.seconds:,.0f} s, {rate:,.0f} a second:"
+            f" {core:,} on the core ({self.seeds['core']:,} seeds),"
+            f" {engine:,} on the engine ({self.seeds['engine']:,} seeds)"
+        )
+
+
+def simulate(simulation: Simulation, work: Iterator[Piece], processes: int, live: Live) -> None:
+    """Keep every process busy until it is over."""
+    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who shows the results
+    with ProcessPoolExecutor(processes, initializer=signal.signal, initargs=ignore) as pool:
+        running: set[Future[Result]] = set()
+        try:
+            while not simulation.is_over:
+                while len(running) <= processes:
+                    running.add(pool.submit(run_piece, next(work)))
+                done, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
+                for future in done:
+                    simulation.take(future.result())
+                live.update(simulation.line())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def report(simulation: Simulation, console: Console) -> None:
+    """What was covered, and the play that failed, ready to be kept as a test."""
+    total = simulation.counts["core"] + simulation.counts["engine"]
+    console.print(outcomes_table(total))
+    console.print(paths_table(total))
+    if never := missing(total):
+        console.print(f"Never reached: {', '.join(never)}")
+    failed = simulation.failed
+    if failed is None or failed.play is None:
+        console.print("No fault.")
+        return
+    play = failed.play
+    console.print(f"[bold red]Seed {play.seed} on the {play.depth}:[/bold red] {failed.fault}")
+    name = f"tests/simulation/regressions/{play.depth}-{play.seed}.json"
+    console.print(f"The play, cut down to {play.size} requests; keep it as {name}:")
+    console.print(write(play), markup=False, soft_wrap=True)
+
+
+def main(
+    seed: Annotated[int | None, typer.Option(help="The first seed; random when not given.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="How long; until stopped.")] = None,
+    commands: Annotated[int | None, typer.Option(min=1, help="How many; until stopped.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many at once.")] = 1,
+    depth: Annotated[Depth, typer.Option(help="The core alone, the engine, or both.")] = Depth.BOTH,
+) -> None:
+    """Random requests, batches, faults and clocks against the naive ledger, until something differs."""
+    console = Console(highlight=False)
+    first = random.randrange(2**40) if seed is None else seed
+    console.print(f"seeds from {first} on; stop with Ctrl-C")
+    simulation = Simulation(commands, seconds)
+    with Live(console=console, refresh_per_second=4) as live:
+        try:
+            simulate(simulation, pieces(depth, first), processes, live)
+        except KeyboardInterrupt:
+            live.update(f"{simulation.line()}; stopped")
+        else:
+            live.update(simulation.line())
+    report(simulation, console)
+    if simulation.failed is not None:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

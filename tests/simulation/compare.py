@@ -1,0 +1,72 @@
+"""The ledger's numbers beside the naive ledger's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drawdown.core.lifecycle import state_of
+from drawdown.core.state import Wallet
+from drawdown.core.types import Balance, Grant, Hold, Id, Instant
+from tests.simulation.plays import Difference
+from tests.simulation.world import Expected
+from tests.support.naive import NaiveGrant, NaiveHold, NaiveWallet
+
+#: What of a refusal or an answer is compared beside its code.
+TOLD = frozenset(
+    "needed available available_total amount held maximum reversible state spent unpaid".split()
+)
+
+
+def check_answer(expected: Expected, code: str, told: Mapping[str, object]) -> None:
+    if code != expected[0]:
+        raise Difference(f"answered {code} {dict(told)}, expected {expected[0]} {expected[1]}")
+    for name, value in expected[1].items():
+        if name in TOLD and str(told.get(name)) != value:
+            raise Difference(f"{code}: {name} is {told.get(name)}, expected {value}")
+
+
+def check_wallet(kept: Wallet | None, naive: NaiveWallet, names: Mapping[int, Id]) -> None:
+    """A wallet as it was left by the last decision; all of it is loaded."""
+    if kept is None:
+        if naive.grants:
+            raise Difference("there is no wallet, but there should be grants")
+        return
+    now = naive.last_at
+    found = (kept.posted, kept.held, kept.pending, kept.last_at)
+    expected = (naive.posted(now), naive.held(), naive.pending(now), now)
+    if found != expected:
+        raise Difference(f"posted, held, pending, last_at are {found}, expected {expected}")
+    for grant in naive.grants:
+        check_grant(kept.grants[names[grant.name]], grant, now)
+    for hold in naive.holds:
+        check_hold(kept.holds[names[hold.name]], hold)
+
+
+def check_sums(found: Balance, naive: NaiveWallet, at: int) -> None:
+    """A balance as it is read at an instant."""
+    names = ("posted", "held", "pending", "granted", "used", "expired", "voided")
+    numbers = tuple(getattr(found, name) for name in names)
+    if numbers != naive.sums(at):
+        raise Difference(f"{', '.join(names)} are {numbers}, expected {naive.sums(at)}")
+
+
+def check_grant(grant: Grant, naive: NaiveGrant, now: int) -> None:
+    found = (grant.remaining, grant.held, grant.used, grant.expired, grant.voided)
+    if found != naive.numbers():
+        raise Difference(
+            f"grant {naive.name}: remaining, held, used, expired, voided are {found},"
+            f" expected {naive.numbers()}"
+        )
+    if state_of(grant, Instant(now)).value != naive.state(now):
+        raise Difference(
+            f"grant {naive.name} is {state_of(grant, Instant(now))}, expected {naive.state(now)}"
+        )
+
+
+def check_hold(hold: Hold, naive: NaiveHold) -> None:
+    found = (hold.amount, hold.held, hold.captured, hold.state.value)
+    if found != naive.numbers():
+        raise Difference(
+            f"hold {naive.name}: amount, held, captured, state are {found},"
+            f" expected {naive.numbers()}"
+        )

@@ -1,0 +1,149 @@
+"""A play on the core alone: fast, everything in memory, every number compared after every turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from drawdown.core.commands import CreateCustomer, CreateEntitlement, Settle
+from drawdown.core.fold import WalletFold
+from drawdown.core.invariants import check_double_entry, check_grant
+from drawdown.core.requests import Accepted, LedgerKey, Outcome, Refused, Replayed, Request
+from drawdown.core.state import WalletKey
+from drawdown.core.types import BurnOrder, Id, Instant
+from tests.simulation import compare
+from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
+from tests.simulation.requests import command, customer_name, made
+from tests.simulation.world import Expected, World
+from tests.support.memory import CoreLedger
+
+
+class CorePlay:
+    """The core, driven turn by turn. Each turn is a batch. ``requests`` and ``outcomes`` are all so far."""
+
+    def __init__(self, play: Play, world: World) -> None:
+        self.core = CoreLedger()
+        self.requests: list[Request] = []
+        self.outcomes: list[Outcome] = []
+        self._world = world
+        self._names: dict[int, Id] = {}
+        self._folds: dict[WalletKey, WalletFold] = {}
+        self._folded = 0
+        self._kinds: dict[str, Id] = {}
+        begin = Instant(BEGIN)
+        for unit, rules in play.units.items():
+            entitlement = CreateEntitlement(
+                code=unit,
+                unit=unit,
+                scale=rules.scale,
+                burn_order=BurnOrder.OLDEST_FIRST
+                if rules.oldest_first
+                else BurnOrder.SOONEST_EXPIRY,
+                expires_after_days=rules.expires_after_days or None,
+            )
+            self._kinds[unit] = self._made(entitlement, begin)
+        self._customers = [
+            self._made(CreateCustomer(own_id=customer_name(number)), begin)
+            for number in range(play.customers)
+        ]
+
+    def _made(self, wanted: CreateCustomer | CreateEntitlement, at: Instant) -> Id:
+        [outcome] = self._run([self.core.request(wanted, at)])
+        assert isinstance(outcome, Accepted)
+        record = outcome.customer or outcome.entitlement
+        assert record is not None
+        return record.id
+
+    def _run(self, requests: list[Request]) -> list[Outcome]:
+        outcomes = self.core.run(requests)
+        self.requests += requests
+        self.outcomes += outcomes
+        return outcomes
+
+    def turn(self, turn: Turn) -> None:
+        """Raises ``Difference`` or ``Fault``."""
+        at = Instant(turn.now)
+        requests = [
+            self.core.request(
+                command(ask, self._names),
+                at,
+                None if ask.key is None else LedgerKey(ask.verb, ask.key),
+            )
+            for ask in turn.asks
+        ]
+        outcomes = self._run(requests)
+        expected = self._world.happen(turn)
+        for ask, outcome, wanted in zip(turn.asks, outcomes, expected, strict=True):
+            assert wanted is not None, "nothing is lost in memory"
+            self._check_outcome(ask, outcome, wanted)
+        if turn.jobs:
+            self._settle(at)
+        self._fold()
+        self._check_wallets(turn.asks)
+
+    def _settle(self, at: Instant) -> None:
+        for customer in self._customers:
+            for kind in self._kinds.values():
+                self._run([self.core.request(Settle(customer=customer, entitlement=kind), at)])
+
+    def _check_outcome(self, ask: Ask, outcome: Outcome, expected: Expected) -> None:
+        try:
+            compare.check_answer(expected, *answer_of(ask, outcome))
+        except Difference as difference:
+            difference.add_note(repr(ask))
+            raise
+        if isinstance(outcome, Accepted) and "name" in ask.asked:
+            identifier = made(ask, outcome)
+            assert identifier is not None
+            self._names[ask.asked["name"]] = identifier
+
+    def _fold(self) -> None:
+        """Add what was recorded to the folds: each entry must follow the one before it."""
+        operations = self.core.state.changes.operations
+        for _, entries in operations[self._folded :]:
+            for entry in entries:
+                key = (entry.customer, entry.entitlement)
+                self._folds.setdefault(key, WalletFold()).apply(entry)
+        self._folded = len(operations)
+
+    def _check_wallets(self, asks: Sequence[Ask]) -> None:
+        for customer in {ask.customer for ask in asks}:
+            for unit, naive in self._world.ledgers[customer].wallets.items():
+                key = (self._customers[customer], self._kinds[unit])
+                kept = self.core.state.wallets.get(key)
+                try:
+                    compare.check_wallet(kept, naive, self._names)
+                except Difference as difference:
+                    difference.add_note(f"customer {customer}, {unit}")
+                    raise
+                if kept is not None:
+                    self._check_fold(key)
+
+    def _check_fold(self, key: WalletKey) -> None:
+        folded, kept = self._folds[key], self.core.state.wallets[key]
+        assert kept is not None
+        check_double_entry(folded)
+        if (folded.chain, folded.posted, folded.held) != (kept.chain, kept.posted, kept.held):
+            raise Difference("the wallet is not what its entries say")
+        for grant in kept.grants.values():
+            check_grant(grant)
+
+    def finish(self) -> None:
+        """Everything computed again from all the entries."""
+        self.core.check()
+
+
+def answer_of(ask: Ask, outcome: Outcome) -> tuple[str, dict[str, object]]:
+    """The code of an outcome, and what is told beside it."""
+    if isinstance(outcome, Refused):
+        return outcome.error.code, outcome.error.fields
+    if isinstance(outcome, Replayed):
+        return "replayed", {}
+    return "ok", spent(ask, outcome) if ask.verb == "spend" else {}
+
+
+def spent(ask: Ask, accepted: Accepted) -> dict[str, object]:
+    """How much of a spend's quantity its wallets paid, and how much was left."""
+    paid = sum((Decimal(str(part.quantity)) for part in accepted.parts), Decimal(0))
+    unpaid = Decimal(ask.asked["quantity"]) - paid
+    return {"spent": f"{paid.normalize():f}", "unpaid": f"{unpaid.normalize():f}"}

@@ -1,0 +1,93 @@
+"""What a simulation went through, counted: one that stops reaching something is seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.table import Table
+
+from tests.simulation import faults
+from tests.simulation.generate import VERBS
+
+#: Each must be reached, and the short simulation in the tests says so.
+RARE_PATHS = (
+    "a hold expires",
+    "a hold and a grant end at one instant",
+    "a hold is captured again",
+    "a hold is extended to its limit",
+    "a capture of more than is held",
+    "a final capture releases the rest",
+    "a grant ends while a part of it is held",
+    "a slice is captured after its grant ended",
+    "a hold that expired gives back to a grant that has ended",
+    "a hold that was released gives back to a grant that has ended",
+    "a hold that was captured gives back to a grant that has ended",
+    "credit returns to a grant that has ended",
+    "a reversal goes past what an adjustment returned",
+    "credit is refused to a debit that it is not for",
+    "a debit draws three grants or more",
+    "a spend draws its first wallet and its last",
+    "a spend goes only as far as the wallets do",
+    "jobs run",
+)
+#: Only where there is an engine, with a store, that can fail.
+RARE_IN_THE_ENGINE = (
+    *(f"fault: {fault}" for fault in faults.FAULTS),
+    "a batch is tried one by one",
+    "requests gather while others are committed",
+    "a lost answer is asked for again and was done",
+    "more grants are loaded than at first",
+    "another server has written",
+)
+#: Refusals that every simulation must meet.
+REFUSALS = (
+    "grant: too_many_grants",
+    "grant: amount_too_large",
+    "grant: expiry_before_effective",
+    "hold: too_many_holds",
+    "hold: field_invalid",
+    "capture: capture_too_large",
+    "capture: hold_ended",
+    "capture: hold_not_found",
+    "void: grant_held",
+    "void: grant_used",
+    "adjust: adjustment_too_large",
+    "adjust: grant_pending",
+    "reverse: reversal_too_large",
+    "spend: amount_too_fine",
+    "spend: insufficient_credit",
+    "debit: key_reused",
+)
+
+
+def commands_in(counts: Counter[str]) -> int:
+    """How many requests were decided."""
+    return sum(count for name, count in counts.items() if name.partition(":")[0] in VERBS)
+
+
+def missing(counts: Counter[str]) -> list[str]:
+    """What a simulation of both depths should have reached, and did not."""
+    replays = tuple(f"{verb}: replayed" for verb in VERBS if verb != "settle")
+    done = tuple(f"{verb}: ok" for verb in VERBS)
+    wanted = RARE_PATHS + RARE_IN_THE_ENGINE + REFUSALS + replays + done
+    return [name for name in wanted if not counts[name]]
+
+
+def outcomes_table(counts: Counter[str]) -> Table:
+    """Requests by what was asked and what became of it."""
+    table = Table("asked", "answered", "times", title="Requests")
+    for verb in VERBS:
+        found = {name: count for name, count in counts.items() if name.startswith(verb + ":")}
+        for place, name in enumerate(sorted(found, key=lambda name: -found[name])):
+            answer = name.partition(": ")[2]
+            table.add_row(verb if place == 0 else "", answer, f"{found[name]:,}")
+        table.add_section()
+    return table
+
+
+def paths_table(counts: Counter[str]) -> Table:
+    """Faults and rare paths, those that were not reached too."""
+    table = Table("path", "times", title="Faults and rare paths")
+    for name in (*RARE_PATHS, *RARE_IN_THE_ENGINE):
+        table.add_row(name, f"{counts[name]:,}" if counts[name] else "[red]never[/red]")
+    return table

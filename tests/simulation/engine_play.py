@@ -1,0 +1,216 @@
+"""A play on the real engine and the real store: batches, caches, part of the grants loaded, and faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.errors import LedgerError
+from drawdown.core.requests import Accepted, Answer, LedgerKey
+from drawdown.core.types import BurnOrder, Id, Instant
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import StoreUnavailable
+from tests.simulation import compare, faults
+from tests.simulation.core_play import spent
+from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
+from tests.simulation.requests import command, customer_name, made
+from tests.simulation.servers import CommitFailed, RisingIds, Server
+from tests.simulation.world import Expected, World
+from tests.support.naive import looked_at
+
+#: More than a customer of a play ever has.
+EVERYTHING = 1_000
+
+#: What a client has heard: a code and what was told beside it, and the answer's bytes.
+Heard = tuple[str, dict[str, object], bytes]
+
+
+class EnginePlay:
+    """Two servers on one file, driven turn by turn."""
+
+    def __init__(self, play: Play, world: World, path: Path, book: Id) -> None:
+        self._play, self._world = play, world
+        self._path, self._book = path, book
+        self._clock = ManualClock(Instant(BEGIN))
+        self._ids = RisingIds()
+        self._names: dict[int, Id] = {}
+        self._answers: dict[tuple[int, str, str], bytes] = {}
+        self._servers: dict[int, Server] = {}
+
+    async def open(self) -> None:
+        ledger = self._server(0).ledger
+        for unit, rules in self._play.units.items():
+            entitlement = CreateEntitlement(
+                code=unit,
+                unit=unit,
+                scale=rules.scale,
+                burn_order=BurnOrder.OLDEST_FIRST
+                if rules.oldest_first
+                else BurnOrder.SOONEST_EXPIRY,
+                expires_after_days=rules.expires_after_days or None,
+            )
+            await ledger.apply(self._book, entitlement)
+        for number in range(self._play.customers):
+            await ledger.apply(self._book, CreateCustomer(own_id=customer_name(number)))
+
+    def _server(self, number: int) -> Server:
+        """The server of that number; it starts when it is first wanted, and again after it died."""
+        if number not in self._servers:
+            self._servers[number] = Server(self._path, self._clock, self._ids, self._world.counts)
+        return self._servers[number]
+
+    async def close(self) -> None:
+        for server in self._servers.values():
+            await server.ledger.close()
+
+    async def finish(self) -> None:
+        """Everything computed again from all the entries in the file."""
+        async for _ in self._server(0).ledger.verify():
+            pass
+
+    # One turn ------------------------------------------------------------------------------------
+
+    async def turn(self, turn: Turn) -> None:
+        """Raises ``Difference`` or ``Fault``."""
+        self._clock.instant = Instant(turn.now)
+        heard = await self._carry_out(turn)
+        expected = self._world.happen(turn)
+        for ask, answer, wanted, listening in zip(
+            turn.asks, heard, expected, faults.heard(turn), strict=True
+        ):
+            self._check(ask, answer, wanted, listening)
+        if turn.jobs:
+            await self._server(turn.server).jobs.tick()
+        if turn.fault in faults.DEATHS:
+            await self.finish()
+        ledger = self._server(0 if turn.now % 4 else 1).ledger
+        for customer in {ask.customer for ask in turn.asks}:
+            await self._check_customer(ledger, customer, turn.now)
+
+    async def _carry_out(self, turn: Turn) -> list[Heard | None]:
+        """Ask everything; what each client heard. None for those that heard nothing."""
+        server = self._server(turn.server)
+        server.store.fault = turn.fault
+        clients: list[asyncio.Task[Heard]] = []
+
+        def arrive(asks: Sequence[Ask]) -> None:
+            clients.extend(asyncio.create_task(self._client(server, ask)) for ask in asks)
+
+        if turn.asks[turn.first :]:
+            server.store.on_commit = lambda: arrive(turn.asks[turn.first :])
+        arrive(turn.asks[: turn.first])
+        if turn.fault in faults.DEATHS:
+            await self._until_death(server, clients)
+            del self._servers[turn.server]
+            return [None] * len(turn.asks)
+        heard: list[Heard | None] = []
+        while len(heard) < len(clients):  # the second wave joins while the first is waited for
+            heard.append(await clients[len(heard)])
+        server.store.fault, server.store.on_commit = "", None
+        if server.failures.unexpected:
+            raise server.failures.unexpected[0]
+        return heard
+
+    async def _until_death(self, server: Server, clients: list[asyncio.Task[Heard]]) -> None:
+        """The clients of a process that died never hear of it again."""
+        died = asyncio.create_task(server.store.died.wait())
+        answered = asyncio.gather(*clients, return_exceptions=True)
+        either: set[asyncio.Future[Any]] = {died, answered}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not died.done():
+            died.cancel()
+            raise Difference(f"no transaction came to its commit: {answered.result()}")
+        await server.die()
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    async def _client(self, server: Server, ask: Ask) -> Heard:
+        told: dict[str, object] = {}
+
+        def render(accepted: Accepted) -> Answer:
+            identifier = made(ask, accepted)
+            if "name" in ask.asked and identifier is not None:
+                self._names[ask.asked["name"]] = identifier
+            if ask.verb == "spend":
+                told.update(spent(ask, accepted))
+            return Answer(status=200, body=body_of(accepted))
+
+        key = None if ask.key is None else LedgerKey(ask.verb, ask.key)
+        wanted = command(ask, self._names)
+        try:
+            answer = await server.ledger.submit(self._book, wanted, render, key=key)
+        except LedgerError as error:
+            return error.code, error.fields, b""
+        except StoreUnavailable:
+            return "unavailable", {}, b""
+        except CommitFailed:
+            return "failed", {}, b""
+        return "replayed" if answer.replayed else "ok", told, answer.body
+
+    def _check(
+        self, ask: Ask, heard: Heard | None, expected: Expected | None, listening: bool
+    ) -> None:
+        try:
+            if heard is None:
+                assert not listening
+            elif expected is None:
+                if heard[0] not in ("unavailable", "failed"):
+                    raise Difference(f"answered {heard[0]}, though its transaction failed")
+            else:
+                compare.check_answer(expected, heard[0], heard[1])
+                if listening:
+                    self._check_bytes(ask, heard)
+        except Difference as difference:
+            difference.add_note(repr(ask))
+            raise
+
+    def _check_bytes(self, ask: Ask, heard: Heard) -> None:
+        """A replay repeats the first answer byte for byte, where somebody heard that."""
+        if ask.key is None or heard[0] not in ("ok", "replayed"):
+            return
+        key = (ask.customer, ask.verb, ask.key)
+        if heard[0] == "replayed" and key not in self._answers:
+            self._world.counts["a lost answer is asked for again and was done"] += 1
+        first = self._answers.setdefault(key, heard[2])
+        if first != heard[2]:
+            raise Difference(f"replayed {heard[2]!r}, first answered {first!r}")
+
+    # Looking at it -------------------------------------------------------------------------------
+
+    async def _check_customer(self, ledger: Ledger, customer: int, now: int) -> None:
+        """Balances, grants and holds as the reads show them."""
+        name = customer_name(customer)
+        grants = {
+            grant.id: grant
+            for grant in await ledger.grants(self._book, customer=name, limit=EVERYTHING)
+        }
+        holds = {
+            hold.id: hold
+            for hold in await ledger.holds(self._book, customer=name, limit=EVERYTHING)
+        }
+        for unit, wallet in self._world.ledgers[customer].wallets.items():
+            seen, at = looked_at(wallet, now)
+            try:
+                compare.check_sums(await ledger.balance(self._book, name, unit), seen, at)
+                for grant in seen.grants:
+                    compare.check_grant(grants[self._names[grant.name]], grant, at)
+                for hold in seen.holds:
+                    compare.check_hold(holds[self._names[hold.name]], hold)
+            except Difference as difference:
+                difference.add_note(f"customer {customer}, {unit}, as read at {now}")
+                raise
+
+
+def body_of(accepted: Accepted) -> bytes:
+    """An answer that differs whenever what was done differs."""
+    if accepted.operation is None:
+        return b""
+    moved = [(entry.seq, entry.kind, entry.amount) for entry in accepted.entries]
+    return msgspec.json.encode((accepted.operation.id.hex(), moved))

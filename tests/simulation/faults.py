@@ -1,0 +1,36 @@
+"""What can go wrong with a transaction, and what then becomes of the requests of its turn."""
+
+from __future__ import annotations
+
+from tests.simulation.plays import Turn
+
+#: The commit fails, once: the engine tries the requests one by one.
+FAILS = "commit fails"
+#: The database does not answer: all are told, and nothing has happened.
+UNAVAILABLE = "database unavailable"
+#: The process dies just before the commit, or just after: its clients hear nothing.
+DIES_BEFORE = "dies before the commit"
+DIES_AFTER = "dies after the commit"
+#: The answers get lost on their way; the clients will ask again.
+LOST = "answers are lost"
+FAULTS = (FAILS, UNAVAILABLE, DIES_BEFORE, DIES_AFTER, LOST)
+DEATHS = (DIES_BEFORE, DIES_AFTER)
+
+
+def done(turn: Turn) -> list[bool]:
+    """Of each request, whether it is decided and kept. Nobody waits behind a process that died."""
+    size = len(turn.asks)
+    first = min(turn.first, size)
+    if turn.fault == DIES_BEFORE:
+        return [False] * size
+    if turn.fault == DIES_AFTER:
+        return [True] * first + [False] * (size - first)
+    if turn.fault == UNAVAILABLE or (turn.fault == FAILS and first == 1):
+        return [False] * first + [True] * (size - first)
+    return [True] * size
+
+
+def heard(turn: Turn) -> list[bool]:
+    """Of each request, whether its client hears what became of it."""
+    deaf = turn.fault in (LOST, *DEATHS)
+    return [kept and not deaf for kept in done(turn)]

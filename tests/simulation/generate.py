@@ -1,0 +1,362 @@
+"""Turns out of a seed: what clients ask next, given how things stand. Odd cases are common here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+from tests.simulation import faults
+from tests.simulation.plays import BEGIN, DAY, HOUR, MINUTE, SECOND, Ask, Play, Turn, Unit
+from tests.simulation.world import World
+from tests.support.naive import NEVER, UNITS_MAX, NaiveWallet
+from tests.support.oracle import NaiveLedger
+
+VERBS = {
+    "grant": 5.0,
+    "debit": 8.0,
+    "spend": 2.0,
+    "hold": 5.0,
+    "capture": 6.0,
+    "release": 1.5,
+    "extend": 1.5,
+    "reverse": 3.0,
+    "adjust": 2.0,
+    "amend": 1.5,
+    "expire": 0.7,
+    "void": 0.7,
+    "settle": 0.7,
+}
+MODELS = ("large", "small", "tiny")
+REGIONS = ("eu", "us")
+PRICES = ("1", "2", "0.5", "0.25", "3", "0.3", "10")
+ASKS_MAX = 8
+REPEATS_KEPT = 12
+
+
+def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
+    """Two or three kinds of credit and a few customers; nothing has been asked yet."""
+    units = {"credits": Unit(chance.choice((0, 0, 2)), chance.random() < 0.3)}
+    days = chance.choice((0, 0, 0, 1))
+    units["cash"] = Unit(chance.choice((2, 9, 10)), chance.random() < 0.1, days)
+    if chance.random() < 0.4:
+        units["free"] = Unit()
+    return Play(units, chance.randint(1, 3), (), depth, seed)
+
+
+class Generator:
+    """Makes one turn after the other. It looks at the world as clients do: between turns."""
+
+    def __init__(self, chance: Random, play: Play, world: World) -> None:
+        self._chance = chance
+        self._world = world
+        self._units = list(play.units)
+        self._faulty = play.depth == "engine"
+        self._now = BEGIN
+        self._named = 0
+        self._keyed = 0
+        self._asked: list[Ask] = []
+        self._huge = chance.random() < 0.06
+        moods = (chance.choice((0.3, 1.0, 1.0, 3.0)) for _ in VERBS)
+        self._verbs = list(VERBS)
+        self._weights = [weight * mood for weight, mood in zip(VERBS.values(), moods, strict=True)]
+
+    def turns(self, commands: int) -> Iterator[Turn]:
+        """Turns of so many requests in all, or a few more."""
+        made = 0
+        while made < commands:
+            self._now = self._next_now()
+            size = self._chance.choice((1, 1, 1, 2, 3, ASKS_MAX))
+            asks = tuple(self._ask() for _ in range(size))
+            made += size
+            yield self._turn(asks)
+
+    def _turn(self, asks: tuple[Ask, ...]) -> Turn:
+        chance = self._chance
+        jobs = chance.random() < 0.04
+        if not self._faulty:
+            return Turn(self._now, asks, jobs=jobs)
+        first = chance.randint(1, len(asks)) if chance.random() < 0.4 else len(asks)
+        fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
+        return Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs)
+
+    # Time ----------------------------------------------------------------------------------------
+
+    def _next_now(self) -> int:
+        """Mostly the same moment or a little later; often exactly when something falls due; or back."""
+        chance, now = self._chance, self._now
+        what = chance.random()
+        if what < 0.5:
+            return now
+        if what < 0.7:
+            return now + chance.randint(1, 600) * SECOND
+        if what < 0.85:
+            coming = sorted(self._coming(now))[:4]
+            if coming:
+                return chance.choice(coming) + chance.choice((0, 0, 0, -1, 1))
+        if what < 0.95:
+            return now + chance.randint(1, 4) * HOUR
+        if what < 0.96:
+            return now + chance.randint(1, 40) * DAY
+        return max(BEGIN, now - chance.choice((1, SECOND, MINUTE, HOUR, 3 * HOUR)))
+
+    def _coming(self, now: int) -> list[int]:
+        """The instants at which time alone will change something."""
+        found = []
+        for ledger in self._world.ledgers:
+            for wallet in ledger.wallets.values():
+                found += [hold.expires_at for hold in wallet.holds if hold.state == "open"]
+                for grant in wallet.grants:
+                    if grant.remaining:
+                        found += [grant.effective_at, grant.expires_at]
+        return [at for at in found if now < at < now + 40 * DAY]
+
+    # Asking --------------------------------------------------------------------------------------
+
+    def _ask(self) -> Ask:
+        """Something new, or now and then the same again, or something else under a used key."""
+        chance = self._chance
+        if self._asked and chance.random() < 0.06:
+            return chance.choice(self._asked[-REPEATS_KEPT:])
+        customer = chance.randrange(len(self._world.ledgers))
+        verb = self._verb(self._world.ledgers[customer])
+        ask = Ask(verb, self._body(verb, self._world.ledgers[customer]), customer)
+        if verb == "settle" or chance.random() < 0.5:
+            return ask
+        if self._asked and chance.random() < 0.03:
+            key = chance.choice(self._asked[-REPEATS_KEPT:]).key
+        else:
+            self._keyed += 1
+            key = f"k{self._keyed}"
+        ask = Ask(verb, ask.asked, customer, key)
+        self._asked.append(ask)
+        return ask
+
+    def _verb(self, ledger: NaiveLedger) -> str:
+        """Any; but without a grant, a hold or a debit rather what makes one."""
+        verb = self._chance.choices(self._verbs, self._weights)[0]
+        if verb != "settle" and not any(g.remaining for _, g in ledger.grants.values()):
+            return "grant" if self._chance.random() < 0.6 else verb
+        if verb in ("capture", "release", "extend") and not is_held(ledger):
+            return "hold" if self._chance.random() < 0.8 else verb
+        return verb
+
+    def _body(self, verb: str, ledger: NaiveLedger) -> dict[str, Any]:
+        body: dict[str, Any] = getattr(self, "_" + verb)(ledger)
+        if verb in ("grant", "debit", "spend", "hold", "capture"):
+            self._named += 1
+            body["name"] = self._named
+        return body
+
+    def _unit(self) -> str:
+        return self._units[0] if self._chance.random() < 0.6 else self._chance.choice(self._units)
+
+    def _funded(self, ledger: NaiveLedger) -> str:
+        """Mostly a kind of credit of which the customer has some."""
+        some = [unit for unit in self._units if ledger.wallets[unit].available(self._now)]
+        return self._chance.choice(some) if some and self._chance.random() < 0.8 else self._unit()
+
+    def _one_of(self, names: Sequence[int], living: Sequence[int] = ()) -> int:
+        """A name that there is: mostly of something ``living``, else rather a new one. Or of nothing."""
+        chance = self._chance
+        if not names or chance.random() < 0.01:
+            return 0
+        if living and chance.random() < 0.85:
+            return chance.choice(living)
+        return chance.choice(names[-12:] if chance.random() < 0.8 else names)
+
+    def _grant_name(self, ledger: NaiveLedger) -> int:
+        living = [name for name, (_, grant) in ledger.grants.items() if not grant.ended]
+        return self._one_of(list(ledger.grants), living)
+
+    def _hold_name(self, ledger: NaiveLedger) -> int:
+        living = [name for name, (_, hold) in ledger.holds.items() if hold.state == "open"]
+        return self._one_of(list(ledger.holds), living)
+
+    # Amounts -------------------------------------------------------------------------------------
+
+    def _amount(self, wallet: NaiveWallet, likely: Sequence[int] = (), most: int = 30) -> str:
+        """A few units, or one of the ``likely`` amounts or one beside it; rarely one that is no amount."""
+        chance = self._chance
+        what = chance.random()
+        if what < 0.01:
+            return chance.choice(("0", "0." + "0" * wallet.scale + "1", str(UNITS_MAX + 1)))
+        if likely and what < 0.4:
+            units = max(1, chance.choice(likely) + chance.choice((0, 0, 0, 1, -1)))
+        elif self._huge and what < 0.7:
+            units = UNITS_MAX // chance.choice((1, 1, 2, 3, 10))
+        else:
+            units = chance.randint(1, most)
+        return wallet.text(min(units, UNITS_MAX))
+
+    def _attributes(self) -> dict[str, str]:
+        chance, found = self._chance, {}
+        if chance.random() < 0.6:
+            found["model"] = chance.choice(MODELS)
+        if chance.random() < 0.3:
+            found["region"] = chance.choice(REGIONS)
+        return found
+
+    def _scope(self) -> dict[str, list[str]]:
+        chance, found = self._chance, {}
+        if chance.random() < 0.25:
+            found["model"] = sorted(chance.sample(MODELS, chance.randint(1, 2)))
+        if chance.random() < 0.08:
+            found["region"] = [chance.choice(REGIONS)]
+        return found
+
+    # What each verb asks for ---------------------------------------------------------------------
+
+    def _grant(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance = self._chance
+        body: dict[str, Any] = {"unit": self._unit()}
+        body["amount"] = self._amount(ledger.wallets[body["unit"]], most=100)
+        body["priority"] = chance.choice((50, 50, 10, 20))
+        if chance.random() < 0.4:
+            body["paid"] = False
+        if chance.random() < 0.2:
+            body["eff"] = self._instant(ledger, -HOUR)
+        if chance.random() < 0.6:
+            least = body.get("eff", 0) + chance.choice((0, 1, MINUTE, HOUR))
+            body["exp"] = max(self._instant(ledger, 1), least)
+        if scope := self._scope():
+            body["scope"] = scope
+        return body
+
+    def _instant(self, ledger: NaiveLedger, least: int, most: int = 30 * DAY) -> int:
+        """An instant that matters already, or one some time from now; mostly one to come."""
+        chance, now = self._chance, self._now
+        if chance.random() < 0.3:
+            wallets = ledger.wallets.values()
+            known = [hold.expires_at for wallet in wallets for hold in wallet.holds[-4:]]
+            known += [grant.expires_at for wallet in wallets for grant in wallet.grants[-6:]]
+            coming = [at for at in known if now < at <= now + most]
+            known = coming if coming and chance.random() < 0.9 else known
+            known = [at for at in known if at < NEVER]
+            if known:
+                return chance.choice(known)
+        return now + chance.choice(
+            (least, MINUTE, 20 * MINUTE, HOUR, 5 * HOUR, DAY, most, chance.randint(1, DAY))
+        )
+
+    def _debit(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance, unit = self._chance, self._funded(ledger)
+        wallet = ledger.wallets[unit]
+        amount = self._amount(wallet, (wallet.available(self._now),))
+        body: dict[str, Any] = {"unit": unit, "amount": amount}
+        if attributes := self._attributes():
+            body["attributes"] = attributes
+        if chance.random() < 0.05:
+            body["valid"] = self._now + chance.choice((-DAY, -HOUR, -1, 1, HOUR))
+        return body
+
+    def _spend(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance = self._chance
+        units = chance.sample(self._units, chance.randint(1, len(self._units)))
+        body: dict[str, Any] = {
+            "quantity": chance.choice((str(chance.randint(1, 60)), f"{chance.randint(1, 99)}.5")),
+            "prices": [[unit, chance.choice(PRICES)] for unit in units],
+            "partial": chance.random() < 0.3,
+        }
+        if chance.random() < 0.01:
+            body["quantity"] = "0"
+        if attributes := self._attributes():
+            body["attributes"] = attributes
+        return body
+
+    def _hold(self, ledger: NaiveLedger) -> dict[str, Any]:
+        unit = self._funded(ledger)
+        wallet = ledger.wallets[unit]
+        amount = self._amount(wallet, (wallet.available(self._now),))
+        body: dict[str, Any] = {"unit": unit, "amount": amount}
+        if attributes := self._attributes():
+            body["attributes"] = attributes
+        return body | self._end(ledger, self._now)
+
+    def _end(self, ledger: NaiveLedger, born: int) -> dict[str, Any]:
+        """When a hold is to end: not said, after some time, at an instant, at the limit or beyond it."""
+        chance = self._chance
+        what = chance.random()
+        if what < 0.3:
+            return {}
+        if what < 0.55:
+            spans = (1, MINUTE, HOUR, HOUR, DAY, DAY, DAY + 1, chance.randint(1, DAY))
+            return {"lasting": chance.choice(spans)}
+        if what < 0.65:
+            return {"until": born + DAY + chance.choice((0, 0, 1))}
+        if what < 0.7:
+            return {"endless": True}
+        return {"until": self._instant(ledger, 0, DAY)}
+
+    def _capture(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance, name = self._chance, self._hold_name(ledger)
+        wallet, hold = ledger.holds.get(name, (ledger.wallets[self._units[0]], None))
+        held = 0 if hold is None else hold.held
+        likely = (held, held, held // 2, held + wallet.available(self._now))
+        body: dict[str, Any] = {"hold": name, "amount": self._amount(wallet, likely)}
+        if chance.random() < 0.25:
+            body["final"] = True
+        if chance.random() < 0.25:
+            body["refuse"] = True
+        return body
+
+    def _release(self, ledger: NaiveLedger) -> dict[str, Any]:
+        return {"hold": self._hold_name(ledger)}
+
+    def _extend(self, ledger: NaiveLedger) -> dict[str, Any]:
+        name = self._hold_name(ledger)
+        born = ledger.holds[name][1].created_at if name in ledger.holds else self._now
+        end = self._end(ledger, born)
+        if "lasting" not in end and "until" not in end:
+            end = {"lasting": HOUR}
+        return {"hold": name} | end
+
+    def _debit_name(self, ledger: NaiveLedger) -> int:
+        """Rather of one that drew several grants."""
+        several = [name for name, draws in ledger.debits.items() if len(draws) > 1]
+        if several and self._chance.random() < 0.4:
+            return self._chance.choice(several)
+        return self._one_of(list(ledger.debits))
+
+    def _reverse(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance, name = self._chance, self._debit_name(ledger)
+        draws = ledger.debits.get(name, [])
+        body: dict[str, Any] = {"debit": name}
+        if not draws or chance.random() < 0.4:
+            return body
+        draw = chance.choice(draws)
+        left = sum(one.left for one in draws if one.wallet is draw.wallet)
+        body["amount"] = self._amount(draw.wallet, (left, left // 2))
+        if len({id(one.wallet) for one in draws}) > 1 and chance.random() < 0.9:
+            units = ledger.wallets
+            body["unit"] = next(unit for unit in units if units[unit] is draw.wallet)
+        return body
+
+    def _adjust(self, ledger: NaiveLedger) -> dict[str, Any]:
+        name, up = self._grant_name(ledger), self._chance.random() < 0.5
+        draws = ledger.debits.get(self._debit_name(ledger))
+        if up and draws and self._chance.random() < 0.4:
+            name = draws[-1].grant.name
+        wallet, grant = ledger.grants.get(name, (ledger.wallets[self._units[0]], None))
+        likely = [] if grant is None else [grant.used if up else grant.remaining - grant.held]
+        amount = self._amount(wallet, likely)
+        return {"grant": name, "direction": "up" if up else "down", "amount": amount}
+
+    def _amend(self, ledger: NaiveLedger) -> dict[str, Any]:
+        never = self._chance.random() < 0.15
+        exp = NEVER if never else self._instant(ledger, 1)
+        return {"grant": self._grant_name(ledger), "exp": exp}
+
+    def _expire(self, ledger: NaiveLedger) -> dict[str, Any]:
+        return {"grant": self._grant_name(ledger)}
+
+    def _void(self, ledger: NaiveLedger) -> dict[str, Any]:
+        only_unused = self._chance.random() < 0.5
+        return {"grant": self._grant_name(ledger), "only_unused": only_unused}
+
+    def _settle(self, ledger: NaiveLedger) -> dict[str, Any]:
+        return {"unit": self._unit()}
+
+
+def is_held(ledger: NaiveLedger) -> bool:
+    return any(hold.state == "open" for _, hold in ledger.holds.values())

@@ -1,0 +1,85 @@
+"""What a simulation is made of: a setting and turns of asks, as plain data that can be written down.
+
+A seed makes a play, and a play alone decides everything that happens: so a play that fails can be cut down
+(``shrinking``), kept as a file (``regressions``) and run again on anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+#: Plays begin a day after the epoch: their instants are short to read, and the clock may step back.
+BEGIN = 86_400_000_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+#: The small limits of plays: grants and holds that may be open in one wallet.
+GRANTS_MAX = 10
+HOLDS_MAX = 4
+
+
+class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A kind of credit."""
+
+    scale: int = 0
+    oldest_first: bool = False
+    expires_after_days: int = 0
+
+
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request of one customer. ``asked`` is what ``NaiveLedger.ask`` takes; what it makes is numbered."""
+
+    verb: str
+    asked: dict[str, Any] = {}
+    customer: int = 0
+    key: str | None = None
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Requests on their way at one moment.
+
+    The ``first`` of them come at once, the others while those are being committed. ``server`` is one of
+    two on one file. ``fault`` is what goes wrong with the first transaction (``faults``). ``jobs``: at the
+    end all wallets are settled in which something is due.
+    """
+
+    now: int
+    asks: tuple[Ask, ...] = ()
+    first: int = 1_000
+    server: int = 0
+    fault: str = ""
+    jobs: bool = False
+
+
+class Play(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``depth`` is what it is played on: ``core`` or ``engine``. ``why`` says what it once showed."""
+
+    units: dict[str, Unit]
+    customers: int
+    turns: tuple[Turn, ...]
+    depth: str = "core"
+    seed: int | None = None
+    why: str = ""
+
+    @property
+    def size(self) -> int:
+        return sum(len(turn.asks) for turn in self.turns)
+
+
+class Difference(Exception):
+    """The ledger did not do what the naive one did."""
+
+
+def write(play: Play) -> str:
+    """The play as JSON, a turn on each line."""
+    head = msgspec.json.encode(msgspec.structs.replace(play, turns=())).decode()
+    turns = ",\n  ".join(msgspec.json.encode(turn).decode() for turn in play.turns)
+    return head.replace('"turns":[]', f'"turns":[\n  {turns}\n]') + "\n"
+
+
+def read(path: Path) -> Play:
+    return msgspec.json.decode(path.read_bytes(), type=Play)

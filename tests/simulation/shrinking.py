@@ -1,0 +1,120 @@
+"""Cutting a failing play down to the few requests that it takes: delta debugging.
+
+First whole chunks of turns go, then single turns, then single requests, then what they say beside the
+needed: keys, attributes, amounts. A cut stays when the play still fails with the same kind of fault.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from tests.simulation.plays import Ask, Play, Turn
+
+T = TypeVar("T")
+Fails = Callable[[Play], bool]
+
+SHRINK_SECONDS = 60.0
+#: What may be left out of a request.
+OPTIONAL = (
+    "attributes scope priority paid eff exp valid partial final refuse until lasting only_unused"
+).split()
+
+
+def shrink(play: Play, fails: Fails, seconds: float = SHRINK_SECONDS) -> Play:
+    """The smallest play found in the time given that still ``fails``."""
+    deadline = time.monotonic() + seconds
+    before = None
+    while play != before and time.monotonic() < deadline:
+        before = play
+        play = _simpler(_fewer(play, fails, deadline), fails, deadline)
+    return play
+
+
+def _fewer(play: Play, fails: Fails, deadline: float) -> Play:
+    return _turns(play, _without(play.turns, lambda turns: fails(_turns(play, turns)), deadline))
+
+
+def _turns(play: Play, turns: Sequence[Turn]) -> Play:
+    return msgspec.structs.replace(play, turns=tuple(turns))
+
+
+def _without(
+    things: Sequence[T], fails: Callable[[Sequence[T]], bool], deadline: float
+) -> Sequence[T]:
+    """``things`` without every chunk, large ones first, that is not needed to fail."""
+    size = max(1, len(things) // 2)
+    while True:
+        start = 0
+        while start < len(things) and time.monotonic() < deadline:
+            fewer = [*things[:start], *things[start + size :]]
+            if fails(fewer):
+                things = fewer
+            else:
+                start += size
+        if size == 1:
+            return things
+        size //= 2
+
+
+def _simpler(play: Play, fails: Fails, deadline: float) -> Play:
+    """Every change to one turn that keeps the fault is kept."""
+    number = 0
+    while number < len(play.turns) and time.monotonic() < deadline:
+        for turn in _simpler_turns(play.turns[number]):
+            changed = _turns(play, [*play.turns[:number], turn, *play.turns[number + 1 :]])
+            if fails(changed):
+                play = changed
+                break
+        else:
+            number += 1
+    return play
+
+
+def _simpler_turns(turn: Turn) -> Iterator[Turn]:
+    """The turn with one thing less."""
+    replace = msgspec.structs.replace
+    for name, value in (("fault", ""), ("server", 0), ("first", 1_000)):
+        if getattr(turn, name) != value:
+            yield replace(turn, **{name: value})
+    for place, ask in enumerate(turn.asks):
+        others = (turn.asks[:place], turn.asks[place + 1 :])
+        if len(turn.asks) > 1:
+            yield replace(turn, asks=others[0] + others[1])
+        for simpler in _simpler_asks(ask):
+            yield replace(turn, asks=(*others[0], simpler, *others[1]))
+
+
+def _simpler_asks(ask: Ask) -> Iterator[Ask]:
+    replace = msgspec.structs.replace
+    if ask.key is not None:
+        yield replace(ask, key=None)
+    for name in OPTIONAL:
+        if name in ask.asked:
+            yield replace(ask, asked={key: ask.asked[key] for key in ask.asked if key != name})
+    if ask.verb == "reverse" and "unit" in ask.asked:
+        yield replace(ask, asked={key: ask.asked[key] for key in ask.asked if key != "unit"})
+    for name in ("amount", "quantity"):
+        for amount in _simpler_amounts(ask.asked.get(name)):
+            yield replace(ask, asked=ask.asked | {name: amount})
+    if len(ask.asked.get("prices", ())) > 1:
+        for price in ask.asked["prices"]:
+            yield replace(
+                ask, asked=ask.asked | {"prices": [p for p in ask.asked["prices"] if p != price]}
+            )
+
+
+def _simpler_amounts(amount: Any) -> Iterator[str]:
+    """Smaller amounts with fewer digits."""
+    if not isinstance(amount, str):
+        return
+    if "." in amount:
+        yield amount.partition(".")[0]
+    elif amount.isdigit() and int(amount) > 1:
+        yield "1"
+        if int(amount) > 10:
+            yield "10"
+            yield str(int(amount) // 10 * 10) if int(amount) % 10 else str(int(amount) // 2)

@@ -1,0 +1,91 @@
+"""The simulator, briefly: it finds no fault, reaches every rare path, and would find a fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from drawdown.core import posting
+from drawdown.core.state import Changes, Wallet
+from drawdown.core.types import Grant, Hold
+from tests.simulation import faults
+from tests.simulation.coverage import commands_in, missing
+from tests.simulation.plays import Play, read, write
+from tests.simulation.running import Failed, run_play, run_seed, smallest
+
+REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
+
+
+def test_a_short_simulation_shows_no_fault_and_reaches_every_rare_path() -> None:
+    counts: Counter[str] = Counter()
+    for depth, seeds in (("core", 200), ("engine", 25)):
+        for seed in range(seeds):
+            run_seed(seed, depth, counts)
+    assert missing(counts) == []
+    assert commands_in(counts) > 30_000
+
+
+@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
+def test_what_once_failed_does_not_fail_again(path: Path) -> None:
+    """On what it failed on; and on the core also what it showed on the engine without a fault."""
+    play = read(path)
+    assert play.why
+    run_play(play)
+    if not any(turn.fault in faults.FAULTS for turn in play.turns):
+        for depth in ("core", "engine"):
+            run_play(msgspec.structs.replace(play, depth=depth))
+
+
+@pytest.mark.parametrize("depth", ["core", "engine"])
+def test_one_seed_is_one_play(depth: str) -> None:
+    counts: list[Counter[str]] = [Counter(), Counter()]
+    for count in counts:
+        run_seed(7, depth, count)
+    assert counts[0] == counts[1]
+    assert commands_in(counts[0]) > 0
+
+
+def lazy_end_hold(*args: object) -> None:
+    """Forgets to give back what a hold still holds."""
+    _, wallet, held, state, at = args
+    assert isinstance(held, Hold)
+    assert isinstance(wallet, Wallet)
+    held.state, held.ended_at = state, at  # type: ignore[assignment]
+    wallet.open_holds -= 1
+
+
+def forgetful_note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold) -> None:
+    """Remembers the next instant, and does not tell the store."""
+    due_at, known = thing.due_at, wallet.next_due_at
+    if due_at is not None and (known is None or due_at < known):
+        wallet.next_due_at = due_at
+
+
+@pytest.mark.parametrize(
+    ("depth", "name", "wrong"),
+    [("core", "end_hold", lazy_end_hold), ("engine", "note_due", forgetful_note_due)],
+)
+def test_a_fault_is_found_and_cut_down_to_a_few_requests(
+    depth: str, name: str, wrong: object
+) -> None:
+    """And what is written down of it shows the fault again, until it is mended."""
+    with patch.object(posting, name, wrong):
+        found = smallest(first_failure(depth), seconds=20)
+        assert found.play.size <= 6, write(found.play)
+        again = msgspec.json.decode(write(found.play), type=Play)
+        with pytest.raises(Failed):
+            run_play(again)
+    run_play(again)
+
+
+def first_failure(depth: str) -> Failed:
+    for seed in range(400):
+        try:
+            run_seed(seed, depth, Counter())
+        except Failed as failed:
+            return failed
+    raise AssertionError("no seed found the fault")

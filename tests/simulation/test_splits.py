@@ -1,0 +1,111 @@
+"""Any split of requests into batches ends the same, in memory and on SQLite, hashes included."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.needs import needs
+from drawdown.core.plan import plan
+from drawdown.core.requests import Accepted, Outcome, Refused, Request
+from drawdown.core.types import Id
+from drawdown.store.sqlite.store import SqliteStore
+from tests.simulation.core_play import CorePlay
+from tests.simulation.generate import Generator, setting
+from tests.simulation.running import small_limits
+from tests.simulation.world import World
+from tests.support.memory import CoreLedger
+
+Heads = dict[tuple[Id, Id], bytes]
+
+COMMANDS = 120
+SEEDS = range(12)
+
+
+def played(seed: int) -> tuple[list[Request], list[str], Heads]:
+    """The requests of a play, what each was answered, and the head of every wallet's chain."""
+    chance = Random(seed)
+    setting_of_it = setting(chance, "core", seed)
+    world = World(setting_of_it.units, setting_of_it.customers, Counter())
+    play = CorePlay(setting_of_it, world)
+    for turn in Generator(chance, setting_of_it, world).turns(COMMANDS):
+        play.turn(turn)
+    return play.requests, codes(play.outcomes), heads_of(play.core)
+
+
+def heads_of(core: CoreLedger) -> Heads:
+    return {(wallet.customer, wallet.entitlement): wallet.chain for wallet in core.wallets}
+
+
+def codes(outcomes: Sequence[Outcome]) -> list[str]:
+    return [
+        outcome.error.code if isinstance(outcome, Refused) else type(outcome).__name__
+        for outcome in outcomes
+    ]
+
+
+def batches(requests: Sequence[Request], chance: Random) -> list[Sequence[Request]]:
+    """``requests`` cut into pieces of one to twenty; first those that make customers and entitlements."""
+    opening = [r for r in requests if isinstance(r.command, CreateCustomer | CreateEntitlement)]
+    pieces, start = [requests[: len(opening)]], len(opening)
+    while start < len(requests):
+        size = chance.choice((1, 2, 3, 7, 20))
+        pieces.append(requests[start : start + size])
+        start += size
+    return pieces
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_split_into_batches_ends_the_same(seed: int) -> None:
+    with small_limits():
+        requests, answered, heads = played(seed)
+        core = CoreLedger()
+        outcomes = [one for batch in batches(requests, Random(seed)) for one in core.run(batch)]
+    assert codes(outcomes) == answered
+    assert heads_of(core) == heads
+    core.check()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sqlite_ends_with_the_chain_heads_of_the_core(seed: int, tmp_path: Path) -> None:
+    """Loading two grants at a time, in any split, every outcome and hash is the core's own."""
+    with small_limits():
+        requests, answered, heads = played(seed)
+        pieces = batches(requests, Random(seed))
+        found = asyncio.run(on_sqlite(tmp_path / "ledger.db", pieces))
+    assert found == (answered, heads)
+
+
+async def on_sqlite(path: Path, pieces: Sequence[Sequence[Request]]) -> tuple[list[str], Heads]:
+    store = SqliteStore.open(path)
+    outcomes: list[Outcome] = []
+    for batch in pieces:
+        outcomes.extend(await carry_out(store, batch))
+    async with store.audit() as audit:
+        heads = {(w.customer, w.entitlement): w.chain async for w in audit.walk()}
+    await store.close()
+    return codes(outcomes), heads
+
+
+async def carry_out(store: SqliteStore, batch: Sequence[Request]) -> list[Outcome]:
+    async with store.transaction() as current:
+        while wanted := needs(batch, current.state):
+            await current.load(wanted)
+        outcomes = [plan(request, current.state) for request in batch]
+        await current.write()
+    return outcomes
+
+
+def test_plays_make_customers_and_are_answered() -> None:
+    """Or the comparisons above would prove nothing."""
+    with small_limits():
+        requests, answered, heads = played(0)
+    assert any(isinstance(request.command, CreateCustomer) for request in requests)
+    assert answered.count(Accepted.__name__) > COMMANDS // 4
+    assert heads

@@ -1,0 +1,50 @@
+"""What should happen: a naive ledger for each customer, and what each request must be answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.simulation import faults
+from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Ask, Turn, Unit
+from tests.support.naive import NaiveWallet
+from tests.support.oracle import NaiveLedger
+
+#: ``ok``, ``replayed`` or a refusal's code; and what is told beside it.
+Expected = tuple[str, dict[str, str]]
+
+
+class World:
+    """The naive ledgers, and ``counts`` of what they were asked, answered and went through."""
+
+    def __init__(self, units: dict[str, Unit], customers: int, counts: Counter[str]) -> None:
+        self.counts = counts
+        self.ledgers = [
+            NaiveLedger(
+                {
+                    name: NaiveWallet(unit.scale, unit.oldest_first, unit.expires_after_days)
+                    for name, unit in units.items()
+                },
+                grants_max=GRANTS_MAX,
+                holds_max=HOLDS_MAX,
+                notes=counts,
+            )
+            for _ in range(customers)
+        ]
+
+    def happen(self, turn: Turn) -> list[Expected | None]:
+        """What becomes of each request of a turn; None of one that is undone or never begun."""
+        if turn.fault:
+            self.counts[f"fault: {turn.fault}"] += 1
+        kept = zip(turn.asks, faults.done(turn), strict=True)
+        answers = [self._ask(ask, turn.now) if done else None for ask, done in kept]
+        if turn.jobs:
+            self.counts["jobs run"] += 1
+            for ledger in self.ledgers:
+                for wallet in ledger.wallets.values():
+                    wallet.arrive(turn.now)
+        return answers
+
+    def _ask(self, ask: Ask, now: int) -> Expected:
+        code, facts = self.ledgers[ask.customer].ask(ask.verb, now, ask.key, **ask.asked)
+        self.counts[f"{ask.verb}: {code}"] += 1
+        return code, facts
