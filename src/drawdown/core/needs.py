@@ -44,6 +44,7 @@ class Draw(msgspec.Struct, frozen=True):
     """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
 
     units: int
+    now: Instant
     valid_at: Instant
     attributes: Attributes
 
@@ -125,13 +126,12 @@ def _wallet_command(
     elif wallet is not None and isinstance(command, Debit | Authorize):
         valid_at = command.valid_at if isinstance(command, Debit) else None
         units = _units(command.amount, _scale(key[1], state, request.book))
-        _draw(demand, key, units, valid_at or max(request.at, wallet.last_at), command.attributes)
+        now = Instant(max(request.at, wallet.last_at))
+        _draw(demand, key, Draw(units, now, valid_at or now, command.attributes))
 
 
-def _draw(
-    demand: Demand, key: WalletKey, units: int, valid_at: int, attributes: Attributes
-) -> None:
-    demand.draws.setdefault(key, []).append(Draw(units, Instant(valid_at), attributes))
+def _draw(demand: Demand, key: WalletKey, draw: Draw) -> None:
+    demand.draws.setdefault(key, []).append(draw)
 
 
 def _spend(request: Request, command: Spend, state: State, wanted: Wanted, demand: Demand) -> None:
@@ -156,7 +156,7 @@ def _spend(request: Request, command: Spend, state: State, wanted: Wanted, deman
                 command.quantity.places + price.price.places,
             )
             units = _units_up(cost, _scale(key[1], state, request.book))
-            _draw(demand, key, units, command.valid_at or at, command.attributes)
+            _draw(demand, key, Draw(units, at, command.valid_at or at, command.attributes))
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
@@ -238,7 +238,8 @@ def _hold(
     demand.grown.add(key)
     if isinstance(command, Capture):
         units = _units(command.amount, _scale(key[1], state, request.book))
-        _draw(demand, key, units, max(request.at, wallet.last_at), held.attributes)
+        now = Instant(max(request.at, wallet.last_at))
+        _draw(demand, key, Draw(units, now, now, held.attributes))
 
 
 def _owned(request: Request, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
@@ -308,7 +309,9 @@ def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
         total = sum(draw.units for draw in draws)
         grows = key in demand.grown or key in state.due_until
         payable = total if grows else min(total, wallet.available)
-        covered = all(wallet.covers(payable, draw.valid_at, draw.attributes) for draw in draws)
+        covered = all(
+            wallet.covers(payable, draw.now, draw.valid_at, draw.attributes) for draw in draws
+        )
         if key in demand.changed or not covered:
             wanted.wallets_longer.add(key)
 

@@ -93,9 +93,15 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
     def available(self) -> int:
         return self.posted - self.held
 
-    def covers(self, amount: int, valid_at: Instant, attributes: Attributes) -> bool:
-        """Whether the loaded grants can pay ``amount``, or loading more would not help."""
-        return self.whole or burn.split(self.queue, amount, valid_at, attributes)[1] == 0
+    def covers(self, amount: int, now: Instant, valid_at: Instant, attributes: Attributes) -> bool:
+        """Whether the loaded grants can pay ``amount``, or loading more would not help.
+
+        What is over by ``now`` pays nothing, though it may have been valid at ``valid_at``.
+        """
+        if self.whole:
+            return True
+        living = (g for g in self.queue if g.expires_at is None or now < g.expires_at)
+        return burn.split(living, amount, valid_at, attributes)[1] == 0
 
     def balance(self, scale: int, as_of: Instant) -> Balance:
         return Balance(
