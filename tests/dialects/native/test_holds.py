@@ -591,3 +591,18 @@ def test_scope_decides_what_a_hold_may_set_aside(native: httpx.Client) -> None:
     made = hold(native, customer, "12", attributes={"model": "o3"})
     assert [part["amount"] for part in made["slices"]] == ["10", "2"]
     assert problem(debit(native, customer, "3"), 402, "insufficient_credit")["available"] == "2"
+
+
+def test_a_wallet_has_so_many_open_holds_and_no_more(
+    timed: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three here, so that the test need not make ten thousand. One that ends makes room."""
+    monkeypatch.setattr("drawdown.core.holds.HOLDS_OPEN_MAX", 3)
+    customer = customer_with(timed, [("20", "paid")])
+    first, *_ = (hold(timed, customer, "1")["id"] for _ in range(3))
+    body = hold_body(customer, "1")
+    refused = problem(timed.post("/holds", json=body), 409, "too_many_holds")
+    assert refused["maximum"] == 3
+    assert balance(timed, customer)["held"] == "3"
+    ok(timed.post(f"/holds/{first}/release"))
+    created(timed.post("/holds", json=body))
