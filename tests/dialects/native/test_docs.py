@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from drawdown.config import Config
+from drawdown.core.instants import FORESIGHT_MAX
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
 from drawdown.dialects.native import errors, scalars, wire
@@ -30,6 +31,11 @@ SHOWN = (
     wire.Spend,
     wire.Reversal,
     wire.Balance,
+    wire.Segment,
+    wire.Explanation,
+    wire.ExplainedDraw,
+    wire.LaterGrant,
+    wire.IneligibleGrant,
     wire.Entry,
     wire.Key,
 )
@@ -96,6 +102,9 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert limits["request line and headers"] == f"{HEAD_BYTES_MAX >> 10} KiB"
     assert limits["debits in a batch"] == f"{scalars.BATCH_MAX:,}"
     assert limits["records on a page"] == str(scalars.PAGE_MAX)
+    assert limits["segments on a page"] == f"{scalars.SEGMENTS_MAX:,}"
+    assert limits["an instant in the future"] == f"{FORESIGHT_MAX // (365 * DAY)} years ahead"
+    assert f"| `limit` | 1 to {scalars.SEGMENTS_MAX:,}, default {scalars.SEGMENTS_DEFAULT} |" in PAGE
     assert limits["open grants in a wallet"] == f"{GRANTS_OPEN_MAX:,}"
     assert limits["open holds in a wallet"] == f"{HOLDS_OPEN_MAX:,}"
     assert limits["life of a hold"] == f"{HOLD_MAX * 24 // DAY} hours"
