@@ -83,6 +83,13 @@ def test_the_named_scans_are_scans(connection: apsw.Connection) -> None:
         assert any(step.startswith("SCAN") for step in plan_of(connection, QUERIES[name])), name
 
 
+def test_changes_of_a_grant_are_found_by_the_grant(connection: apsw.Connection) -> None:
+    """From an index that only such operations write, in their order."""
+    assert plan_of(connection, QUERIES["grant_changes"])[0] == (
+        "SEARCH operation USING INDEX operation_grant_change (subject=? AND rowid>?)"
+    )
+
+
 def test_grants_burn_from_the_index(connection: apsw.Connection) -> None:
     """In burn-down order, without a sort, however many there are."""
     assert plan_of(connection, QUERIES["first_grants"]) == [
