@@ -53,10 +53,14 @@ class NaiveLedger:
         self.keys: dict[tuple[str, str], object] = {}
         self._key: tuple[str, str] | None = None
         self._body: object = None
+        self._replays = True
 
-    def ask(self, verb: str, at: int, key: str | None = None, **asked: object) -> tuple[str, Facts]:
+    def ask(
+        self, verb: str, at: int, key: str | None = None, replays: bool = True, **asked: object
+    ) -> tuple[str, Facts]:
         """``ok``, ``replayed`` or the code of the refusal; and what is told beside it."""
         self._key, self._body = None if key is None else (verb, key), None
+        self._replays = replays
         try:
             facts = getattr(self, "_" + verb)(at, **asked)
         except Refusal as refusal:
@@ -68,8 +72,10 @@ class NaiveLedger:
         return "ok", facts or {}
 
     def _once(self, *body: object) -> None:
-        """A key acts once; with another body it is refused."""
+        """A key acts once; with another body it is refused, and with any where it does not replay."""
         if self._key in self.keys:
+            if not self._replays:
+                raise Refusal("key_in_use")
             if self.keys[self._key] != body:
                 raise Refusal("key_reused")
             raise Replay
@@ -235,14 +241,15 @@ class NaiveLedger:
         if covered < total and (not partial or not covered):
             if only_fine:
                 raise Refusal("amount_too_fine", field="quantity")
-            every, _ = cover(
-                total, costs(wallets, asked, step), [wallet.available(now) for wallet in wallets]
-            )
+            every = [
+                most(cost, wallet.available(now))
+                for cost, wallet in zip(costs(wallets, asked, step), wallets, strict=True)
+            ]
             raise Refusal(
                 "insufficient_credit",
                 needed=plain(Decimal(quantity)),
                 available=number(covered * step),
-                available_total=number(sum(steps for steps, _ in every) * step),
+                available_total=number(sum(every) * step),
             )
         if covered < total:
             self.notes["a spend goes only as far as the wallets do"] += 1
@@ -457,10 +464,15 @@ def cover(
     for price, credit in zip(prices, credits, strict=True):
         affordable = min(steps, Fraction(credit) / price)
         only_fine = affordable == steps
-        paid = affordable // price.denominator * price.denominator
+        paid = most(price, affordable * price)
         parts.append((paid, int(paid * price)))
         steps -= paid
     return parts, only_fine
+
+
+def most(price: Fraction, credit: Fraction | int) -> int:
+    """How many steps ``credit`` pays at a price for one, in whole units."""
+    return int(credit / price // price.denominator * price.denominator)
 
 
 def last_place(quantity: str) -> Fraction:

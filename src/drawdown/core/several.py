@@ -50,6 +50,10 @@ class Payer(msgspec.Struct):
         """How many steps ``credit`` would pay, were units divisible."""
         return credit * self.steps // self.units
 
+    def payable(self, credit: int) -> int:
+        """How many steps ``credit`` pays exactly."""
+        return self.affordable(credit) // self.steps * self.steps
+
 
 class Share(msgspec.Struct):
     """What one wallet is to pay: so many steps of the quantity, for so many units."""
@@ -153,12 +157,12 @@ def _shares(command: Spend, payers: list[Payer], valid_at: Instant) -> list[Shar
     if last.payer.affordable(credits[-1]) >= last.steps + left:
         scale = last.payer.context.entitlement.scale
         raise AmountTooFine(field="quantity", amount=str(command.quantity), scale=scale)
-    every = _cover(command, payers, [payer.context.wallet.available for payer in payers])
+    total = sum(payer.payable(payer.context.wallet.available) for payer in payers)
     places = command.quantity.places
     raise InsufficientCredit(
         needed=str(command.quantity),
         available=amounts.render(covered, places),
-        available_total=amounts.render(sum(share.steps for share in every), places),
+        available_total=amounts.render(total, places),
     )
 
 
