@@ -13,8 +13,10 @@ from tests.support.naive import NaiveGrant, NaiveHold, NaiveWallet
 
 #: What of a refusal or an answer is compared beside its code.
 TOLD = frozenset(
-    "needed available available_total amount held maximum reversible state spent unpaid".split()
+    {"posted", "held", "pending", "needed", "available", "available_total", "amount"}
+    | {"maximum", "reversible", "state", "spent", "unpaid"}
 )
+SUMS = ("posted", "held", "pending", "granted", "used", "expired", "voided")
 
 
 def check_answer(expected: Expected, code: str, told: Mapping[str, object]) -> None:
@@ -44,14 +46,22 @@ def check_wallet(kept: Wallet | None, naive: NaiveWallet, names: Mapping[int, Id
 
 def check_sums(found: Balance, naive: NaiveWallet, at: int) -> None:
     """A balance as it is read at an instant."""
-    names = ("posted", "held", "pending", "granted", "used", "expired", "voided")
-    numbers = tuple(getattr(found, name) for name in names)
-    if numbers != naive.sums(at):
-        raise Difference(f"{', '.join(names)} are {numbers}, expected {naive.sums(at)}")
+    if sums_of(found) != naive.sums(at):
+        raise Difference(f"{', '.join(SUMS)} are {sums_of(found)}, expected {naive.sums(at)}")
+
+
+def sums_of(found: Balance) -> tuple[int, ...]:
+    """In the order of ``NaiveWallet.sums``."""
+    return tuple(getattr(found, name) for name in SUMS)
+
+
+def numbers_of(grant: Grant) -> tuple[int, ...]:
+    """In the order of ``NaiveGrant.numbers``."""
+    return (grant.remaining, grant.held, grant.used, grant.expired, grant.voided)
 
 
 def check_grant(grant: Grant, naive: NaiveGrant, now: int) -> None:
-    found = (grant.remaining, grant.held, grant.used, grant.expired, grant.voided)
+    found = numbers_of(grant)
     if found != naive.numbers():
         raise Difference(
             f"grant {naive.name}: remaining, held, used, expired, voided are {found},"

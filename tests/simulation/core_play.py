@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from drawdown.core import currencies
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, Settle
 from drawdown.core.fold import WalletFold
 from drawdown.core.invariants import check_double_entry, check_grant
@@ -32,6 +33,9 @@ class CorePlay:
         self._kinds: dict[str, Id] = {}
         begin = Instant(BEGIN)
         for unit, rules in play.units.items():
+            if unit in currencies.MINOR_PLACES:
+                self._kinds[unit] = currencies.entitlement_id(self.core.book, unit)
+                continue
             entitlement = CreateEntitlement(
                 code=unit,
                 unit=unit,
@@ -67,7 +71,7 @@ class CorePlay:
             self.core.request(
                 command(ask, self._names),
                 at,
-                None if ask.key is None else LedgerKey(ask.verb, ask.key),
+                None if ask.key is None else LedgerKey(ask.verb, ask.key, ask.replays),
             )
             for ask in turn.asks
         ]
@@ -139,7 +143,17 @@ def answer_of(ask: Ask, outcome: Outcome) -> tuple[str, dict[str, object]]:
         return outcome.error.code, outcome.error.fields
     if isinstance(outcome, Replayed):
         return "replayed", {}
-    return "ok", spent(ask, outcome) if ask.verb == "spend" else {}
+    return "ok", told(ask, outcome)
+
+
+def told(ask: Ask, accepted: Accepted) -> dict[str, object]:
+    """What an answer can say of what was done: of a spend how far it went, else what is left."""
+    if ask.verb == "spend":
+        return spent(ask, accepted)
+    balance = accepted.balance
+    if balance is None:
+        return {}
+    return {"posted": balance.posted, "held": balance.held, "pending": balance.pending}
 
 
 def spent(ask: Ask, accepted: Accepted) -> dict[str, object]:

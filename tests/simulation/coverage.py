@@ -38,6 +38,8 @@ RARE_IN_THE_ENGINE = (
     "a lost answer is asked for again and was done",
     "more grants are loaded than at first",
     "another server has written",
+    "a balance is foreseen",
+    "a balance is looked back at",
 )
 #: Refusals that every simulation must meet.
 REFUSALS = (
@@ -57,6 +59,7 @@ REFUSALS = (
     "spend: amount_too_fine",
     "spend: insufficient_credit",
     "debit: key_reused",
+    "debit: key_in_use",
 )
 
 

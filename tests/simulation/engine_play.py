@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from drawdown.core import currencies
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted, Answer, LedgerKey
@@ -17,15 +18,13 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from tests.simulation import compare, faults
-from tests.simulation.core_play import spent
+from tests.simulation.core_play import told
+from tests.simulation.looking import EVERYTHING, Looking
 from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
 from tests.simulation.requests import command, customer_name, made
 from tests.simulation.servers import CommitFailed, RisingIds, Server
 from tests.simulation.world import Expected, World
 from tests.support.naive import looked_at
-
-#: More than a customer of a play ever has.
-EVERYTHING = 1_000
 
 #: What a client has heard: a code and what was told beside it, and the answer's bytes.
 Heard = tuple[str, dict[str, object], bytes]
@@ -42,10 +41,13 @@ class EnginePlay:
         self._names: dict[int, Id] = {}
         self._answers: dict[tuple[int, str, str], bytes] = {}
         self._servers: dict[int, Server] = {}
+        self._looking = Looking(book, self._names, world.counts)
 
     async def open(self) -> None:
         ledger = self._server(0).ledger
         for unit, rules in self._play.units.items():
+            if unit in currencies.MINOR_PLACES:
+                continue
             entitlement = CreateEntitlement(
                 code=unit,
                 unit=unit,
@@ -132,17 +134,16 @@ class EnginePlay:
         await asyncio.gather(*clients, return_exceptions=True)
 
     async def _client(self, server: Server, ask: Ask) -> Heard:
-        told: dict[str, object] = {}
+        heard: dict[str, object] = {}
 
         def render(accepted: Accepted) -> Answer:
             identifier = made(ask, accepted)
             if "name" in ask.asked and identifier is not None:
                 self._names[ask.asked["name"]] = identifier
-            if ask.verb == "spend":
-                told.update(spent(ask, accepted))
+            heard.update(told(ask, accepted))
             return Answer(status=200, body=body_of(accepted))
 
-        key = None if ask.key is None else LedgerKey(ask.verb, ask.key)
+        key = None if ask.key is None else LedgerKey(ask.verb, ask.key, ask.replays)
         wanted = command(ask, self._names)
         try:
             answer = await server.ledger.submit(self._book, wanted, render, key=key)
@@ -152,7 +153,7 @@ class EnginePlay:
             return "unavailable", {}, b""
         except CommitFailed:
             return "failed", {}, b""
-        return "replayed" if answer.replayed else "ok", told, answer.body
+        return "replayed" if answer.replayed else "ok", heard, answer.body
 
     def _check(
         self, ask: Ask, heard: Heard | None, expected: Expected | None, listening: bool
@@ -197,7 +198,9 @@ class EnginePlay:
         }
         for unit, wallet in self._world.ledgers[customer].wallets.items():
             seen, at = looked_at(wallet, now)
+            self._looking.remember(customer, unit, wallet, now)
             try:
+                await self._looking.look(ledger, customer, unit, wallet, now)
                 compare.check_sums(await ledger.balance(self._book, name, unit), seen, at)
                 for grant in seen.grants:
                     compare.check_grant(grants[self._names[grant.name]], grant, at)

@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from tests.simulation import faults
-from tests.simulation.plays import BEGIN, DAY, HOUR, MINUTE, SECOND, Ask, Play, Turn, Unit
+from tests.simulation.looking import instants_of
+from tests.simulation.plays import ALL, BEGIN, DAY, HOUR, MINUTE, SECOND, Ask, Play, Turn, Unit
 from tests.simulation.world import World
 from tests.support.naive import NEVER, UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
@@ -38,7 +39,10 @@ def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
     """Two or three kinds of credit and a few customers; nothing has been asked yet."""
     units = {"credits": Unit(chance.choice((0, 0, 2)), chance.random() < 0.3)}
     days = chance.choice((0, 0, 0, 1))
-    units["cash"] = Unit(chance.choice((2, 9, 10)), chance.random() < 0.1, days)
+    cash = chance.choice(("cash", "cash", "usd"))
+    units[cash] = (
+        Unit(9) if cash == "usd" else Unit(chance.choice((2, 9, 10)), chance.random() < 0.1, days)
+    )
     if chance.random() < 0.4:
         units["free"] = Unit()
     return Play(units, chance.randint(1, 3), (), depth, seed)
@@ -56,6 +60,7 @@ class Generator:
         self._named = 0
         self._keyed = 0
         self._asked: list[Ask] = []
+        self._unheard: list[Ask] = []
         self._huge = chance.random() < 0.06
         moods = (chance.choice((0.3, 1.0, 1.0, 3.0)) for _ in VERBS)
         self._verbs = list(VERBS)
@@ -76,9 +81,12 @@ class Generator:
         jobs = chance.random() < 0.04
         if not self._faulty:
             return Turn(self._now, asks, jobs=jobs)
-        first = chance.randint(1, len(asks)) if chance.random() < 0.4 else len(asks)
+        first = chance.randint(1, len(asks)) if chance.random() < 0.4 else ALL
         fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
-        return Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs)
+        turn = Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs)
+        heard = zip(asks, faults.heard(turn), strict=True)
+        self._unheard += [ask for ask, known in heard if not known and ask.key is not None]
+        return turn
 
     # Time ----------------------------------------------------------------------------------------
 
@@ -102,20 +110,20 @@ class Generator:
 
     def _coming(self, now: int) -> list[int]:
         """The instants at which time alone will change something."""
-        found = []
-        for ledger in self._world.ledgers:
-            for wallet in ledger.wallets.values():
-                found += [hold.expires_at for hold in wallet.holds if hold.state == "open"]
-                for grant in wallet.grants:
-                    if grant.remaining:
-                        found += [grant.effective_at, grant.expires_at]
+        wallets = [w for ledger in self._world.ledgers for w in ledger.wallets.values()]
+        found = [at for wallet in wallets for at in instants_of(wallet)]
         return [at for at in found if now < at < now + 40 * DAY]
 
     # Asking --------------------------------------------------------------------------------------
 
     def _ask(self) -> Ask:
-        """Something new, or now and then the same again, or something else under a used key."""
+        """Something new, or now and then the same again, or something else under a used key.
+
+        What was not answered is soon asked again.
+        """
         chance = self._chance
+        if self._unheard and chance.random() < 0.4:
+            return self._unheard.pop(chance.randrange(len(self._unheard)))
         if self._asked and chance.random() < 0.06:
             return chance.choice(self._asked[-REPEATS_KEPT:])
         customer = chance.randrange(len(self._world.ledgers))
@@ -128,7 +136,7 @@ class Generator:
         else:
             self._keyed += 1
             key = f"k{self._keyed}"
-        ask = Ask(verb, ask.asked, customer, key)
+        ask = Ask(verb, ask.asked, customer, key, chance.random() < 0.95)
         self._asked.append(ask)
         return ask
 

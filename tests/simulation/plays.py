@@ -17,6 +17,8 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+#: More than ever ask at once.
+ALL = 1_000
 #: The small limits of plays: grants and holds that may be open in one wallet.
 GRANTS_MAX = 10
 HOLDS_MAX = 4
@@ -31,12 +33,16 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request of one customer. ``asked`` is what ``NaiveLedger.ask`` takes; what it makes is numbered."""
+    """One request of one customer. ``asked`` is what ``NaiveLedger.ask`` takes; what it makes is numbered.
+
+    ``replays`` as of ``LedgerKey``.
+    """
 
     verb: str
     asked: dict[str, Any] = {}
     customer: int = 0
     key: str | None = None
+    replays: bool = True
 
 
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,7 +55,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
 
     now: int
     asks: tuple[Ask, ...] = ()
-    first: int = 1_000
+    first: int = ALL
     server: int = 0
     fault: str = ""
     jobs: bool = False

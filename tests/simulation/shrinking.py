@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tests.simulation.plays import Ask, Play, Turn
+from tests.simulation.plays import ALL, Ask, Play, Turn
 
 T = TypeVar("T")
 Fails = Callable[[Play], bool]
@@ -77,7 +77,7 @@ def _simpler(play: Play, fails: Fails, deadline: float) -> Play:
 def _simpler_turns(turn: Turn) -> Iterator[Turn]:
     """The turn with one thing less."""
     replace = msgspec.structs.replace
-    for name, value in (("fault", ""), ("server", 0), ("first", 1_000)):
+    for name, value in (("fault", ""), ("server", 0), ("first", ALL)):
         if getattr(turn, name) != value:
             yield replace(turn, **{name: value})
     for place, ask in enumerate(turn.asks):

@@ -45,6 +45,32 @@ class World:
         return answers
 
     def _ask(self, ask: Ask, now: int) -> Expected:
-        code, facts = self.ledgers[ask.customer].ask(ask.verb, now, ask.key, **ask.asked)
+        ledger = self.ledgers[ask.customer]
+        code, facts = ledger.ask(ask.verb, now, ask.key, ask.replays, **ask.asked)
         self.counts[f"{ask.verb}: {code}"] += 1
+        if code == "ok":
+            facts = facts | balance_of(wallet_of(ledger, ask), now)
         return code, facts
+
+
+def wallet_of(ledger: NaiveLedger, ask: Ask) -> NaiveWallet | None:
+    """The one wallet that an accepted request was about."""
+    asked = ask.asked
+    if "hold" in asked:
+        return ledger.holds[asked["hold"]][0]
+    if "grant" in asked:
+        return ledger.grants[asked["grant"]][0]
+    return None if "debit" in asked or "prices" in asked else ledger.wallets[asked["unit"]]
+
+
+def balance_of(wallet: NaiveWallet | None, now: int) -> dict[str, str]:
+    """What the wallet is right after it, in units: an answer says so."""
+    if wallet is None:
+        return {}
+    at = max(now, wallet.last_at)
+    numbers = {
+        "posted": wallet.posted(at),
+        "held": wallet.held(),
+        "pending": wallet.pending(at),
+    }
+    return {name: str(units) for name, units in numbers.items()}
