@@ -50,15 +50,29 @@ def codes(outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
-def batches(requests: Sequence[Request], chance: Random) -> list[Sequence[Request]]:
-    """``requests`` cut into pieces of one to twenty; first those that make customers and entitlements."""
+def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
+    """``requests`` cut into pieces of one to twenty; first those that make customers and entitlements.
+
+    As in the engine, those of a piece have one moment, and none names what another one of it makes:
+    nobody could have been told of that.
+    """
     opening = [r for r in requests if isinstance(r.command, CreateCustomer | CreateEntitlement)]
-    pieces, start = [requests[: len(opening)]], len(opening)
-    while start < len(requests):
-        size = chance.choice((1, 2, 3, 7, 20))
-        pieces.append(requests[start : start + size])
-        start += size
+    pieces, size = [opening], 0
+    for request in requests[len(opening) :]:
+        piece = pieces[-1]
+        if len(piece) >= size or piece[0].at != request.at or names_one_of(request, piece):
+            pieces.append([])
+            size = chance.choice((1, 2, 3, 7, 20))
+        pieces[-1].append(request)
     return pieces
+
+
+def names_one_of(request: Request, piece: Sequence[Request]) -> bool:
+    """Whether it names what another makes: ids begin with the time of the request they come from."""
+    command = request.command
+    named = [getattr(command, name, None) for name in ("grant", "hold", "debit")]
+    times = {one.id[:8] for one in piece}
+    return any(identifier is not None and identifier[:8] in times for identifier in named)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
