@@ -52,9 +52,43 @@ def test_these_are_the_commands() -> None:
         "keys list",
         "keys revoke",
         "verify",
+        "customers create",
+        "customers list",
+        "customers show",
+        "entitlements create",
+        "entitlements list",
+        "entitlements show",
+        "grants issue",
+        "grants list",
+        "grants show",
+        "grants expire",
+        "grants void",
+        "grants amend",
+        "grants adjust",
+        "debit create",
+        "debit spend",
+        "debit show",
+        "debit reverse",
+        "hold create",
+        "hold show",
+        "hold list",
+        "hold capture",
+        "hold release",
+        "hold extend",
+        "balance",
+        "entries",
+        "explain",
         "replay",
         "demo",
     }
+
+
+@pytest.mark.parametrize("words", COMMANDS.keys() - {("serve",), ("demo",)}, ids=" ".join)
+def test_every_command_answers_in_json_too(words: tuple[str, ...]) -> None:
+    """But the server, which has its log, and the demo, which is a story."""
+    command = COMMANDS[words]
+    assert isinstance(command, TyperCommand)
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -139,7 +173,7 @@ def test_the_version_is_the_installed_one() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["grants"], ["keys", "make"], ["verify", "--fast"], ["keys", "create", "--mode", "prod"]],
+    [["make"], ["keys", "make"], ["verify", "--fast"], ["keys", "create", "--mode", "prod"]],
 )
 def test_wrong_usage_exits_with_2(words: list[str]) -> None:
     """Which tells it from a command that could not be done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +84,26 @@ def test_each_row_becomes_a_debit(tenant: Tenant, ada: httpx.Client, path: Path)
     assert (first["amount"], first["occurred_at"]) == ("0.01212", "2023-11-16T18:17:03.979960Z")
     assert (second["amount"], second["occurred_at"]) == ("0.00803", "2023-11-16T18:00:00Z")
     assert "0.02015" in ran.out
+
+
+def test_the_report_for_programs(tenant: Tenant, ada: httpx.Client, path: Path) -> None:
+    """Amounts as texts; what was not debited by its code, with the first rows."""
+    write(path, CALL, CALL)
+    assert replay(tenant, path, "--json").json() == {
+        "rows": 2,
+        "customers": 1,
+        "entitlement": "usd",
+        "amount": "0.02",
+        "debited": 2,
+        "replayed": 0,
+        "carried": 0,
+        "misses": {},
+        "debited_amount": "0.02",
+    }
+    refused = replay(tenant, path, "--customer", "nobody", "--json")
+    assert refused.code == 1
+    misses = json.loads(refused.out)["misses"]["customer_not_found"]
+    assert (misses["count"], misses["rows"]) == (2, [1, 2])
 
 
 @pytest.mark.parametrize("pace", [["--batch-size", 1], [], ["--real-time", "--speed", 1_000_000]])

@@ -40,6 +40,21 @@ def _client(url: str, key: str, http: httpx.Client) -> Client:
         raise Failure(str(error)) from None
 
 
+#: What a person can do about a refusal, by its code.
+WAYS_OUT = {
+    "customer_not_found": "`drawdown customers list` shows them; `customers create` makes one.",
+    "entitlement_not_found": "`drawdown entitlements list` shows them; `entitlements create` makes one.",
+    "grant_not_found": "`drawdown grants list` shows them.",
+    "debit_not_found": "`drawdown entries` shows a customer's operations.",
+    "hold_not_found": "`drawdown hold list` shows them.",
+    "hold_ended": "`drawdown hold show` tells how; make a new one.",
+    "grant_held": "`drawdown hold list` shows the holds: release them, or wait for their end.",
+    "insufficient_credit": "`drawdown balance` shows what there is; `drawdown grants issue` adds to it.",
+    "forbidden": "Give a key with a larger role, with --key or DRAWDOWN_API_KEY.",
+    "key_reused": "Give another --idempotency-key.",
+}
+
+
 def failure_of(error: DrawdownError, url: str, again: str = "") -> Failure:
     """The error as a line for people, and the way out."""
     match error:
@@ -49,10 +64,21 @@ def failure_of(error: DrawdownError, url: str, again: str = "") -> Failure:
                 "Give its secret (sk_test_… or sk_live_…) with --key or DRAWDOWN_API_KEY.",
             )
         case Unavailable():
-            return Failure(error.detail, again)
+            return Failure(error.detail, again or _once_more(error))
         case UnexpectedAnswer():
             return Failure(
                 error.detail,
                 "Give the URL that `drawdown serve` prints, with --url or DRAWDOWN_URL.",
             )
-    return Failure(f"The server at {url} refused: {error.detail.rstrip('.')}.")
+    refused = f"The server at {url} refused: {error.detail.rstrip('.')}."
+    return Failure(refused, WAYS_OUT.get(error.code, ""))
+
+
+def _once_more(error: DrawdownError) -> str:
+    """A write that was not answered may have been carried out: its key tells."""
+    if error.idempotency_key is None:
+        return "`drawdown doctor` finds out why."
+    return (
+        f"Run it again with --idempotency-key {error.idempotency_key}: if it was done, it is not done "
+        "twice. `drawdown doctor` finds out why."
+    )

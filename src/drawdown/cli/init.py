@@ -10,7 +10,7 @@ import typer
 
 from drawdown.cli.database import DEFAULT, Database, refusals, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.options import Json
+from drawdown.cli.options import URL_DEFAULT, Json
 from drawdown.cli.output import console, counted, show_json
 from drawdown.core.types import Mode
 from drawdown.engine.accounts import FIRST_ACCOUNT
@@ -110,8 +110,11 @@ def _tell(first: First, database: str) -> None:
     out.print(
         f"Start the server:\n\n  {command()} serve{chosen(database)}\n\n"
         "and ask it from another terminal:\n\n"
-        f"  {exports(first, 'http://127.0.0.1:8080')}\n"
-        '  curl -u $DRAWDOWN_API_KEY: $DRAWDOWN_URL/api/v1/customers -d \'{"id":"ada"}\'\n',
+        f"  {exports(first, URL_DEFAULT)}\n"
+        f"  {command()} customers create ada\n"
+        f"  {command()} grants issue ada usd 20\n"
+        f"  {command()} debit create ada usd 0.0042\n"
+        f"  {command()} balance ada usd\n",
         soft_wrap=True,
     )
 

@@ -14,6 +14,8 @@ import typer
 
 from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
+from drawdown.cli.credit import customers, debit, entitlements, grants, hold
+from drawdown.cli.credit.reading import balance, entries, explain
 from drawdown.cli.database import DEFAULT, Database, refusals
 from drawdown.cli.demo.command import demo
 from drawdown.cli.doctor.command import doctor
@@ -34,6 +36,7 @@ app = typer.Typer(
 
 
 INSTALLATION = "The installation (works on --database)"
+CREDIT = "Credit (asks the server at --url)"
 USAGE = "Usage"
 
 
@@ -66,12 +69,23 @@ def serve(
 
 
 ON_THE_DATABASE: tuple[Callable[..., None], ...] = (init, doctor, migrate, backup, restore, verify)
+OF_CREDIT: tuple[Callable[..., None], ...] = (balance, entries, explain)
 OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:
     app.command(rich_help_panel=INSTALLATION)(command)
 for name, group in (("accounts", accounts.app), ("keys", keys.app)):
     app.add_typer(group, name=name, rich_help_panel=INSTALLATION)
+for name, group in (
+    ("customers", customers.app),
+    ("entitlements", entitlements.app),
+    ("grants", grants.app),
+    ("debit", debit.app),
+    ("hold", hold.app),
+):
+    app.add_typer(group, name=name, rich_help_panel=CREDIT)
+for command in OF_CREDIT:
+    app.command(rich_help_panel=CREDIT)(command)
 for command in OF_USAGE:
     app.command(rich_help_panel=USAGE)(command)
 

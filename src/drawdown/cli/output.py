@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +22,7 @@ from drawdown.cli.failures import Failure
 
 #: The width of what goes into a file or a pipe, where there is no terminal to ask.
 PIPE_WIDTH = 100
+TABLE_WIDTH = 10_000
 
 
 def console(*, errors: bool = False) -> Console:
@@ -68,9 +70,27 @@ def minute(instant: str | None) -> str:
 
 
 def show_json(value: Any) -> None:
-    """One JSON document, indented, for programs and people."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    sys.stdout.write(text + "\n")
+    """One JSON document, indented, for programs and people. Amounts are texts, without an exponent."""
+    plain = _plain(msgspec.to_builtins(value, builtin_types=(Decimal,)))
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def show_table(table: RenderableType) -> None:
+    """Within the width of a terminal; in a file or a pipe as wide as it is, each row on one line."""
+    if sys.stdout.isatty():
+        console().print(table)
+    else:
+        Console(
+            file=sys.stdout, width=TABLE_WIDTH, markup=False, highlight=False, emoji=False
+        ).print(table)
 
 
 def show_failure(failure: Failure) -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from drawdown.cli.client import asking
 from drawdown.cli.failures import Failure
-from drawdown.cli.output import console, counted, progress_bar
+from drawdown.cli.options import URL_DEFAULT, Json
+from drawdown.cli.output import console, counted, progress_bar, show_json
 from drawdown.cli.replay import customers, feeder, prices
 from drawdown.cli.replay.customers import Rule
 from drawdown.cli.replay.feeder import Misses, Plan, Report
@@ -24,7 +25,6 @@ from drawdown.core.amounts import render
 #: The columns of the Azure LLM inference traces, one of which ships with Drawdown.
 TIME, INPUT, OUTPUT = "TIMESTAMP", "ContextTokens", "GeneratedTokens"
 MODEL = "gpt-4o"
-URL = "http://127.0.0.1:8080"
 BATCH = 500
 AGAIN = "Run the same command again: it goes on where it stopped, and debits nothing twice."
 NEW_RUN = "To feed the file once more as something new, give it a name with --run."
@@ -147,12 +147,13 @@ def replay(
     time_unit: TimeUnitOption = TimeUnit.SECONDS,
     input_column: InputColumn = INPUT,
     output_column: OutputColumn = OUTPUT,
-    url: Url = URL,
+    url: Url = URL_DEFAULT,
     key: Key = None,
     real_time: RealTime = False,
     speed: Speed = 1.0,
     batch_size: BatchSize = BATCH,
     run: Run = "",
+    as_json: Json = False,
 ) -> None:
     """Feed a file of usage to a server as debits.
 
@@ -179,7 +180,10 @@ def replay(
         found = survey(job)
         pace = speed if real_time else None
         report = _fed(client, job, found, pace, batch_size)
-    _show(job, found, report)
+    if as_json:
+        show_json(_document(job, found, report))
+    else:
+        _show(job, found, report)
     if report.misses:
         raise SystemExit(1)
 
@@ -220,6 +224,21 @@ def _fed(client: Client, job: Job, found: Survey, speed: float | None, size: int
         if speed is not None:
             return feeder.feed_in_time(client, job.plan, job.debits(), progress, speed)
         return feeder.feed(client, job.plan, job.debits(), progress, size)
+
+
+def _document(job: Job, found: Survey, report: Report) -> dict[str, object]:
+    """What became of the rows, for programs. ``misses`` by the code of the refusal."""
+    return {
+        "rows": found.rows,
+        "customers": found.customers,
+        "entitlement": job.plan.entitlement,
+        "amount": render(found.units, job.plan.scale),
+        "debited": report.new,
+        "replayed": report.replayed,
+        "carried": report.skipped,
+        "misses": report.misses,
+        "debited_amount": render(report.units, job.plan.scale),
+    }
 
 
 def _show(job: Job, found: Survey, report: Report) -> None:
