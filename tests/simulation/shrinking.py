@@ -28,10 +28,25 @@ def shrink(play: Play, fails: Fails, seconds: float = SHRINK_SECONDS) -> Play:
     """The smallest play found in the time given that still ``fails``."""
     deadline = time.monotonic() + seconds
     before = None
+
+    def fails_soundly(changed: Play) -> bool:
+        return is_sound(changed) and fails(changed)
+
     while play != before and time.monotonic() < deadline:
         before = play
-        play = _simpler(_fewer(play, fails, deadline), fails, deadline)
+        play = _simpler(_fewer(play, fails_soundly, deadline), fails_soundly, deadline)
     return play
+
+
+def is_sound(play: Play) -> bool:
+    """Whether each name is given to one thing: what is asked again is asked as before, under its key."""
+    named: dict[int, Ask] = {}
+    for ask in [ask for turn in play.turns for ask in turn.asks if "name" in ask.asked]:
+        before = named.get(ask.asked["name"])
+        if before is not None and (ask.key is None or ask != before):
+            return False
+        named[ask.asked["name"]] = ask
+    return True
 
 
 def _fewer(play: Play, fails: Fails, deadline: float) -> Play:
@@ -61,11 +76,10 @@ def _without(
 
 
 def _simpler(play: Play, fails: Fails, deadline: float) -> Play:
-    """Every change to one turn that keeps the fault is kept."""
+    """Every change to one turn, and to what of it is asked elsewhere too, that keeps the fault is kept."""
     number = 0
     while number < len(play.turns) and time.monotonic() < deadline:
-        for turn in _simpler_turns(play.turns[number]):
-            changed = _turns(play, [*play.turns[:number], turn, *play.turns[number + 1 :]])
+        for changed in _simpler_plays(play, number):
             if fails(changed):
                 play = changed
                 break
@@ -74,18 +88,29 @@ def _simpler(play: Play, fails: Fails, deadline: float) -> Play:
     return play
 
 
+def _simpler_plays(play: Play, number: int) -> Iterator[Play]:
+    turn = play.turns[number]
+    for fewer in _simpler_turns(turn):
+        yield _turns(play, [*play.turns[:number], fewer, *play.turns[number + 1 :]])
+    for ask in turn.asks:
+        for simpler in _simpler_asks(ask):
+            yield _turns(play, [_with(each, ask, simpler) for each in play.turns])
+
+
+def _with(turn: Turn, ask: Ask, simpler: Ask) -> Turn:
+    asks = tuple(simpler if each == ask else each for each in turn.asks)
+    return msgspec.structs.replace(turn, asks=asks)
+
+
 def _simpler_turns(turn: Turn) -> Iterator[Turn]:
     """The turn with one thing less."""
     replace = msgspec.structs.replace
     for name, value in (("fault", ""), ("server", 0), ("first", ALL)):
         if getattr(turn, name) != value:
             yield replace(turn, **{name: value})
-    for place, ask in enumerate(turn.asks):
-        others = (turn.asks[:place], turn.asks[place + 1 :])
-        if len(turn.asks) > 1:
-            yield replace(turn, asks=others[0] + others[1])
-        for simpler in _simpler_asks(ask):
-            yield replace(turn, asks=(*others[0], simpler, *others[1]))
+    if len(turn.asks) > 1:
+        for place in range(len(turn.asks)):
+            yield replace(turn, asks=turn.asks[:place] + turn.asks[place + 1 :])
 
 
 def _simpler_asks(ask: Ask) -> Iterator[Ask]:

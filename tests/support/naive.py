@@ -31,7 +31,10 @@ class Replay(Exception):
 
 @dataclass(eq=False, slots=True)
 class NaiveGrant:
+    """``number`` counts the wallet's grants in the order in which they were made."""
+
     name: int
+    number: int
     amount: int
     priority: int
     paid: bool
@@ -199,9 +202,9 @@ class NaiveWallet:
 
     def order(self, grant: NaiveGrant) -> tuple[int, ...]:
         if self.oldest_first:
-            return (grant.priority, grant.effective_at, grant.recorded_at, grant.name)
+            return (grant.priority, grant.effective_at, grant.recorded_at, grant.number)
         kind = (grant.expires_at, int(grant.paid))
-        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.name)
+        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.number)
 
     def eligible(self, now: int, valid_at: int, attributes: Attributes) -> list[NaiveGrant]:
         """The grants that may pay, first to last."""

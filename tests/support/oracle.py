@@ -126,7 +126,16 @@ class NaiveLedger:
             raise Refusal("too_many_grants")
         wallet.last_at = now
         made = NaiveGrant(
-            name, units, priority, paid, effective_at, expires_at, at, scope or {}, units
+            name=name,
+            number=len(wallet.grants),
+            amount=units,
+            priority=priority,
+            paid=paid,
+            effective_at=effective_at,
+            expires_at=expires_at,
+            recorded_at=at,
+            scope=scope or {},
+            remaining=units,
         )
         wallet.grants.append(made)
         self.grants[name] = (wallet, made)
