@@ -128,8 +128,10 @@ def _cost_basis(context: Context, command: IssueGrant, units: int) -> CostBasis 
     """What was paid: as given; promotional 0; a paid currency grant its face value; else unknown."""
     currency = context.entitlement.currency
     if command.category is Category.PROMOTIONAL:
-        given = currency if command.cost_basis is None else command.cost_basis.currency
-        return CostBasis(0, given)
+        if command.cost_basis is None:
+            return CostBasis(0, currency)
+        if command.cost_basis.amount.digits:
+            raise FieldInvalid("cost_basis.amount", "0, or left out, for a promotional grant")
     if command.cost_basis is not None:
         return _money(command.cost_basis)
     return None if currency is None else CostBasis(units, currency)

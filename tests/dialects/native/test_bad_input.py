@@ -190,6 +190,11 @@ GRANTS: list[tuple[Json, str, str]] = [
         "field_invalid",
     ),
     (
+        {"category": "promotional", "cost_basis": {"amount": "5", "currency": "usd"}},
+        "cost_basis.amount",
+        "field_invalid",
+    ),
+    (
         {"cost_basis": {"amount": "5", "currency": "xyz"}},
         "cost_basis.currency",
         "field_invalid",
