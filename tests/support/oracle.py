@@ -343,6 +343,8 @@ class NaiveLedger:
         self.holds[hold][0].arrive(at)
         units = self.holds[hold][0].units(amount)
         wallet, found, now = self._open_hold(hold, at, units, final, refuse)
+        if found.captured + units > UNITS_MAX:
+            raise Refusal("amount_too_large", field="amount")
         held = found.held
         if units > held and refuse:
             facts = {"amount": wallet.text(units), "held": wallet.text(held)}

@@ -15,6 +15,7 @@ from drawdown.core.context import (
     written,
 )
 from drawdown.core.errors import (
+    AmountTooLarge,
     CaptureTooLarge,
     ExpiryNotInFuture,
     FieldInvalid,
@@ -33,6 +34,7 @@ from drawdown.core.types import (
     HOLD_DEFAULT,
     HOLDS_OPEN_MAX,
     MICROSECONDS,
+    UNITS_MAX,
     Hold,
     HoldState,
     Id,
@@ -131,6 +133,7 @@ def capture(request: Request, command: Capture, state: State) -> Accepted:
     facts = {"amount": units, "final": command.final, "over_capture": command.over_capture}
     started = context.begin("capture", facts, command.hold)
     check_hold_open(held)
+    _check_captured(context, held, units)
     excess = max(units - held.held, 0)
     if excess and command.over_capture is OverCapture.REFUSE:
         scale = context.entitlement.scale
@@ -148,6 +151,13 @@ def capture(request: Request, command: Capture, state: State) -> Accepted:
     operation = started.operation
     state.debits[operation.id] = DebitRecord(operation=operation, draws=drawn)
     return _finish(context, started, units, held)
+
+
+def _check_captured(context: Context, held: Hold, units: int) -> None:
+    """What a hold captures in all, reversed since or not, stays within 64 bits."""
+    if held.captured + units > UNITS_MAX:
+        scale = context.entitlement.scale
+        raise AmountTooLarge(field="amount", maximum=amounts.render(UNITS_MAX, scale))
 
 
 def release(request: Request, command: Release, state: State) -> Accepted:
