@@ -127,7 +127,11 @@ def _wallet_command(
         valid_at = command.valid_at if isinstance(command, Debit) else None
         units = _units(command.amount, _scale(key[1], state, request.book))
         now = Instant(max(request.at, wallet.last_at))
-        _draw(demand, key, Draw(units, now, valid_at or now, command.attributes))
+        _draw(demand, key, _draw_of(units, now, valid_at, command.attributes))
+
+
+def _draw_of(units: int, now: Instant, valid_at: Instant | None, attributes: Attributes) -> Draw:
+    return Draw(units, now, now if valid_at is None else valid_at, attributes)
 
 
 def _draw(demand: Demand, key: WalletKey, draw: Draw) -> None:
@@ -156,7 +160,7 @@ def _spend(request: Request, command: Spend, state: State, wanted: Wanted, deman
                 command.quantity.places + price.price.places,
             )
             units = _units_up(cost, _scale(key[1], state, request.book))
-            _draw(demand, key, Draw(units, at, command.valid_at or at, command.attributes))
+            _draw(demand, key, _draw_of(units, at, command.valid_at, command.attributes))
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:

@@ -133,7 +133,7 @@ def _operation(
     }
     for name in ("partial", "attributes", "occurred_at", "valid_at", "metadata", "reason"):
         value = getattr(command, name)
-        if value:
+        if value is not None and value is not False and value != {}:
             facts[name] = value
     return Operation(
         id=relocate(request.id, slot_of(customer.id)),
