@@ -76,7 +76,7 @@ class CorePlay:
             for ask in turn.asks
         ]
         outcomes = self._run(requests)
-        expected = self._world.happen(turn)
+        expected = self._world.happen(turn, [True] * len(turn.asks))
         for ask, outcome, wanted in zip(turn.asks, outcomes, expected, strict=True):
             assert wanted is not None, "nothing is lost in memory"
             self._check_outcome(ask, outcome, wanted)

@@ -32,7 +32,9 @@ RARE_PATHS = (
 )
 #: Only where there is an engine, with a store, that can fail.
 RARE_IN_THE_ENGINE = (
-    *(f"fault: {fault}" for fault in faults.FAULTS),
+    *(f"fault: {fault}" for fault in (*faults.FAULTS, faults.POWER_FAILS)),
+    "a transaction survives a power failure unacknowledged",
+    "a transaction is lost to a power failure",
     "a batch is tried one by one",
     "requests gather while others are committed",
     "a lost answer is asked for again and was done",

@@ -14,11 +14,16 @@ DIES_AFTER = "dies after the commit"
 #: The answers get lost on their way; the clients will ask again.
 LOST = "answers are lost"
 FAULTS = (FAILS, UNAVAILABLE, DIES_BEFORE, DIES_AFTER, LOST)
+#: The power fails while the disk is written to: what was not acknowledged is there wholly or not at all.
+POWER_FAILS = "power fails"
 DEATHS = (DIES_BEFORE, DIES_AFTER)
 
 
 def done(turn: Turn) -> list[bool]:
-    """Of each request, whether it is decided and kept. Nobody waits behind a process that died."""
+    """Of each request, whether it is decided and kept. Nobody waits behind a process that died.
+
+    Of a power failure nobody can say; it is looked at afterwards.
+    """
     size = len(turn.asks)
     first = min(turn.first, size)
     if turn.fault == DIES_BEFORE:
@@ -32,5 +37,5 @@ def done(turn: Turn) -> list[bool]:
 
 def heard(turn: Turn) -> list[bool]:
     """Of each request, whether its client hears what became of it."""
-    deaf = turn.fault in (LOST, *DEATHS)
+    deaf = turn.fault in (LOST, POWER_FAILS, *DEATHS)
     return [kept and not deaf for kept in done(turn)]

@@ -45,7 +45,8 @@ def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
     )
     if chance.random() < 0.4:
         units["free"] = Unit()
-    return Play(units, chance.randint(1, 3), (), depth, seed)
+    power = depth == "engine" and chance.random() < 0.15
+    return Play(units, chance.randint(1, 3), (), depth, power, seed)
 
 
 class Generator:
@@ -55,7 +56,7 @@ class Generator:
         self._chance = chance
         self._world = world
         self._units = list(play.units)
-        self._faulty = play.depth == "engine"
+        self._faulty, self._power = play.depth == "engine", play.power
         self._now = BEGIN
         self._named = 0
         self._keyed = 0
@@ -83,7 +84,9 @@ class Generator:
             return Turn(self._now, asks, jobs=jobs)
         first = chance.randint(1, len(asks)) if chance.random() < 0.4 else ALL
         fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
-        turn = Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs)
+        turn = Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs=jobs)
+        if self._power and chance.random() < 0.15:
+            turn = Turn(self._now, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
         heard = zip(asks, faults.heard(turn), strict=True)
         self._unheard += [ask for ask, known in heard if not known and ask.key is not None]
         return turn

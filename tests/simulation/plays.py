@@ -49,8 +49,9 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     """Requests on their way at one moment.
 
     The ``first`` of them come at once, the others while those are being committed. ``server`` is one of
-    two on one file. ``fault`` is what goes wrong with the first transaction (``faults``). ``jobs``: at the
-    end all wallets are settled in which something is due.
+    two on one file. ``fault`` is what goes wrong with the first transaction (``faults``), ``step`` how many
+    more steps of the disk it takes for the power to fail. ``jobs``: at the end all wallets are settled in
+    which something is due.
     """
 
     now: int
@@ -58,16 +59,21 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     first: int = ALL
     server: int = 0
     fault: str = ""
+    step: int = 0
     jobs: bool = False
 
 
 class Play(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``depth`` is what it is played on: ``core`` or ``engine``. ``why`` says what it once showed."""
+    """``depth`` is what it is played on: ``core`` or ``engine``; ``power``: on a disk whose power can fail.
+
+    ``why`` says what it once showed.
+    """
 
     units: dict[str, Unit]
     customers: int
     turns: tuple[Turn, ...]
     depth: str = "core"
+    power: bool = False
     seed: int | None = None
     why: str = ""
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from drawdown.core import holds, spending
-from drawdown.store.sqlite import transaction
+from drawdown.store.sqlite import connection, transaction
 from tests.simulation.core_play import CorePlay
 from tests.simulation.engine_play import EnginePlay
 from tests.simulation.generate import Generator, setting
@@ -46,6 +46,7 @@ def small_limits() -> Iterator[None]:
     with (
         patch.object(spending, "GRANTS_OPEN_MAX", GRANTS_MAX),
         patch.object(holds, "HOLDS_OPEN_MAX", HOLDS_MAX),
+        patch.object(connection, "CHECKPOINT_PAGES", 40),
         patch.multiple(
             transaction,
             FIRST_GRANTS=2,

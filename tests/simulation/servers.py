@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import tempfile
@@ -51,8 +52,8 @@ class SimulatedStore(SqliteStore):
     ``on_commit`` is called when a commit begins: what arrives then must wait for the next transaction.
     """
 
-    def __init__(self, path: str, counts: Counter[str]) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, counts: Counter[str], vfs: str | None = None) -> None:
+        super().__init__(path, vfs)
         self.counts = counts
         self.fault = ""
         self.on_commit: Callable[[], None] | None = None
@@ -115,9 +116,16 @@ class Failures(BatchObserver):
 class Server:
     """One process: a ledger with a store and caches of its own."""
 
-    def __init__(self, path: Path, clock: Clock, ids: Ids, counts: Counter[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        ids: Ids,
+        counts: Counter[str],
+        vfs: str | None = None,
+    ) -> None:
         before = asyncio.all_tasks()
-        self.store = SimulatedStore(str(path), counts)
+        self.store = SimulatedStore(str(path), counts, vfs)
         self.failures = Failures(counts)
         self.ledger = Ledger(self.store, clock, ids, self.failures)
         self.ledger.open(jobs=False)
@@ -135,7 +143,8 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.store.close()
+        with contextlib.suppress(apsw.Error):  # a disk without power
+            await self.store.close()
 
 
 class Template(msgspec.Struct, frozen=True):

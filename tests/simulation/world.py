@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from tests.simulation import faults
 from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Ask, Turn, Unit
 from tests.support.naive import NaiveWallet
 from tests.support.oracle import NaiveLedger
@@ -31,12 +31,10 @@ class World:
             for _ in range(customers)
         ]
 
-    def happen(self, turn: Turn) -> list[Expected | None]:
+    def happen(self, turn: Turn, done: Sequence[bool]) -> list[Expected | None]:
         """What becomes of each request of a turn; None of one that is undone or never begun."""
-        if turn.fault:
-            self.counts[f"fault: {turn.fault}"] += 1
-        kept = zip(turn.asks, faults.done(turn), strict=True)
-        answers = [self._ask(ask, turn.now) if done else None for ask, done in kept]
+        kept = zip(turn.asks, done, strict=True)
+        answers = [self._ask(ask, turn.now) if is_kept else None for ask, is_kept in kept]
         if turn.jobs:
             self.counts["jobs run"] += 1
             for ledger in self.ledgers:

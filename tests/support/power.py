@@ -126,6 +126,10 @@ class Disk(apsw.VFS):
         if self.failure is not None:
             raise PowerFailure(f"the power failed at step {self._fails_at}, {self.failure}")
 
+    def fail_after(self, steps: int | None) -> None:
+        """From now on the power fails at that step, counted from here; None: it does not."""
+        self._fails_at = None if steps is None else self.steps + steps
+
     def sync(self, path: str) -> None:
         self.step("sync " + kind_of(path))
         if self._honest:

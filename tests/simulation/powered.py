@@ -1,0 +1,92 @@
+"""A file on a disk whose power can fail (``tests.support.power``), and what is found after it did."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import apsw
+
+from tests.simulation.plays import Difference, Turn
+from tests.simulation.servers import Server
+from tests.support.power import Disk
+
+#: What a client has heard: a code and what was told beside it, and the answer's bytes.
+Heard = tuple[str, dict[str, object], bytes]
+CarryOut = Callable[[Turn], Awaitable[list[Heard | None]]]
+
+
+class Power:
+    """The disk of all servers; where ``can_fail`` is not set, an ordinary one."""
+
+    def __init__(self, path: Path, can_fail: bool, counts: Counter[str]) -> None:
+        self._path, self._counts = path, counts
+        self._failures = 0
+        self._opened: list[apsw.Connection] = []
+        self._disk = self._new() if can_fail else None
+        if can_fail:
+            apsw.connection_hooks.append(self._opened.append)
+
+    def _new(self) -> Disk:
+        self._failures += 1
+        return Disk(self._failures)
+
+    @property
+    def vfs(self) -> str | None:
+        return None if self._disk is None else self._disk.name
+
+    async def fail(
+        self, servers: dict[int, Server], turn: Turn, carry_out: CarryOut
+    ) -> tuple[list[Heard | None], bool]:
+        """Carry a turn out while the power fails. What was heard, and whether it is on the disk."""
+        if self._disk is None:  # a play that was cut down
+            return await carry_out(turn), True
+        before = self._operations(self._disk.name)
+        self._disk.fail_after(turn.step)
+        heard = await carry_out(turn)
+        self._disk.fail_after(None)
+        if self._disk.failure is None:
+            return heard, True
+        for number in list(servers):
+            await servers.pop(number).die()
+        self._restart(self._disk)
+        found = self._operations(None) > before
+        acknowledged = any(one is not None and one[0] == "ok" for one in heard)
+        changed = "settle" not in {ask.verb for ask in turn.asks}
+        if acknowledged and changed and not found:
+            raise Difference("what was acknowledged is not on the disk")
+        if not acknowledged:
+            fate = (
+                "survives a power failure unacknowledged" if found else "is lost to a power failure"
+            )
+            self._counts[f"a transaction {fate}"] += 1
+        return heard, found
+
+    def _restart(self, disk: Disk) -> None:
+        """What the disk kept is in the file."""
+        self._close_connections()
+        disk.pull_the_plug()
+        self._disk = self._new()
+
+    def _close_connections(self) -> None:
+        for connection in self._opened:
+            with contextlib.suppress(apsw.Error):
+                connection.close()
+        self._opened.clear()
+
+    def _operations(self, vfs: str | None) -> int:
+        connection = apsw.Connection(str(self._path), vfs=vfs)
+        try:
+            found = connection.execute("SELECT count(*) FROM operation").get
+            assert isinstance(found, int)
+            return found
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        if self._disk is not None:
+            apsw.connection_hooks.remove(self._opened.append)
+            self._close_connections()
+            self._disk.unregister()
