@@ -120,13 +120,15 @@ class EnginePlay:
             await self._until_death(server, clients)
             del self._servers[turn.server]
             return [None] * len(turn.asks)
-        heard: list[Heard | None] = []
-        while len(heard) < len(clients):  # the second wave joins while the first is waited for
-            heard.append(await clients[len(heard)])
+        waited = 0
+        while waited < len(clients):  # the second wave joins while the first is waited for
+            await asyncio.wait({clients[waited]})
+            waited += 1
         server.store.fault, server.store.on_commit = "", None
-        if server.failures.unexpected:
-            raise server.failures.unexpected[0]
-        return heard
+        for fault in [client.exception() for client in clients] + server.failures.unexpected:
+            if fault is not None:
+                raise fault
+        return [client.result() for client in clients]
 
     async def _until_death(self, server: Server, clients: list[asyncio.Task[Heard]]) -> None:
         """The clients of a process that died never hear of it again."""

@@ -1,7 +1,8 @@
 """Cutting a failing play down to the few requests that it takes: delta debugging.
 
-First whole chunks of turns go, then single turns, then single requests, then what they say beside the
-needed: keys, attributes, amounts. A cut stays when the play still fails with the same kind of fault.
+First what all turns have in common goes, then whole chunks of turns, then single turns, then single
+requests, then what they say beside the needed: keys, attributes, amounts. A cut stays when the play still
+fails with the same kind of fault.
 """
 
 from __future__ import annotations
@@ -32,10 +33,32 @@ def shrink(play: Play, fails: Fails, seconds: float = SHRINK_SECONDS) -> Play:
     def fails_soundly(changed: Play) -> bool:
         return is_sound(changed) and fails(changed)
 
+    cuts: tuple[Callable[[Play], Iterator[Play]], ...] = (_one_customer, _no_faults, _one_server)
+    for cut in cuts:
+        play = next(filter(fails_soundly, cut(play)), play)
     while play != before and time.monotonic() < deadline:
         before = play
         play = _simpler(_fewer(play, fails_soundly, deadline), fails_soundly, deadline)
     return play
+
+
+def _one_customer(play: Play) -> Iterator[Play]:
+    """Only what one of the customers asks."""
+    for customer in range(play.customers):
+        turns: list[Turn] = []
+        for turn in play.turns:
+            asks = tuple(ask for ask in turn.asks if ask.customer == customer)
+            turns += [msgspec.structs.replace(turn, asks=asks, first=ALL)] if asks else []
+        yield _turns(play, turns)
+
+
+def _no_faults(play: Play) -> Iterator[Play]:
+    without = [msgspec.structs.replace(turn, fault="", step=0, jobs=False) for turn in play.turns]
+    yield msgspec.structs.replace(play, turns=tuple(without), power=False)
+
+
+def _one_server(play: Play) -> Iterator[Play]:
+    yield _turns(play, [msgspec.structs.replace(turn, server=0, first=ALL) for turn in play.turns])
 
 
 def is_sound(play: Play) -> bool:

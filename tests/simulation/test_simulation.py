@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from drawdown.core import posting
-from drawdown.core.state import Changes, Wallet
-from drawdown.core.types import Grant, Hold
+from drawdown.core.state import Wallet
+from drawdown.core.types import Hold, HoldState, Instant
+from drawdown.store.sqlite.transaction import SqliteTransaction
 from tests.simulation import faults
 from tests.simulation.coverage import commands_in, missing
 from tests.simulation.plays import Play, read, write
@@ -49,31 +50,30 @@ def test_one_seed_is_one_play(depth: str) -> None:
     assert commands_in(counts[0]) > 0
 
 
-def lazy_end_hold(*args: object) -> None:
-    """Forgets to give back what a hold still holds."""
-    _, wallet, held, state, at = args
-    assert isinstance(held, Hold)
-    assert isinstance(wallet, Wallet)
-    held.state, held.ended_at = state, at  # type: ignore[assignment]
+def end_hold_lazily(
+    started: posting.Posting, wallet: Wallet, held: Hold, state: HoldState, at: Instant
+) -> None:
+    """Forgets to give back what the hold still holds."""
+    held.state, held.ended_at = state, at
     wallet.open_holds -= 1
 
 
-def forgetful_note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold) -> None:
-    """Remembers the next instant, and does not tell the store."""
-    due_at, known = thing.due_at, wallet.next_due_at
-    if due_at is not None and (known is None or due_at < known):
-        wallet.next_due_at = due_at
+def forget_nothing(transaction: SqliteTransaction) -> None:
+    """Keeps a cache that is stale."""
 
 
 @pytest.mark.parametrize(
-    ("depth", "name", "wrong"),
-    [("core", "end_hold", lazy_end_hold), ("engine", "note_due", forgetful_note_due)],
+    ("depth", "where", "name", "wrong"),
+    [
+        ("core", posting, "end_hold", end_hold_lazily),
+        ("engine", SqliteTransaction, "forget", forget_nothing),
+    ],
 )
 def test_a_fault_is_found_and_cut_down_to_a_few_requests(
-    depth: str, name: str, wrong: object
+    depth: str, where: object, name: str, wrong: object
 ) -> None:
     """And what is written down of it shows the fault again, until it is mended."""
-    with patch.object(posting, name, wrong):
+    with patch.object(where, name, wrong):
         found = smallest(first_failure(depth), seconds=20)
         assert found.play.size <= 6, write(found.play)
         again = msgspec.json.decode(write(found.play), type=Play)
