@@ -58,6 +58,26 @@ def test_without_a_key_it_is_said_where_one_comes_from(key: str | None) -> None:
         raise AssertionError("nothing is asked")
 
 
+@pytest.mark.parametrize(
+    ("reference", "said"), [("", "customer is empty: give its id"), ("\udcff", "no UTF-8")]
+)
+def test_what_cannot_be_asked_is_a_failure(tenant: Tenant, reference: str, said: str) -> None:
+    """Such as the id that a script did not find, and bytes that are no text."""
+    with (
+        pytest.raises(Failure, match=said),
+        asking(tenant.url, tenant.test.editor.secret) as client,
+    ):
+        client.get_customer(reference)
+
+
+def test_an_address_within_the_api_is_told_from_the_servers(tenant: Tenant) -> None:
+    with (
+        pytest.raises(Failure, match=r"There is no GET .*drawdown serve"),
+        asking(f"{tenant.url}/api/v1", tenant.test.editor.secret) as client,
+    ):
+        client.get_customer("ada")
+
+
 @pytest.mark.parametrize(("url", "key"), [("localhost:8080", "sk_test_x"), ("http://x", "sk\n")])
 def test_an_url_or_key_that_can_be_none_is_a_failure(url: str, key: str) -> None:
     with pytest.raises(Failure), asking(url, key):

@@ -31,6 +31,10 @@ def asking(url: str, key: str | None, *, again: str = "", direct: bool = False) 
             yield client
         except DrawdownError as error:
             raise failure_of(error, client.url, again) from None
+        except UnicodeEncodeError:  # bytes that the shell handed on as they were
+            raise Failure("An argument is no UTF-8.", "Type it again.") from None
+        except ValueError as error:  # what cannot be asked, such as an id that a script left empty
+            raise Failure(f"{error}.") from None
 
 
 def _client(url: str, key: str, http: httpx.Client) -> Client:
@@ -52,6 +56,7 @@ WAYS_OUT = {
     "insufficient_credit": "`drawdown balance` shows what there is; `drawdown grants issue` adds to it.",
     "forbidden": "Give a key with a larger role, with --key or DRAWDOWN_API_KEY.",
     "key_reused": "Give another --idempotency-key.",
+    "unknown_url": "Give the URL that `drawdown serve` prints, with --url or DRAWDOWN_URL.",
 }
 
 
