@@ -150,6 +150,8 @@ class NaiveWallet:
     def arrive(self, at: int) -> int:
         """Let time do its work: its clock never runs back. At one instant holds end before grants do."""
         now = max(at, self.last_at)
+        if at < now:
+            self.notes["the clock is behind a wallet"] += 1
         ends = [hold for hold in self.holds if hold.state == "open" and hold.expires_at <= now]
         over = [
             grant
@@ -159,6 +161,8 @@ class NaiveWallet:
         begun = any(g.remaining and self.last_at < g.effective_at <= now for g in self.grants)
         if ends or over or begun:
             self.last_at = now
+        if begun:
+            self.notes["a pending grant begins"] += 1
         whats: list[tuple[int, int, NaiveHold | NaiveGrant]] = [
             *((hold.expires_at, 0, hold) for hold in ends),
             *((grant.expires_at, 1, grant) for grant in over),

@@ -217,6 +217,8 @@ class NaiveLedger:
         self.debits[name] = [wallet.draw(grant, taken) for grant, taken in draws]
         if len(draws) > 2:
             self.notes["a debit draws three grants or more"] += 1
+        if valid_at != now:
+            self.notes["a debit is for another time"] += 1
 
     def _spend(
         self,
