@@ -316,6 +316,17 @@ def test_a_key_that_opens_nothing_is_a_fault_and_is_not_repeated(server: Server)
     assert state(by_name(drawdown(*words, url=server.url)), "key") == "warning"
 
 
+@pytest.mark.parametrize(("key", "expected"), [("", "warning"), ("sk_test_x ", "fault")])
+def test_an_empty_key_is_none_and_a_badly_copied_one_a_fault(
+    server: Server, key: str, expected: str
+) -> None:
+    """Neither is taken for a server that does not answer."""
+    words = ("doctor", "--database", server.database, "--json")
+    found = by_name(drawdown(*words, url=server.url, key=key, api_key=key))
+    assert state(found, "server") == "ok"
+    assert state(found, "key") == expected
+
+
 # The machine -------------------------------------------------------------------------------------
 
 

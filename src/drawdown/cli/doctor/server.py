@@ -54,11 +54,11 @@ def _readiness(client: httpx.Client) -> Check:
 
 def _key(client: httpx.Client, key: str | None) -> Check:
     """What the key opens. Only an admin may list keys; others are told what they are."""
-    if key is None:
+    if not key:
         return warning(
             "key", "none is given", "Set DRAWDOWN_API_KEY; `drawdown keys create` makes one."
         )
-    if not key.isascii() or not key.isprintable():
+    if not key.isascii() or not key.isprintable() or " " in key:
         return fault("key", "It has characters that no key has.", "Copy it again.")
     asked = client.get("/api/v1/keys", headers={"authorization": f"Bearer {key}"})
     problem = _json(asked)
