@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -371,6 +373,39 @@ def test_what_is_no_backup_is_refused(path: Path, tmp_path: Path, content: str |
     assert str(file) in drawdown(*words).failure()
     assert names(tmp_path) == before
     assert entries(path) == 2
+
+
+def test_an_empty_file_is_not_restored(path: Path, tmp_path: Path) -> None:
+    """A copy that was cut off at its beginning would else be an empty ledger, and all in order."""
+    file, before = tmp_path / "backup.db", path.read_bytes()
+    file.touch()
+    ran = drawdown("restore", file, "--force", "--database", sqlite_url(path))
+    assert f"{file} is empty" in ran.failure()
+    assert path.read_bytes() == before
+    assert names(tmp_path) == {"ledger.db", "backup.db"}
+
+
+def test_a_disk_that_takes_no_more_is_told_as_such(path: Path, tmp_path: Path) -> None:
+    """Here a limit on the size of files stands for it; nothing is left of the copy."""
+    with apsw.Connection(str(path)) as connection:
+        pages = connection.pragma("page_count") * connection.pragma("page_size")
+    limited = (
+        "import resource, signal; from drawdown.cli.main import main; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({pages // 2}, {pages // 2})); main()"
+    )
+    words = [sys.executable, "-c", limited, "backup", str(tmp_path / "backup.db")]
+    ran = subprocess.run(
+        [*words, "--database", sqlite_url(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "the disk refuses" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "backup.db" not in {file.name for file in tmp_path.glob("*backup*")}
 
 
 def test_a_ledger_is_not_restored_from_itself(path: Path) -> None:

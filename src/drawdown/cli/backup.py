@@ -68,8 +68,8 @@ def backup(
             _check_current(source)
     _check_target(target, source, force)
     with _told(f"Cannot write {target}"), _partial_of(target) as partial:
-        with refusals(database), progress_of("Copying") as progress:
-            files.copy(source, partial, progress)
+        with refusals(database):
+            _copy(source, partial, target)
         _check_whole(partial, f"The ledger at {source} is damaged")
         verified = _verified(partial, f"The ledger at {source}") if verify else None
         files.seal(partial)
@@ -106,8 +106,8 @@ def restore(
     with _told(f"Cannot write {target}"):
         _check_replaceable(target, force)
         with _partial_of(target) as partial:
-            with refusals(f"sqlite:///{source}"), progress_of("Copying") as progress:
-                files.copy(source, partial, progress)
+            with refusals(f"sqlite:///{source}"):
+                _copy(source, partial, target)
             _check_whole(partial, f"The backup {source} is damaged")
             verified = _verified(partial, f"The backup {source}")
             files.seal(partial)
@@ -117,6 +117,26 @@ def restore(
             copied = _facts(partial, target, verified, kept)
             files.swap(partial, target, kept) if kept else files.put(partial, target)
     _show(copied, f"Restored {source} to {target}", as_json)
+
+
+def _copy(source: Path, partial: Path, target: Path) -> None:
+    """What a disk refuses meanwhile has no words of SQLite's own, so it gets its words here."""
+    import apsw
+
+    from drawdown.store.sqlite.backup import copy
+
+    try:
+        with progress_of("Copying") as progress:
+            copy(source, partial, progress)
+    except apsw.FullError:
+        raise Failure(
+            f"Cannot write {target}: the disk is full.", "Make room, or name a file on another."
+        ) from None
+    except apsw.IOError:
+        raise Failure(
+            f"Cannot copy {source} to {target}: the disk refuses to be read or written.",
+            "Nothing was put in place; the system's log tells more.",
+        ) from None
 
 
 def _check_current(source: Path) -> None:
@@ -149,6 +169,8 @@ def _check_source(source: Path, target: Path) -> None:
         )
     if target.exists() and source.samefile(target):
         raise Failure(f"{source} is the ledger itself.", "Name a backup.")
+    if source.stat().st_size == 0:  # what a copy that was cut off leaves, and SQLite takes as new
+        raise Failure(f"{source} is empty: it is no backup.", "Name another, or copy it again.")
 
 
 def _check_replaceable(target: Path, force: bool) -> None:
