@@ -74,6 +74,7 @@ def test_a_prepared_database_is_left_as_it_is(path: Path, url: str, how: str) ->
     assert again.code == 0
     assert "prepared already: 1 account (default), 1 key. Nothing was changed." in again.out
     assert "sk_" not in again.out
+    assert "`drawdown keys create` makes another key" in again.out
     told = drawdown("init", "--database", url, "--json").json()
     assert told == {"prepared": False, "database": str(path), "accounts": ["default"]}
     assert path.read_bytes() == before

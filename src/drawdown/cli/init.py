@@ -134,5 +134,8 @@ def _tell_prepared(path: Path, found: Prepared | None, as_json: bool) -> None:
     )
     if found.pending:
         out.print(f"Its schema is {found.schema}: `drawdown migrate` brings it up to date.")
-    if not found.keys:
-        out.print("`drawdown keys create` makes a key.")
+    out.print(
+        "A secret is never shown again: `drawdown keys create` makes another key."
+        if found.keys
+        else "`drawdown keys create` makes a key."
+    )
