@@ -97,3 +97,10 @@ def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
     """One line, not a traceback."""
     url = sqlite_url(folder / "missing" / "ledger.db")
     assert url in drawdown("accounts", "create", "north", "--database", url).failure()
+
+
+def test_a_folder_that_is_not_there_is_told(folder: Path) -> None:
+    """It is not made: a mistyped one would be, too."""
+    ran = drawdown("init", "--database", sqlite_url(folder / "missing" / "ledger.db"))
+    assert "Its folder must be there" in ran.failure()
+    assert list(folder.iterdir()) == []

@@ -84,5 +84,10 @@ def refusals(url: str) -> Iterator[None]:
         yield
     except (DatabaseUrlInvalid, LedgerError) as error:
         raise Failure(str(error)) from None
+    except apsw.CantOpenError as error:
+        raise Failure(
+            f"Cannot use the database at {url}: {error}.",
+            "Its folder must be there, and both be yours to read and write.",
+        ) from None
     except (apsw.Error, NotALedger, SchemaNewer, StoreUnavailable) as error:
         raise Failure(f"Cannot use the database at {url}: {str(error).rstrip('.')}.") from None
