@@ -177,6 +177,7 @@ def settled_context(
             created_at=request.at,
         )
     at = Instant(max(request.at, wallet.last_at, at or 0))
+    assert state.can_settle(wallet, at), "needs must load all that may fall due"
     origin = relocate(request.id, slot_of(customer.id))
     posting.settle(wallet, state.changes, origin, at, request.recorded_at)
     return Context(request, state, customer, entitlement, wallet, at)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from drawdown.core import currencies
-from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AdjustGrant,
     AmendGrant,
@@ -25,44 +22,24 @@ from drawdown.core.commands import (
     Spend,
     VoidGrant,
 )
+from drawdown.core.demand import Demand, cost_of, enough_grants, scale_of, shared_times, units_of
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     ENTITLEMENT_NAME,
-    DebitRecord,
     Name,
     State,
     Wallet,
     WalletKey,
     Wanted,
 )
-from drawdown.core.types import Attributes, Id, Instant, Reference
-
-
-class Draw(msgspec.Struct, frozen=True):
-    """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
-
-    units: int
-    now: Instant
-    valid_at: Instant
-    attributes: Attributes
-
-
-class Demand(msgspec.Struct):
-    """What a batch draws from each wallet; which wallets it adds to, and in which it changes grants.
-
-    Credit is added by grants and by holds that end; a changed grant may leave the order, or move in it.
-    """
-
-    draws: dict[WalletKey, list[Draw]] = {}
-    grown: set[WalletKey] = set()
-    changed: set[WalletKey] = set()
+from drawdown.core.types import Id, Instant, Reference
 
 
 def needs(batch: Sequence[Request], state: State) -> Wanted:
     """What of ``batch`` cannot be decided yet: first the named rows, then what those name, then grants."""
-    wanted, demand = Wanted(), Demand()
+    wanted, demand = Wanted(), Demand(times=shared_times(batch, state))
     for request in batch:
         if request.claim is not None:
             _claim((request.book, request.claim.space, request.claim.key), state, wanted)
@@ -81,7 +58,7 @@ def needs(batch: Sequence[Request], state: State) -> Wanted:
             _names(((request.book, CUSTOMER_OWN_ID, command.own_id),), state, wanted)
         else:
             _names(entitlement_names(request.book, command), state, wanted)
-    _enough_grants(demand, state, wanted)
+    enough_grants(demand, state, wanted)
     return wanted
 
 
@@ -118,28 +95,19 @@ def _wallet_command(
     if customer is None or entitlement is None:
         return
     if isinstance(command, IssueGrant) and command.unused_max is not None:
-        _every_wallet(request, customer, state, wanted)
+        _every_wallet(request, customer, state, wanted, demand)
     key = (customer, entitlement)
-    wallet = _wallet(request.at, key, state, wanted)
+    wallet = _wallet(request.at, key, state, wanted, demand)
     if isinstance(command, IssueGrant):
         demand.grown.add(key)
     elif wallet is not None and isinstance(command, Debit | Authorize):
         valid_at = command.valid_at if isinstance(command, Debit) else None
-        units = _units(command.amount, _scale(key[1], state, request.book))
-        now = Instant(max(request.at, wallet.last_at))
-        _draw(demand, key, _draw_of(units, now, valid_at, command.attributes))
-
-
-def _draw_of(units: int, now: Instant, valid_at: Instant | None, attributes: Attributes) -> Draw:
-    return Draw(units, now, now if valid_at is None else valid_at, attributes)
-
-
-def _draw(demand: Demand, key: WalletKey, draw: Draw) -> None:
-    demand.draws.setdefault(key, []).append(draw)
+        units = units_of(command.amount, scale_of(key[1], state, request.book))
+        demand.draw(wallet, units, request.at, command.attributes, valid_at)
 
 
 def _spend(request: Request, command: Spend, state: State, wanted: Wanted, demand: Demand) -> None:
-    """Every wallet named, settled up to the latest instant that any of them has seen."""
+    """Every wallet named; each may have to pay all of the quantity."""
     customer = _customer(request, command.customer, state, wanted)
     kinds = [
         _entitlement(request.book, price.entitlement, state, wanted) for price in command.wallets
@@ -147,20 +115,12 @@ def _spend(request: Request, command: Spend, state: State, wanted: Wanted, deman
     if customer is None:
         return
     _key(request, customer, state, wanted)
-    keys = [(customer, kind) for kind in kinds if kind is not None]
-    at = request.at
-    for key in keys:
-        known = state.wallets.get(key)
-        at = at if known is None else max(at, known.last_at)
-    for key, price in zip(keys, command.wallets, strict=False):
-        wallet = _wallet(at, key, state, wanted)
-        if wallet is not None:
-            cost = Amount(
-                command.quantity.digits * price.price.digits,
-                command.quantity.places + price.price.places,
-            )
-            units = _units_up(cost, _scale(key[1], state, request.book))
-            _draw(demand, key, _draw_of(units, at, command.valid_at, command.attributes))
+    for kind, price in zip(kinds, command.wallets, strict=True):
+        key = None if kind is None else (customer, kind)
+        wallet = None if key is None else _wallet(request.at, key, state, wanted, demand)
+        if key is not None and wallet is not None:
+            units = cost_of(command.quantity, price.price, scale_of(key[1], state, request.book))
+            demand.draw(wallet, units, request.at, command.attributes, command.valid_at)
 
 
 def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
@@ -196,28 +156,38 @@ def _key(request: Request, customer: Id, state: State, wanted: Wanted) -> None:
             wanted.keys.add(key)
 
 
-def _wallet(now: Instant, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
-    """The wallet once it is loaded with all that is due by ``now``; None before that, or when new."""
+def _wallet(
+    now: Instant, key: WalletKey, state: State, wanted: Wanted, demand: Demand
+) -> Wallet | None:
+    """The wallet once it is loaded with all that may fall due in the batch; None before that, or when new.
+
+    Where another wallet's time may carry over, what the batch itself adds may fall due as well, and then
+    what follows it must be known.
+    """
     if key not in state.wallets:
         wanted.wallets.add(key)
         return None
     wallet = state.wallets[key]
     if wallet is None:
         return None
-    at = max(now, wallet.last_at)
-    is_due = wallet.next_due_at is not None and wallet.next_due_at <= at
+    at = demand.time_of(wallet, now)
+    is_later = at > max(now, wallet.last_at)
+    is_due = wallet.next_due_at is not None and (wallet.next_due_at <= at or is_later)
     if is_due and state.due_until.get(key, -1) < at:
         wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
         return None
     return wallet
 
 
-def _every_wallet(request: Request, customer: Id, state: State, wanted: Wanted) -> None:
+def _every_wallet(
+    request: Request, customer: Id, state: State, wanted: Wanted, demand: Demand
+) -> None:
     if customer not in state.customer_wallets:
         wanted.customer_wallets.add(customer)
         return
     for key in state.customer_wallets[customer]:
-        _wallet(request.at, key, state, wanted)
+        _entitlement(request.book, key[1], state, wanted)
+        _wallet(request.at, key, state, wanted, demand)
 
 
 def _hold(
@@ -232,7 +202,7 @@ def _hold(
         wanted.holds.add(command.hold)
         return
     key = state.hold_wallets[command.hold]
-    wallet = None if key is None else _owned(request, key, state, wanted)
+    wallet = None if key is None else _owned(request, key, state, wanted, demand)
     if key is None or wallet is None:
         return
     held = wallet.holds.get(command.hold)
@@ -241,19 +211,20 @@ def _hold(
         return
     demand.grown.add(key)
     if isinstance(command, Capture):
-        units = _units(command.amount, _scale(key[1], state, request.book))
-        now = Instant(max(request.at, wallet.last_at))
-        _draw(demand, key, Draw(units, now, now, held.attributes))
+        units = units_of(command.amount, scale_of(key[1], state, request.book))
+        demand.draw(wallet, units, request.at, held.attributes)
 
 
-def _owned(request: Request, key: WalletKey, state: State, wanted: Wanted) -> Wallet | None:
+def _owned(
+    request: Request, key: WalletKey, state: State, wanted: Wanted, demand: Demand
+) -> Wallet | None:
     """The wallet of a thing named by its id, with its customer, its entitlement and the request's key."""
     customer = _customer(request, key[0], state, wanted)
     _entitlement(request.book, key[1], state, wanted)
     if customer is None:
         return None
     _key(request, customer, state, wanted)
-    return _wallet(request.at, key, state, wanted)
+    return _wallet(request.at, key, state, wanted, demand)
 
 
 def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: Demand) -> None:
@@ -265,7 +236,7 @@ def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: De
     if key is None:
         return
     demand.changed.add(key)
-    wallet = _owned(request, key, state, wanted)
+    wallet = _owned(request, key, state, wanted, demand)
     if wallet is not None and grant not in wallet.grants:
         wanted.grants.add(grant)
 
@@ -284,57 +255,3 @@ def _debit(
         return
     for draw in record.draws:
         _grant(request, draw.grant, state, wanted, demand)
-    at = _latest(request, record, state)
-    for draw in record.draws:
-        if draw.grant in state.grant_wallets:
-            _wallet(at, (draw.customer, draw.entitlement), state, wanted)
-
-
-def _latest(request: Request, record: DebitRecord, state: State) -> Instant:
-    """The latest instant that any of a debit's wallets has seen; the request's own if that is later."""
-    at = request.at
-    for draw in record.draws:
-        wallet = state.wallets.get((draw.customer, draw.entitlement))
-        at = at if wallet is None else max(at, wallet.last_at)
-    return at
-
-
-def _enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
-    """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws.
-
-    A wallet can pay no more than is available, unless the batch adds to it: by a grant, by the end of a
-    hold, or by what has become due. Where the batch also ends or changes grants, the loaded ones may not
-    be those drawn: then all of them are asked for.
-    """
-    for key, draws in demand.draws.items():
-        wallet = state.wallets[key]
-        if wallet is None or wallet.whole or key in wanted.wallets_due:
-            continue
-        total = sum(draw.units for draw in draws)
-        grows = key in demand.grown or key in state.due_until
-        payable = total if grows else min(total, wallet.available)
-        covered = all(
-            wallet.covers(payable, draw.now, draw.valid_at, draw.attributes) for draw in draws
-        )
-        if key in demand.changed or not covered:
-            wanted.wallets_longer.add(key)
-
-
-def _scale(entitlement_id: Id, state: State, book: Id) -> int:
-    entitlement = state.entitlements.get(entitlement_id)
-    if entitlement is not None:
-        return entitlement.scale
-    code = currencies.codes_by_id(book).get(entitlement_id)
-    return 0 if code is None else currencies.scale_of(code)
-
-
-def _units(amount: Amount, scale: int) -> int:
-    """Units for an estimate: an amount that will be refused for its scale counts as nothing."""
-    return int(amount.digits * 10 ** (scale - amount.places)) if amount.places <= scale else 0
-
-
-def _units_up(amount: Amount, scale: int) -> int:
-    """Units that are enough for an amount of any fineness."""
-    if amount.places <= scale:
-        return _units(amount, scale)
-    return int(-(-amount.digits // 10 ** (amount.places - scale)))

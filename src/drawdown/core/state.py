@@ -190,6 +190,13 @@ class State(msgspec.Struct, kw_only=True):
             return currencies.entitlement_id(book, reference)
         return self.names.get((book, ENTITLEMENT_CODE, reference))
 
+    def can_settle(self, wallet: Wallet, at: Instant) -> bool:
+        """Whether all of the wallet that is due by ``at``, and what comes after it, is known."""
+        key = (wallet.customer, wallet.entitlement)
+        if wallet.next_due_at is None or wallet.next_due_at > at or key in self.changes.new_wallets:
+            return True
+        return at <= self.due_until.get(key, -1)
+
 
 class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.

@@ -1,0 +1,125 @@
+"""What a batch may take from each wallet, and when: so that enough of its grants are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from drawdown.core import currencies
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import ReverseDebit, Spend
+from drawdown.core.requests import Request
+from drawdown.core.state import State, Wallet, WalletKey, Wanted
+from drawdown.core.types import Attributes, Id, Instant
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
+
+    units: int
+    now: Instant
+    valid_at: Instant
+    attributes: Attributes
+
+
+class Demand(msgspec.Struct):
+    """What a batch draws from each wallet; which wallets it adds to, and in which it changes grants.
+
+    Credit is added by grants and by holds that end; a changed grant may leave the order, or move in it.
+    ``times``: by customer, up to when an operation over several wallets may settle any of them.
+    """
+
+    times: dict[Id, Instant] = {}
+    draws: dict[WalletKey, list[Draw]] = {}
+    grown: set[WalletKey] = set()
+    changed: set[WalletKey] = set()
+
+    def time_of(self, wallet: Wallet, now: Instant) -> Instant:
+        """The latest instant up to which a batch that is decided at ``now`` may settle a wallet."""
+        return max(now, wallet.last_at, self.times.get(wallet.customer, now))
+
+    def draw(
+        self,
+        wallet: Wallet,
+        units: int,
+        now: Instant,
+        attributes: Attributes,
+        valid_at: Instant | None = None,
+    ) -> None:
+        """A request at ``now`` may draw ``units``, of grants valid then or at ``valid_at``."""
+        now = self.time_of(wallet, now)
+        draw = Draw(units, now, now if valid_at is None else valid_at, attributes)
+        self.draws.setdefault((wallet.customer, wallet.entitlement), []).append(draw)
+
+
+def shared_times(batch: Sequence[Request], state: State) -> dict[Id, Instant]:
+    """By customer, the latest instant that any wallet of an operation over several has seen.
+
+    Such an operation settles all of its wallets up to one instant, and what comes after it in the batch
+    finds them there: one wallet's time may carry over to wallets that it shares no operation with.
+    """
+    times: dict[Id, Instant] = {}
+    for request in batch:
+        keys = _settled_together(request, state)
+        wallets = (state.wallets.get(key) for key in keys) if len(keys) > 1 else ()
+        for wallet in wallets:
+            if wallet is not None:
+                times[wallet.customer] = max(
+                    wallet.last_at, times.get(wallet.customer, wallet.last_at)
+                )
+    return times
+
+
+def _settled_together(request: Request, state: State) -> set[WalletKey]:
+    """The wallets that the request settles up to one instant, as far as they are known yet."""
+    command = request.command
+    if isinstance(command, ReverseDebit):
+        record = state.debits.get(command.debit)
+        draws = () if record is None else record.draws
+        return {(draw.customer, draw.entitlement) for draw in draws}
+    if isinstance(command, Spend):
+        customer = state.customer_id(request.book, command.customer)
+        kinds = [state.entitlement_id(request.book, each.entitlement) for each in command.wallets]
+        return {(customer, kind) for kind in kinds if customer is not None and kind is not None}
+    return set()
+
+
+def enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:
+    """Ask for longer chunks of grants while what is loaded cannot pay what the batch draws.
+
+    A wallet can pay no more than is available, unless the batch adds to it: by a grant, by the end of a
+    hold, or by what has become due. Where the batch also ends or changes grants, the loaded ones may not
+    be those drawn: then all of them are asked for.
+    """
+    for key, draws in demand.draws.items():
+        wallet = state.wallets[key]
+        if wallet is None or wallet.whole or key in wanted.wallets_due:
+            continue
+        total = sum(draw.units for draw in draws)
+        grows = key in demand.grown or key in state.due_until
+        payable = total if grows else min(total, wallet.available)
+        covered = all(
+            wallet.covers(payable, draw.now, draw.valid_at, draw.attributes) for draw in draws
+        )
+        if key in demand.changed or not covered:
+            wanted.wallets_longer.add(key)
+
+
+def scale_of(entitlement_id: Id, state: State, book: Id) -> int:
+    entitlement = state.entitlements.get(entitlement_id)
+    if entitlement is not None:
+        return entitlement.scale
+    code = currencies.codes_by_id(book).get(entitlement_id)
+    return 0 if code is None else currencies.scale_of(code)
+
+
+def units_of(amount: Amount, scale: int) -> int:
+    """Units for an estimate: an amount that will be refused for its scale counts as nothing."""
+    return int(amount.digits * 10 ** (scale - amount.places)) if amount.places <= scale else 0
+
+
+def cost_of(quantity: Amount, price: Amount, scale: int) -> int:
+    """Units that are enough for a quantity at a price, however fine the cost is."""
+    places = quantity.places + price.places
+    return int(-(-quantity.digits * price.digits * 10**scale // 10**places))
