@@ -93,14 +93,10 @@ def test_a_file_of_something_else_is_left_alone(folder: Path) -> None:
         assert (folder / name).read_bytes() == before
 
 
-def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
-    """One line, not a traceback."""
-    url = sqlite_url(folder / "missing" / "ledger.db")
-    assert url in drawdown("accounts", "create", "north", "--database", url).failure()
-
-
-def test_a_folder_that_is_not_there_is_told(folder: Path) -> None:
+@pytest.mark.parametrize("command", ["accounts create north", "init", "serve"])
+def test_a_folder_that_is_not_there_is_told(folder: Path, command: str) -> None:
     """It is not made: a mistyped one would be, too."""
-    ran = drawdown("init", "--database", sqlite_url(folder / "missing" / "ledger.db"))
-    assert "Its folder must be there" in ran.failure()
+    url = sqlite_url(folder / "missing" / "ledger.db")
+    failure = drawdown(*command.split(), "--database", url).failure()
+    assert f"There is no folder {folder / 'missing'} ({url})." in failure
     assert list(folder.iterdir()) == []

@@ -43,7 +43,7 @@ def with_ledger(
     A new file is made only with ``create``, since a command that reads refuses a mistyped URL, and
     that is said on standard error unless ``tell`` is False.
     """
-    from drawdown.opening import open_ledger, sqlite_path
+    from drawdown.opening import open_ledger
 
     async def run(said: str) -> Result:
         async with open_ledger(url, jobs=False) as ledger:
@@ -52,9 +52,22 @@ def with_ledger(
             return await action(ledger)
 
     with refusals(url):
-        path = sqlite_path(url).absolute() if create else existing(url)
+        path = placed(url) if create else existing(url)
         is_new = not path.exists()
         return asyncio.run(run(f"A new ledger at {path}" if is_new and tell else ""))
+
+
+def placed(url: str) -> Path:
+    """The file of a ledger that is there or can be made. Raises as ``existing``."""
+    from drawdown.opening import sqlite_path
+
+    path = sqlite_path(url).absolute()
+    if not path.parent.is_dir():
+        raise Failure(
+            f"There is no folder {path.parent} ({url}).",
+            "Make it, or correct --database or DRAWDOWN_DATABASE.",
+        )
+    return path
 
 
 def existing(url: str) -> Path:
@@ -84,10 +97,5 @@ def refusals(url: str) -> Iterator[None]:
         yield
     except (DatabaseUrlInvalid, LedgerError) as error:
         raise Failure(str(error)) from None
-    except apsw.CantOpenError as error:
-        raise Failure(
-            f"Cannot use the database at {url}: {error}.",
-            "Its folder must be there, and both be yours to read and write.",
-        ) from None
     except (apsw.Error, NotALedger, SchemaNewer, StoreUnavailable) as error:
         raise Failure(f"Cannot use the database at {url}: {str(error).rstrip('.')}.") from None
