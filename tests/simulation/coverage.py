@@ -43,6 +43,7 @@ RARE_IN_THE_ENGINE = (
     "a lost answer is asked for again and was done",
     "more grants are loaded than at first",
     "another server has written",
+    "a claim is used again",
     "a balance is foreseen",
     "a balance is looked back at",
 )

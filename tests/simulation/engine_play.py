@@ -12,7 +12,7 @@ import msgspec
 from drawdown.core import currencies
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import LedgerError
-from drawdown.core.requests import Accepted, Answer, LedgerKey
+from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.types import BurnOrder, Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
@@ -37,7 +37,7 @@ class EnginePlay:
         self._clock = ManualClock(Instant(BEGIN))
         self._ids = RisingIds()
         self._names: dict[int, Id] = {}
-        self._answers: dict[tuple[int, str, str], bytes] = {}
+        self._answers: dict[tuple[str, str, str], bytes] = {}
         self._servers: dict[int, Server] = {}
         self._power = Power(path, play.power, world.counts)
         self._looking = Looking(book, self._names, world.counts)
@@ -154,17 +154,28 @@ class EnginePlay:
             heard.update(told(ask, accepted))
             return Answer(status=200, body=body_of(accepted))
 
-        key = None if ask.key is None else LedgerKey(ask.verb, ask.key, ask.replays)
+        refusal = ""
+
+        def refuse(error: LedgerError) -> Answer:
+            nonlocal refusal
+            refusal = error.code
+            heard.update(error.fields)
+            return Answer(status=400, body=error.code.encode())
+
         wanted = command(ask, self._names)
+        key, claim = keys_of(ask)
         try:
-            answer = await server.ledger.submit(self._book, wanted, render, key=key)
+            answer = await server.ledger.submit(
+                self._book, wanted, render, key=key, claim=claim, refuse=refuse
+            )
         except LedgerError as error:
             return error.code, error.fields, b""
         except StoreUnavailable:
             return "unavailable", {}, b""
         except CommitFailed:
             return "failed", {}, b""
-        return "replayed" if answer.replayed else "ok", heard, answer.body
+        code = "replayed" if answer.replayed else refusal or "ok"
+        return code, heard, answer.body
 
     def _check(
         self, ask: Ask, heard: Heard | None, expected: Expected | None, listening: bool
@@ -187,9 +198,9 @@ class EnginePlay:
 
     def _check_bytes(self, ask: Ask, heard: Heard) -> None:
         """A replay repeats the first answer byte for byte, where somebody heard that."""
-        if ask.key is None or heard[0] not in ("ok", "replayed"):
+        if ask.key is None or not heard[2]:
             return
-        key = (ask.customer, ask.verb, ask.key)
+        key = ("", "", ask.key) if ask.claims else (customer_name(ask.customer), ask.verb, ask.key)
         if heard[0] == "replayed" and key not in self._answers:
             self._world.counts["a lost answer is asked for again and was done"] += 1
         first = self._answers.setdefault(key, heard[2])
@@ -222,6 +233,17 @@ class EnginePlay:
             except Difference as difference:
                 difference.add_note(f"customer {customer}, {unit}, as read at {now}")
                 raise
+
+
+def keys_of(ask: Ask) -> tuple[LedgerKey | None, Claim | None]:
+    """What makes the ask happen once: for its customer, or in the whole book."""
+    if ask.key is None:
+        return None, None
+    if not ask.claims:
+        return LedgerKey(ask.verb, ask.key, ask.replays), None
+    return None, Claim(
+        "simulated", ask.key, msgspec.json.encode((ask.verb, ask.customer, ask.asked))
+    )
 
 
 def body_of(accepted: Accepted) -> bytes:

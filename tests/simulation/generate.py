@@ -45,7 +45,7 @@ def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
     )
     if chance.random() < 0.4:
         units["free"] = Unit()
-    power = depth == "engine" and chance.random() < 0.15
+    power = depth == "engine" and chance.random() < 0.25
     return Play(units, chance.randint(1, 3), (), depth, power, seed)
 
 
@@ -85,7 +85,7 @@ class Generator:
         first = chance.randint(1, len(asks)) if chance.random() < 0.4 else ALL
         fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
         turn = Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs=jobs)
-        if self._power and chance.random() < 0.15:
+        if self._power and chance.random() < 0.25:
             turn = Turn(self._now, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
         heard = zip(asks, faults.heard(turn), strict=True)
         self._unheard += [ask for ask, known in heard if not known and ask.key is not None]
@@ -139,7 +139,8 @@ class Generator:
         else:
             self._keyed += 1
             key = f"k{self._keyed}"
-        ask = Ask(verb, ask.asked, customer, key, chance.random() < 0.95)
+        claims = self._faulty and chance.random() < 0.15
+        ask = Ask(verb, ask.asked, customer, key, claims or chance.random() < 0.95, claims)
         self._asked.append(ask)
         return ask
 

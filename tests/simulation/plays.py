@@ -35,7 +35,7 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request of one customer. ``asked`` is what ``NaiveLedger.ask`` takes; what it makes is numbered.
 
-    ``replays`` as of ``LedgerKey``.
+    ``replays`` as of ``LedgerKey``. ``claims``: the key is a claim in the whole book, and keeps refusals too.
     """
 
     verb: str
@@ -43,6 +43,7 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     customer: int = 0
     key: str | None = None
     replays: bool = True
+    claims: bool = False
 
 
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True):

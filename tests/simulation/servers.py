@@ -29,6 +29,9 @@ from drawdown.store.sqlite.store import SqliteStore
 from drawdown.store.sqlite.transaction import SqliteTransaction
 from tests.simulation import faults
 
+#: Claims on answers are not forgotten: when they are depends on when jobs ran before.
+FOREVER_DAYS = 36_500
+
 
 class CommitFailed(Exception):
     """A transaction failed for a reason of its own."""
@@ -136,6 +139,7 @@ class Server:
             self.ledger.accounts,
             lambda book, command: self.ledger.submit(book, command, nothing_to_say),
             self.failures,
+            FOREVER_DAYS,
         )
 
     async def die(self) -> None:

@@ -139,7 +139,7 @@ def _simpler_turns(turn: Turn) -> Iterator[Turn]:
 def _simpler_asks(ask: Ask) -> Iterator[Ask]:
     replace = msgspec.structs.replace
     if ask.key is not None:
-        yield replace(ask, key=None)
+        yield replace(ask, key=None, claims=False, replays=True)
     for name in OPTIONAL:
         if name in ask.asked:
             yield replace(ask, asked={key: ask.asked[key] for key in ask.asked if key != name})

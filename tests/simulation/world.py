@@ -18,6 +18,7 @@ class World:
 
     def __init__(self, units: dict[str, Unit], customers: int, counts: Counter[str]) -> None:
         self.counts = counts
+        self._claims: dict[str, object] = {}
         self.ledgers = [
             NaiveLedger(
                 {
@@ -43,9 +44,23 @@ class World:
         return answers
 
     def _ask(self, ask: Ask, now: int) -> Expected:
-        ledger = self.ledgers[ask.customer]
-        code, facts = ledger.ask(ask.verb, now, ask.key, ask.replays, **ask.asked)
+        code, facts = self._claim(ask, now) if ask.claims else self._decide(ask, now, ask.key)
         self.counts[f"{ask.verb}: {code}"] += 1
+        return code, facts
+
+    def _claim(self, ask: Ask, now: int) -> Expected:
+        """The first answer under a claim stands, a refusal too."""
+        assert ask.key is not None
+        body = (ask.verb, ask.customer, ask.asked)
+        if ask.key in self._claims:
+            self.counts["a claim is used again"] += 1
+            return ("replayed" if self._claims[ask.key] == body else "key_reused"), {}
+        self._claims[ask.key] = body
+        return self._decide(ask, now, None)
+
+    def _decide(self, ask: Ask, now: int, key: str | None) -> Expected:
+        ledger = self.ledgers[ask.customer]
+        code, facts = ledger.ask(ask.verb, now, key, ask.replays, **ask.asked)
         if code == "ok":
             facts = facts | balance_of(wallet_of(ledger, ask), now)
         return code, facts
