@@ -422,7 +422,8 @@ def test_the_access_log_can_be_left_out(serve: StartServer) -> None:
 def test_logs_are_text_where_they_are_asked_to_be(serve: StartServer) -> None:
     server = serve(log_format="text")
     get(server.url + "/api/v1/customers")
-    server.kill()
+    server.process.terminate()
+    assert server.process.wait(40) == 0
     line = server.log_path.read_text().strip()
     assert not line.startswith("{")
     assert "route=/customers" in line
