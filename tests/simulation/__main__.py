@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import signal
@@ -23,6 +24,7 @@ from tests.simulation.running import Failed, run_seed, smallest
 
 #: Plays on the core take a tenth of the time: so many of them are run for each on the engine.
 CORE_PLAYS, ENGINE_PLAYS = 30, 3
+LOG_SECONDS = 30.0
 
 
 class Depth(StrEnum):
@@ -110,7 +112,33 @@ class Simulation:
         )
 
 
-def simulate(simulation: Simulation, work: Iterator[Piece], processes: int, live: Live) -> None:
+class Progress:
+    """One line that is kept up to date; in a log, a new one now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._next = time.monotonic() + LOG_SECONDS
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._live.update(line)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + LOG_SECONDS
+            self._console.print(line, soft_wrap=True)
+
+
+def simulate(
+    simulation: Simulation, work: Iterator[Piece], processes: int, progress: Progress
+) -> None:
     """Keep every process busy until it is over."""
     ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who shows the results
     with ProcessPoolExecutor(processes, initializer=signal.signal, initargs=ignore) as pool:
@@ -122,7 +150,7 @@ def simulate(simulation: Simulation, work: Iterator[Piece], processes: int, live
                 done, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
                 for future in done:
                     simulation.take(future.result())
-                live.update(simulation.line())
+                progress.show(simulation.line())
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -157,13 +185,9 @@ def main(
     first = random.randrange(2**40) if seed is None else seed
     console.print(f"seeds from {first} on; stop with Ctrl-C")
     simulation = Simulation(commands, seconds)
-    with Live(console=console, refresh_per_second=4) as live:
-        try:
-            simulate(simulation, pieces(depth, first), processes, live)
-        except KeyboardInterrupt:
-            live.update(f"{simulation.line()}; stopped")
-        else:
-            live.update(simulation.line())
+    with Progress(console) as progress, contextlib.suppress(KeyboardInterrupt):
+        simulate(simulation, pieces(depth, first), processes, progress)
+    console.print(simulation.line(), soft_wrap=True)
     report(simulation, console)
     if simulation.failed is not None:
         raise typer.Exit(1)
