@@ -70,13 +70,21 @@ def test_a_customer_without_an_id_of_ones_own_gets_one(made: Made) -> None:
     assert made("customers", "create")["id"].startswith("cus_")
 
 
+def test_what_goes_into_a_pipe_has_no_blanks_at_the_ends_of_its_lines(ask: Ask, ada: Made) -> None:
+    """Tables of facts and of rows alike."""
+    ada("customers", "create", "a-customer-with-a-longer-id")
+    for shown in (ask("customers", "list"), ask("balance", "ada", "usd")):
+        assert shown.out
+        assert [row for row in shown.out.splitlines() if row != row.rstrip()] == []
+
+
 def test_a_list_says_that_there_is_more(ask: Ask, made: Made) -> None:
     """On standard error, so that what is piped stays a list."""
     for number in range(3):
         made("customers", "create", f"c{number}")
     short = ask("customers", "list", "--limit", 2, "--json")
     assert [customer["id"] for customer in json.loads(short.out)] == ["c2", "c1"]
-    assert "more than these 2" in short.err
+    assert "more than 2" in short.err
     for words in (["--limit", 3], ["--all"]):
         whole = ask("customers", "list", *words, "--json")
         assert (len(json.loads(whole.out)), whole.err) == (3, "")

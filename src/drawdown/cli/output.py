@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -87,10 +88,12 @@ def show_table(table: RenderableType) -> None:
     """Within the width of a terminal; in a file or a pipe as wide as it is, each row on one line."""
     if sys.stdout.isatty():
         console().print(table)
-    else:
-        Console(
-            file=sys.stdout, width=TABLE_WIDTH, markup=False, highlight=False, emoji=False
-        ).print(table)
+        return
+    wide = Console(file=StringIO(), width=TABLE_WIDTH, markup=False, highlight=False, emoji=False)
+    with wide.capture() as printed:
+        wide.print(table)
+    for row in printed.get().splitlines():
+        sys.stdout.write(row.rstrip() + "\n")  # a table fills its last column with blanks
 
 
 def show_failure(failure: Failure) -> None:

@@ -103,10 +103,10 @@ def _facts(entitlement: Entitlement) -> Table:
 
 def _table(entitlements: list[Entitlement]) -> Table:
     return present.table(
-        ("Entitlement", "Name", "Unit", "Places", "Burn order", "Created (UTC)"),
+        ("Entitlement", "Name", "Unit", "Scale", "Burn order", "Created (UTC)"),
         (
             (each.code, each.name, each.unit, each.scale, each.burn_order, each.created_at)
             for each in entitlements
         ),
-        right="Places",
+        right="Scale",
     )

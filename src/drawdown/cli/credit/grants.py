@@ -200,7 +200,9 @@ def adjust(
     grant: GrantId,
     direction: Annotated[
         words.Direction,
-        typer.Argument(help="Down takes of what is free, up gives back of what was used."),
+        typer.Argument(
+            metavar="up|down", help="Down takes of what is free, up gives back of what was used."
+        ),
     ],
     amount: words.Amount,
     reason: Annotated[str | None, typer.Option(help="Why; it is kept.")] = None,
@@ -257,7 +259,7 @@ def _facts(grant: Grant) -> Table:
             "Priority": grant.priority,
             "Category": grant.category,
             "Pays for": grant.scope or None,
-            "Paid": None if cost is None else present.credit(cost.amount, cost.currency),
+            "Cost basis": None if cost is None else present.credit(cost.amount, cost.currency),
             "Effective": grant.effective_at,
             "Expires": grant.expires_at or "never",
             "Metadata": grant.metadata or None,

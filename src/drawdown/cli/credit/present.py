@@ -52,7 +52,7 @@ def rows(
     else:
         console(errors=True).print("None.")
     if limit is not None and len(found) > limit:
-        console(errors=True).print(f"There are more than these {limit}: --limit, or --all.")
+        console(errors=True).print(f"There are more than {limit}: --limit, or --all.")
 
 
 def facts(named: Mapping[str, object]) -> Table:
