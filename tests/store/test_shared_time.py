@@ -10,7 +10,7 @@ import asyncio
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Authorize, Debit, Price, ReverseDebit, Settle, Spend
+from drawdown.core.commands import Authorize, Debit, Price, Release, ReverseDebit, Settle, Spend
 from drawdown.core.types import Hold, HoldState, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
@@ -110,6 +110,33 @@ async def test_a_hold_ends_though_a_shorter_one_was_made_and_ended_in_the_same_b
     assert held_now == held.amount
     clock.instant = Instant(START + LATE)
     await ledger.apply(book.id, Settle(customer=customer, entitlement="usd"))
+    assert await state_a_day_later(book, clock, held) is HoldState.EXPIRED
+    assert observed.errors == []
+
+
+@pytest.mark.parametrize("is_first_left", [True, False])
+async def test_a_hold_ends_though_the_one_before_it_was_released_in_the_same_batch(
+    database: Database,
+    ledger: Ledger,
+    clock: ManualClock,
+    observed: Observed,
+    is_first_left: bool,
+) -> None:
+    """Of what is not due yet only the next is known; when that is gone, what follows is looked for again."""
+    book = await open_book(ledger)
+    customer = await book.customer()
+    for kind in (CREDITS, "usd"):
+        await book.grant(customer, 10, kind)
+    first = await authorize(book, customer, "usd", hours=12)
+    if not is_first_left:
+        await ledger.apply(book.id, Release(hold=first.id))
+    following = await authorize(book, customer, "usd", hours=21)
+    held = await authorize(book, customer, "usd", hours=22)
+    await step_back(database, book, clock, customer)
+    await asyncio.gather(
+        ledger.apply(book.id, Release(hold=following.id)),
+        ledger.apply(book.id, spend(customer, 12, CREDITS, "usd")),
+    )
     assert await state_a_day_later(book, clock, held) is HoldState.EXPIRED
     assert observed.errors == []
 

@@ -176,10 +176,15 @@ def settled_context(
             burn_order=entitlement.burn_order,
             created_at=request.at,
         )
-    at = Instant(max(request.at, wallet.last_at, at or 0))
+    own = max(request.at, wallet.last_at)
+    at = Instant(max(own, at or 0))
     assert state.can_settle(wallet, at), "needs must load all that may fall due"
     origin = relocate(request.id, slot_of(customer.id))
+    is_carried_over = wallet.is_due(at) and at > own
     posting.settle(wallet, state.changes, origin, at, request.recorded_at)
+    if is_carried_over:
+        # Of what is not due yet only the next is loaded, and the batch may have ended that: look again.
+        wallet.next_due_at = Instant(at + 1)
     return Context(request, state, customer, entitlement, wallet, at)
 
 

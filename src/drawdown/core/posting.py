@@ -237,7 +237,7 @@ def settle(
 
     None when nothing was due. Its id follows from ``origin``, the request that came upon it.
     """
-    if wallet.next_due_at is None or wallet.next_due_at > at:
+    if not wallet.is_due(at):
         return None
     wallet.next_due_at = None
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet

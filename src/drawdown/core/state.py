@@ -93,6 +93,10 @@ class Wallet(msgspec.Struct, kw_only=True, dict=False):
     def available(self) -> int:
         return self.posted - self.held
 
+    def is_due(self, at: Instant) -> bool:
+        """Whether time alone may have changed something by ``at``. ``next_due_at`` is never too late."""
+        return self.next_due_at is not None and self.next_due_at <= at
+
     def covers(self, amount: int, now: Instant, valid_at: Instant, attributes: Attributes) -> bool:
         """Whether the loaded grants can pay ``amount``, or loading more would not help.
 
@@ -193,9 +197,8 @@ class State(msgspec.Struct, kw_only=True):
     def can_settle(self, wallet: Wallet, at: Instant) -> bool:
         """Whether all of the wallet that is due by ``at``, and what comes after it, is known."""
         key = (wallet.customer, wallet.entitlement)
-        if wallet.next_due_at is None or wallet.next_due_at > at or key in self.changes.new_wallets:
-            return True
-        return at <= self.due_until.get(key, -1)
+        is_known = key in self.changes.new_wallets or at <= self.due_until.get(key, -1)
+        return is_known or not wallet.is_due(at)
 
 
 class Wanted(msgspec.Struct, kw_only=True):
