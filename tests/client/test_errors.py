@@ -180,10 +180,12 @@ def test_a_field_that_is_new_is_ignored(connect: Connect, between: Unreliable) -
 
 
 def test_a_refusal_of_another_dialect_is_known_by_its_status(ada: Client) -> None:
-    """Its own words are in ``fields``."""
-    with pytest.raises(NotFound) as caught:
+    """It is told in its own words; all of them are in ``fields``."""
+    with pytest.raises(NotFound, match="No such billing credit grant") as caught:
         ada.request("GET", "/v1/billing/credit_grants/credgr_x")
     assert caught.value.fields["error"]["code"] == "resource_missing"
+    with pytest.raises(NotFound, match="There is no customer"):
+        ada.request("GET", "/dodo/customers/nobody")
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,8 @@ def request(
 ) -> Call[Any]:
     """Any request to the server, answered as JSON; numbers with a point are Decimals.
 
-    For what has no method here, such as another dialect: ``request("GET", "/dodo/customers")``. A
-    GET may always be sent again; anything else only if you say that it is ``repeatable``.
+    For what has no method here, such as another dialect: ``request("GET", "/dodo/customers/ada")``.
+    A GET may always be sent again; anything else only if you say that it is ``repeatable``.
     """
     return Call(
         method=method,

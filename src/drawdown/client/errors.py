@@ -308,13 +308,21 @@ def class_of(status: int, code: str) -> type[DrawdownError]:
 def of_problem(
     problem: Mapping[str, Any], status: int, idempotency_key: str | None = None
 ) -> DrawdownError:
-    """The error that problem details (RFC 9457) describe."""
+    """The error that problem details (RFC 9457) describe, or another dialect's refusal."""
     code = str(problem.get("code", ""))
     return class_of(status, code)(
-        str(problem.get("detail") or problem.get("title") or f"The server answered {status}."),
+        _said(problem) or f"The server answered {status}.",
         code=code,
         status=status,
         request_id=problem.get("request_id"),
         idempotency_key=idempotency_key,
         fields=problem,
     )
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """What is written for people: ``detail``, or a vendor's ``message``, which some put under ``error``."""
+    within = problem.get("error")
+    found = [problem.get("detail"), problem.get("title"), problem.get("message")]
+    found.append(within.get("message") if isinstance(within, Mapping) else None)
+    return next((str(text) for text in found if text), "")
