@@ -172,8 +172,7 @@ def _wallet(
         return None
     at = demand.time_of(wallet, now)
     is_later = at > max(now, wallet.last_at)
-    may_be_due = wallet.is_due(at) or (is_later and wallet.next_due_at is not None)
-    if may_be_due and state.due_until.get(key, -1) < at:
+    if (wallet.is_due(at) or is_later) and state.due_until.get(key, -1) < at:
         wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
         return None
     return wallet
