@@ -82,9 +82,10 @@ def is_valid(grant: Grant, valid_at: Instant) -> bool:
 
 def in_scope(grant: Grant, attributes: Attributes) -> bool:
     """Every attribute of the scope is given with one of its values; one not given does not match."""
-    if not grant.scope:
-        return True
-    return all(attributes.get(name) in values for name, values in grant.scope.items())
+    for name, values in grant.scope.items():  # noqa: SIM110 - a generator takes twice as long
+        if attributes.get(name) not in values:
+            return False
+    return True
 
 
 class _OrderKeyText(msgspec.Struct):
