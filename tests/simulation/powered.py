@@ -43,7 +43,7 @@ class Power:
         """Carry a turn out while the power fails. What was heard, and whether it is on the disk."""
         if self._disk is None:  # a play that was cut down
             return await carry_out(turn), True
-        before = self._operations(self._disk.name)
+        before = self._kept(self._disk.name)
         self._disk.fail_after(turn.step)
         heard = await carry_out(turn)
         self._disk.fail_after(None)
@@ -52,7 +52,7 @@ class Power:
         for number in list(servers):
             await servers.pop(number).die()
         self._restart(self._disk)
-        found = self._operations(None) > before
+        found = self._kept(None) > before
         acknowledged = any(one is not None and one[0] == "ok" for one in heard)
         changed = "settle" not in {ask.verb for ask in turn.asks}
         if acknowledged and changed and not found:
@@ -76,10 +76,13 @@ class Power:
                 connection.close()
         self._opened.clear()
 
-    def _operations(self, vfs: str | None) -> int:
+    def _kept(self, vfs: str | None) -> int:
+        """How many operations and claims are in the file: a refusal under a claim is kept, too."""
         connection = apsw.Connection(str(self._path), vfs=vfs)
         try:
-            found = connection.execute("SELECT count(*) FROM operation").get
+            found = connection.execute(
+                "SELECT (SELECT count(*) FROM operation) + (SELECT count(*) FROM claim)"
+            ).get
             assert isinstance(found, int)
             return found
         finally:
