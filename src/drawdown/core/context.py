@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from drawdown.core import currencies, posting
+from drawdown.core.commands import Command
 from drawdown.core.errors import (
     CustomerClosed,
     CustomerNotFound,
@@ -24,6 +25,15 @@ from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Opera
 
 #: Facts as they are kept and compared: equal requests have equal bytes.
 encode_facts = msgspec.json.Encoder(order="sorted").encode
+
+
+def given(command: Command, *names: str) -> dict[str, object]:
+    """Those of a command's fields that were given, for its facts: nothing, {} and False are defaults."""
+    return {
+        name: value
+        for name in names
+        if (value := getattr(command, name)) is not None and value is not False and value != {}
+    }
 
 
 class KeyReplay(Exception):

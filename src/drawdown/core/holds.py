@@ -11,6 +11,7 @@ from drawdown.core.context import (
     check_open,
     find_customer,
     find_entitlement,
+    given,
     settled_context,
     written,
 )
@@ -76,14 +77,10 @@ def authorize(request: Request, command: Authorize, state: State) -> Accepted:
 
 
 def _facts(command: Authorize, units: int) -> dict[str, object]:
-    facts: dict[str, object] = {"amount": units}
-    if not isinstance(command.expires_at, msgspec.UnsetType):
-        facts["expires_at"] = command.expires_at
-    for name in ("expires_in", "attributes", "metadata"):
-        value = getattr(command, name)
-        if value:
-            facts[name] = value
-    return facts
+    facts = {"amount": units} | given(command, "expires_in", "attributes", "metadata")
+    if isinstance(command.expires_at, msgspec.UnsetType):
+        return facts
+    return facts | {"expires_at": command.expires_at}
 
 
 def _first_end(command: Authorize, at: Instant) -> Instant | None:

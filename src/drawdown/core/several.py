@@ -21,6 +21,7 @@ from drawdown.core.context import (
     encode_facts,
     find_customer,
     find_entitlement,
+    given,
     settled_context,
 )
 from drawdown.core.errors import (
@@ -131,10 +132,9 @@ def _operation(
             for payer, wallet in zip(payers, command.wallets, strict=True)
         ],
     }
-    for name in ("partial", "attributes", "occurred_at", "valid_at", "metadata", "reason"):
-        value = getattr(command, name)
-        if value is not None and value is not False and value != {}:
-            facts[name] = value
+    facts |= given(
+        command, "partial", "attributes", "occurred_at", "valid_at", "metadata", "reason"
+    )
     return Operation(
         id=relocate(request.id, slot_of(customer.id)),
         customer=customer.id,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drawdown.core import amounts, burn, currencies, posting
 from drawdown.core.commands import Debit, IssueGrant, Money, Settle
 from drawdown.core.context import (
@@ -11,6 +9,7 @@ from drawdown.core.context import (
     check_open,
     find_customer,
     find_entitlement,
+    given,
     settled_context,
 )
 from drawdown.core.errors import (
@@ -190,16 +189,13 @@ def _register(context: Context, grant: Grant) -> None:
 
 
 def _grant_facts(command: IssueGrant, units: int) -> dict[str, object]:
-    facts: dict[str, Any] = {"amount": units}
-    for name in _GRANT_FACTS:
-        value = getattr(command, name)
-        if value is not None and value != {}:
-            facts[name] = value
+    facts = {"amount": units} | given(command, *_GRANT_FACTS)
     if not isinstance(command.expires_at, int | None):
         return facts
     return facts | {"expires_at": command.expires_at}
 
 
+_DEBIT_FACTS = ("attributes", "occurred_at", "valid_at", "metadata", "reason")
 _GRANT_FACTS = (
     "priority",
     "category",
@@ -219,7 +215,8 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
     context = settled_context(request, customer, entitlement, state)
-    started = context.begin("debit", _debit_facts(command, units))
+    facts = {"amount": units} | given(command, *_DEBIT_FACTS)
+    started = context.begin("debit", facts)
     check_open(customer, entitlement)
     valid_at = context.at if command.valid_at is None else command.valid_at
     draws = pay(context, units, valid_at, command.attributes)
@@ -251,21 +248,6 @@ def payable(wallet: Wallet, valid_at: Instant, attributes: Attributes) -> int:
     return sum(
         grant.free for grant in wallet.queue if burn.is_eligible(grant, valid_at, attributes)
     )
-
-
-def _debit_facts(command: Debit, units: int) -> dict[str, object]:
-    facts: dict[str, object] = {"amount": units}
-    if command.attributes:
-        facts["attributes"] = command.attributes
-    if command.occurred_at is not None:
-        facts["occurred_at"] = command.occurred_at
-    if command.valid_at is not None:
-        facts["valid_at"] = command.valid_at
-    if command.metadata:
-        facts["metadata"] = command.metadata
-    if command.reason is not None:
-        facts["reason"] = command.reason
-    return facts
 
 
 def settle_wallet(request: Request, command: Settle, state: State) -> Accepted:
