@@ -1,204 +1,27 @@
-"""Undoing and changing: reverse a debit; adjust, expire, void and amend a grant."""
+"""Undoing and changing a grant: adjust, expire, void, amend."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import msgspec
 
 from drawdown.core import amounts, lifecycle, posting
-from drawdown.core.commands import (
-    AdjustGrant,
-    AmendGrant,
-    Direction,
-    ExpireGrant,
-    ReverseDebit,
-    VoidGrant,
-)
-from drawdown.core.context import (
-    Context,
-    begin,
-    commit,
-    encode_facts,
-    find_entitlement,
-    grant_context,
-    settled_context,
-    written,
-)
+from drawdown.core.commands import AdjustGrant, AmendGrant, Direction, ExpireGrant, VoidGrant
+from drawdown.core.context import Context, grant_context
 from drawdown.core.errors import (
     AdjustmentTooLarge,
-    DebitNotFound,
     FieldInvalid,
     GrantExpired,
     GrantHeld,
     GrantPending,
     GrantUsed,
     GrantVoided,
-    ReversalTooLarge,
 )
-from drawdown.core.posting import Posting
-from drawdown.core.requests import Accepted, Part, Request
+from drawdown.core.requests import Accepted, Request
 from drawdown.core.spending import check_expiry, positive_units
-from drawdown.core.state import DebitRecord, State
-from drawdown.core.types import Customer, Entry, EntryKind, Grant, Instant, Operation
+from drawdown.core.state import State
+from drawdown.core.types import EntryKind, Grant, Instant
 
 METADATA_KEYS_MAX = 50
-
-
-class Return(msgspec.Struct):
-    """What goes back to a wallet's grants, and how much of the debit is settled by it.
-
-    More is settled than goes back where an adjustment had returned something of a draw before.
-    """
-
-    context: Context
-    grants: list[tuple[Grant, int]]
-    settled: int
-
-
-def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Accepted:
-    """Return part or all of a debit to the grants it came from, last drawn first.
-
-    Never more than the debit, nor more than what is still used of a grant: an adjustment may have
-    returned some already.
-    """
-    record = state.debits[command.debit]
-    customer = None if record is None else state.customers[record.operation.customer]
-    if record is None or customer is None or customer.book != request.book:
-        raise DebitNotFound(written(command.debit))
-    contexts = _debit_contexts(request, command, customer, record, state)
-    one = contexts[0] if len(contexts) == 1 else None
-    units = _units_to_reverse(command, one)
-    facts = {"amount": units, "entitlement": None if one is None else one.entitlement.id.hex()}
-    started = begin(
-        request,
-        state,
-        Operation(
-            id=contexts[0].operation_id,
-            customer=customer.id,
-            entitlement=None if one is None else one.entitlement.id,
-            kind="reverse",
-            at=contexts[0].at,
-            recorded_at=request.recorded_at,
-            facts=encode_facts(facts),
-            subject=command.debit,
-        ),
-    )
-    returns = [_to_return(record, context, units) for context in contexts]
-    if not any(one.grants for one in returns):
-        drawn = sum(d.amount for d in record.draws if d.entitlement == contexts[0].entitlement.id)
-        whole = amounts.render(drawn, contexts[0].entitlement.scale)
-        raise ReversalTooLarge(amount=whole, reversible="0")
-    for each in reversed(returns):
-        _give_back(started, record, each)
-    state.changes.debits[command.debit] = record
-    commit(request, state, started)
-    return _reversed(started, customer, returns)
-
-
-def _debit_contexts(
-    request: Request, command: ReverseDebit, customer: Customer, record: DebitRecord, state: State
-) -> list[Context]:
-    """The settled wallets to be reversed, in the order they were drawn: all of the debit's, or the one."""
-    drawn = list(dict.fromkeys(draw.entitlement for draw in record.draws))
-    if command.entitlement is not None:
-        chosen = find_entitlement(request, command.entitlement, state)
-        if chosen.id not in drawn:
-            raise FieldInvalid("entitlement", "one that the debit drew on")
-        drawn = [chosen.id]
-    wallets = [state.wallets[(customer.id, entitlement)] for entitlement in drawn]
-    at = max(request.at, *(wallet.last_at for wallet in wallets if wallet is not None), Instant(0))
-    return [
-        settled_context(request, customer, find_entitlement(request, entitlement, state), state, at)
-        for entitlement in drawn
-    ]
-
-
-def _units_to_reverse(command: ReverseDebit, one: Context | None) -> int | None:
-    """The units asked for; None: all that is left. An amount needs one wallet to be an amount of."""
-    if command.amount is None:
-        return None
-    if one is None:
-        rule = "left out, or come with the entitlement of one of the debit's wallets"
-        raise FieldInvalid("amount", rule)
-    return positive_units(command.amount, one.entitlement)
-
-
-def _to_return(record: DebitRecord, context: Context, units: int | None) -> Return:
-    """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
-    entitlement = context.entitlement
-    draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
-    used = {draw.grant: context.wallet.grants[draw.grant].used for draw in draws}
-    found = []
-    for draw, open_units in open_draws(draws, record.reversed.get(entitlement.id, 0)):
-        returnable = min(open_units, used[draw.grant])
-        used[draw.grant] -= returnable
-        found.append((context.wallet.grants[draw.grant], open_units, returnable))
-    reversible = sum(returnable for _, _, returnable in found)
-    wanted = reversible if units is None else units
-    if wanted > reversible:
-        raise ReversalTooLarge(
-            amount=amounts.render(wanted, entitlement.scale),
-            reversible=amounts.render(reversible, entitlement.scale),
-        )
-    return _first_units(context, found, wanted)
-
-
-def open_draws(draws: Sequence[Entry], settled: int) -> list[tuple[Entry, int]]:
-    """What of each draw is still open, the last drawn first, when ``settled`` units of all are not."""
-    found = []
-    for draw in reversed(draws):
-        open_units = max(draw.amount - settled, 0)
-        settled = max(settled - draw.amount, 0)
-        if open_units:
-            found.append((draw, open_units))
-    return found
-
-
-def _first_units(context: Context, found: list[tuple[Grant, int, int]], units: int) -> Return:
-    """The first ``units`` that can be returned; what an adjustment returned before them is passed over."""
-    cut = Return(context, [], 0)
-    passed = 0
-    for grant, open_units, returnable in found:
-        taken = min(returnable, units)
-        if taken:
-            cut.grants.append((grant, taken))
-            cut.settled = passed + taken
-        units -= taken
-        passed += open_units
-    return cut
-
-
-def _give_back(started: Posting, record: DebitRecord, each: Return) -> None:
-    context = each.context
-    for grant, units in each.grants:
-        posting.give_back(started, context.wallet, grant, units, context.at)
-    if each.settled:
-        so_far = record.reversed.get(context.entitlement.id, 0)
-        record.reversed[context.entitlement.id] = so_far + each.settled
-    context.reach()
-
-
-def _reversed(started: Posting, customer: Customer, returns: list[Return]) -> Accepted:
-    """What came of a reversal: of one wallet with its balance, of several as parts."""
-    parts = tuple(
-        Part(
-            entitlement=each.context.entitlement,
-            amount=sum(units for _, units in each.grants),
-            balance=each.context.wallet.balance(each.context.entitlement.scale, each.context.at),
-        )
-        for each in returns
-    )
-    accepted = Accepted(
-        operation=started.operation, entries=tuple(started.entries), customer=customer
-    )
-    if len(parts) > 1:
-        accepted.parts = parts
-    else:
-        [part] = parts
-        accepted.entitlement, accepted.balance = part.entitlement, part.balance
-        accepted.amount = part.amount
-    return accepted
 
 
 def adjust_grant(request: Request, command: AdjustGrant, state: State) -> Accepted:
@@ -209,7 +32,7 @@ def adjust_grant(request: Request, command: AdjustGrant, state: State) -> Accept
     started = context.begin("adjust", facts, command.grant)
     down = command.direction is Direction.DOWN
     if down:
-        check_living(context, grant)
+        _check_living(context, grant)
         if grant.pending:
             raise GrantPending()
     maximum = grant.free if down else grant.used
@@ -231,7 +54,7 @@ def expire_grant(request: Request, command: ExpireGrant, state: State) -> Accept
     """End a grant now and write off what remains and is not held. Nothing moves when nothing does."""
     context, grant = grant_context(request, command.grant, state)
     started = context.begin("expire", {}, command.grant)
-    check_living(context, grant)
+    _check_living(context, grant)
     free = grant.free
     started.note_changes({"expires_at": [grant.expires_at, context.at]})
     posting.write_off(started, context.wallet, grant, EntryKind.EXPIRED, context.at)
@@ -243,7 +66,7 @@ def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
     """Undo a grant: take what remains. One that is used up, or held, cannot be voided."""
     context, grant = grant_context(request, command.grant, state)
     started = context.begin("void", {"only_unused": command.only_unused}, command.grant)
-    check_living(context, grant)
+    _check_living(context, grant)
     if grant.held > 0:
         raise GrantHeld(held=amounts.render(grant.held, context.entitlement.scale))
     if grant.remaining == 0 or (command.only_unused and grant.drawn):
@@ -262,13 +85,13 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     if not isinstance(expiry, msgspec.UnsetType):
         facts["expires_at"] = expiry
     started = context.begin("amend", facts, command.grant)
-    metadata = merged_metadata(grant, command)
+    metadata = _merged_metadata(grant, command)
     changed: dict[str, list[object]] = {}
     if metadata != grant.metadata:
         changed["metadata"] = [grant.metadata, metadata]
     if not isinstance(expiry, msgspec.UnsetType):
         changed["expires_at"] = [grant.expires_at, expiry]
-        move_expiry(context, grant, expiry)
+        _move_expiry(context, grant, expiry)
     started.note_changes(changed)
     grant.metadata = metadata
     grant.updated_at = context.at
@@ -276,9 +99,9 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     return context.finish(started, 0, grant)
 
 
-def move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> None:
+def _move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> None:
     """Give a living grant another expiry, and with it another place in the burn-down order."""
-    check_living(context, grant)
+    _check_living(context, grant)
     check_expiry(expires_at, grant.effective_at, context.at)
     wallet = context.wallet
     wallet.dequeue(grant)
@@ -288,7 +111,7 @@ def move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> N
     posting.note_due(context.state.changes, wallet, grant)
 
 
-def merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | float | bool]:
+def _merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | float | bool]:
     """The grant's metadata with what was given laid over it; None deletes a key."""
     merged = {} if command.clear_metadata else dict(grant.metadata)
     for name, value in command.metadata.items():
@@ -301,7 +124,7 @@ def merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | 
     return merged
 
 
-def check_living(context: Context, grant: Grant) -> None:
+def _check_living(context: Context, grant: Grant) -> None:
     """Raises ``GrantVoided`` or ``GrantExpired`` for a grant that has ended."""
     if grant.voided_at is not None:
         raise GrantVoided()

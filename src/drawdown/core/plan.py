@@ -27,13 +27,7 @@ from drawdown.core.commands import (
     VoidGrant,
 )
 from drawdown.core.context import KeyReplay
-from drawdown.core.corrections import (
-    adjust_grant,
-    amend_grant,
-    expire_grant,
-    reverse_debit,
-    void_grant,
-)
+from drawdown.core.corrections import adjust_grant, amend_grant, expire_grant, void_grant
 from drawdown.core.creation import create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.holds import authorize, capture, extend, release
@@ -46,6 +40,7 @@ from drawdown.core.requests import (
     Replayed,
     Request,
 )
+from drawdown.core.reversal import reverse_debit
 from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, settle_wallet
 from drawdown.core.state import State
