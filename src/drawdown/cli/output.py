@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -85,9 +86,12 @@ def _plain(value: Any) -> Any:
 
 
 def show_table(table: RenderableType) -> None:
-    """Within the width of a terminal; in a file or a pipe as wide as it is, each row on one line."""
+    """Within a terminal's width, but words, such as ids, stay whole; elsewhere each row is one line."""
     if sys.stdout.isatty():
-        console().print(table)
+        out = console()
+        unbounded = out.options.update(max_width=TABLE_WIDTH)
+        out.width = max(out.width, Measurement.get(out, unbounded, table).minimum)
+        out.print(table)
         return
     wide = Console(file=StringIO(), width=TABLE_WIDTH, markup=False, highlight=False, emoji=False)
     with wide.capture() as printed:

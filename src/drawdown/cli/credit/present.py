@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -55,6 +56,9 @@ def rows(
         console(errors=True).print(f"There are more than {limit}: --limit, or --all.")
 
 
+_GENERATED_ID = re.compile(r"[a-z]+_[0-9A-Za-z]{22}")
+
+
 def facts(named: Mapping[str, object]) -> Table:
     """One line a fact; what is None is left out."""
     grid = Table.grid(padding=(0, 3, 0, 0))
@@ -73,8 +77,16 @@ def table(columns: Sequence[str], found: Iterable[Sequence[object]], right: str 
         ends = column in right.split()
         shown.add_column(column, justify="right" if ends else "left", overflow="fold")
     for row in found:
-        shown.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
+        cells = [value if isinstance(value, Text) else cell(value) for value in row]
+        shown.add_row(*cells)
+        for column, text in zip(shown.columns, cells, strict=True):
+            column.min_width = max(column.min_width or 0, _unbroken(str(text)))
     return shown
+
+
+def _unbroken(text: str) -> int:
+    """The width that a cell needs at least: that of an id, which nobody could copy in two pieces."""
+    return len(text) if _GENERATED_ID.fullmatch(text) else 0
 
 
 def cell(value: object, exact: bool = False) -> str:
