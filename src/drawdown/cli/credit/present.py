@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -56,7 +55,8 @@ def rows(
         console(errors=True).print(f"There are more than {limit}: --limit, or --all.")
 
 
-_GENERATED_ID = re.compile(r"[a-z]+_[0-9A-Za-z]{22}")
+#: A word that is longer may be broken.
+WORD_MAX = 40
 
 
 def facts(named: Mapping[str, object]) -> Table:
@@ -79,14 +79,14 @@ def table(columns: Sequence[str], found: Iterable[Sequence[object]], right: str 
     for row in found:
         cells = [value if isinstance(value, Text) else cell(value) for value in row]
         shown.add_row(*cells)
-        for column, text in zip(shown.columns, cells, strict=True):
-            column.min_width = max(column.min_width or 0, _unbroken(str(text)))
+        for place, text in zip(shown.columns, cells, strict=True):
+            place.min_width = max(place.min_width or 0, _unbroken(str(text)))
     return shown
 
 
 def _unbroken(text: str) -> int:
-    """The width that a cell needs at least: that of an id, which nobody could copy in two pieces."""
-    return len(text) if _GENERATED_ID.fullmatch(text) else 0
+    """The width that a cell needs at least: that of its longest word. Nobody copies an id in two pieces."""
+    return min(max(map(len, text.split()), default=0), WORD_MAX)
 
 
 def cell(value: object, exact: bool = False) -> str:
