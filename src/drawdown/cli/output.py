@@ -91,7 +91,7 @@ def show_table(table: RenderableType) -> None:
         out = console()
         unbounded = out.options.update(max_width=TABLE_WIDTH)
         out.width = max(out.width, Measurement.get(out, unbounded, table).minimum)
-        out.print(table)
+        out.print(table, crop=False)
         return
     wide = Console(file=StringIO(), width=TABLE_WIDTH, markup=False, highlight=False, emoji=False)
     with wide.capture() as printed:
