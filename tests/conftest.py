@@ -8,9 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.postgres import Clusters
 from tests.support.server import Server, Tenant, start_server
 
 StartServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[Clusters]:
+    """PostgreSQL of each version, started when a test first wants it; nothing of it is left behind."""
+    running = Clusters()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,14 +11,28 @@ from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import SystemClock, TimeOrderedIds
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import Clock
+from drawdown.engine.ports import Clock, Store
+from drawdown.store.postgres.store import PostgresStore
 from drawdown.store.sqlite.store import SqliteStore
 
 SQLITE_PREFIX = "sqlite:///"
+POSTGRES_PREFIXES = ("postgresql://", "postgres://")
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#@]*(?=@)|(?<=[?&])(password=)[^&]*")
 
 
 class DatabaseUrlInvalid(ValueError):
     """The database URL is of a kind that this release does not know."""
+
+
+def is_postgres(url: str) -> bool:
+    return url.startswith(POSTGRES_PREFIXES)
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed: a password in it is left out."""
+    return _PASSWORD.sub(
+        lambda found: f"{found[1] or ''}:***" if found[2] is None else f"{found[2]}***", url
+    )
 
 
 def sqlite_path(url: str) -> Path:
@@ -25,10 +40,21 @@ def sqlite_path(url: str) -> Path:
     path = url.removeprefix(SQLITE_PREFIX)
     if not url.startswith(SQLITE_PREFIX) or not path or "\0" in path:
         raise DatabaseUrlInvalid(
-            f"{url!r} is not a database URL Drawdown knows. Use sqlite:///drawdown.db for a file in "
-            "the working folder, or sqlite:////var/lib/drawdown.db for one anywhere."
+            f"{shown(url)!r} is not a database URL Drawdown knows. Use sqlite:///drawdown.db for a file "
+            "in the working folder, sqlite:////var/lib/drawdown.db for one anywhere, or "
+            "postgresql://user@host/name for PostgreSQL."
         )
     return Path(path)
+
+
+async def open_store(url: str) -> Store:
+    """The store of a URL, made and brought to this release's schema.
+
+    Raises ``DatabaseUrlInvalid``, ``StoreUnavailable`` and ``StoreUnusable``.
+    """
+    if not is_postgres(url):
+        return SqliteStore.open(sqlite_path(url))
+    return await PostgresStore.open(url)
 
 
 @asynccontextmanager
@@ -40,11 +66,12 @@ async def open_ledger(
     jobs: bool = True,
     claims_kept_days: int = CLAIMS_KEPT_DAYS,
 ) -> AsyncIterator[Ledger]:
-    """A ledger to use within ``async with``; the file is made, and its schema kept up to date.
+    """A ledger to use within ``async with``; what it needs is made, and its schema kept up to date.
 
-    ``jobs`` False: nothing happens in the background (for commands that come and go).
+    ``jobs`` False: nothing happens in the background (for commands that come and go). Raises as
+    ``open_store``.
     """
-    store = SqliteStore.open(sqlite_path(url))
+    store = await open_store(url)
     ledger = Ledger(store, clock or SystemClock(), TimeOrderedIds(), observer, claims_kept_days)
     ledger.open(jobs=jobs)
     try:

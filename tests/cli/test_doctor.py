@@ -118,7 +118,7 @@ def test_without_a_name_there_need_not_be_one(
     assert state(by_name(drawdown("doctor", "--json")), "database") == "warning"
 
 
-@pytest.mark.parametrize("url", ["drawdown.db", "postgresql://localhost/x"])
+@pytest.mark.parametrize("url", ["drawdown.db", "mysql://localhost/x"])
 def test_an_url_of_another_kind_is_a_fault(url: str) -> None:
     found = by_name(drawdown("doctor", "--json", "--database", url))
     assert state(found, "database") == "fault"

@@ -33,6 +33,6 @@ def observed() -> Observed:
 async def ledger(
     database: Database, clock: ManualClock, observed: Observed
 ) -> AsyncIterator[Ledger]:
-    opened = open_ledger_on(database.open(), clock, observer=observed)
+    opened = open_ledger_on(await database.open(), clock, observer=observed)
     yield opened
     await opened.close()

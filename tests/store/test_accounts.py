@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from drawdown.core.identity import spell
@@ -15,6 +17,8 @@ from drawdown.engine.accounts import (
 )
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
+from drawdown.opening import is_postgres
+from drawdown.store.postgres.store import KEY_SECONDS
 from tests.support.books import START, open_ledger_on
 from tests.support.stores import Database, opened
 
@@ -87,18 +91,19 @@ async def test_a_wrong_secret_opens_nothing(ledger: Ledger) -> None:
     assert await ledger.accounts.authenticate(secret, spell("key_", key.id)) is not None
 
 
-async def test_a_key_revoked_in_another_process_opens_nothing_at_once(
+async def test_a_key_revoked_in_another_process_opens_nothing(
     database: Database, ledger: Ledger
 ) -> None:
-    """It cannot be revoked twice, and the time of its revocation is kept."""
+    """From the next request on; on PostgreSQL from a second later. It cannot be revoked twice."""
     account = await ledger.accounts.create_account("one")
     key, secret = await ledger.accounts.create_key(account.id, Mode.LIVE, Role.EDITOR)
     assert await ledger.accounts.authenticate(secret) is not None
-    other = open_ledger_on(database.open(), ManualClock(Instant(START + 5)))
+    other = open_ledger_on(await database.open(), ManualClock(Instant(START + 5)))
     assert await other.accounts.revoke_key(key.id)
     assert not await other.accounts.revoke_key(key.id)
     assert not await other.accounts.revoke_key(account.id)
     await other.close()
+    await asyncio.sleep(KEY_SECONDS if is_postgres(database.url) else 0)
     with pytest.raises(KeyRevoked):
         await ledger.accounts.authenticate(secret)
     wrong = secret[:-1] + ("0" if secret[-1] != "0" else "1")
@@ -143,6 +148,6 @@ async def test_an_account_that_is_only_half_made_is_not_there(
     async with opened(database) as store:
         twice = [(await ledger.accounts.book(account.id, Mode.TEST), "test")]
         other = type(account)(id=twice[0][0], name="two", created_at=START)
-        with pytest.raises(Exception, match="UNIQUE"):
+        with pytest.raises(Exception, match=r"(?i)unique"):
             await store.create_account(other, twice)
         assert await store.list_accounts() == [account]

@@ -104,7 +104,7 @@ async def test_another_process_captures_what_this_one_held(
     for _ in range(MANY):
         await mine.grant(customer, 1)
     held = await authorize(mine, customer, MANY - 2)
-    other = open_ledger_on(database.open(), clock)
+    other = open_ledger_on(await database.open(), clock)
     theirs = Book(other, mine.id)
     await capture(theirs, held.id, 10)
     await capture(mine, held.id, 10)
@@ -121,7 +121,7 @@ async def test_a_hold_reaches_beyond_the_grants_that_are_loaded_at_first(
     database: Database, clock: ManualClock
 ) -> None:
     """Its slices lie at the end of the order, where a fresh process has not looked yet."""
-    ledger = open_ledger_on(database.open(), clock)
+    ledger = open_ledger_on(await database.open(), clock)
     book = await open_book(ledger)
     customer = await book.customer()
     for _ in range(MANY):
@@ -131,7 +131,7 @@ async def test_a_hold_reaches_beyond_the_grants_that_are_loaded_at_first(
     last = await authorize(book, customer, 2)
     await ledger.apply(book.id, Release(hold=first.id))
     await ledger.close()
-    again = open_ledger_on(database.open(), clock)
+    again = open_ledger_on(await database.open(), clock)
     book = Book(again, book.id)
     spent = await capture(book, last.id, 1)
     assert spent.entries[0].grant == last.slices[0].grant
@@ -309,14 +309,14 @@ async def test_a_scoped_grant_is_found_behind_those_that_are_not_for_it(
     database: Database, clock: ManualClock
 ) -> None:
     """A fresh process loads as many grants as it takes."""
-    ledger = open_ledger_on(database.open(), clock)
+    ledger = open_ledger_on(await database.open(), clock)
     book = await open_book(ledger)
     customer = await book.customer()
     for _ in range(MANY):
         await book.grant(customer, 1, scope={"model": ("a",)})
     last = await book.grant(customer, 1, scope={"model": ("b", "c")}, priority=90)
     await ledger.close()
-    again = open_ledger_on(database.open(), clock)
+    again = open_ledger_on(await database.open(), clock)
     book = Book(again, book.id)
     command = Debit(
         customer=customer, entitlement=CREDITS, amount=Amount(1), attributes={"model": "c"}

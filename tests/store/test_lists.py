@@ -12,6 +12,7 @@ import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Debit, ExpireGrant, ReverseDebit, VoidGrant
+from drawdown.core.errors import FieldInvalid
 from drawdown.core.lifecycle import state_of
 from drawdown.core.types import Category, Entry, Grant, GrantState, Id, Instant
 from drawdown.engine.clocks import ManualClock
@@ -217,7 +218,7 @@ async def walked(
 ) -> list[Entry]:
     """All pages of a customer's entries, one after the other."""
     found: list[Entry] = []
-    after: int | None = None
+    after: str | None = None
     while True:
         page, after = await book.ledger.entries(
             book.id, customer, entitlement, after=after, limit=limit
@@ -289,7 +290,9 @@ async def test_anothers_cursor_finds_nothing(ledger: Ledger) -> None:
         await book.grant(customer, 1)
     _, after = await ledger.entries(book.id, one, limit=1)
     assert await ledger.entries(book.id, two, after=after, limit=10) == ([], None)
-    assert await ledger.entries(book.id, one, after=2**62, limit=10) == ([], None)
+    for nonsense in ("x", "-1", "9" * 30, "A" * 53):
+        with pytest.raises(FieldInvalid):
+            await ledger.entries(book.id, one, after=nonsense, limit=10)
 
 
 async def test_a_customer_without_entries_has_none(ledger: Ledger) -> None:

@@ -57,7 +57,7 @@ async def more_grants(
 
 async def forget(database: Database) -> None:
     """Another process writes, so that the ledger under test has to load again what it knew."""
-    other = open_ledger_on(database.open())
+    other = open_ledger_on(await database.open())
     await open_book(other)
     await other.close()
 

@@ -248,7 +248,7 @@ async def test_a_used_key_answers_the_stored_bytes_in_another_process(
     customer = await book.customer()
     await book.grant(customer, 10)
     first = await book.debit(customer, 3, "key")
-    other = open_ledger_on(database.open())
+    other = open_ledger_on(await database.open())
     again = await Book(other, book.id).debit(customer, 3, "key")
     await other.close()
     assert (again.status, again.body, again.replayed) == (first.status, first.body, True)
@@ -273,7 +273,7 @@ async def test_a_claim_answers_its_stored_answer_in_another_process(
             )
         )
     assert [answer.status for answer in given] == [201, 400]
-    other = open_ledger_on(database.open())
+    other = open_ledger_on(await database.open())
     for command, claim, first in zip(asked, claims, given, strict=True):
         again = await other.submit(book.id, command, fail, claim=claim)
         assert again == msgspec.structs.replace(first, replayed=True)

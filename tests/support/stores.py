@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from drawdown.engine.ports import Store
-from drawdown.store.sqlite.store import SqliteStore
+from drawdown.opening import open_store
+from tests.support.postgres import VERSIONS, Clusters
+
+SQLITE = "sqlite"
+#: The names by which tests are told on which database they run.
+DATABASES = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
 
 
 class Database(Protocol):
     """One empty database; every store opened on it sees the same records."""
 
-    def open(self) -> Store: ...
+    @property
+    def url(self) -> str: ...
+    async def open(self) -> Store: ...
 
 
-class SqliteDatabase:
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "ledger.db"
+class OpenedByUrl:
+    """A database as an operator names it."""
 
-    def open(self) -> SqliteStore:
-        return SqliteStore.open(self.path)
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def open(self) -> Store:
+        return await open_store(self.url)
 
 
-DATABASES = {"sqlite": SqliteDatabase}
+@contextmanager
+def new_database(name: str, folder: Path, clusters: Clusters) -> Iterator[Database]:
+    """An empty database of the kind ``name``. Skips the test where there is no such PostgreSQL."""
+    if name == SQLITE:
+        yield OpenedByUrl(f"sqlite:///{folder / 'ledger.db'}")
+        return
+    version = int(name.removeprefix("postgres-"))
+    with clusters.of(version).database() as url:
+        yield OpenedByUrl(url)
 
 
 @asynccontextmanager
 async def opened(database: Database) -> AsyncIterator[Store]:
-    store = database.open()
+    store = await database.open()
     try:
         yield store
     finally:
         await store.close()
 
 
-@pytest.fixture(params=sorted(DATABASES))
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    return DATABASES[request.param](tmp_path)
+@pytest.fixture(params=DATABASES)
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
+) -> Iterator[Database]:
+    with new_database(request.param, tmp_path, clusters) as found:
+        yield found
 
 
 @pytest.fixture

@@ -25,10 +25,14 @@ Database = Annotated[
         "--database",
         metavar="URL",
         envvar="DRAWDOWN_DATABASE",
-        help="sqlite:///file is in the working folder, sqlite:////file absolute.",
+        help=(
+            "sqlite:///file is in the working folder, sqlite:////file absolute; "
+            "postgresql://user@host/name."
+        ),
     ),
 ]
 DEFAULT = DATABASE_DEFAULT
+NAME_IT = "Name it with --database or DRAWDOWN_DATABASE; `drawdown init` prepares a new one."
 
 
 def with_ledger(
@@ -40,21 +44,38 @@ def with_ledger(
 ) -> Result:
     """What ``action`` answers on the ledger at ``url``; nothing runs in the background.
 
-    A new file is made only with ``create``, since a command that reads refuses a mistyped URL, and
+    A new one is made only with ``create``, since a command that reads refuses a mistyped URL, and
     that is said on standard error unless ``tell`` is False.
     """
-    from drawdown.opening import open_ledger
+    from drawdown.opening import is_postgres, open_ledger
 
-    async def run(said: str) -> Result:
+    async def run() -> Result:
+        new = await _new_in_postgres(url, create) if is_postgres(url) else _new_file(url, create)
         async with open_ledger(url, jobs=False) as ledger:
-            if said:
-                console(errors=True).print(said, soft_wrap=True)
+            if new and tell:
+                console(errors=True).print(f"A new ledger at {new}", soft_wrap=True)
             return await action(ledger)
 
     with refusals(url):
-        path = placed(url) if create else existing(url)
-        is_new = not path.exists()
-        return asyncio.run(run(f"A new ledger at {path}" if is_new and tell else ""))
+        return asyncio.run(run())
+
+
+def _new_file(url: str, create: bool) -> str:
+    """Where a ledger will be made; empty where there is one. Raises as ``existing``."""
+    path = placed(url) if create else existing(url)
+    return "" if path.exists() else str(path)
+
+
+async def _new_in_postgres(url: str, create: bool) -> str:
+    """As ``_new_file``."""
+    from drawdown.opening import shown
+    from drawdown.store.postgres.inspection import inspect
+
+    async with inspect(url) as found:
+        is_new = found.schema == 0
+    if is_new and not create:
+        raise Failure(f"There is no ledger at {shown(url)}.", NAME_IT)
+    return shown(url) if is_new else ""
 
 
 def placed(url: str) -> Path:
@@ -72,13 +93,17 @@ def placed(url: str) -> Path:
 
 def existing(url: str) -> Path:
     """The file of a ledger that is there. Raises ``Failure``, and ``DatabaseUrlInvalid``."""
-    from drawdown.opening import sqlite_path
+    from drawdown.opening import is_postgres, shown, sqlite_path
 
+    if is_postgres(url):
+        raise Failure(
+            f"{shown(url)} is no file.", "docs/operations.md says how PostgreSQL is backed up."
+        )
     path = sqlite_path(url).absolute()
     if not path.exists():
         raise Failure(
             f"There is no ledger at {path} ({url}).",
-            "Name it with --database or DRAWDOWN_DATABASE; `drawdown init` prepares a new one.",
+            NAME_IT,
         )
     return path
 
@@ -89,13 +114,13 @@ def refusals(url: str) -> Iterator[None]:
     import apsw
 
     from drawdown.core.errors import LedgerError
-    from drawdown.engine.ports import StoreUnavailable
-    from drawdown.opening import DatabaseUrlInvalid
-    from drawdown.store.sqlite.connection import NotALedger, SchemaNewer
+    from drawdown.engine.ports import StoreUnavailable, StoreUnusable
+    from drawdown.opening import DatabaseUrlInvalid, shown
 
     try:
         yield
     except (DatabaseUrlInvalid, LedgerError) as error:
         raise Failure(str(error)) from None
-    except (apsw.Error, NotALedger, SchemaNewer, StoreUnavailable) as error:
-        raise Failure(f"Cannot use the database at {url}: {str(error).rstrip('.')}.") from None
+    except (apsw.Error, StoreUnavailable, StoreUnusable) as error:
+        said = str(error).rstrip(".")
+        raise Failure(f"Cannot use the database at {shown(url)}: {said}.") from None

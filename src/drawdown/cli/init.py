@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from drawdown.cli.database import DEFAULT, Database, refusals, with_ledger
+from drawdown.cli.database import DEFAULT, Database, placed, refusals, with_ledger
 from drawdown.cli.failures import Failure
 from drawdown.cli.options import URL_DEFAULT, Json
 from drawdown.cli.output import console, counted, show_json
@@ -44,23 +45,41 @@ def init(
 
     Example: `drawdown init --mode live --database sqlite:////var/lib/drawdown/drawdown.db`
     """
-    from drawdown.opening import sqlite_path
+    from drawdown.opening import is_postgres, shown
 
     with refusals(database):
-        path = sqlite_path(database).absolute()
-        before = _prepared(path)
+        place = shown(database) if is_postgres(database) else str(placed(database))
+        before = _prepared(database)
         first = None if before else _prepare(database, account, mode)
         if first is None:
-            _tell_prepared(path, before or _prepared(path), as_json)
+            _tell_prepared(place, before or _prepared(database), as_json)
             return
     if as_json:
-        show_json(_document(path, first))
+        show_json(_document(place, first))
     else:
         _tell(first, database)
 
 
-def _prepared(path: Path) -> Prepared | None:
+def _prepared(database: str) -> Prepared | None:
     """What is there, read without a change; None when there is no account yet."""
+    from drawdown.opening import is_postgres
+
+    if is_postgres(database):
+        return asyncio.run(_prepared_in_postgres(database))
+    return _prepared_file(placed(database))
+
+
+async def _prepared_in_postgres(url: str) -> Prepared | None:
+    from drawdown.store.postgres.inspection import inspect
+
+    async with inspect(url) as found:
+        accounts = await found.accounts() if found.schema else []
+        if not accounts:
+            return None
+        return Prepared(accounts, len(await found.keys()), found.schema, found.pending)
+
+
+def _prepared_file(path: Path) -> Prepared | None:
     from drawdown.store.sqlite.inspection import inspect
 
     if not path.exists():
@@ -84,14 +103,14 @@ def _prepare(database: str, account: str, mode: Mode) -> First | None:
     return with_ledger(database, first, create=True, tell=False)
 
 
-def _document(path: Path, first: First) -> dict[str, object]:
+def _document(place: str, first: First) -> dict[str, object]:
     from drawdown.core.identity import spell
     from drawdown.engine.accounts import ACCOUNT_PREFIX, KEY_PREFIX
 
     account, key, secret = first
     return {
         "prepared": True,
-        "database": str(path),
+        "database": place,
         "account": {"id": spell(ACCOUNT_PREFIX, account.id), "name": account.name},
         "key": {
             "id": spell(KEY_PREFIX, key.id),
@@ -119,17 +138,17 @@ def _tell(first: First, database: str) -> None:
     )
 
 
-def _tell_prepared(path: Path, found: Prepared | None, as_json: bool) -> None:
+def _tell_prepared(place: str, found: Prepared | None, as_json: bool) -> None:
     assert found is not None, "what was not prepared a moment ago has been by now"
     if as_json:
-        show_json({"prepared": False, "database": str(path), "accounts": found.accounts})
+        show_json({"prepared": False, "database": place, "accounts": found.accounts})
         return
     out = console()
     accounts = counted(len(found.accounts), "account", "accounts")
     keys = counted(found.keys, "key", "keys")
     names = ", ".join(found.accounts[:10])
     out.print(
-        f"{path} is prepared already: {accounts} ({names}), {keys}. Nothing was changed.",
+        f"{place} is prepared already: {accounts} ({names}), {keys}. Nothing was changed.",
         soft_wrap=True,
     )
     if found.pending:

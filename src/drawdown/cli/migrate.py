@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,24 +28,46 @@ def migrate(
 
     Example: `drawdown migrate --check && drawdown serve`
     """
+    from drawdown.opening import is_postgres, shown
+
+    with refusals(database):
+        if is_postgres(database):
+            place = shown(database)
+            schema, newest = asyncio.run(_postgres(database, check))
+        else:
+            place = str(existing(database))
+            schema, newest = _file(place, check)
+    if as_json:
+        now = schema if check else newest
+        show_json({"database": place, "before": schema, "schema": now, "newest": newest})
+    else:
+        console().print(_said(schema, newest, check), soft_wrap=True)
+    if schema < newest and check:
+        raise typer.Exit(1)
+
+
+def _file(path: str, check: bool) -> tuple[int, int]:
+    """The schema that was there, and this release's; the file has it now, unless ``check``."""
     from drawdown.store.sqlite.connection import migrate as run
     from drawdown.store.sqlite.connection import open_writer
     from drawdown.store.sqlite.inspection import inspect
 
-    with refusals(database):
-        path = existing(database)
-        with inspect(path) as found:
-            schema, newest, pending = found.schema, found.schema_newest, found.pending
-        if pending and not check:
-            with closing(open_writer(str(path))) as writer:
-                run(writer)
-    if as_json:
-        now = schema if check else newest
-        show_json({"database": str(path), "before": schema, "schema": now, "newest": newest})
-    else:
-        console().print(_said(schema, newest, check), soft_wrap=True)
-    if pending and check:
-        raise typer.Exit(1)
+    with inspect(Path(path)) as found:
+        schema, newest, pending = found.schema, found.schema_newest, found.pending
+    if pending and not check:
+        with closing(open_writer(path)) as writer:
+            run(writer)
+    return schema, newest
+
+
+async def _postgres(url: str, check: bool) -> tuple[int, int]:
+    """As ``_file``. A database in which there is no ledger yet has schema 0."""
+    from drawdown.store.postgres.inspection import inspect
+
+    async with inspect(url) as found:
+        if found.pending and not check:
+            await found.migrate()
+        return found.schema, found.schema_newest
 
 
 def _said(schema: int, newest: int, check: bool) -> str:

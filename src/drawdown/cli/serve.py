@@ -79,6 +79,8 @@ async def _serve(config: Config, listener: socket.socket) -> None:
     async with open_ledger(
         config.database, observer=metrics, claims_kept_days=config.claims_kept_days
     ) as ledger:
+        for weakness in await ledger.weaknesses():
+            log.warning("the database keeps less than is promised", weakness=weakness)
         address = _address(listener)
         first = await ledger.accounts.first_start()
         if first is not None:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from random import SystemRandom
 
 import msgspec
 
@@ -28,13 +29,18 @@ from drawdown.core.requests import (
 )
 from drawdown.core.state import State
 from drawdown.core.types import Id, Instant
-from drawdown.engine.ports import Clock, Ids, Store, StoreUnavailable
+from drawdown.engine.ports import BatchConflict, Clock, Ids, Store, StoreUnavailable
 
 BATCH_MAX = 256
 WAITING_MAX = 20_000
+ATTEMPTS_MAX = 10
+#: The first pause before another attempt is up to so long, each further one up to twice the last.
+PAUSE_SECONDS = 0.002
 
 Render = Callable[[Accepted], Answer]
 Refuse = Callable[[LedgerError], Answer]
+
+_random = SystemRandom()
 
 
 class Submission(msgspec.Struct, kw_only=True):
@@ -60,6 +66,9 @@ class BatchObserver:
 
     def decided(self, decisions: Sequence[tuple[Command, Answer | LedgerError]]) -> None:
         """What came of each request of a batch that was stored."""
+
+    def conflicted(self, conflict: BaseException) -> None:
+        """Another process came in between; the batch is tried again."""
 
     def failed(self, error: BaseException) -> None:
         """A transaction failed; its requests are tried one by one."""
@@ -144,8 +153,25 @@ class Batcher:
             _settle_waiter(submission.waiter, answer)
 
     async def _transact(self, batch: list[Submission]) -> list[Answer | LedgerError]:
+        """One batch in one transaction, tried again while other processes come in between.
+
+        The requests stay the same, and with them every id: what was stored once cannot be stored twice.
+        """
         now = self._clock.now()  # one moment for all: nothing granted here falls due in between
         requests = [self._request(submission, now) for submission in batch]
+        problem: BatchConflict | None = None
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._attempt(batch, requests)
+            except BatchConflict as conflict:
+                self._observer.conflicted(conflict)
+                problem = conflict
+            await asyncio.sleep(_random.uniform(0, PAUSE_SECONDS * 2**attempt))
+        raise StoreUnavailable(f"Tried {ATTEMPTS_MAX} times in vain: {problem}") from problem
+
+    async def _attempt(
+        self, batch: list[Submission], requests: list[Request]
+    ) -> list[Answer | LedgerError]:
         async with self._store.transaction() as transaction:
             state = transaction.state
             while wanted := needs(requests, state):

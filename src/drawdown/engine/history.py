@@ -196,7 +196,7 @@ class _Recorded:
 
     def __init__(self, moment: Moment, wallet: Wallet) -> None:
         self._moment, self._wallet = moment, wallet
-        self._place: int | None = None
+        self._place: str | None = None
         self._begun = False
 
     async def older(self) -> list[Entry]:

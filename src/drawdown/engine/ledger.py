@@ -49,6 +49,7 @@ from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, R
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
+    CursorInvalid,
     GrantFilter,
     HoldFilter,
     Ids,
@@ -135,6 +136,10 @@ class Ledger:
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the database does not answer."""
         await self._store.ready()
+
+    async def weaknesses(self) -> list[str]:
+        """Why what is answered could be lost after all, as the database is set up; in words."""
+        return await self._store.weaknesses()
 
     async def authenticate(self, secret: str, key_id: str | None = None) -> Principal | None:
         return await self.accounts.authenticate(secret, key_id)
@@ -440,20 +445,24 @@ class Ledger:
         customer: Reference,
         entitlement: Reference | None = None,
         *,
-        after: int | None = None,
+        after: str | None = None,
         limit: int,
-    ) -> tuple[list[Entry], int | None]:
+    ) -> tuple[list[Entry], str | None]:
         """A customer's entries, wallet by wallet, newest first; and where the next page goes on.
 
-        What is due is recorded first, so that the list is complete.
+        What is due is recorded first, so that the list is complete. ``after`` is where the page before
+        said to go on. Raises ``FieldInvalid`` for any other text.
         """
         owner = await self.customer(book, customer)
         kind = None if entitlement is None else await self.entitlement(book, entitlement)
         if after is None:
             await self._settle_due(book, owner.id)
-        return await self._store.walk_entries(
-            owner.id, None if kind is None else kind.id, after, limit
-        )
+        try:
+            return await self._store.walk_entries(
+                owner.id, None if kind is None else kind.id, after, limit
+            )
+        except CursorInvalid:
+            raise FieldInvalid("after", "the `next` of an earlier page") from None
 
     async def _settle_due(self, book: Id, customer: Id) -> None:
         for entitlement in await self._store.due_entitlements(customer, self.clock.now()):

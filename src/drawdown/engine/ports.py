@@ -25,7 +25,33 @@ from drawdown.engine.accounts import Account, ApiKey
 
 
 class StoreUnavailable(Exception):
-    """The database does not answer now; asking again later may help. Nothing was stored."""
+    """The database does not answer now; asking again later may help.
+
+    Nothing was stored, or nobody knows: what has a key is safe to ask again.
+    """
+
+
+class StoreUnusable(Exception):
+    """This release cannot use the database, however often it is asked."""
+
+
+class SchemaNewer(StoreUnusable):
+    """A newer release than this one has written to the database."""
+
+
+class NotALedger(StoreUnusable):
+    """The database is one of something else."""
+
+
+class BatchConflict(Exception):
+    """Another process came in between, or the connection broke before anything was stored.
+
+    The same batch may be tried again at once: nothing of it has happened.
+    """
+
+
+class CursorInvalid(ValueError):
+    """The place to go on in a list is none that the store has given."""
 
 
 class Clock(Protocol):
@@ -137,8 +163,8 @@ class Moment(Protocol):
     async def find_hold(self, hold: Id) -> Hold | None: ...
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(
-        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
-    ) -> tuple[list[Entry], int | None]: ...
+        self, customer: Id, entitlement: Id | None, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]: ...
     async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
         """The operations that amended or expired a grant after the operation ``after``, newest first."""
 
@@ -168,9 +194,13 @@ class Store(Protocol):
 
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(
-        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
-    ) -> tuple[list[Entry], int | None]:
-        """Entries of a customer's wallets, wallet by wallet, newest first; and where to go on."""
+        self, customer: Id, entitlement: Id | None, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        """Entries of a customer's wallets, wallet by wallet, newest first; and where to go on.
+
+        The place to go on is text that only the store reads. Raises ``CursorInvalid`` for what it never
+        wrote; at the place of another customer's list there is nothing.
+        """
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
@@ -187,5 +217,8 @@ class Store(Protocol):
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None: ...
     async def revoke_key(self, key: Id, at: Instant) -> bool: ...
     async def touch_keys(self, used: Collection[tuple[Id, Instant]]) -> None: ...
+    async def weaknesses(self) -> list[str]:
+        """What of the database's settings makes less of the promise that a write is not lost, in words."""
+
     async def ready(self) -> None: ...
     async def close(self) -> None: ...

@@ -24,9 +24,11 @@ from drawdown.core.types import (
     Hold,
     HoldState,
     Id,
+    Mode,
     Scope,
     Slice,
 )
+from drawdown.engine.accounts import ApiKey, Role
 
 Row = tuple[Any, ...]
 
@@ -410,4 +412,19 @@ def entry_row(entry: Entry) -> Row:
         entry.recorded_at,
         entry.hash,
         entry.order_key,
+    )
+
+
+def api_key_of(row: Row) -> ApiKey:
+    key, account, book, mode, role, name, created_at, last_used_at, revoked_at = row[:9]
+    return ApiKey(
+        id=key,
+        account=account,
+        book=book,
+        mode=Mode(mode),
+        role=Role(role),
+        name=name,
+        created_at=created_at,
+        last_used_at=last_used_at,
+        revoked_at=revoked_at,
     )

@@ -13,24 +13,26 @@ from pathlib import Path
 
 import apsw
 
-from drawdown.cli.doctor import checks
-from drawdown.cli.doctor.checks import Check, fault, ok, span, warning
-from drawdown.cli.output import counted, size
-from drawdown.core.types import MICROSECONDS, Instant, Mode
-from drawdown.engine.accounts import FIRST_KEY, Role
-from drawdown.opening import DatabaseUrlInvalid, sqlite_path
+from drawdown.cli.doctor import checks, postgres
+from drawdown.cli.doctor.checks import Check, fault, ok, warning
+from drawdown.cli.doctor.ledger import due_work, keys, late_before, schema
+from drawdown.cli.output import size
+from drawdown.core.types import Instant
+from drawdown.engine.ports import NotALedger, SchemaNewer
+from drawdown.opening import DatabaseUrlInvalid, is_postgres, sqlite_path
 from drawdown.store.sqlite.backup import is_in_use
-from drawdown.store.sqlite.connection import NotALedger, SchemaNewer, open_writer
+from drawdown.store.sqlite.connection import open_writer
 from drawdown.store.sqlite.inspection import Inspection, inspect
 
-#: A server records what is due within seconds.
-LATE_AFTER = 60 * MICROSECONDS
 MOUNTS = Path("/proc/self/mounts")
 RESTORE = "`drawdown verify` tells more; `drawdown restore` puts a backup in its place."
 
 
 def examine(url: str, *, named: bool) -> Iterator[Check]:
     """The checks of the ledger at ``url``. ``named``: someone said it is there."""
+    if is_postgres(url):
+        yield from postgres.examine(url, named=named)
+        return
     try:
         path = sqlite_path(url).absolute().resolve()
     except DatabaseUrlInvalid as error:
@@ -97,20 +99,12 @@ def _contents(found: Inspection, used: bool) -> Iterator[Check]:
     if found.schema == 0:
         yield fault("schema", "The file is empty.", "`drawdown init` makes a ledger of it.")
         return
-    yield _schema(found)
+    yield schema(found.schema, found.pending)
     yield _writable(found)
     now = Instant(time.time_ns() // 1_000)
     yield checks.clock(found.newest_record(), now)
-    yield _keys(found)
-    yield _due_work(found, now, used)
-
-
-def _schema(found: Inspection) -> Check:
-    if not found.pending:
-        return ok("schema", f"{found.schema}, this release's")
-    pending = counted(found.pending, "migration is", "migrations are")
-    fix = "`drawdown backup`, then `drawdown migrate` or a restart of the server."
-    return warning("schema", f"{found.schema}: {pending} pending", fix)
+    yield keys(found.keys(), found.accounts())
+    yield due_work(found.late(late_before(now)), now, used)
 
 
 def _writable(found: Inspection) -> Check:
@@ -141,29 +135,3 @@ def _durability(folder: Path) -> Check:
     except (OSError, apsw.Error) as error:
         fix = "Give the server's user the folder: SQLite keeps its log beside the ledger."
         return fault("durability", f"Nothing can be written in {folder}: {error}", fix)
-
-
-def _keys(found: Inspection) -> Check:
-    keys, accounts = found.keys(), found.accounts()
-    if not keys:
-        fix = "`drawdown keys create` makes one." if accounts else "`drawdown init` makes one."
-        return warning("keys", "No key opens anything.", fix)
-    live = [key for key in keys if key.mode is Mode.LIVE]
-    first = [key for key in keys if key.name == FIRST_KEY and key.role is Role.ADMIN]
-    if live and first and len(keys) > len(first):
-        found_ = "the admin's key that the first start printed still opens a book"
-        fix = "If that went into a log: `drawdown keys list`, then `drawdown keys revoke`."
-        return warning("keys", found_, fix)
-    return ok("keys", f"{counted(len(keys), 'key', 'keys')}, {len(live)} of them live")
-
-
-def _due_work(found: Inspection, now: Instant, used: bool) -> Check:
-    late = found.late(Instant(now - LATE_AFTER))
-    if late.since is None:
-        return ok("due work", "none is late")
-    wallets = counted(late.wallets, "wallet waits", "wallets wait")
-    said = f"{wallets} to have recorded what fell due up to {span(now - late.since)} ago"
-    if used:
-        fix = "Balances are right all the same. See the server's log for failed jobs; restart it."
-        return fault("due work", said, fix)
-    return warning("due work", said, "`drawdown serve` records it within seconds.")

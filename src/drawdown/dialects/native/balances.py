@@ -5,7 +5,7 @@ from __future__ import annotations
 from drawdown.core import identity
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.requests import Answer
-from drawdown.core.types import UNITS_MAX, Reference
+from drawdown.core.types import Reference
 from drawdown.dialects.native import asked, common, errors, render, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -29,7 +29,7 @@ async def list_entries(call: Call) -> Answer:
     owner = fields.reference(query.customer, "customer")
     kind = common.optional_reference(query.entitlement, "entitlement")
     entries, following = await call.ledger.entries(
-        call.book, owner, kind, after=_after(query.after), limit=query.limit
+        call.book, owner, kind, after=query.after, limit=query.limit
     )
     names = common.Names()
     await names.find(call, ((entry.customer, entry.entitlement) for entry in entries))
@@ -41,11 +41,7 @@ async def list_entries(call: Call) -> Answer:
         )
         for entry in entries
     ]
-    return common.ok(wire.Page(data=shown, next=None if following is None else str(following)))
-
-
-def _after(text: str | None) -> int | None:
-    return None if text is None else fields.whole(text, "after", 0, UNITS_MAX)
+    return common.ok(wire.Page(data=shown, next=following))
 
 
 async def _owner_name(call: Call, reference: Reference) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import apsw
 
-from drawdown.store.sqlite.connection import NotALedger, SchemaNewer, open_existing, schema_of
+from drawdown.engine.ports import NotALedger, SchemaNewer
+from drawdown.store.sqlite.connection import open_existing, schema_of
 
 #: 8 MiB of the usual pages between two reports of progress.
 PAGES_AT_ONCE = 2_000

@@ -9,6 +9,8 @@ from importlib.resources import files
 
 import apsw
 
+from drawdown.engine.ports import NotALedger, SchemaNewer
+
 #: The database cannot do it now: the disk is full or failing, the file is gone, locked or read-only.
 UNAVAILABLE = (
     apsw.BusyError,
@@ -26,14 +28,6 @@ CACHE_KIB = 65_536
 #: The log is written back into the file once it is this long: 16 MiB. Pages written again and again by
 #: then are written back once.
 CHECKPOINT_PAGES = 4_000
-
-
-class SchemaNewer(Exception):
-    """The file was written by a newer release than this one."""
-
-
-class NotALedger(Exception):
-    """The file is a database of something else."""
 
 
 def check_sqlite_version() -> None:

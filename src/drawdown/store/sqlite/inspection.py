@@ -7,29 +7,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
-import msgspec
 
-from drawdown.core.types import Id, Instant, Mode
+from drawdown.core.types import Instant, Mode
 from drawdown.engine.accounts import Role
+from drawdown.store.inspection import Late, LiveKey
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
-
-
-class LiveKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that was not revoked."""
-
-    id: Id
-    account: str
-    mode: Mode
-    role: Role
-    name: str | None
-
-
-class Late(msgspec.Struct, frozen=True, kw_only=True):
-    """Wallets in which something fell due that is not recorded yet, and when the first of it did."""
-
-    wallets: int
-    since: Instant | None
 
 
 class Inspection:

@@ -27,13 +27,21 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.engine.ports import GrantFilter, HoldFilter, StoredDebit, StoreUnavailable
+from drawdown.engine.ports import (
+    CursorInvalid,
+    GrantFilter,
+    HoldFilter,
+    StoredDebit,
+    StoreUnavailable,
+)
 from drawdown.store import rows
 from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import wallet_of
 
 NEWEST = b"\xff" * 16
+#: Of a row's number: one more would not fit into 64 bits.
+_DIGITS_MAX = 18
 
 #: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
 _OVER = "(g.expires_at IS NOT NULL AND g.expires_at <= :now)"
@@ -185,14 +193,16 @@ class SqliteReads:
         )
 
     async def walk_entries(
-        self, customer: Id, entitlement: Id | None, after: int | None, limit: int
-    ) -> tuple[list[Entry], int | None]:
+        self, customer: Id, entitlement: Id | None, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
         found: list[Entry] = []
-        for wallet, start in self._walks(customer, entitlement, after):
+        place = None if after is None else _entry_number(after)
+        for wallet, start in self._walks(customer, entitlement, place):
             entries, following = self._walk(customer, wallet, start, limit - len(found))
             found.extend(entries)
             if len(found) == limit:
-                return found, following or self._next_head(customer, entitlement, wallet)
+                further = following or self._next_head(customer, entitlement, wallet)
+                return found, None if further is None else str(further)
         return found, None
 
     def _walks(
@@ -242,6 +252,13 @@ class SqliteReads:
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
         return [row[0] for row in self._rows("due_entitlements", (customer, now))]
+
+
+def _entry_number(cursor: str) -> int:
+    """A place in a list of entries is the number of the entry to begin at."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _DIGITS_MAX):
+        raise CursorInvalid(cursor)
+    return int(cursor)
 
 
 def _hold(row: rows.Row) -> Hold:

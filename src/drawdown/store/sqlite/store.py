@@ -14,9 +14,9 @@ from pathlib import Path
 
 import apsw
 
-from drawdown.core.types import Id, Instant, Mode
-from drawdown.engine.accounts import Account, AccountExists, ApiKey, Role
-from drawdown.engine.ports import StoreUnavailable
+from drawdown.core.types import Id, Instant
+from drawdown.engine.accounts import Account, AccountExists, ApiKey
+from drawdown.engine.ports import StoreUnavailable, StoreUnusable
 from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
@@ -51,7 +51,13 @@ class SqliteStore(SqliteReads):
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
-        return cls(str(path))
+        """Raises ``StoreUnavailable`` and ``StoreUnusable``."""
+        try:
+            return cls(str(path))
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(str(error)) from error
+        except apsw.Error as error:  # not a database at all, or a damaged one
+            raise StoreUnusable(str(error)) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
@@ -159,7 +165,7 @@ class SqliteStore(SqliteReads):
         await self._write("insert_api_key", row)
 
     async def list_keys(self) -> list[ApiKey]:
-        return [_key_of(row) for row in self._rows("list_api_keys")]
+        return [rows.api_key_of(row) for row in self._rows("list_api_keys")]
 
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
         """Every request asks for its key: it is kept until anything at all has been committed."""
@@ -170,7 +176,7 @@ class SqliteStore(SqliteReads):
             row = self._row("find_api_key", (key,))
             if row is None:
                 return None
-            self._keys[key] = (_key_of(row), row[-1])
+            self._keys[key] = (rows.api_key_of(row), row[-1])
         return self._keys[key]
 
     async def revoke_key(self, key: Id, at: Instant) -> bool:
@@ -180,6 +186,10 @@ class SqliteStore(SqliteReads):
         await self._write("touch_api_key", *[(at, key, at) for key, at in used])
 
     # The file itself -----------------------------------------------------------------------------
+
+    async def weaknesses(self) -> list[str]:
+        """None: every connection sets what its durability needs."""
+        return []
 
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the file cannot be read."""
@@ -193,18 +203,3 @@ class SqliteStore(SqliteReads):
             self._committer.shutdown()
             self._connection.close()
             self._writer.close()
-
-
-def _key_of(row: rows.Row) -> ApiKey:
-    key, account, book, mode, role, name, created_at, last_used_at, revoked_at = row[:9]
-    return ApiKey(
-        id=key,
-        account=account,
-        book=book,
-        mode=Mode(mode),
-        role=Role(role),
-        name=name,
-        created_at=created_at,
-        last_used_at=last_used_at,
-        revoked_at=revoked_at,
-    )

@@ -1,0 +1,1 @@
+"""The ledger in PostgreSQL: any number of processes, on any number of machines."""

@@ -1,0 +1,98 @@
+"""Walking the whole database for ``verify``: one snapshot, so that what is compared is of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from drawdown.core.fold import Fault
+from drawdown.core.identity import slot_of
+from drawdown.engine.ports import WalletAudit
+from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of
+
+_CHUNK = 100
+#: Some statements read all that there is.
+STATEMENT_SECONDS = 6 * 3600.0
+_FIRST = (-1, bytes(16), bytes(16))
+
+
+class PostgresAudit:
+    """Every wallet with its grants and entries, and what can only be seen over all of them."""
+
+    def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self.wallets = 0
+
+    async def begin(self) -> None:
+        self.wallets = await self._count("count_wallets")
+
+    async def _fetch(self, query: str, *bindings: object) -> list[Any]:
+        found: list[Any] = await self._connection.fetch(
+            self._queries[query], *bindings, timeout=STATEMENT_SECONDS
+        )
+        return found
+
+    async def _count(self, query: str) -> int:
+        count: int = (await self._fetch(query))[0][0]
+        return count
+
+    async def walk(self) -> AsyncIterator[WalletAudit]:
+        """Every wallet, in the order of their keys."""
+        after: tuple[Any, ...] = _FIRST
+        while found := await self._fetch("next_wallets", *after, _CHUNK):
+            for row in found:
+                yield await self._readable(row)
+            last = found[-1]
+            after = (slot_of(last[0]), last[0], last[1])
+
+    async def _readable(self, row: Any) -> WalletAudit:
+        """The wallet of a row. Raises ``Fault`` when something of it was never written by a ledger."""
+        try:
+            return await self._wallet(row)
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
+            raise Fault(f"wallet {row[0].hex()} cannot be read: {error!r}") from error
+
+    async def _wallet(self, row: Any) -> WalletAudit:
+        place = (slot_of(row[0]), row[0], row[1])
+        entries = await self._fetch("walk_entries", *place, SEQ_MAX, None)
+        return WalletAudit(
+            customer=row[0],
+            entitlement=row[1],
+            code=row[2],
+            scale=row[3] or 0,
+            posted=row[5],
+            pending=row[6],
+            held=row[7],
+            overage=row[8],
+            granted=row[9],
+            used=row[10],
+            expired=row[11],
+            voided=row[12],
+            open_grants=row[13],
+            open_holds=row[14],
+            seq=row[15],
+            chain=row[16],
+            grants=[grant_of(found) for found in await self._fetch("grants_of_wallet", *place)],
+            holds=[hold_of(found) for found in await self._fetch("holds_of_wallet", *place)],
+            entries=[entry_of(found) for found in reversed(entries)],
+        )
+
+    async def find_fault(self, entries_seen: int) -> str | None:
+        """What is wrong with the database as a whole, given how many entries the wallets led to."""
+        kept = await self._count("count_entries")
+        if kept != entries_seen:
+            return f"{kept} entries are kept, the wallets' histories hold {entries_seen}"
+        stray = await self._count("count_stray_entries")
+        if stray:
+            return f"{stray} entries are of no operation"
+        wrong = await self._count("count_wrong_operations")
+        if wrong:
+            return f"{wrong} operations have other entries than they say"
+        stray = await self._count("count_stray_holds")
+        if stray:
+            return f"{stray} holds have ended and hold credit still"
+        return None

@@ -1,0 +1,240 @@
+-- The ledger. Amounts are whole units at the entitlement's scale, times are microseconds since 1970 in
+-- UTC. slot (0 to 16,383) leads every key of what a customer owns: it is the last 14 bits of his id, and
+-- what the tables are spread by where there is more than one machine.
+
+-- Small tables, the same on every machine -------------------------------------------------------------
+
+CREATE TABLE account (
+  id         uuid PRIMARY KEY,
+  name       text NOT NULL UNIQUE,
+  created_at bigint NOT NULL
+);
+
+CREATE TABLE book (
+  id      uuid PRIMARY KEY,
+  account uuid NOT NULL,
+  mode    text NOT NULL CHECK (mode IN ('test', 'live')),
+  UNIQUE (account, mode)
+);
+
+CREATE TABLE api_key (
+  id           uuid PRIMARY KEY,
+  book         uuid NOT NULL,
+  role         text NOT NULL CHECK (role IN ('viewer', 'editor', 'admin')),
+  name         text,
+  hash         bytea NOT NULL,           -- SHA-256 of the secret, which is kept nowhere
+  created_at   bigint NOT NULL,
+  last_used_at bigint,
+  revoked_at   bigint
+);
+
+CREATE TABLE entitlement (
+  id                 uuid PRIMARY KEY,
+  book               uuid NOT NULL,
+  code               text NOT NULL,
+  name               text NOT NULL,
+  unit               text NOT NULL,
+  scale              int NOT NULL CHECK (scale BETWEEN 0 AND 10),
+  burn_order         text NOT NULL,
+  currency           text,
+  expires_after_days int,
+  profiles           text NOT NULL,
+  created_at         bigint NOT NULL,
+  updated_at         bigint NOT NULL,
+  closed_at          bigint
+);
+CREATE INDEX entitlement_by_book ON entitlement (book, id);
+
+-- What customers own ----------------------------------------------------------------------------------
+
+CREATE TABLE customer (
+  slot       int NOT NULL,
+  id         uuid NOT NULL,
+  book       uuid NOT NULL,
+  own_id     text,
+  name       text,
+  email      text,
+  metadata   text NOT NULL,
+  profiles   text NOT NULL,              -- what one dialect keeps beside the customer, by dialect
+  created_at bigint NOT NULL,
+  closed_at  bigint,
+  PRIMARY KEY (slot, id)
+);
+CREATE INDEX customer_by_book ON customer (book, id);
+
+-- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer). Its slot is
+-- that of its own hash.
+CREATE TABLE claim (
+  slot        int NOT NULL,
+  book        uuid NOT NULL,
+  space       text NOT NULL,
+  key         text NOT NULL,
+  created_at  bigint NOT NULL,
+  fingerprint bytea,
+  target      uuid,
+  status      int,
+  answer      bytea,
+  request_id  text,
+  PRIMARY KEY (slot, book, space, key)
+);
+CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL;
+
+-- The lock row: one customer's credit of one entitlement.
+CREATE TABLE wallet (
+  slot        int NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  book        uuid NOT NULL,
+  created_at  bigint NOT NULL,
+  posted      bigint NOT NULL CHECK (posted >= 0),
+  pending     bigint NOT NULL CHECK (pending >= 0),
+  held        bigint NOT NULL CHECK (held BETWEEN 0 AND posted),
+  overage     bigint NOT NULL CHECK (overage >= 0),
+  granted     bigint NOT NULL,
+  used        bigint NOT NULL CHECK (used >= 0),
+  expired     bigint NOT NULL CHECK (expired >= 0),
+  voided      bigint NOT NULL CHECK (voided >= 0),
+  open_grants int NOT NULL CHECK (open_grants >= 0),
+  open_holds  int NOT NULL CHECK (open_holds >= 0),
+  seq         bigint NOT NULL,
+  chain       bytea NOT NULL,
+  last_at     bigint NOT NULL,
+  next_due_at bigint,
+  PRIMARY KEY (slot, customer, entitlement),
+  CHECK (granted = posted + pending + used + expired + voided)
+) WITH (fillfactor = 60);
+CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
+
+-- active, burn_expires, burn_paid and due_at change seldom: the indices stay untouched while a grant is
+-- drawn.
+CREATE TABLE credit_grant (
+  slot          int NOT NULL,
+  id            uuid NOT NULL,
+  customer      uuid NOT NULL,
+  entitlement   uuid NOT NULL,
+  book          uuid NOT NULL,
+  amount        bigint NOT NULL CHECK (amount > 0),
+  remaining     bigint NOT NULL CHECK (remaining >= 0),
+  used          bigint NOT NULL CHECK (used >= 0),
+  expired       bigint NOT NULL CHECK (expired >= 0),
+  voided        bigint NOT NULL CHECK (voided >= 0),
+  held          bigint NOT NULL CHECK (held BETWEEN 0 AND remaining),
+  priority      int NOT NULL,
+  category      text NOT NULL,
+  effective_at  bigint NOT NULL,
+  expires_at    bigint,
+  recorded_at   bigint NOT NULL,
+  created_at    bigint NOT NULL,
+  updated_at    bigint NOT NULL,
+  pending       boolean NOT NULL,
+  drawn         boolean NOT NULL,
+  expired_at    bigint,
+  voided_at     bigint,
+  source        text NOT NULL,
+  parent        uuid,
+  cost_amount   bigint,
+  cost_currency text,
+  name          text,
+  scope         text NOT NULL,           -- which debits it may pay for, as JSON: {attribute: [values]}
+  metadata      text NOT NULL,
+  profiles      text NOT NULL,
+  active        boolean NOT NULL,        -- effective and not ended, with something remaining
+  burn_expires  bigint NOT NULL,         -- its place by expiry; 0 where the oldest is drawn first
+  burn_paid     boolean NOT NULL,        -- promotional before paid; false where the oldest is drawn first
+  due_at        bigint,                  -- when time alone changes it next
+  PRIMARY KEY (slot, id),
+  CHECK (amount = remaining + used + expired + voided)
+) WITH (fillfactor = 70);
+CREATE INDEX credit_grant_by_book ON credit_grant (book, id);
+CREATE INDEX credit_grant_by_wallet ON credit_grant (slot, customer, entitlement, id);
+CREATE INDEX credit_grant_burn ON credit_grant
+  (slot, customer, entitlement, priority, burn_expires, burn_paid, effective_at, recorded_at, id)
+  WHERE active;
+CREATE INDEX credit_grant_due ON credit_grant (slot, customer, entitlement, due_at)
+  WHERE due_at IS NOT NULL;
+
+-- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
+-- the hold has ended: the open holds of a wallet are those in the last index below.
+CREATE TABLE hold (
+  slot        int NOT NULL,
+  id          uuid NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  book        uuid NOT NULL,
+  amount      bigint NOT NULL CHECK (amount > 0),
+  held        bigint NOT NULL CHECK (held BETWEEN 0 AND amount),
+  captured    bigint NOT NULL CHECK (captured >= 0),
+  slices      text NOT NULL,             -- as JSON: {grant's id in hexadecimal: units}
+  state       text NOT NULL,
+  created_at  bigint NOT NULL,
+  recorded_at bigint NOT NULL,
+  expires_at  bigint,
+  ended_at    bigint,
+  attributes  text NOT NULL,
+  metadata    text NOT NULL,
+  due_at      bigint,                    -- when it ends by itself; the end of time where it never does
+  PRIMARY KEY (slot, id),
+  CHECK ((due_at IS NULL) = (state <> 'open'))
+) WITH (fillfactor = 80);
+CREATE INDEX hold_by_book ON hold (book, id);
+CREATE INDEX hold_by_wallet ON hold (slot, customer, entitlement, id);
+CREATE INDEX hold_due ON hold (slot, customer, entitlement, due_at) WHERE due_at IS NOT NULL;
+
+-- Append only: one accepted command each, with the answer its asker got. entitlement is null where it
+-- moved several of the customer's wallets; spans says which entries it has, as JSON:
+-- {entitlement's id in hexadecimal: [first seq, how many]}.
+CREATE TABLE operation (
+  slot        int NOT NULL,
+  id          uuid NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid,
+  kind        text NOT NULL,
+  at          bigint NOT NULL,
+  recorded_at bigint NOT NULL,
+  subject     uuid,
+  facts       text NOT NULL,
+  changed     text,
+  namespace   text,
+  key         bytea,
+  status      int,
+  answer      bytea,
+  spans       text NOT NULL,
+  PRIMARY KEY (slot, id)
+);
+CREATE UNIQUE INDEX operation_key ON operation (slot, customer, namespace, key) WHERE key IS NOT NULL;
+CREATE INDEX operation_amends ON operation (slot, subject) WHERE kind IN ('amend', 'expire');
+
+-- Append only. seq is given under the wallet's lock.
+CREATE TABLE entry (
+  slot           int NOT NULL,
+  customer       uuid NOT NULL,
+  entitlement    uuid NOT NULL,
+  seq            bigint NOT NULL,
+  operation      uuid NOT NULL,
+  ordinal        int NOT NULL,
+  grant_id       uuid NOT NULL,
+  kind           text NOT NULL,
+  amount         bigint NOT NULL CHECK (amount > 0),
+  posted_before  bigint NOT NULL,
+  posted_after   bigint NOT NULL,
+  held_before    bigint NOT NULL,
+  held_after     bigint NOT NULL,
+  overage_before bigint NOT NULL,
+  overage_after  bigint NOT NULL,
+  grant_before   bigint NOT NULL,
+  grant_after    bigint NOT NULL,
+  at             bigint NOT NULL,
+  recorded_at    bigint NOT NULL,
+  hash           bytea NOT NULL,
+  order_key      text,
+  PRIMARY KEY (slot, customer, entitlement, seq)
+);
+
+-- How much of a debit has been reversed in each wallet, for those that have been.
+CREATE TABLE reversal (
+  slot        int NOT NULL,
+  debit       uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  reversed    bigint NOT NULL,
+  PRIMARY KEY (slot, debit, entitlement)
+);

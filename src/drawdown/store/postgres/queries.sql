@@ -1,0 +1,502 @@
+-- Every statement names the slots of what it touches, as arrays, so that one statement does for a whole
+-- batch and stays on one machine where the tables are spread. The last argument of those that take
+-- arrays is the distinct slots among them.
+
+-- What is loaded for a batch --------------------------------------------------------------------------
+
+-- name: find_name
+SELECT c.book, c.space, c.key, c.target
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) AS u (slot, book, space, key)
+JOIN claim c ON c.slot = u.slot AND c.book = u.book AND c.space = u.space AND c.key = u.key
+WHERE c.slot = ANY ($5::int[])
+
+-- name: find_claim
+SELECT c.book, c.space, c.key, c.created_at, c.fingerprint, c.target, c.status, c.answer, c.request_id
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) AS u (slot, book, space, key)
+JOIN claim c ON c.slot = u.slot AND c.book = u.book AND c.space = u.space AND c.key = u.key
+WHERE c.slot = ANY ($5::int[])
+
+-- name: find_customer
+SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN customer c ON c.slot = u.slot AND c.id = u.id
+WHERE c.slot = ANY ($3::int[])
+
+-- name: find_entitlement
+SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, closed_at
+FROM entitlement WHERE id = ANY ($1::uuid[])
+
+-- name: lock_wallet
+SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+WHERE w.slot = ANY ($4::int[])
+ORDER BY w.slot, w.customer, w.entitlement
+FOR UPDATE OF w
+
+-- name: find_wallet
+SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+WHERE w.slot = ANY ($4::int[])
+
+-- name: customer_wallets
+SELECT w.customer, w.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer
+WHERE w.slot = ANY ($3::int[])
+ORDER BY w.customer, w.entitlement
+
+-- name: grant_wallet
+SELECT g.id, g.customer, g.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
+WHERE g.slot = ANY ($3::int[])
+
+-- name: hold_wallet
+SELECT h.id, h.customer, h.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN hold h ON h.slot = u.slot AND h.id = u.id
+WHERE h.slot = ANY ($3::int[])
+
+-- name: debit_wallets
+SELECT o.id, o.customer, o.entitlement, o.spans
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN operation o ON o.slot = u.slot AND o.id = u.id
+WHERE o.slot = ANY ($3::int[])
+
+-- name: find_grant
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
+WHERE g.slot = ANY ($3::int[])
+
+-- name: first_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+CROSS JOIN LATERAL (
+  SELECT * FROM credit_grant f
+  WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement AND f.active
+  ORDER BY f.priority, f.burn_expires, f.burn_paid, f.effective_at, f.recorded_at, f.id
+  LIMIT $4) g
+WHERE w.slot = ANY ($5::int[])
+
+-- name: due_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
+  AND g.due_at <= u.at
+WHERE w.slot = ANY ($5::int[])
+
+-- name: next_due_grant
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+CROSS JOIN LATERAL (
+  SELECT * FROM credit_grant f
+  WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
+    AND f.due_at > u.at
+  ORDER BY f.due_at LIMIT 1) g
+WHERE w.slot = ANY ($5::int[])
+
+-- name: find_hold
+SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
+  h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN hold h ON h.slot = u.slot AND h.id = u.id
+WHERE h.slot = ANY ($3::int[])
+
+-- name: due_holds
+SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
+  h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN hold h ON h.slot = w.slot AND h.customer = w.customer AND h.entitlement = w.entitlement
+  AND h.due_at <= u.at
+WHERE w.slot = ANY ($5::int[])
+
+-- name: next_due_hold
+SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
+  h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+CROSS JOIN LATERAL (
+  SELECT * FROM hold f
+  WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
+    AND f.due_at > u.at
+  ORDER BY f.due_at LIMIT 1) h
+WHERE w.slot = ANY ($5::int[])
+
+-- name: find_key
+SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
+  o.namespace, o.key, o.status, o.answer, o.spans
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bytea[]) AS u (slot, customer, namespace, key)
+JOIN operation o ON o.slot = u.slot AND o.customer = u.customer AND o.namespace = u.namespace
+  AND o.key = u.key
+WHERE o.slot = ANY ($5::int[])
+
+-- name: find_operation
+SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
+  o.namespace, o.key, o.status, o.answer, o.spans
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN operation o ON o.slot = u.slot AND o.id = u.id
+WHERE o.slot = ANY ($3::int[])
+
+-- name: entries_of_operation
+SELECT e.customer, e.entitlement, e.operation, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.posted_after,
+  e.held_before, e.held_after, e.overage_before, e.overage_after, e.grant_before, e.grant_after,
+  e.at, e.recorded_at, e.hash, e.order_key
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[])
+  AS u (slot, customer, entitlement, first, past)
+JOIN entry e ON e.slot = u.slot AND e.customer = u.customer AND e.entitlement = u.entitlement
+  AND e.seq >= u.first AND e.seq < u.past
+WHERE e.slot = ANY ($6::int[])
+ORDER BY e.operation, e.ordinal
+
+-- name: find_reversals
+SELECT r.debit, r.entitlement, r.reversed
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, debit)
+JOIN reversal r ON r.slot = u.slot AND r.debit = u.debit
+WHERE r.slot = ANY ($3::int[])
+
+-- What a batch writes ---------------------------------------------------------------------------------
+
+-- name: insert_customer
+INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at,
+  closed_at)
+SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+  $7::text[], $8::text[], $9::bigint[], $10::bigint[]) AS u (slot, id, book, own_id, name, email,
+  metadata, profiles, created_at, closed_at)
+WHERE u.slot = ANY ($11::int[])
+
+-- name: insert_entitlement
+INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, created_at, updated_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+
+-- name: insert_claim
+INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, status, answer,
+  request_id)
+SELECT * FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bytea[],
+  $7::uuid[], $8::int[], $9::bytea[], $10::text[]) AS u (slot, book, space, key, created_at,
+  fingerprint, target, status, answer, request_id)
+WHERE u.slot = ANY ($11::int[])
+
+-- name: insert_wallet
+INSERT INTO wallet (slot, customer, entitlement, book, created_at, posted, pending, held, overage,
+  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at)
+SELECT c.slot, u.customer, u.entitlement, u.book, u.created_at, u.posted, u.pending, u.held,
+  u.overage, u.granted, u.used, u.expired, u.voided, u.open_grants, u.open_holds, u.seq, u.chain,
+  u.last_at, u.next_due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+  $14::int[], $15::int[], $16::bigint[], $17::bytea[], $18::bigint[], $19::bigint[]) AS u (slot,
+  customer, entitlement, book, created_at, posted, pending, held, overage, granted, used, expired,
+  voided, open_grants, open_holds, seq, chain, last_at, next_due_at)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer
+WHERE c.slot = ANY ($20::int[])
+
+-- name: update_wallet
+UPDATE wallet w SET posted = u.posted, pending = u.pending, held = u.held, overage = u.overage,
+  granted = u.granted, used = u.used, expired = u.expired, voided = u.voided, open_grants =
+  u.open_grants, open_holds = u.open_holds, seq = u.seq, chain = u.chain, last_at = u.last_at,
+  next_due_at = u.next_due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[],
+  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[], $13::int[],
+  $14::bigint[], $15::bytea[], $16::bigint[], $17::bigint[]) AS u (slot, customer, entitlement,
+  posted, pending, held, overage, granted, used, expired, voided, open_grants, open_holds, seq,
+  chain, last_at, next_due_at)
+WHERE w.slot = ANY ($18::int[]) AND w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
+  u.entitlement
+
+-- name: draw_wallet
+UPDATE wallet w SET posted = u.posted, held = u.held, used = u.used, open_grants = u.open_grants,
+  seq = u.seq, chain = u.chain, last_at = u.last_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
+  $8::bigint[], $9::bytea[], $10::bigint[]) AS u (slot, customer, entitlement, posted, held, used,
+  open_grants, seq, chain, last_at)
+WHERE w.slot = ANY ($11::int[]) AND w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
+  u.entitlement
+
+-- name: insert_grant
+INSERT INTO credit_grant (slot, customer, entitlement, id, book, amount, remaining, used, expired,
+  voided, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
+  pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
+  metadata, profiles, active, burn_expires, burn_paid, due_at)
+SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.remaining, u.used, u.expired,
+  u.voided, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
+  u.created_at, u.updated_at, u.pending, u.drawn, u.expired_at, u.voided_at, u.source, u.parent,
+  u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.active, u.burn_expires,
+  u.burn_paid, u.due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[], $13::text[], $14::bigint[],
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::boolean[],
+  $21::bigint[], $22::bigint[], $23::text[], $24::uuid[], $25::bigint[], $26::text[], $27::text[],
+  $28::text[], $29::text[], $30::text[], $31::boolean[], $32::bigint[], $33::boolean[],
+  $34::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
+  voided, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
+  pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
+  metadata, profiles, active, burn_expires, burn_paid, due_at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+WHERE w.slot = ANY ($35::int[])
+
+-- name: draw_grant
+UPDATE credit_grant g SET remaining = u.remaining, used = u.used, held = u.held, drawn = u.drawn
+FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[]) AS u
+  (slot, id, remaining, used, held, drawn)
+WHERE g.slot = ANY ($7::int[]) AND g.slot = u.slot AND g.id = u.id
+
+-- name: update_grant
+UPDATE credit_grant g SET remaining = u.remaining, used = u.used, expired = u.expired, voided =
+  u.voided, held = u.held, expires_at = u.expires_at, updated_at = u.updated_at, pending =
+  u.pending, drawn = u.drawn, expired_at = u.expired_at, voided_at = u.voided_at, metadata =
+  u.metadata, active = u.active, burn_expires = u.burn_expires, due_at = u.due_at
+FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+  $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $12::bigint[],
+  $13::bigint[], $14::text[], $15::boolean[], $16::bigint[], $17::bigint[]) AS u (slot, id,
+  remaining, used, expired, voided, held, expires_at, updated_at, pending, drawn, expired_at,
+  voided_at, metadata, active, burn_expires, due_at)
+WHERE g.slot = ANY ($18::int[]) AND g.slot = u.slot AND g.id = u.id
+
+-- name: insert_hold
+INSERT INTO hold (slot, customer, entitlement, id, book, amount, held, captured, slices, state,
+  created_at, recorded_at, expires_at, ended_at, attributes, metadata, due_at)
+SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.held, u.captured, u.slices,
+  u.state, u.created_at, u.recorded_at, u.expires_at, u.ended_at, u.attributes, u.metadata, u.due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+  $15::text[], $16::text[], $17::bigint[]) AS u (slot, customer, entitlement, id, book, amount,
+  held, captured, slices, state, created_at, recorded_at, expires_at, ended_at, attributes,
+  metadata, due_at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+WHERE w.slot = ANY ($18::int[])
+
+-- name: update_hold
+UPDATE hold h SET held = u.held, captured = u.captured, slices = u.slices, state = u.state,
+  expires_at = u.expires_at, ended_at = u.ended_at, due_at = u.due_at
+FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
+  $8::bigint[], $9::bigint[]) AS u (slot, id, held, captured, slices, state, expires_at, ended_at,
+  due_at)
+WHERE h.slot = ANY ($10::int[]) AND h.slot = u.slot AND h.id = u.id
+
+-- name: insert_operation
+INSERT INTO operation (slot, id, customer, entitlement, kind, at, recorded_at, subject, facts,
+  changed, namespace, key, status, answer, spans)
+SELECT c.slot, u.id, u.customer, u.entitlement, u.kind, u.at, u.recorded_at, u.subject, u.facts,
+  u.changed, u.namespace, u.key, u.status, u.answer, u.spans
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[],
+  $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::int[], $14::bytea[],
+  $15::text[]) AS u (slot, id, customer, entitlement, kind, at, recorded_at, subject, facts,
+  changed, namespace, key, status, answer, spans)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer
+WHERE c.slot = ANY ($16::int[])
+
+-- name: insert_entry
+INSERT INTO entry (slot, customer, entitlement, operation, ordinal, seq, grant_id, kind, amount,
+  posted_before, posted_after, held_before, held_after, overage_before, overage_after, grant_before,
+  grant_after, at, recorded_at, hash, order_key)
+SELECT w.slot, u.customer, u.entitlement, u.operation, u.ordinal, u.seq, u.grant_id, u.kind,
+  u.amount, u.posted_before, u.posted_after, u.held_before, u.held_after, u.overage_before,
+  u.overage_after, u.grant_before, u.grant_after, u.at, u.recorded_at, u.hash, u.order_key
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::bigint[], $7::uuid[],
+  $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+  $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
+  $20::bytea[], $21::text[]) AS u (slot, customer, entitlement, operation, ordinal, seq, grant_id,
+  kind, amount, posted_before, posted_after, held_before, held_after, overage_before, overage_after,
+  grant_before, grant_after, at, recorded_at, hash, order_key)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+WHERE w.slot = ANY ($22::int[])
+
+-- name: upsert_reversal
+INSERT INTO reversal (slot, debit, entitlement, reversed)
+SELECT o.slot, u.debit, u.entitlement, u.reversed
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, debit, entitlement,
+  reversed)
+JOIN operation o ON o.slot = u.slot AND o.id = u.debit
+WHERE o.slot = ANY ($5::int[])
+ON CONFLICT (slot, debit, entitlement) DO UPDATE SET reversed = excluded.reversed
+
+-- What tells whether a commit without an answer was stored ---------------------------------------------
+
+-- An insert waits for the one before it. Of a row that is there a lock is written down, so that the
+-- transaction waits for standbys as the lost one would have.
+
+-- name: probe_operation
+INSERT INTO operation (slot, id, customer, entitlement, kind, at, recorded_at, subject, facts,
+  changed, namespace, key, status, answer, spans)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (slot, id) DO NOTHING RETURNING id
+
+-- name: probe_customer
+INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (slot, id) DO NOTHING RETURNING id
+
+-- name: probe_entitlement
+INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, created_at, updated_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (id) DO NOTHING RETURNING id
+
+-- name: confirm_operation
+SELECT id FROM operation WHERE slot = $1 AND id = $2 FOR UPDATE
+
+-- name: confirm_customer
+SELECT id FROM customer WHERE slot = $1 AND id = $2 FOR UPDATE
+
+-- name: confirm_entitlement
+SELECT id FROM entitlement WHERE id = $1 FOR UPDATE
+
+-- What is read ----------------------------------------------------------------------------------------
+
+-- name: list_customers
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+FROM customer WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+
+-- name: list_entitlements
+SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
+  expires_after_days, profiles, closed_at
+FROM entitlement WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+
+-- name: list_grants
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM credit_grant g
+
+-- name: outstanding_grants
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.remaining > 0
+ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
+
+-- name: list_holds
+SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
+  h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM hold h
+
+-- name: walk_entries
+SELECT customer, entitlement, operation, ordinal, seq, grant_id, kind, amount, posted_before, posted_after,
+  held_before, held_after, overage_before, overage_after, grant_before, grant_after,
+  at, recorded_at, hash, order_key
+FROM entry WHERE slot = $1 AND customer = $2 AND entitlement = $3 AND seq <= $4
+ORDER BY seq DESC LIMIT $5
+
+-- name: grant_changes
+SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
+  o.namespace, o.key, o.status, o.answer
+FROM operation o JOIN operation a ON a.slot = o.slot AND a.id = $3
+WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
+  AND (o.at, o.id) > (a.at, a.id)
+ORDER BY o.at DESC, o.id DESC
+
+-- name: due_wallets
+SELECT book, customer, entitlement FROM wallet
+WHERE next_due_at <= $1 ORDER BY next_due_at LIMIT $2
+
+-- name: due_entitlements
+SELECT entitlement FROM wallet WHERE slot = $1 AND customer = $2 AND next_due_at <= $3
+
+-- name: prunable_claims
+SELECT slot, book, space, key FROM claim WHERE created_at < $1 AND answer IS NOT NULL
+ORDER BY created_at LIMIT $2
+
+-- name: prune_claims
+DELETE FROM claim c USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[])
+  AS u (slot, book, space, key)
+WHERE c.slot = ANY ($5::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND c.answer IS NOT NULL
+
+-- What verify walks -----------------------------------------------------------------------------------
+
+-- name: count_wallets
+SELECT count(*) FROM wallet
+
+-- name: count_entries
+SELECT count(*) FROM entry
+
+-- name: next_wallets
+SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
+WHERE (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
+ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
+
+-- name: grants_of_wallet
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles
+FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.entitlement = $3 ORDER BY g.id
+
+-- name: holds_of_wallet
+SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
+  h.expires_at, h.ended_at, h.attributes, h.metadata
+FROM hold h WHERE h.slot = $1 AND h.customer = $2 AND h.entitlement = $3 AND h.due_at IS NOT NULL
+
+-- name: count_stray_entries
+SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
+WHERE o.id IS NULL
+
+-- name: count_wrong_operations
+SELECT count(*)
+FROM operation o
+LEFT JOIN (SELECT slot, operation, count(*) AS kept FROM entry GROUP BY slot, operation) e
+  ON e.slot = o.slot AND e.operation = o.id
+WHERE coalesce(e.kept, 0) <> (
+  SELECT coalesce(sum((s.value ->> 1)::bigint), 0) FROM jsonb_each(o.spans::jsonb) s)
+
+-- name: count_stray_holds
+SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
+
+-- Accounts and keys -----------------------------------------------------------------------------------
+
+-- name: insert_account
+INSERT INTO account (id, name, created_at) VALUES ($1, $2, $3)
+
+-- name: list_accounts
+SELECT id, name, created_at FROM account ORDER BY id
+
+-- name: insert_book
+INSERT INTO book (id, account, mode) VALUES ($1, $2, $3)
+
+-- name: find_book
+SELECT id FROM book WHERE account = $1 AND mode = $2
+
+-- name: insert_api_key
+INSERT INTO api_key (id, book, role, name, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: list_api_keys
+SELECT k.id, b.account, k.book, b.mode, k.role, k.name, k.created_at, k.last_used_at, k.revoked_at
+FROM api_key k JOIN book b ON b.id = k.book ORDER BY k.id
+
+-- name: find_api_key
+SELECT k.id, b.account, k.book, b.mode, k.role, k.name, k.created_at, k.last_used_at, k.revoked_at,
+  k.hash
+FROM api_key k JOIN book b ON b.id = k.book WHERE k.id = $1
+
+-- name: revoke_api_key
+UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
+
+-- name: touch_api_key
+UPDATE api_key SET last_used_at = $1 WHERE id = $2 AND coalesce(last_used_at, 0) < $3

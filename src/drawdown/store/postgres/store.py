@@ -1,0 +1,305 @@
+"""The ledger in PostgreSQL. No state outlives a transaction: other processes write to the same tables."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from drawdown.core.state import Wallet
+from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.engine.accounts import Account, AccountExists, ApiKey
+from drawdown.engine.ports import BatchConflict, StoreUnavailable
+from drawdown.store import rows
+from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres.audit import PostgresAudit
+from drawdown.store.postgres.connection import CONNECT_SECONDS
+from drawdown.store.postgres.durability import weaknesses
+from drawdown.store.postgres.faults import (
+    FAILURES,
+    RETRIED,
+    before_the_commit,
+    code_of,
+    told,
+    translated,
+)
+from drawdown.store.postgres.gathering import Gatherer
+from drawdown.store.postgres.inspection import inspection_queries, read_settings
+from drawdown.store.postgres.reads import PostgresReads, wallet_of
+from drawdown.store.postgres.transaction import PostgresTransaction, Probe
+from drawdown.store.queries import load_queries
+
+#: One always stays for those who write, and one for short reads.
+CONNECTIONS_MAX = 8
+#: How often, and after which first pause, a commit without an answer is looked for.
+PROBES_MAX = 7
+PROBE_SECONDS = 0.05
+#: A revoked key may open a book for so long still, on a process that has just seen it.
+KEY_SECONDS = 1.0
+KEYS_KEPT = 10_000
+CLOSE_SECONDS = 10.0
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_COMMITTED = "COMMIT"
+
+
+class PostgresStore(PostgresReads):
+    """The store of any number of processes on one database."""
+
+    def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
+        super().__init__(self, load_queries("drawdown.store.postgres"))
+        self._pool = pool
+        self._snapshots = asyncio.Semaphore(max(1, connections - 2))
+        self._keys: dict[Id, tuple[float, tuple[ApiKey, bytes] | None]] = {}
+        self._names = Gatherer(self.read_names)
+        self._customers = Gatherer(self.read_customers)
+        self._entitlements = Gatherer(self.read_entitlements)
+        self._wallets = Gatherer(self.read_wallets)
+        self.migrations_run = 0
+
+    @classmethod
+    async def open(cls, url: str, connections: int = CONNECTIONS_MAX) -> PostgresStore:
+        """Connect, and bring the schema up to date. Raises ``StoreUnavailable`` and ``StoreUnusable``."""
+        pool = await opening.open_pool(url, connections)
+        store = cls(pool, connections)
+        try:
+            async with pool.acquire() as connection:
+                store.migrations_run = await opening.migrate(connection)
+        except BaseException as error:
+            pool.terminate()
+            if isinstance(error, FAILURES):
+                raise opening.unreachable(error) from error
+            raise
+        return store
+
+    # Reads ---------------------------------------------------------------------------------------
+
+    async def fetch(self, query: str, *args: object) -> list[Any]:
+        """The rows of one statement; it is tried anew, once, when its connection had been cut."""
+        with translated():
+            try:
+                return await self._fetch_once(query, *args)
+            except FAILURES as error:
+                if isinstance(error, TimeoutError) or not code_of(error).startswith(("08", "57P")):
+                    raise
+            return await self._fetch_once(query, *args)
+
+    async def _fetch_once(self, query: str, *args: object) -> list[Any]:
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            found: list[Any] = await connection.fetch(query, *args)
+        return found
+
+    async def find_name(self, book: Id, space: str, text: str) -> Id | None:
+        return await self._names.find((book, space, text))
+
+    async def find_customer(self, customer: Id) -> Customer | None:
+        return await self._customers.find(customer)
+
+    async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
+        return await self._entitlements.find(entitlement)
+
+    async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
+        """What time makes due is read in the same moment as the wallet it is due in."""
+        row = await self._wallets.find((customer, entitlement))
+        if row is None:
+            return None
+        wallet = wallet_of(row)
+        if wallet.next_due_at is None or wallet.next_due_at > due_by:
+            return wallet
+        async with self.moment() as moment:
+            return await moment.find_wallet(customer, entitlement, due_by)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[PostgresReads]:
+        """Reads of one snapshot."""
+        async with self._snapshot() as connection:
+            yield PostgresReads(connection, self._queries)
+
+    @asynccontextmanager
+    async def audit(self) -> AsyncIterator[PostgresAudit]:
+        async with self._snapshot() as connection:
+            audit = PostgresAudit(connection, self._queries)
+            await audit.begin()
+            yield audit
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Any]:
+        with translated():
+            async with (
+                self._snapshots,
+                self._pool.acquire(timeout=CONNECT_SECONDS) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+
+    # Writes --------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        """Raises ``BatchConflict`` when nothing was stored and trying again may do."""
+        with translated():
+            connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
+        current = PostgresTransaction(connection, self._queries)
+        try:
+            with before_the_commit():
+                await connection.execute(_BEGIN)
+                yield current
+            committed = await self._commit(connection)
+        except BaseException:
+            await self._undo(connection)
+            raise
+        finally:
+            await asyncio.shield(self._pool.release(connection))
+        if not committed and not await self._was_stored(current):
+            raise BatchConflict("The connection broke while it committed; nothing was stored.")
+
+    async def _commit(self, connection: Any) -> bool:
+        """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""
+        commit = asyncio.ensure_future(connection.execute("COMMIT"))
+        try:
+            said = await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await asyncio.wait([commit])  # a commit that was begun is not broken off
+            raise
+        except FAILURES as error:
+            if code_of(error) in RETRIED:
+                raise told(error) from error
+            connection.terminate()
+            return False
+        assert said == _COMMITTED, "a failed transaction is never committed"
+        return True
+
+    async def _was_stored(self, current: PostgresTransaction) -> bool:
+        """Look for what a commit without an answer would have stored. Raises ``StoreUnavailable``.
+
+        A batch is stored whole or not at all, so one row of it tells.
+        """
+        probe = current.probe()
+        for attempt in range(PROBES_MAX):
+            try:
+                return probe is None or await self._is_there(probe)
+            except FAILURES:
+                await asyncio.sleep(PROBE_SECONDS * 2**attempt)
+        raise StoreUnavailable(
+            "The database went away during a commit; ask again with the same key."
+        )
+
+    async def _is_there(self, probe: Probe) -> bool:
+        """Insert a row once more, which waits until the first one is either stored or gone.
+
+        What comes of it is undone. A row that is there is locked in a transaction that commits: so this
+        one waits, as the lost one would have, until standbys have what came before it.
+        """
+        table, row, key_length = probe
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                if await connection.fetch(self._queries[f"probe_{table}"], *row):
+                    await transaction.rollback()
+                    return False
+                await connection.fetch(self._queries[f"confirm_{table}"], *row[:key_length])
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
+        return True
+
+    @staticmethod
+    async def _undo(connection: Any) -> None:
+        """Whatever is left of a transaction is undone; a connection that cannot is thrown away."""
+        if connection.is_closed():
+            return
+        try:
+            await connection.execute("ROLLBACK")
+        except FAILURES:
+            connection.terminate()
+
+    async def prune_claims(self, before: Instant, limit: int) -> int:
+        old = await self._fetch("prunable_claims", before, limit)
+        if not old:
+            return 0
+        columns = list(zip(*old, strict=True))
+        return await self._change("prune_claims", *columns, sorted(set(columns[0])))
+
+    async def _change(self, query: str, *bindings: object) -> int:
+        """Run one statement; returns the rows it changed."""
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                said: str = await connection.execute(self._queries[query], *bindings)
+        return int(said.rpartition(" ")[2])
+
+    # Accounts and keys ---------------------------------------------------------------------------
+
+    async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None:
+        row = (account.id, account.name, account.created_at)
+        with translated():
+            async with (
+                self._pool.acquire(timeout=CONNECT_SECONDS) as connection,
+                connection.transaction(),
+            ):
+                try:
+                    await connection.execute(self._queries["insert_account"], *row)
+                except asyncpg.UniqueViolationError:
+                    raise AccountExists(f"There is an account {account.name!r} already.") from None
+                for book, mode in books:
+                    await connection.execute(self._queries["insert_book"], book, account.id, mode)
+
+    async def list_accounts(self) -> list[Account]:
+        found = await self._fetch("list_accounts")
+        return [Account(id=row[0], name=row[1], created_at=row[2]) for row in found]
+
+    async def find_book(self, account: Id, mode: str) -> Id | None:
+        found = await self._fetch("find_book", account, mode)
+        return found[0][0] if found else None
+
+    async def create_key(self, key: ApiKey, digest: bytes) -> None:
+        row = (key.id, key.book, key.role.value, key.name, digest, key.created_at)
+        await self._change("insert_api_key", *row)
+
+    async def list_keys(self) -> list[ApiKey]:
+        return [rows.api_key_of(tuple(row)) for row in await self._fetch("list_api_keys")]
+
+    async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
+        """Every request asks for its key: what was found is taken for true for a second."""
+        now = time.monotonic()
+        known = self._keys.get(key)
+        if known is not None and now < known[0]:
+            return known[1]
+        if len(self._keys) > KEYS_KEPT:
+            self._keys.clear()
+        found = await self._fetch("find_api_key", key)
+        record = (rows.api_key_of(tuple(found[0])), found[0][-1]) if found else None
+        self._keys[key] = (now + KEY_SECONDS, record)
+        return record
+
+    async def revoke_key(self, key: Id, at: Instant) -> bool:
+        self._keys.pop(key, None)
+        return await self._change("revoke_api_key", at, key) > 0
+
+    async def touch_keys(self, used: Collection[tuple[Id, Instant]]) -> None:
+        for key, at in used:
+            await self._change("touch_api_key", at, key, at)
+
+    # The database itself -------------------------------------------------------------------------
+
+    async def weaknesses(self) -> list[str]:
+        return weaknesses(await read_settings(self, inspection_queries()))
+
+    async def ready(self) -> None:
+        """Raises ``StoreUnavailable`` when the database does not answer, or only reads."""
+        [(only_reads,)] = await self.fetch("SELECT pg_is_in_recovery()")
+        if only_reads:
+            raise StoreUnavailable("The database only reads: it is a standby.")
+
+    async def close(self) -> None:
+        for gatherer in (self._names, self._customers, self._entitlements, self._wallets):
+            await gatherer.close()
+        try:
+            await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
+        except FAILURES:
+            self._pool.terminate()
