@@ -70,7 +70,7 @@ def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
     if grant.held > 0:
         raise GrantHeld(held=amounts.render(grant.held, context.entitlement.scale))
     if grant.remaining == 0 or (command.only_unused and grant.drawn):
-        raise GrantUsed()
+        raise GrantUsed(left=grant.remaining > 0)
     remaining = grant.remaining
     posting.write_off(started, context.wallet, grant, EntryKind.VOIDED, context.at)
     grant.updated_at = context.at

@@ -180,6 +180,11 @@ class GrantUsed(Refused):
     code = "grant_used"
     template = "The grant has been drawn on; it can be expired, not voided."
 
+    def __init__(self, *, left: bool) -> None:
+        super().__init__()
+        if not left:
+            self.args = ("The grant has been used up: there is nothing left of it to void.",)
+
 
 class GrantHeld(Refused):
     code = "grant_held"

@@ -155,8 +155,9 @@ def _shares(command: Spend, payers: list[Payer], valid_at: Instant) -> list[Shar
         return [share for share in shares if share.steps]
     last, left = shares[-1], wanted - covered
     if last.payer.affordable(credits[-1]) >= last.steps + left:
+        cost = f"{command.quantity} × {command.wallets[-1].price}"
         scale = last.payer.context.entitlement.scale
-        raise AmountTooFine(field="quantity", amount=str(command.quantity), scale=scale)
+        raise AmountTooFine(field="quantity", amount=cost, scale=scale)
     total = sum(payer.payable(payer.context.wallet.available) for payer in payers)
     places = command.quantity.places
     raise InsufficientCredit(

@@ -181,4 +181,5 @@ def test_every_state_is_shown(native: httpx.Client, ada: str) -> None:
     created(debit(native, ada, "10"))
     shown = native.get(f"/grants/{made['id']}").json()
     assert (shown["state"], shown["used"]) == ("depleted", "10")
-    problem(native.post(f"/grants/{made['id']}/void"), 409, "grant_used")
+    told = problem(native.post(f"/grants/{made['id']}/void"), 409, "grant_used")
+    assert "nothing left" in told["detail"]

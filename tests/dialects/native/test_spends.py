@@ -166,7 +166,9 @@ def test_a_part_is_no_finer_than_its_wallet_and_the_rest_goes_to_the_next(
     assert shown == [("2", "2"), ("0.5", "0.02")]
     only = [{"entitlement": "images", "price": "1"}]
     refused = native.post("/spends", json=spend_body(ada, "2.5", wallets=only))
-    assert problem(refused, 422, "amount_too_fine")["field"] == "quantity"
+    told = problem(refused, 422, "amount_too_fine")
+    assert told["field"] == "quantity"
+    assert " × " in told["detail"], "it is the cost that does not come out"
 
 
 def test_a_spend_read_again_says_what_of_each_part_was_reversed(

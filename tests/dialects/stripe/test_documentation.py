@@ -58,7 +58,7 @@ def test_the_sdk_example_runs(tenant: Tenant, capsys: pytest.CaptureFixture[str]
 def test_the_curl_examples_run(tenant: Tenant) -> None:
     commands = example("sh").replace("\\\n", " ").splitlines()
     customer, grant, page = (run_curl(command, tenant).json() for command in commands)
-    assert (customer["id"], grant["customer"]) == ("ada", "ada")
+    assert (customer["id"], grant["customer"]) == ("zoe", "zoe")
     assert grant["amount"]["monetary"] == {"currency": "usd", "value": 1000}
     assert page["data"] == [grant | {"customer": customer}]
 
