@@ -18,7 +18,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.commands import Debit
 from drawdown.core.requests import LedgerKey
 from drawdown.core.types import Id
-from drawdown.dialects.native import common, render
+from drawdown.dialects.native import common, render_debits
 from drawdown.engine.ledger import Asked, Ledger
 from drawdown.opening import open_ledger
 
@@ -63,7 +63,7 @@ class Source:
         source = chance()
         self._customer = chooser(plan.traffic, plan.customers, source)
         self._key = keys(source)
-        self._render = common.created(render.new_debit, REQUEST_ID)
+        self._render = common.created(render_debits.new_debit, REQUEST_ID)
 
     def batch(self, size: int) -> list[Asked]:
         return [self._one() for _ in range(size)]

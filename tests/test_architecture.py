@@ -286,7 +286,11 @@ WRONG_IMPORTS = [
     ("console/routes.py", "import drawdown.cli.main", "console may import"),
     ("cli/grants.py", "from drawdown.dialects.native import wire", "cli may import"),
     ("cli/grants.py", "from drawdown.app import create_app", "composition root"),
-    ("client/sync.py", "from drawdown.core import amounts", "client may import nothing of drawdown"),
+    (
+        "client/sync.py",
+        "from drawdown.core import amounts",
+        "client may import nothing of drawdown",
+    ),
     ("web/auth.py", "from drawdown.client import sync", "web may import"),
     ("dialects/dodo/routes.py", "from drawdown import app", "composition root"),
     ("engine/ledger.py", "from drawdown import __version__", "public face is for users"),

@@ -291,9 +291,7 @@ def test_a_query_that_breaks_a_rule_is_told_which(
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "\u0663", "9" * 20, "A" * 53, "=", "\0"])
-def test_a_place_that_no_list_of_entries_gave_is_refused(
-    native: httpx.Client, after: str
-) -> None:
+def test_a_place_that_no_list_of_entries_gave_is_refused(native: httpx.Client, after: str) -> None:
     """The place is the store's own text; nothing else is one."""
     assert native.post("/customers", json={"id": "ada"}).status_code == 201
     response = native.get("/entries", params={"customer": "ada", "after": after})

@@ -104,7 +104,9 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert limits["records on a page"] == str(scalars.PAGE_MAX)
     assert limits["segments on a page"] == f"{scalars.SEGMENTS_MAX:,}"
     assert limits["an instant in the future"] == f"{FORESIGHT_MAX // (365 * DAY)} years ahead"
-    assert f"| `limit` | 1 to {scalars.SEGMENTS_MAX:,}, default {scalars.SEGMENTS_DEFAULT} |" in PAGE
+    assert (
+        f"| `limit` | 1 to {scalars.SEGMENTS_MAX:,}, default {scalars.SEGMENTS_DEFAULT} |" in PAGE
+    )
     assert limits["open grants in a wallet"] == f"{GRANTS_OPEN_MAX:,}"
     assert limits["open holds in a wallet"] == f"{HOLDS_OPEN_MAX:,}"
     assert limits["life of a hold"] == f"{HOLD_MAX * 24 // DAY} hours"
