@@ -10,7 +10,17 @@ import pytest
 
 from tests.support.postgres import Clusters
 from tests.support.server import Server, Tenant, start_server
+from tests.support.stores import DATABASES, SQLITE, new_database
 
+TESTS = Path(__file__).parent
+ON_POSTGRES_TOO = {
+    "dialects/dodo/test_ledger_entries.py",
+    "dialects/native/test_corrections.py",
+    "dialects/native/test_debits.py",
+    "dialects/sequence/test_credits.py",
+    "dialects/stripe/test_credit_grants.py",
+    "durability/test_parallel.py",
+}
 StartServer = Callable[..., Server]
 
 
@@ -22,12 +32,33 @@ def clusters() -> Iterator[Clusters]:
     running.close()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A choice of what every dialect does runs on a server with the newest PostgreSQL, too."""
+    path = metafunc.definition.path.relative_to(TESTS).as_posix()
+    if path in ON_POSTGRES_TOO and "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", (SQLITE, DATABASES[-1]), indirect=True, scope="session")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shared-database",
+        choices=DATABASES,
+        default=SQLITE,
+        help="the database of the server that most tests over HTTP share",
+    )
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
+) -> Iterator[Server]:
     """One server for all tests that need nothing special of it; it must survive them without fault."""
-    running = start_server(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
+    folder = tmp_path_factory.mktemp("server")
+    name = getattr(request, "param", request.config.getoption("shared_database"))
+    with new_database(name, folder, clusters) as database:
+        running = start_server(folder, database=database.url)
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -45,10 +45,14 @@ class Observed(BatchObserver):
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.errors: list[BaseException] = []
+        self.conflicts: list[BaseException] = []
 
     def committed(self, size: int, seconds: float) -> None:
         assert seconds > 0
         self.sizes.append(size)
+
+    def conflicted(self, conflict: BaseException) -> None:
+        self.conflicts.append(conflict)
 
     def failed(self, error: BaseException) -> None:
         self.errors.append(error)

@@ -62,8 +62,11 @@ class ClockedServer:
 
 
 @contextlib.contextmanager
-def clocked_server(folder: Path, now: Instant) -> Iterator[ClockedServer]:
-    server = ClockedServer(f"sqlite:///{folder / 'clocked.db'}", now)
+def clocked_server(
+    folder: Path, now: Instant, database: str | None = None
+) -> Iterator[ClockedServer]:
+    """``database`` None: a new file in ``folder``."""
+    server = ClockedServer(database or f"sqlite:///{folder / 'clocked.db'}", now)
     server.start()
     try:
         yield server

@@ -78,6 +78,13 @@ async def _new_in_postgres(url: str, create: bool) -> str:
     return shown(url) if is_new else ""
 
 
+def place(url: str) -> str:
+    """Where a ledger is, or can be made, as it may be printed. Raises as ``existing``."""
+    from drawdown.opening import is_postgres, shown
+
+    return shown(url) if is_postgres(url) else str(placed(url))
+
+
 def placed(url: str) -> Path:
     """The file of a ledger that is there or can be made. Raises as ``existing``."""
     from drawdown.opening import sqlite_path

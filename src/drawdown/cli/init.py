@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from drawdown.cli.database import DEFAULT, Database, placed, refusals, with_ledger
+from drawdown.cli.database import DEFAULT, Database, place, placed, refusals, with_ledger
 from drawdown.cli.failures import Failure
 from drawdown.cli.options import URL_DEFAULT, Json
 from drawdown.cli.output import console, counted, show_json
@@ -45,17 +45,15 @@ def init(
 
     Example: `drawdown init --mode live --database sqlite:////var/lib/drawdown/drawdown.db`
     """
-    from drawdown.opening import is_postgres, shown
-
     with refusals(database):
-        place = shown(database) if is_postgres(database) else str(placed(database))
+        where = place(database)
         before = _prepared(database)
         first = None if before else _prepare(database, account, mode)
         if first is None:
-            _tell_prepared(place, before or _prepared(database), as_json)
+            _tell_prepared(where, before or _prepared(database), as_json)
             return
     if as_json:
-        show_json(_document(place, first))
+        show_json(_document(where, first))
     else:
         _tell(first, database)
 
@@ -103,14 +101,14 @@ def _prepare(database: str, account: str, mode: Mode) -> First | None:
     return with_ledger(database, first, create=True, tell=False)
 
 
-def _document(place: str, first: First) -> dict[str, object]:
+def _document(where: str, first: First) -> dict[str, object]:
     from drawdown.core.identity import spell
     from drawdown.engine.accounts import ACCOUNT_PREFIX, KEY_PREFIX
 
     account, key, secret = first
     return {
         "prepared": True,
-        "database": place,
+        "database": where,
         "account": {"id": spell(ACCOUNT_PREFIX, account.id), "name": account.name},
         "key": {
             "id": spell(KEY_PREFIX, key.id),
@@ -138,17 +136,17 @@ def _tell(first: First, database: str) -> None:
     )
 
 
-def _tell_prepared(place: str, found: Prepared | None, as_json: bool) -> None:
+def _tell_prepared(where: str, found: Prepared | None, as_json: bool) -> None:
     assert found is not None, "what was not prepared a moment ago has been by now"
     if as_json:
-        show_json({"prepared": False, "database": place, "accounts": found.accounts})
+        show_json({"prepared": False, "database": where, "accounts": found.accounts})
         return
     out = console()
     accounts = counted(len(found.accounts), "account", "accounts")
     keys = counted(found.keys, "key", "keys")
     names = ", ".join(found.accounts[:10])
     out.print(
-        f"{place} is prepared already: {accounts} ({names}), {keys}. Nothing was changed.",
+        f"{where} is prepared already: {accounts} ({names}), {keys}. Nothing was changed.",
         soft_wrap=True,
     )
     if found.pending:

@@ -16,7 +16,7 @@ from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.credit import customers, debit, entitlements, grants, hold
 from drawdown.cli.credit.reading import balance, entries, explain
-from drawdown.cli.database import DEFAULT, Database, placed, refusals
+from drawdown.cli.database import DEFAULT, Database, place, refusals
 from drawdown.cli.demo.command import demo
 from drawdown.cli.doctor.command import doctor
 from drawdown.cli.failures import Failure
@@ -65,7 +65,7 @@ def serve(
     except ConfigError as error:
         raise Failure(str(error)) from None
     with refusals(database):
-        placed(database)
+        place(database)
         run(config)
 
 

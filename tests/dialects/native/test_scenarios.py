@@ -1,4 +1,4 @@
-"""The scenario tables through the native API: real app, socket and file, and a clock that is set."""
+"""The scenario tables through the native API: real app, socket and databases, and a clock that is set."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ import pytest
 
 from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.native_subject import NativeSubject, can_say
+from tests.support.postgres import Clusters
 from tests.support.scenarios import START, Scenario, load, run
+from tests.support.stores import DATABASES, new_database
 
 SCENARIOS = [
     scenario for scenario in load(Path(__file__).parents[2] / "scenarios") if can_say(scenario)
 ]
 
 
-@pytest.fixture(scope="module")
-def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
-    with clocked_server(tmp_path_factory.mktemp("clocked"), START) as server:
+@pytest.fixture(scope="module", params=DATABASES)
+def clocked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
+) -> Iterator[ClockedServer]:
+    folder = tmp_path_factory.mktemp("clocked")
+    with (
+        new_database(request.param, folder, clusters) as database,
+        clocked_server(folder, START, database.url) as server,
+    ):
         yield server
 
 

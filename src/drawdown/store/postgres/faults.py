@@ -11,7 +11,13 @@ import asyncpg
 from drawdown.engine.ports import BatchConflict, StoreUnavailable
 
 #: What a driver raises when a statement fails, or its connection does.
-FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 #: Nothing was stored, and the same batch may do better at once. 23505: another process was first with a
 #: row that must be unique, and will be seen now. 0A000: what a statement was prepared for has changed.
 RETRIED = frozenset({"40001", "40P01", "55P03", "23505", "0A000"})
@@ -28,10 +34,13 @@ def code_of(error: BaseException) -> str:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Of the driver's own errors only those that the connection is closed; the others are our mistakes."""
+    """A driver that is cut off in the middle loses its own thread, which it calls an internal error.
+
+    Of its other errors only those that the connection is closed; the rest are our mistakes.
+    """
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) or "closing" in str(error)
-    return isinstance(error, OSError | TimeoutError)
+    return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
 def told(error: BaseException) -> Exception:

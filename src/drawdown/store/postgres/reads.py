@@ -73,6 +73,8 @@ class PostgresReads:
 
     async def _find(self, query: str, columns: Columns) -> list[Any]:
         """The rows of an array statement."""
+        if not columns[0]:
+            return []
         return await self._fetch(query, *columns, sorted(set(columns[0])))
 
     async def read_names(self, names: Sequence[Name]) -> dict[Name, Id]:
@@ -215,6 +217,8 @@ def wallet_columns(keys: Collection[WalletKey]) -> Columns:
 
 
 def claims_columns(names: Collection[Name]) -> Columns:
+    """A name with a NUL is never there: no dialect takes one, and PostgreSQL could not keep it."""
+    names = [name for name in names if "\0" not in name[2]]
     slots = tuple(claim_slot(*name) for name in names)
     return [slots, *(tuple(name[part] for name in names) for part in range(3))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -165,10 +165,10 @@ class PostgresStore(PostgresReads):
         except asyncio.CancelledError:
             await asyncio.wait([commit])  # a commit that was begun is not broken off
             raise
-        except FAILURES as error:
+        except Exception as error:  # whatever it was, only these say that nothing was stored
             if code_of(error) in RETRIED:
                 raise told(error) from error
-            connection.terminate()
+            _cut(connection)
             return False
         assert said == _COMMITTED, "a failed transaction is never committed"
         return True
@@ -212,12 +212,10 @@ class PostgresStore(PostgresReads):
     @staticmethod
     async def _undo(connection: Any) -> None:
         """Whatever is left of a transaction is undone; a connection that cannot is thrown away."""
-        if connection.is_closed():
-            return
         try:
             await connection.execute("ROLLBACK")
         except FAILURES:
-            connection.terminate()
+            _cut(connection)
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
         old = await self._fetch("prunable_claims", before, limit)
@@ -303,3 +301,9 @@ class PostgresStore(PostgresReads):
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
         except FAILURES:
             self._pool.terminate()
+
+
+def _cut(connection: Any) -> None:
+    """Throw a connection away; the pool may have taken back one that broke by itself."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()

@@ -1,0 +1,236 @@
+"""Errors, lost replies and broken connections: never a debit twice, never one lost that was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.identity import slot_of
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import StoreUnavailable
+from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres import store as postgres_store
+from drawdown.store.postgres.store import PostgresStore
+from tests.support.books import Book, Observed, open_book, open_ledger_on, verified
+from tests.support.proxy import BEGIN, COMMIT, CUT, STALL, Fault, Proxy
+
+pytestmark = pytest.mark.anyio
+
+#: What PostgreSQL undoes the transaction for.
+REFUSED = ("40001", "40P01", "55P03", "0A000", "23505")
+#: After these nobody knows whether a commit was carried out.
+UNKNOWN = ("08006", "08003", "XX000", "57P01", "57P02", "57014", "53200", "58030", CUT)
+BEFORE = [Fault(BEGIN, False, code) for code in ("40001", "57P01", "08006", "XX000", CUT)]
+AT_COMMIT = [
+    *[Fault(COMMIT, False, code) for code in REFUSED + UNKNOWN],
+    *[Fault(COMMIT, True, code) for code in UNKNOWN],
+]
+
+
+@pytest.fixture
+async def proxy(url: str) -> AsyncIterator[Proxy]:
+    async with Proxy(url) as running:
+        yield running
+
+
+@asynccontextmanager
+async def ledger_behind(proxy: Proxy, observed: Observed | None = None) -> AsyncIterator[Ledger]:
+    ledger = open_ledger_on(await PostgresStore.open(proxy.url), observer=observed or Observed())
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+async def funded(ledger: Ledger) -> tuple[Book, str]:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    await book.grant(customer, 1_000)
+    return book, customer
+
+
+async def check_used(book: Book, customer: str, used: int) -> None:
+    assert (await book.balance(customer)).used == used
+    await verified(book.ledger)
+
+
+@pytest.mark.parametrize(
+    "fault", BEFORE + AT_COMMIT, ids=lambda f: f"{f.at.decode()}-{f.done}-{f.reply}"
+)
+async def test_a_batch_is_stored_once_whatever_becomes_of_it(proxy: Proxy, fault: Fault) -> None:
+    """Twenty debits, half of them without a key, gathered into one transaction: all once, none refused."""
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        proxy.faults.append(fault)
+        answers = await asyncio.gather(
+            *(book.debit(customer, 1, f"key-{n}" if n % 2 else None) for n in range(20))
+        )
+        assert not proxy.faults
+        assert len({answer.body for answer in answers}) == 20
+        assert not any(answer.replayed for answer in answers)
+        await check_used(book, customer, 20)
+        again = await asyncio.gather(
+            *(book.debit(customer, 1, f"key-{n}") for n in range(1, 20, 2))
+        )
+        assert [answer.body for answer in again] == [answer.body for answer in answers[1::2]]
+        await check_used(book, customer, 20)
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_commit_that_is_never_answered_is_stored_once(
+    proxy: Proxy, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver gives up after its time; what became of the commit is looked for."""
+    monkeypatch.setattr(opening, "STATEMENT_SECONDS", 0.5)
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        proxy.faults.append(Fault(COMMIT, done, STALL))
+        await asyncio.gather(*(book.debit(customer, 1) for _ in range(20)))
+        assert not proxy.faults
+        await check_used(book, customer, 20)
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize(
+    "command",
+    [CreateCustomer(own_id="new"), CreateEntitlement(code="new", unit="u", scale=0)],
+    ids=["customer", "entitlement"],
+)
+async def test_what_has_no_operation_is_made_once(
+    proxy: Proxy, command: CreateCustomer | CreateEntitlement, done: bool
+) -> None:
+    """Its own row tells whether it was stored."""
+    async with ledger_behind(proxy) as ledger:
+        book = await open_book(ledger)
+        proxy.faults.append(Fault(COMMIT, done, CUT))
+        made = await ledger.apply(book.id, command)
+        assert not proxy.faults
+        found = (
+            await ledger.customer(book.id, "new")
+            if isinstance(command, CreateCustomer)
+            else await ledger.entitlement(book.id, "new")
+        )
+        assert found == (made.customer or made.entitlement)
+
+
+async def test_a_fault_at_every_attempt_is_told_and_stores_nothing(proxy: Proxy) -> None:
+    """After ten attempts the asker is told to come back; then all is well again."""
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        proxy.faults.extend([Fault(COMMIT, False, "40001")] * 10)
+        with pytest.raises(StoreUnavailable, match="40001"):
+            await book.debit(customer, 1, "key")
+        await check_used(book, customer, 0)
+        assert not (await book.debit(customer, 1, "key")).replayed
+        await check_used(book, customer, 1)
+
+
+async def test_when_the_answer_cannot_be_found_the_key_still_can(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit is through, and nobody can be asked: an error; later the key replays."""
+    monkeypatch.setattr(postgres_store, "PROBE_SECONDS", 0.001)
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        proxy.faults.append(Fault(COMMIT, True, CUT))
+        proxy.faults.extend([Fault(BEGIN, False, "57P03")] * postgres_store.PROBES_MAX)
+        with pytest.raises(StoreUnavailable, match="same key"):
+            await book.debit(customer, 1, "key")
+        assert not proxy.faults
+        assert (await book.debit(customer, 1, "key")).replayed
+        await check_used(book, customer, 1)
+
+
+async def test_backends_that_are_ended_are_replaced(proxy: Proxy, url: str) -> None:
+    """An operator ends every connection, again and again, under load: all debits once, reads answered."""
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        admin = await asyncpg.connect(url)
+        stop = asyncio.Event()
+
+        async def end_all() -> None:
+            while not stop.is_set():
+                await admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                await asyncio.sleep(0.05)
+
+        task = asyncio.create_task(end_all())
+        used = 0
+        for _ in range(10):
+            asked = [book.debit(customer, 1, f"key-{used + n}") for n in range(20)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            again = await asyncio.gather(
+                *(patiently(book, customer, f"key-{used + n}") for n in range(20))
+            )
+            used += 20
+            for answer, second in zip(answers, again, strict=True):
+                assert isinstance(answer, StoreUnavailable) or answer.body == second
+        stop.set()
+        await task
+        await admin.close()
+        await check_used(book, customer, used)
+
+
+async def patiently(book: Book, customer: str, key: str) -> bytes:
+    """As a client does it: the same key again while there is no answer."""
+    while True:
+        try:
+            return (await book.debit(customer, 1, key)).body
+        except StoreUnavailable:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_deadlock_is_tried_again(url: str) -> None:
+    """A stranger locks wallets in another order than the ledger does: every debit is made, once."""
+    observed = Observed()
+    ledger = open_ledger_on(await PostgresStore.open(url), observer=observed)
+    book = await open_book(ledger)
+    names = [await book.customer() for _ in range(2)]
+    for name in names:
+        await book.grant(name, 100)
+    ids = [(await ledger.customer(book.id, name)).id for name in names]
+    first, second = sorted(ids, key=lambda one: (slot_of(one), one))
+    stranger = await asyncpg.connect(url)
+    lock = "SELECT 1 FROM wallet WHERE customer = $1 FOR UPDATE"
+    await stranger.execute("BEGIN; SET LOCAL deadlock_timeout = '10s'")
+    await stranger.fetch(lock, second.hex())
+    debits = [asyncio.create_task(book.debit(name, 1)) for name in names]
+    await asyncio.sleep(0.2)
+    await stranger.fetch(lock, first.hex())
+    await stranger.execute("COMMIT")
+    await asyncio.gather(*debits)
+    await stranger.close()
+    assert "40P01" in str(observed.conflicts[0])
+    for name in names:
+        assert (await book.balance(name)).used == 1
+    await ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"), [("lock_timeout", "55P03"), ("statement_timeout", "57014")]
+)
+async def test_a_wait_that_is_cut_short_is_tried_again(url: str, setting: str, code: str) -> None:
+    """Somebody keeps a wallet locked for longer than the operator lets anybody wait."""
+    stranger = await asyncpg.connect(url)
+    database = await stranger.fetchval("SELECT current_database()")
+    await stranger.execute(f"ALTER DATABASE {database} SET {setting} = '50ms'")
+    observed = Observed()
+    ledger = open_ledger_on(await PostgresStore.open(url), observer=observed)
+    book, customer = await funded(ledger)
+    await stranger.execute("BEGIN")
+    await stranger.fetch("SELECT 1 FROM wallet FOR UPDATE")
+    debit = asyncio.create_task(book.debit(customer, 1))
+    await asyncio.sleep(0.3)
+    await stranger.execute("COMMIT")
+    await debit
+    assert {str(conflict)[:5] for conflict in observed.conflicts} == {code}
+    await check_used(book, customer, 1)
+    await stranger.close()
+    await ledger.close()
