@@ -207,6 +207,14 @@ class Store(Protocol):
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
     async def prune_claims(self, before: Instant, limit: int) -> int: ...
+    async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
+        """Whether ``holder`` is the one process that does the work ``name`` from ``now`` until ``until``.
+
+        Its own lease is renewed, another's is taken once it has run out; ``until`` = ``now`` gives it
+        back. The times are the caller's clock: clocks that differ make work late or done twice by as
+        much, so it must be work that doing twice does not harm.
+        """
+
     def audit(self) -> AbstractAsyncContextManager[Audit]: ...
 
     async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None: ...

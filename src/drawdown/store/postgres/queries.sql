@@ -500,3 +500,13 @@ UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
 
 -- name: touch_api_key
 UPDATE api_key SET last_used_at = $1 WHERE id = $2 AND coalesce(last_used_at, 0) < $3
+
+-- Leases ----------------------------------------------------------------------------------------------
+
+-- Changes a row for whoever may have the lease from now on. One that reaches further than twice the time
+-- now asked for is not honoured: it was taken by a clock that is far ahead.
+-- name: take_lease
+INSERT INTO lease (slot, name, holder, until) VALUES ($1, $2, $3, $5)
+ON CONFLICT (slot, name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE lease.holder = excluded.holder OR lease.until <= $4::bigint
+  OR ($5 > $4 AND lease.until > 2 * $5 - $4)

@@ -1,4 +1,4 @@
-"""Where a claim lives: in the slot of its own hash, since it belongs to no customer."""
+"""Where a claim or a lease lives: in the slot of its own hash, since it belongs to no customer."""
 
 from __future__ import annotations
 
@@ -10,5 +10,14 @@ from drawdown.core.types import Id
 
 def claim_slot(book: Id, space: str, key: str) -> int:
     """The first 14 bits of a hash over the claim; the same forever."""
-    digest = hashlib.blake2b(book + f"{space}\0{key}".encode(), digest_size=2).digest()
+    return _slot_of(book + f"{space}\0{key}".encode())
+
+
+def lease_slot(name: str) -> int:
+    """Likewise, of the name of a piece of background work."""
+    return _slot_of(name.encode())
+
+
+def _slot_of(content: bytes) -> int:
+    digest = hashlib.blake2b(content, digest_size=2).digest()
     return int.from_bytes(digest, "big") % SLOTS

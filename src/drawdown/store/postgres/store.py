@@ -30,6 +30,7 @@ from drawdown.store.postgres.faults import (
 from drawdown.store.postgres.gathering import Gatherer
 from drawdown.store.postgres.inspection import inspection_queries, read_settings
 from drawdown.store.postgres.reads import PostgresReads, wallet_of
+from drawdown.store.postgres.slots import lease_slot
 from drawdown.store.postgres.transaction import PostgresTransaction, Probe
 from drawdown.store.queries import load_queries
 
@@ -223,6 +224,9 @@ class PostgresStore(PostgresReads):
             return 0
         columns = list(zip(*old, strict=True))
         return await self._change("prune_claims", *columns, sorted(set(columns[0])))
+
+    async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
+        return await self._change("take_lease", lease_slot(name), name, holder, now, until) > 0
 
     async def _change(self, query: str, *bindings: object) -> int:
         """Run one statement; returns the rows it changed."""

@@ -238,3 +238,13 @@ CREATE TABLE reversal (
   reversed    bigint NOT NULL,
   PRIMARY KEY (slot, debit, entitlement)
 );
+
+-- Background work that one process at a time does: which one, and until when. slot is that of the work's
+-- name. A process that dies leaves a lease that runs out.
+CREATE TABLE lease (
+  slot   int NOT NULL,
+  name   text NOT NULL,
+  holder uuid NOT NULL,
+  until  bigint NOT NULL,
+  PRIMARY KEY (slot, name)
+) WITH (fillfactor = 50);
