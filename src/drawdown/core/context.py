@@ -178,7 +178,7 @@ def settled_context(
     One never used is new and empty.
     """
     key = (customer.id, entitlement.id)
-    wallet = state.wallets[key]
+    wallet = state.wallet(key)
     if wallet is None:
         wallet = Wallet(
             customer=customer.id,

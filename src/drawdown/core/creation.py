@@ -31,6 +31,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
         profiles=command.profiles,
     )
     state.customers[customer.id] = customer
+    state.customer_wallets[customer.id] = ()
     state.changes.customers.append(customer)
     return Accepted(customer=customer)
 

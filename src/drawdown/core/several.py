@@ -106,7 +106,7 @@ def _payers(request: Request, command: Spend, customer: Customer, state: State) 
     kinds = [find_entitlement(request, wallet.entitlement, state) for wallet in command.wallets]
     if len({kind.id for kind in kinds}) < len(kinds):
         raise FieldInvalid("wallets", "of different entitlements")
-    known = [state.wallets[(customer.id, kind.id)] for kind in kinds]
+    known = [state.wallet((customer.id, kind.id)) for kind in kinds]
     at = max(request.at, *(wallet.last_at for wallet in known if wallet is not None), Instant(0))
     payers = []
     for kind, wallet in zip(kinds, command.wallets, strict=True):

@@ -174,7 +174,7 @@ def _register(context: Context, grant: Grant) -> None:
     if state.entitlements[context.entitlement.id] is None:
         state.entitlements[context.entitlement.id] = context.entitlement
         state.changes.entitlements.append(context.entitlement)
-    if state.wallets[key] is None:
+    if state.wallet(key) is None:
         state.wallets[key] = wallet
         state.changes.new_wallets[key] = wallet
         if context.customer.id in state.customer_wallets:

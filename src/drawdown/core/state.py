@@ -194,6 +194,12 @@ class State(msgspec.Struct, kw_only=True):
             return currencies.entitlement_id(book, reference)
         return self.names.get((book, ENTITLEMENT_CODE, reference))
 
+    def wallet(self, key: WalletKey) -> Wallet | None:
+        """A wallet that was asked for; None: not there. A customer made in this batch has none to load."""
+        if key not in self.wallets and any(made.id == key[0] for made in self.changes.customers):
+            return None
+        return self.wallets[key]
+
     def can_settle(self, wallet: Wallet, at: Instant) -> bool:
         """Whether all of the wallet that is due by ``at``, and what comes after it, is known."""
         key = (wallet.customer, wallet.entitlement)
