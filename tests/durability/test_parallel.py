@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -51,7 +51,7 @@ async def connections(tenant: Tenant, count: int) -> AsyncIterator[list[httpx.As
 
 
 async def at_once(
-    tenant: Tenant, path: str, bodies: list[object], count: int
+    tenant: Tenant, path: str, bodies: Sequence[object], count: int
 ) -> list[httpx.Response]:
     """All of ``bodies`` at once, spread over so many connections."""
     async with connections(tenant, count) as clients:
