@@ -18,6 +18,12 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 when a migration is pending.")
     ] = False,
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish", help="Also those that need every server to run this release (PostgreSQL)."
+        ),
+    ] = False,
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -26,6 +32,9 @@ def migrate(
     Each runs in a transaction of its own. `drawdown serve` does the same at its start; here it can be
     done, or looked at, beforehand. There is no way back but a backup.
 
+    In PostgreSQL, where servers of two releases may run side by side, what the older one could not bear
+    waits for `--finish`, which is given once every server runs this release.
+
     Example: `drawdown migrate --check && drawdown serve`
     """
     from drawdown.opening import is_postgres, shown
@@ -33,21 +42,20 @@ def migrate(
     with refusals(database):
         if is_postgres(database):
             place = shown(database)
-            schema, newest = asyncio.run(_postgres(database, check))
+            before, schema, newest = asyncio.run(_postgres(database, check, finish))
         else:
             place = str(existing(database))
-            schema, newest = _file(place, check)
+            before, schema, newest = _file(place, check)
     if as_json:
-        now = schema if check else newest
-        show_json({"database": place, "before": schema, "schema": now, "newest": newest})
+        show_json({"database": place, "before": before, "schema": schema, "newest": newest})
     else:
-        console().print(_said(schema, newest, check), soft_wrap=True)
+        console().print(_said(before, schema, newest, check), soft_wrap=True)
     if schema < newest and check:
         raise typer.Exit(1)
 
 
-def _file(path: str, check: bool) -> tuple[int, int]:
-    """The schema that was there, and this release's; the file has it now, unless ``check``."""
+def _file(path: str, check: bool) -> tuple[int, int, int]:
+    """The schema that was there, the one that is there now, and this release's."""
     from drawdown.store.sqlite.connection import migrate as run
     from drawdown.store.sqlite.connection import open_writer
     from drawdown.store.sqlite.inspection import inspect
@@ -57,24 +65,31 @@ def _file(path: str, check: bool) -> tuple[int, int]:
     if pending and not check:
         with closing(open_writer(path)) as writer:
             run(writer)
-    return schema, newest
+    return schema, schema if check else newest, newest
 
 
-async def _postgres(url: str, check: bool) -> tuple[int, int]:
+async def _postgres(url: str, check: bool, finish: bool) -> tuple[int, int, int]:
     """As ``_file``. A database in which there is no ledger yet has schema 0."""
     from drawdown.store.postgres.inspection import inspect
 
     async with inspect(url) as found:
-        if found.pending and not check:
-            await found.migrate()
-        return found.schema, found.schema_newest
+        run = 0 if check else await found.migrate(finish=finish)
+        return found.schema, found.schema + run, found.schema_newest
 
 
-def _said(schema: int, newest: int, check: bool) -> str:
-    if schema == newest:
+def _said(before: int, schema: int, newest: int, check: bool) -> str:
+    if schema > newest:
+        return (
+            f"The schema is {schema}, of a newer release; this one, with {newest}, runs on it too."
+        )
+    if before == newest:
         return f"The schema is {schema}, this release's. Nothing to do."
     migrations = counted(newest - schema, "migration", "migrations")
     if check:
         pending = f"The schema is {schema}, this release's is {newest}: {migrations} pending."
         return f"{pending} `drawdown migrate` runs them; make a backup first."
-    return f"The schema was {schema} and is {newest} now: {migrations} run."
+    run = counted(schema - before, "migration", "migrations")
+    said = f"The schema was {before} and is {schema} now: {run} run."
+    if schema == newest:
+        return said
+    return f"{said} {migrations} left: once every server runs this release, `drawdown migrate --finish`."

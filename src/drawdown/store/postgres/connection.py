@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -27,7 +28,14 @@ _MAKE_TABLE = (
 )
 _IS_THERE = "SELECT to_regclass('drawdown_schema') IS NOT NULL"
 _LOCK_TABLE = "LOCK TABLE drawdown_schema IN EXCLUSIVE MODE"
-_NEWEST = "SELECT coalesce(max(step), 0) FROM drawdown_schema"
+_DONE = (
+    "SELECT coalesce(max(step), 0), "
+    "coalesce(max(step) FILTER (WHERE name LIKE '%.post'), 0) FROM drawdown_schema"
+)
+_IS_COPIED = "SELECT to_regclass('drawdown_copy') IS NOT NULL"
+_UNFINISHED = (
+    "SELECT EXISTS (SELECT 1 FROM drawdown_copy WHERE progress::json ->> 'finished_at' IS NULL)"
+)
 _NOTE = "INSERT INTO drawdown_schema (step, name) VALUES ($1, $2)"
 #: Two that make the same table at once: one of them is told so, and finds it there the next time.
 _RACED = frozenset({"23505", "42P07", "42710"})
@@ -96,40 +104,86 @@ def unreachable(error: BaseException) -> Exception:
     )
 
 
-async def schema_of(connection: Any) -> int:
+class Step(NamedTuple):
+    """One migration. A ``post`` step breaks what an older release does; every other only adds to it.
+
+    ``name`` ends in ``.pre`` or ``.post``.
+    """
+
+    number: int
+    name: str
+    script: str
+
+    @property
+    def is_post(self) -> bool:
+        return self.name.endswith(".post")
+
+
+async def schema_of(connection: Any, steps: Sequence[Step] | None = None) -> int:
     """The number of the last migration that the database has had; 0 where no ledger was made in it.
 
-    Raises ``SchemaNewer``.
+    It may be one of a newer release, as long as that only added to the schema: the previous release runs
+    on it. Raises ``SchemaNewer`` once a newer release has run a ``post`` step.
     """
     if not await connection.fetchval(_IS_THERE):
         return 0
-    step: int = await connection.fetchval(_NEWEST)
-    newest = len(migrations())
-    if step > newest:
+    newest = len(migrations() if steps is None else steps)
+    step, post = await connection.fetchrow(_DONE)
+    if post > newest:
         raise SchemaNewer(
             f"The database has schema {step}, this release knows {newest}. Install the newer release."
         )
-    return step
+    return int(step)
 
 
-async def migrate(connection: Any) -> int:
+async def migrate(
+    connection: Any, *, finish: bool = False, steps: Sequence[Step] | None = None
+) -> int:
     """Bring the database to this release's schema, each step in a transaction. Returns how many were run.
 
-    Processes that start at once wait for each other on the table's lock. Raises ``SchemaNewer`` and
-    ``NotALedger``.
+    Without ``finish`` up to the first ``post`` step only, since servers of the release before may still be
+    running. Processes that start at once wait for each other on the table's lock. Raises ``SchemaNewer``,
+    ``NotALedger``, and ``StoreUnusable`` where a step waits behind a ``post`` step or a copy is unfinished.
     """
-    if await schema_of(connection) == len(migrations()):
-        return 0
-    await _make_table(connection)
+    steps = migrations() if steps is None else steps
+    await _check_copied(connection)
+    schema = await schema_of(connection, steps)
+    wanted = steps_to_run(steps, schema, finish)
+    if wanted:
+        await _make_table(connection)
     run = 0
-    for step, name, script in migrations():
+    for step in wanted:
         async with connection.transaction():
             await connection.execute(_LOCK_TABLE)
-            if await schema_of(connection) < step:
-                await _run_script(connection, script)
-                await connection.execute(_NOTE, step, name)
+            if await schema_of(connection, steps) < step.number:
+                await _run_script(connection, step.script)
+                await connection.execute(_NOTE, step.number, step.name)
                 run += 1
     return run
+
+
+def steps_to_run(steps: Sequence[Step], schema: int, finish: bool) -> list[Step]:
+    """Those a database of ``schema`` has not had, in order; without ``finish`` those before the first post.
+
+    A new database has them all: nobody uses it yet. Raises ``StoreUnusable``.
+    """
+    pending = [step for step in steps if step.number > schema]
+    posts = [place for place, step in enumerate(pending) if step.is_post]
+    if finish or schema == 0 or not posts:
+        return pending
+    if any(not step.is_post for step in pending[posts[0] :]):
+        raise StoreUnusable(
+            "The upgrade before this one was not finished. End every server, and run "
+            "`drawdown migrate --finish`"
+        )
+    return pending[: posts[0]]
+
+
+async def _check_copied(connection: Any) -> None:
+    if await connection.fetchval(_IS_COPIED) and await connection.fetchval(_UNFINISHED):
+        raise StoreUnusable(
+            "A ledger is being copied into the database. `drawdown copy --finish` ends the copy"
+        )
 
 
 async def _make_table(connection: Any) -> None:
@@ -151,12 +205,13 @@ async def _run_script(connection: Any, script: str) -> None:
         ) from error
 
 
-def migrations() -> list[tuple[int, str, str]]:
-    """Every step as (number, name, SQL), in order; the number is what its file's name begins with."""
+def migrations() -> list[Step]:
+    """Every step in order; its number is what its file's name begins with."""
     folder = files("drawdown.store.postgres").joinpath("migrations")
-    matches = ((re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name), file) for file in folder.iterdir())
+    named = re.compile(r"(\d{4})_(\w+\.(?:pre|post))\.sql")
+    matches = ((named.fullmatch(file.name), file) for file in folder.iterdir())
     return sorted(
-        (int(match[1]), match[2], file.read_text(encoding="utf-8"))
+        Step(int(match[1]), match[2], file.read_text(encoding="utf-8"))
         for match, file in matches
         if match
     )

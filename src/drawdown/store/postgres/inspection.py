@@ -28,15 +28,16 @@ class Inspection:
 
     @property
     def pending(self) -> int:
-        """How many migrations of this release the database has not had."""
-        return self.schema_newest - self.schema
+        """How many migrations of this release the database has not had; a newer release's count as none."""
+        return max(0, self.schema_newest - self.schema)
 
     async def _rows(self, query: str, *bindings: object) -> list[Any]:
         found: list[Any] = await self._connection.fetch(self._queries[query], *bindings)
         return found
 
-    async def migrate(self) -> None:
-        await opening.migrate(self._connection)
+    async def migrate(self, *, finish: bool = False) -> int:
+        """Run what is pending, as ``connection.migrate``; returns how many were run."""
+        return await opening.migrate(self._connection, finish=finish)
 
     async def accounts(self) -> list[str]:
         """Their names, in the order they were made."""
