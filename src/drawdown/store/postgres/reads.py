@@ -34,18 +34,18 @@ Row = Sequence[Any]
 Columns = list[tuple[Any, ...]]
 _Place = tuple[Id, Id, int]
 
-#: Each state as SQL, judged at $2, whether or not what is due has been recorded (``lifecycle``).
-_OVER = "(g.expires_at IS NOT NULL AND g.expires_at <= $2)"
+#: Each state as SQL, judged at :now, whether or not what is due has been recorded (``lifecycle``).
+_OVER = "(g.expires_at IS NOT NULL AND g.expires_at <= :now)"
 _LOST = f"(g.expired > 0 OR (g.remaining > 0 AND ({_OVER} OR g.expired_at IS NOT NULL)))"
 _LEFT = f"g.voided_at IS NULL AND g.remaining > 0 AND NOT {_LOST}"
 _STATES = {
     GrantState.VOIDED: "g.voided_at IS NOT NULL",
     GrantState.EXPIRED: f"(g.voided_at IS NULL AND {_LOST})",
     GrantState.DEPLETED: "(g.voided_at IS NULL AND g.expired = 0 AND g.remaining = 0)",
-    GrantState.PENDING: f"({_LEFT} AND g.effective_at > $2)",
-    GrantState.ACTIVE: f"({_LEFT} AND g.effective_at <= $2)",
+    GrantState.PENDING: f"({_LEFT} AND g.effective_at > :now)",
+    GrantState.ACTIVE: f"({_LEFT} AND g.effective_at <= :now)",
 }
-_HOLD_OVER = "(h.state = 'open' AND h.expires_at IS NOT NULL AND h.expires_at <= $2)"
+_HOLD_OVER = "(h.state = 'open' AND h.expires_at IS NOT NULL AND h.expires_at <= :now)"
 _HOLD_STATES = {
     HoldState.OPEN: f"(h.state = 'open' AND NOT {_HOLD_OVER})",
     HoldState.EXPIRED: f"(h.state = 'expired' OR {_HOLD_OVER})",
@@ -261,11 +261,11 @@ def _place_of(cursor: str) -> _Place:
 
 def hold_list(select: str, holds: HoldFilter) -> tuple[str, list[object]]:
     """As ``grant_list``, of holds."""
-    bindings: list[object] = [holds.book, holds.now]
-    conditions = ["h.book = $1", "$2::bigint IS NOT NULL"]
+    bindings: list[object] = [holds.book]
+    conditions = ["h.book = $1"]
     _of_customer("h", holds.customer, holds.entitlement, conditions, bindings)
     if holds.state is not None:
-        conditions.append(_HOLD_STATES[holds.state])
+        conditions.append(_judged(_HOLD_STATES[holds.state], holds.now, bindings))
     if holds.after is not None:
         conditions.append(f"h.id < {_bound(bindings, holds.after)}")
     limit = _bound(bindings, holds.limit)
@@ -274,12 +274,12 @@ def hold_list(select: str, holds: HoldFilter) -> tuple[str, list[object]]:
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:
     """The statement of a filter: the one place where SQL is put together in Python."""
-    bindings: list[object] = [grants.book, grants.now]
-    conditions = ["g.book = $1", "$2::bigint IS NOT NULL"]
+    bindings: list[object] = [grants.book]
+    conditions = ["g.book = $1"]
     _of_customer("g", grants.customer, grants.entitlement, conditions, bindings)
     if grants.states:
-        states = sorted(grants.states)
-        conditions.append("(" + " OR ".join(_STATES[state] for state in states) + ")")
+        states = " OR ".join(_STATES[state] for state in sorted(grants.states))
+        conditions.append(_judged(f"({states})", grants.now, bindings))
     if grants.monetary:
         conditions.append(_MONETARY)
     if grants.made_by is not None:
@@ -310,6 +310,11 @@ def _of_customer(
         conditions.append(f"{alias}.customer = {_bound(bindings, customer)}")
     if entitlement is not None:
         conditions.append(f"{alias}.entitlement = {_bound(bindings, entitlement)}")
+
+
+def _judged(states: str, now: Instant, bindings: list[object]) -> str:
+    """A condition on states at an instant, which not every state asks for."""
+    return states.replace(":now", _bound(bindings, now)) if ":now" in states else states
 
 
 def _bound(bindings: list[object], value: object) -> str:

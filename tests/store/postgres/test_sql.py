@@ -1,0 +1,201 @@
+"""Every statement and the schema: they keep the rules, can be prepared, and scan no table."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from drawdown.core.types import GrantState, HoldState, Id, Instant
+from drawdown.engine.ports import GrantFilter, HoldFilter
+from drawdown.store.postgres.inspection import inspection_queries
+from drawdown.store.postgres.reads import grant_list, hold_list
+from drawdown.store.queries import load_queries
+from tests.store.postgres.sql_rules import SMALL, banned_faults, schema_faults, statement_faults
+from tests.support.postgres import VERSIONS, Cluster, Clusters
+
+pytestmark = pytest.mark.anyio
+
+QUERIES = load_queries("drawdown.store.postgres")
+SQLITE = load_queries("drawdown.store.sqlite")
+#: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
+ONLY_SQLITE = {
+    "last_operation", "last_entry", "last_wallet", "insert_key", "entry_place", "data_version",
+}  # fmt: skip
+#: Others write to PostgreSQL at once, and a connection to it may break.
+ONLY_POSTGRES = {
+    "lock_wallet", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "probe_operation", "probe_customer", "probe_entitlement",
+    "confirm_operation", "confirm_customer", "confirm_entitlement",
+}  # fmt: skip
+#: ``verify`` and a doctor look at everything.
+READ_EVERYTHING = {name for name in QUERIES if name.startswith("count_")} | {"next_wallets"}
+CUSTOMERS = 4_000
+
+BOOK, OWNER, KIND = Id(bytes(15) + b"\1"), Id(bytes(15) + b"\2"), Id(bytes(15) + b"\3")
+
+
+def lists() -> Iterator[tuple[str, str]]:
+    """The lists whose filters are put together in Python, with every filter alone and all at once."""
+    some: dict[str, Any] = {"customer": OWNER, "entitlement": KIND, "after": KIND}
+    of_grants: dict[str, Any] = {
+        **some,
+        "states": frozenset(GrantState),
+        "monetary": True,
+        "made_by": Instant(1),
+    }
+    single = ({name: value} for name, value in of_grants.items())
+    for given in ({}, *single, of_grants):
+        asked = GrantFilter(book=BOOK, now=Instant(1), limit=10, **given)
+        yield "list_grants", grant_list(QUERIES["list_grants"], asked)[0]
+    for state, given in itertools.product((None, *HoldState), ({}, some)):
+        asked_holds = HoldFilter(book=BOOK, now=Instant(1), limit=10, state=state, **given)
+        yield "list_holds", hold_list(QUERIES["list_holds"], asked_holds)[0]
+
+
+STATEMENTS = [
+    *((name, sql) for name, sql in QUERIES.items() if name not in ("list_grants", "list_holds")),
+    *inspection_queries().items(),
+    *lists(),
+]
+
+
+@pytest.mark.parametrize(("name", "sql"), STATEMENTS, ids=[name for name, _ in STATEMENTS])
+def test_a_statement_keeps_the_rules(name: str, sql: str) -> None:
+    assert list(statement_faults(name, sql)) == []
+
+
+def test_the_schema_keeps_the_rules() -> None:
+    for name, script in scripts():
+        assert list(schema_faults(script)) == []
+        assert list(banned_faults(name, script)) == []
+
+
+def scripts() -> Iterator[tuple[str, str]]:
+    """Every migration."""
+    for file in files("drawdown.store.postgres").joinpath("migrations").iterdir():
+        yield file.name, file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        ("SELECT * FROM wallet WHERE customer = $1", "the slot of wallet"),
+        ("SELECT * FROM wallet w JOIN hold h ON h.id = $1 WHERE w.slot = $2", "the slot of hold"),
+        ("UPDATE wallet w SET posted = 1 WHERE w.customer = $1", "the slot of wallet"),
+        ("DELETE FROM claim c WHERE c.key = $1", "the slot of claim"),
+        ("SELECT 1 FROM wallet WHERE slot = $1 AND pg_advisory_lock(1)", "advisory"),
+        ("SELECT 1 FROM wallet WHERE slot = $1 AND next_due_at < now()", "bind"),
+        ("WITH w AS (DELETE FROM hold WHERE slot = $1 RETURNING *) SELECT * FROM w", "CTE"),
+        ("MERGE INTO wallet w USING x ON w.slot = x.slot", "MERGE"),
+        ("INSERT INTO wallet (customer, slot) VALUES ($1, $2)", "slot first"),
+        ("INSERT INTO wallet (slot, customer) SELECT * FROM unnest($1::int[]) u", "distinct slots"),
+        ("SET LOCAL lock_timeout = 1", "setting"),
+        ("NOTIFY wallets", "notification"),
+    ],
+)
+def test_a_statement_that_breaks_a_rule_is_told(sql: str, fault: str) -> None:
+    assert any(fault in said for said in statement_faults("x", sql)), list(
+        statement_faults("x", sql)
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        ("CREATE TABLE t (\n  id uuid,\n  PRIMARY KEY (id)\n);", "begin with slot int"),
+        ("CREATE TABLE t (\n  slot int NOT NULL,\n  PRIMARY KEY (id)\n);", "primary key"),
+        (
+            "CREATE TABLE t (\n  slot int NOT NULL,\n  UNIQUE (id),\n  PRIMARY KEY (slot, id)\n);",
+            "unique constraint",
+        ),
+        ("CREATE UNIQUE INDEX i ON wallet (customer);", "i does not begin"),
+        ("CREATE TABLE book (\n  id uuid REFERENCES account\n);", "foreign key"),
+    ],
+)
+def test_a_schema_that_breaks_a_rule_is_told(script: str, fault: str) -> None:
+    assert any(fault in said for said in schema_faults(script)), list(schema_faults(script))
+
+
+def test_both_stores_call_their_statements_alike() -> None:
+    """Where both have the role, it has one name."""
+    assert SQLITE.keys() - QUERIES.keys() == ONLY_SQLITE
+    assert QUERIES.keys() - SQLITE.keys() == ONLY_POSTGRES
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_every_statement_can_be_prepared(clusters: Clusters, version: int) -> None:
+    """On the real schema, where every column and type is looked up."""
+    with clusters.of(version).database() as url:
+        connection = await asyncpg.connect(url)
+        for _, sql in STATEMENTS:
+            await connection.prepare(sql)
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def crowded(clusters: Clusters) -> Iterator[tuple[Cluster, str]]:
+    """Thousands of customers, each with a wallet, five grants, debits with their entries, a hold, a claim."""
+    cluster = clusters.of(VERSIONS[-1])
+    with cluster.database() as url:
+        name = urlsplit(url).path[1:]
+        cluster.sql(CROWD, name)
+        yield cluster, name
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"),
+    [(name, sql) for name, sql in STATEMENTS if name not in READ_EVERYTHING],
+    ids=[name for name, _ in STATEMENTS if name not in READ_EVERYTHING],
+)
+def test_no_statement_scans_a_table(crowded: tuple[Cluster, str], name: str, sql: str) -> None:
+    """In the plan for any values, which a prepared statement ends with."""
+    cluster, database = crowded
+    said = cluster.sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {sql}", database)
+    scanned = {
+        node["Relation Name"]
+        for node in nodes(json.loads(said)[0]["Plan"])
+        if node["Node Type"] == "Seq Scan"
+    }
+    assert scanned - SMALL == set(), said
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+CROWD = f"""
+CREATE FUNCTION pg_temp.id(n int, kind text) RETURNS uuid LANGUAGE sql AS
+  $$ SELECT md5(kind || n)::uuid $$;
+INSERT INTO customer SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'), 'own' || n, NULL,
+  NULL, '{{}}', '{{}}', n, NULL FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO claim SELECT n % 16384, pg_temp.id(n % 50, 'b'), 'space', 'key' || n, n, NULL, NULL, 200, '', NULL
+  FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO wallet SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(k, 'e'), pg_temp.id(n % 50, 'b'), n,
+  100, 0, 0, 0, 100, 0, 0, 0, 5, 1, 5, '', n, n
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 2) k;
+INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.id(n, 'c'),
+  pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20, 0, 0, 0, 0, k, 'paid', n, n, n, n, n, false, false,
+  NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}', true, n, true, n
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
+INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
+  pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
+  FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO operation SELECT n % 16384, pg_temp.id(n * 10 + k, 'o'), pg_temp.id(n, 'c'),
+  pg_temp.id(1, 'e'), CASE WHEN k = 1 THEN 'amend' ELSE 'debit' END, n, n, pg_temp.id(n * 10 + k, 'g'),
+  '{{}}', NULL, 'native', ('k' || n * 10 + k)::bytea, 200, '', '{{}}'
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
+INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
+INSERT INTO entry SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n * 10 + k, 'o'),
+  0, pg_temp.id(n * 10 + k, 'g'), 'debited', 1, 0, 0, 0, 0, 0, 0, 0, 0, n, n, '', NULL
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
+ANALYZE;
+"""
