@@ -48,9 +48,15 @@ async def connect(url: str) -> asyncpg.Connection:
         connection = await asyncpg.connect(
             url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
         )
-        await prepare(connection)
     except (*FAILURES, ValueError) as error:
         raise unreachable(error) from error
+    try:
+        await prepare(connection)
+    except BaseException as error:
+        connection.terminate()
+        if isinstance(error, FAILURES):
+            raise unreachable(error) from error
+        raise
     return connection
 
 
