@@ -15,6 +15,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     StoreUnusable,
 )
+from drawdown.store.postgres import pooler
 from drawdown.store.postgres.faults import FAILURES, code_of
 
 CONNECT_SECONDS = 5.0
@@ -105,6 +106,8 @@ def check_server(connection: Any) -> None:
 def unreachable(error: BaseException) -> Exception:
     if isinstance(error, ValueError):  # the driver's word for what is no URL
         return StoreUnusable(f"The URL is none of PostgreSQL: {error}")
+    if code_of(error) in pooler.LOST:
+        return pooler.loses_statements()
     return StoreUnavailable(
         f"PostgreSQL cannot be reached: {str(error) or type(error).__name__} {code_of(error)}".strip()
     )

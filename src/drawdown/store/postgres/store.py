@@ -16,6 +16,7 @@ from drawdown.engine.accounts import Account, AccountExists, ApiKey
 from drawdown.engine.ports import BatchConflict, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres import pooler
 from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.connection import CONNECT_SECONDS
 from drawdown.store.postgres.durability import weaknesses
@@ -29,6 +30,7 @@ from drawdown.store.postgres.faults import (
 )
 from drawdown.store.postgres.gathering import Gatherer
 from drawdown.store.postgres.inspection import inspection_queries, read_settings
+from drawdown.store.postgres.limits import shortage
 from drawdown.store.postgres.reads import PostgresReads, wallet_of
 from drawdown.store.postgres.slots import lease_slot
 from drawdown.store.postgres.transaction import PostgresTransaction, Probe
@@ -54,6 +56,7 @@ class PostgresStore(PostgresReads):
     def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
         super().__init__(self, load_queries("drawdown.store.postgres"))
         self._pool = pool
+        self._connections = connections
         self._snapshots = asyncio.Semaphore(max(1, connections - 2))
         self._keys: dict[Id, tuple[float, tuple[ApiKey, bytes] | None]] = {}
         self._names = Gatherer(self.read_names)
@@ -69,6 +72,8 @@ class PostgresStore(PostgresReads):
         store = cls(pool, connections)
         try:
             async with pool.acquire() as connection:
+                if await pooler.is_between(connection):
+                    await pooler.check(url)
                 store.migrations_run = await opening.migrate(connection)
         except BaseException as error:
             pool.terminate()
@@ -290,7 +295,10 @@ class PostgresStore(PostgresReads):
     # The database itself -------------------------------------------------------------------------
 
     async def weaknesses(self) -> list[str]:
-        return weaknesses(await read_settings(self, inspection_queries()))
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                short = await shortage(connection, self._connections)
+        return [*weaknesses(await read_settings(self, inspection_queries())), *short]
 
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the database does not answer, or only reads."""
