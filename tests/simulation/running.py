@@ -13,6 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from drawdown.core import holds, spending
+from drawdown.store.postgres import transaction as postgres_transaction
 from drawdown.store.sqlite import connection, transaction
 from tests.simulation.core_play import CorePlay
 from tests.simulation.engine_play import EnginePlay
@@ -54,6 +55,7 @@ def small_limits() -> Iterator[None]:
             WALLETS_CACHED_MAX=3,
             NAMES_CACHED_MAX=6,
         ),
+        patch.multiple(postgres_transaction, FIRST_GRANTS=2, MORE_GRANTS=2),
     ):
         yield
 

@@ -1,11 +1,10 @@
-"""Any split of requests into batches ends the same, in memory and on SQLite, hashes included."""
+"""Any split of requests into batches ends the same, in memory and on every store, hashes included."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,12 +14,15 @@ from drawdown.core.needs import needs
 from drawdown.core.plan import plan
 from drawdown.core.requests import Accepted, Outcome, Refused, Request
 from drawdown.core.types import Id
-from drawdown.store.sqlite.store import SqliteStore
+from drawdown.engine.ports import Store
 from tests.simulation.core_play import CorePlay
 from tests.simulation.generate import Generator, setting
 from tests.simulation.running import small_limits
 from tests.simulation.world import World
 from tests.support.memory import CoreLedger
+from tests.support.stores import Database, database, opened
+
+__all__ = ["database"]
 
 Heads = dict[tuple[Id, Id], bytes]
 
@@ -87,27 +89,28 @@ def test_any_split_into_batches_ends_the_same(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_sqlite_ends_with_the_chain_heads_of_the_core(seed: int, tmp_path: Path) -> None:
+def test_a_store_ends_with_the_chain_heads_of_the_core(seed: int, database: Database) -> None:
     """Loading two grants at a time, in any split, every outcome and hash is the core's own."""
     with small_limits():
         requests, answered, heads = played(seed)
         pieces = batches(requests, Random(seed))
-        found = asyncio.run(on_sqlite(tmp_path / "ledger.db", pieces))
+        found = asyncio.run(on_store(database, pieces))
     assert found == (answered, heads)
 
 
-async def on_sqlite(path: Path, pieces: Sequence[Sequence[Request]]) -> tuple[list[str], Heads]:
-    store = SqliteStore.open(path)
+async def on_store(
+    database: Database, pieces: Sequence[Sequence[Request]]
+) -> tuple[list[str], Heads]:
     outcomes: list[Outcome] = []
-    for batch in pieces:
-        outcomes.extend(await carry_out(store, batch))
-    async with store.audit() as audit:
-        heads = {(w.customer, w.entitlement): w.chain async for w in audit.walk()}
-    await store.close()
+    async with opened(database) as store:
+        for batch in pieces:
+            outcomes.extend(await carry_out(store, batch))
+        async with store.audit() as audit:
+            heads = {(w.customer, w.entitlement): w.chain async for w in audit.walk()}
     return codes(outcomes), heads
 
 
-async def carry_out(store: SqliteStore, batch: Sequence[Request]) -> list[Outcome]:
+async def carry_out(store: Store, batch: Sequence[Request]) -> list[Outcome]:
     async with store.transaction() as current:
         while wanted := needs(batch, current.state):
             await current.load(wanted)

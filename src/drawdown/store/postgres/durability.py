@@ -6,7 +6,7 @@ import msgspec
 
 NO_STANDBY = (
     "synchronous_standby_names is empty: the loss of this one machine loses what was acknowledged since "
-    "the last backup. Set it to 'ANY 1 (…)'; see docs/operations.md."
+    "the last backup. Set it to 'ANY 1 (…)'."
 )
 
 

@@ -24,7 +24,7 @@ class Inspection:
         self.schema = schema
         self.schema_newest = len(opening.migrations())
         version = connection.get_server_version()
-        self.version = f"{version.major}.{version.minor}"
+        self.version = f"{version.major}.{version.micro}"
 
     @property
     def pending(self) -> int:
