@@ -1,11 +1,10 @@
-"""Two ledgers on one file, each with a cache of its own: together they are one ledger."""
+"""Two ledgers on one database, each with what it keeps of its own: together they are one ledger."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +24,10 @@ from drawdown.core.requests import Accepted
 from drawdown.core.types import Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.store.sqlite import store as sqlite_store
-from drawdown.store.sqlite.store import SqliteStore
 from tests.support.books import CREDITS, HOUR, START, Book, open_book, open_ledger_on, verified
+from tests.support.stores import Database, database
+
+__all__ = ["database"]
 
 pytestmark = pytest.mark.anyio
 
@@ -102,12 +103,12 @@ class Players:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_two_ledgers_on_one_file_are_one(
-    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, seed: int
+async def test_two_ledgers_on_one_database_are_one(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """After every step both answer the same balance, and the books add up at the end."""
     clock.instant = START
-    ledgers = [open_ledger_on(SqliteStore.open(path), clock) for _ in range(2)]
+    ledgers = [open_ledger_on(await database.open(), clock) for _ in range(2)]
     first = await open_book(ledgers[0])
     books = [first, Book(ledgers[1], first.id)]
     await first.customer(CUSTOMER)
