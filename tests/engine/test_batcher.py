@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from unittest.mock import patch
 
 import apsw
+import asyncpg
 import pytest
 
 from drawdown.core.amounts import Amount
@@ -23,7 +23,7 @@ from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
-from drawdown.store.sqlite.store import SqliteStore
+from drawdown.opening import is_postgres, sqlite_path
 from tests.support.books import (
     CREDITS,
     HOUR,
@@ -35,26 +35,46 @@ from tests.support.books import (
     render,
     verified,
 )
+from tests.support.stores import Database, database
+
+__all__ = ["database"]
 
 pytestmark = pytest.mark.anyio
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[apsw.Connection]:
-    """Another process is writing: whoever wants to write waits until the block is left."""
-    other = apsw.Connection(str(path))
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield other
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
+@pytest.fixture
+async def ledger(
+    database: Database, clock: ManualClock, observed: Observed
+) -> AsyncIterator[Ledger]:
+    opened = open_ledger_on(await database.open(), clock, observer=observed)
+    yield opened
+    await opened.close()
 
 
 @asynccontextmanager
-async def under_way(path: Path, book: Book, customer: str) -> AsyncIterator[asyncio.Task[Answer]]:
-    """One debit of 1 that has left the queue and waits for the file until the block is left."""
-    with locked(path):
+async def locked(database: Database) -> AsyncIterator[None]:
+    """Another process is writing to all wallets: whoever wants to waits until the block is left."""
+    if is_postgres(database.url):
+        other = await asyncpg.connect(database.url)
+        await other.execute("BEGIN; SELECT 1 FROM wallet FOR UPDATE")
+        yield
+        await other.close()
+        return
+    file = apsw.Connection(str(sqlite_path(database.url)))
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        file.execute("ROLLBACK")
+        file.close()
+
+
+@asynccontextmanager
+async def under_way(
+    database: Database, book: Book, customer: str
+) -> AsyncIterator[asyncio.Task[Answer]]:
+    """One debit of 1 that has left the queue and waits for the database until the block is left."""
+    async with locked(database):
         first = asyncio.create_task(book.debit(customer, 1))
         await asyncio.sleep(0.05)
         yield first
@@ -71,12 +91,12 @@ def broken(accepted: Accepted) -> Answer:
 
 
 async def test_what_arrives_while_one_is_written_is_written_together(
-    path: Path, book: Book, observed: Observed
+    database: Database, book: Book, observed: Observed
 ) -> None:
     """Each in a loop turn of its own, so that nothing but the wait gathers them."""
     customer = await funded(book)
     observed.sizes.clear()
-    async with under_way(path, book, customer) as first:
+    async with under_way(database, book, customer) as first:
         later = []
         for _ in range(50):
             later.append(asyncio.create_task(book.debit(customer, 1)))
@@ -135,12 +155,12 @@ async def test_one_customers_debits_apply_in_their_order(book: Book) -> None:
 
 
 async def test_an_answer_that_cannot_be_written_harms_only_its_own_request(
-    path: Path, ledger: Ledger, book: Book, observed: Observed
+    database: Database, ledger: Ledger, book: Book, observed: Observed
 ) -> None:
     """The others of its batch are carried out, in their order; of it nothing remains."""
     customer = await funded(book, 10)
     poison = Debit(customer=customer, entitlement=CREDITS, amount=Amount(3))
-    async with under_way(path, book, customer) as first:
+    async with under_way(database, book, customer) as first:
         before = [asyncio.create_task(book.debit(customer, 2)) for _ in range(2)]
         await asyncio.sleep(0)
         poisoned = asyncio.create_task(ledger.submit(book.id, poison, broken))
@@ -156,7 +176,7 @@ async def test_an_answer_that_cannot_be_written_harms_only_its_own_request(
 
 
 async def test_a_command_that_trips_an_assertion_harms_only_itself(
-    path: Path, ledger: Ledger, book: Book
+    database: Database, ledger: Ledger, book: Book
 ) -> None:
     """Whatever it had already changed in memory is forgotten with it."""
     customer = await funded(book, 10)
@@ -167,7 +187,7 @@ async def test_a_command_that_trips_an_assertion_harms_only_itself(
         return outcome
 
     with patch.object(batcher, "plan", assertive):
-        async with under_way(path, book, customer) as first:
+        async with under_way(database, book, customer) as first:
             others = [asyncio.create_task(book.debit(customer, n)) for n in (2, 7, 3)]
         outcomes = await asyncio.gather(first, *others, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Answer, Answer, AssertionError, Answer]
@@ -188,7 +208,9 @@ async def test_a_key_of_a_request_that_failed_is_free(ledger: Ledger, book: Book
     assert (await book.balance(customer)).used == 5
 
 
-def test_a_fault_in_counting_batches_repeats_none_of_them(path: Path, clock: ManualClock) -> None:
+def test_a_fault_in_counting_batches_repeats_none_of_them(
+    database: Database, clock: ManualClock
+) -> None:
     """What was stored stays stored once, whoever trips over the news of it; and the fault is told."""
     told: list[BaseException] = []
 
@@ -199,7 +221,7 @@ def test_a_fault_in_counting_batches_repeats_none_of_them(path: Path, clock: Man
     async def play() -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, fault: told.append(fault["exception"]))
-        ledger = open_ledger_on(SqliteStore.open(path), clock, observer=Clumsy())
+        ledger = open_ledger_on(await database.open(), clock, observer=Clumsy())
         book = await open_book(ledger)
         customer = await funded(book)
         assert (await book.debit(customer, 5)).status == 201
@@ -211,10 +233,10 @@ def test_a_fault_in_counting_batches_repeats_none_of_them(path: Path, clock: Man
     assert [type(fault) for fault in told] == [ZeroDivisionError] * 4
 
 
-async def test_a_caller_that_goes_away_undoes_nothing(path: Path, book: Book) -> None:
+async def test_a_caller_that_goes_away_undoes_nothing(database: Database, book: Book) -> None:
     """Its debit happens once, and its neighbours' happen too."""
     customer = await funded(book)
-    async with under_way(path, book, customer) as first:
+    async with under_way(database, book, customer) as first:
         gone = asyncio.create_task(book.debit(customer, 20, "gone"))
         stayed = asyncio.create_task(book.debit(customer, 300))
         await asyncio.sleep(0)
@@ -244,13 +266,13 @@ async def test_a_caller_that_goes_away_during_the_commit_undoes_nothing(book: Bo
 
 
 async def test_closing_finishes_what_was_accepted(
-    path: Path, clock: ManualClock, observed: Observed
+    database: Database, clock: ManualClock, observed: Observed
 ) -> None:
     """And takes nothing more: who comes later is told to try again."""
-    ledger = open_ledger_on(SqliteStore.open(path), clock, observer=observed)
+    ledger = open_ledger_on(await database.open(), clock, observer=observed)
     book = await open_book(ledger)
     customer = await funded(book)
-    async with under_way(path, book, customer) as first:
+    async with under_way(database, book, customer) as first:
         accepted = [asyncio.create_task(book.debit(customer, 1)) for _ in range(300)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(ledger.close())
@@ -259,17 +281,17 @@ async def test_closing_finishes_what_was_accepted(
             await book.debit(customer, 1)
     assert {answer.status for answer in await asyncio.gather(first, *accepted)} == {201}
     await closing
-    reopened = open_ledger_on(SqliteStore.open(path), clock)
+    reopened = open_ledger_on(await database.open(), clock)
     assert (await Book(reopened, book.id).balance(customer)).used == 301
     await verified(reopened)
     await reopened.close()
 
 
-async def test_more_than_can_wait_is_refused_whole(path: Path, book: Book) -> None:
+async def test_more_than_can_wait_is_refused_whole(database: Database, book: Book) -> None:
     """The queue has a limit; what does not fit is told so, and none of it is done."""
     customer = await funded(book)
     with patch.object(batcher, "WAITING_MAX", 10):
-        async with under_way(path, book, customer) as first:
+        async with under_way(database, book, customer) as first:
             tasks = [asyncio.create_task(book.debit(customer, 1)) for _ in range(12)]
             await asyncio.sleep(0)
         outcomes = await asyncio.gather(first, *tasks, return_exceptions=True)
@@ -277,7 +299,7 @@ async def test_more_than_can_wait_is_refused_whole(path: Path, book: Book) -> No
     assert (await book.balance(customer)).used == 11
 
 
-async def test_a_batch_is_of_one_moment(path: Path, book: Book, clock: ManualClock) -> None:
+async def test_a_batch_is_of_one_moment(database: Database, book: Book, clock: ManualClock) -> None:
     """What is granted in a batch cannot have expired for a later request of the same batch.
 
     Time that went on within a batch would settle a wallet of which not everything due is loaded.
@@ -286,7 +308,7 @@ async def test_a_batch_is_of_one_moment(path: Path, book: Book, clock: ManualClo
     for _ in range(40):
         await book.grant(customer, 1)
     await book.grant(customer, 7, priority=90, expires_at=Instant(START + HOUR))
-    await reopen_elsewhere(path)
+    await reopen_elsewhere(database)
 
     def ticking() -> Instant:
         clock.instant = Instant(clock.instant + 1)
@@ -303,9 +325,9 @@ async def test_a_batch_is_of_one_moment(path: Path, book: Book, clock: ManualClo
     assert (shown.posted, shown.expired) == (40, 12)
 
 
-async def reopen_elsewhere(path: Path) -> None:
+async def reopen_elsewhere(database: Database) -> None:
     """Another process writes, so that this one has to load again what it knew."""
-    other = open_ledger_on(SqliteStore.open(path))
+    other = open_ledger_on(await database.open())
     await open_book(other)
     await other.close()
 
