@@ -6,12 +6,10 @@ The database writes to the disk as in production. Two servers work on it at once
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,14 +19,13 @@ import pytest
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit, debit_body, hold
 from tests.durability.test_parallel import at_once, drawdown
-from tests.durability.torture import WORKERS, Asked, Json, Torture
+from tests.durability.torture import Json
+from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
 from tests.support.postgres import DURABLE, VERSIONS, Cluster, Clusters, started
 from tests.support.server import Server
 
 ROUNDS = 2
 CONNECTIONS = 20
-RETURNS_SECONDS = 20
-UNAVAILABLE = "the database is unavailable"
 
 
 @pytest.fixture(scope="module")
@@ -38,81 +35,12 @@ def cluster() -> Iterator[Cluster]:
     running.close()
 
 
-def until(url: str, status: int) -> None:
-    """Wait until the server says so of itself."""
-    last = time.monotonic() + RETURNS_SECONDS
-    while httpx.get(f"{url}/health/ready", timeout=30).status_code != status:
-        assert time.monotonic() < last, f"{url} was not {status} within {RETURNS_SECONDS} s"
-        time.sleep(0.02)
-
-
-@dataclass
-class DatabaseTorture(Torture):
-    """Kills the database under the load of two servers, and one of the servers after that."""
-
-    cluster: Cluster = field(kw_only=True)
-
-    def load_and_kill(self) -> int:
-        before = len(self.asked)
-        with self._server() as first, self._server() as second:
-            asyncio.run(self._until_killed_and_back([first, second]))
-            first.stop(UNAVAILABLE)
-        return before
-
-    def _is_taken(self, response: httpx.Response, status: int) -> bool:
-        if response.status_code == 503:
-            assert int(response.headers["retry-after"]) >= 1
-            return False
-        return super()._is_taken(response, status)
-
-    def _take_result(self, asked: Asked, result: Json) -> None:
-        if result["status"] != 503:
-            super()._take_result(asked, result)
-
-    async def _until_killed_and_back(self, servers: list[Server]) -> None:
-        stop = asyncio.Event()
-        async with contextlib.AsyncExitStack() as stack:
-            clients = [
-                await stack.enter_async_context(self._client(servers[number % 2]))
-                for number in range(WORKERS)
-            ]
-            workers = [asyncio.create_task(self._work_until(stop, client)) for client in clients]
-            try:
-                await asyncio.sleep(self._chance.uniform(0.1, self.load_seconds))
-                await asyncio.to_thread(self._kill_and_restart, servers)
-                acknowledged = self._acknowledged()
-                await asyncio.sleep(0.5)
-                assert self._acknowledged() > acknowledged + WORKERS, "service did not return"
-                servers[1].process.kill()
-                await asyncio.sleep(0.2)
-            finally:
-                stop.set()
-                await asyncio.gather(*workers)
-        servers[1].kill()
-
-    def _kill_and_restart(self, servers: list[Server]) -> None:
-        self.cluster.postgres.kill()
-        for server in servers:
-            until(server.url, 503)
-        self.cluster.postgres.start()
-        for server in servers:
-            until(server.url, 200)
-
-    def _acknowledged(self) -> int:
-        return sum(asked.acknowledged for asked in self.asked)
-
-    async def _work_until(self, stop: asyncio.Event, client: httpx.AsyncClient) -> None:
-        with contextlib.suppress(httpx.TransportError):
-            while not stop.is_set():
-                await self._one(client)
-
-
 def test_a_killed_database_loses_nothing_it_acknowledged(cluster: Cluster, tmp_path: Path) -> None:
     """Killed twice under two servers, and one of them with it; the other goes on by itself."""
     with cluster.database() as url:
         torture = DatabaseTorture(tmp_path, seed=20_260_102, database=url, cluster=cluster)
         for _ in range(ROUNDS):
-            torture.check(torture.load_and_kill())
+            torture.round()
         torture.finish()
         assert sum(one.acknowledged for one in torture.rounds) > 200, torture.rounds
         assert sum(one.unanswered for one in torture.rounds) > 0, torture.rounds
