@@ -46,6 +46,7 @@ def test_these_are_the_commands() -> None:
         "migrate",
         "backup",
         "restore",
+        "copy",
         "accounts create",
         "accounts list",
         "keys create",

@@ -14,6 +14,7 @@ import typer
 
 from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
+from drawdown.cli.copy import copy
 from drawdown.cli.credit import customers, debit, entitlements, grants, hold
 from drawdown.cli.credit.reading import balance, entries, explain
 from drawdown.cli.database import DEFAULT, Database, place, refusals
@@ -69,7 +70,15 @@ def serve(
         run(config)
 
 
-ON_THE_DATABASE: tuple[Callable[..., None], ...] = (init, doctor, migrate, backup, restore, verify)
+ON_THE_DATABASE: tuple[Callable[..., None], ...] = (
+    init,
+    doctor,
+    migrate,
+    backup,
+    restore,
+    copy,
+    verify,
+)
 OF_CREDIT: tuple[Callable[..., None], ...] = (balance, entries, explain)
 OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 

@@ -31,6 +31,11 @@ def spans_of(entries: Sequence[Entry]) -> str:
     for entry in entries:
         span = found.setdefault(entry.entitlement.hex(), [entry.seq, 0])
         span[1] += 1
+    return spans_json(found)
+
+
+def spans_json(found: dict[str, list[int]]) -> str:
+    """``found`` is by the entitlement's id in hexadecimal, in the order of the operation's entries."""
     return _encode(found).decode()
 
 

@@ -1,0 +1,153 @@
+-- What `drawdown copy` reads, in the columns of a ledger in PostgreSQL. A full pass goes over a table in the
+-- order of its key, from what came after the last row on; the key comes first in every row.
+
+-- name: pass_account
+SELECT id, name, created_at FROM account WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_book
+SELECT id, account, mode FROM book WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_api_key
+SELECT id, book, role, name, hash, created_at, last_used_at, revoked_at
+FROM api_key WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_entitlement
+SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_days, profiles,
+  created_at, updated_at, closed_at
+FROM entitlement WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_customer
+SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at
+FROM customer WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_claim
+SELECT book, space, key, created_at, fingerprint, target, status, answer, request_id
+FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT ?
+
+-- name: pass_wallet
+SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
+  w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
+  w.next_due_at
+FROM wallet w JOIN customer c ON c.id = w.customer
+WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LIMIT ?
+
+-- name: pass_credit_grant
+SELECT g.id, g.slot, w.customer, w.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
+  g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
+  g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
+  g.due_at
+FROM credit_grant g JOIN wallet w ON w.number = g.wallet
+WHERE g.id > ? ORDER BY g.id LIMIT ?
+
+-- name: pass_hold
+SELECT h.id, h.slot, w.customer, w.entitlement, h.book, h.amount, h.held, h.captured, h.slices, h.state,
+  h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata, h.due_at
+FROM hold h JOIN wallet w ON w.number = h.wallet
+WHERE h.id > ? ORDER BY h.id LIMIT ?
+
+-- name: pass_reversal
+SELECT debit, entitlement, reversed
+FROM reversal WHERE (debit, entitlement) > (?, ?) ORDER BY debit, entitlement LIMIT ?
+
+-- What was recorded, in the order in which it was ---------------------------------------------------
+
+-- name: newest_operation
+SELECT number, id FROM operation ORDER BY number DESC LIMIT 1
+
+-- name: operation_at
+SELECT id FROM operation WHERE number = ?
+
+-- name: next_operations
+SELECT number, first_entry, entries, id, slot, customer, entitlement, kind, at, recorded_at, subject,
+  facts, changed, namespace, key, status, answer
+FROM operation WHERE number > ? AND number <= ? ORDER BY number LIMIT ?
+
+-- name: entries_between
+SELECT e.operation, w.slot, w.customer, w.entitlement, e.seq, o.id, e.ordinal, e.grant_id, e.kind, e.amount,
+  e.posted_before, e.posted_after, e.held_before, e.held_after, e.overage_before, e.overage_after,
+  e.grant_before, e.grant_after, e.at, e.recorded_at, e.hash, e.order_key
+FROM entry e JOIN wallet w ON w.number = e.wallet JOIN operation o ON o.number = e.operation
+WHERE e.number >= ? AND e.number < ? ORDER BY e.number
+
+-- name: touched_customers
+SELECT DISTINCT customer FROM operation WHERE number > ? AND number <= ? ORDER BY customer
+
+-- name: customer_wallet
+SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
+  w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
+  w.next_due_at
+FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
+
+-- name: customer_credit_grant
+SELECT g.id, g.slot, w.customer, w.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
+  g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
+  g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
+  g.due_at
+FROM wallet w JOIN credit_grant g ON g.wallet = w.number WHERE w.customer = ?
+
+-- name: customer_hold
+SELECT h.id, h.slot, w.customer, w.entitlement, h.book, h.amount, h.held, h.captured, h.slices, h.state,
+  h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata, h.due_at
+FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
+
+-- What is made without an operation ------------------------------------------------------------------
+
+-- name: customers_since
+SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at
+FROM customer WHERE id >= ? ORDER BY id
+
+-- name: claims_since
+SELECT book, space, key, created_at, fingerprint, target, status, answer, request_id
+FROM claim WHERE created_at >= ?
+
+-- name: oldest_answer
+SELECT min(created_at) FROM claim WHERE answer IS NOT NULL
+
+-- name: has_claim
+SELECT 1 FROM claim WHERE book = ? AND space = ? AND key = ?
+
+-- name: first_account
+SELECT id, name FROM account ORDER BY id LIMIT 1
+
+-- name: has_account
+SELECT 1 FROM account WHERE id = ?
+
+-- How many there are ---------------------------------------------------------------------------------
+
+-- name: count_account
+SELECT count(*) FROM account
+
+-- name: count_book
+SELECT count(*) FROM book
+
+-- name: count_api_key
+SELECT count(*) FROM api_key
+
+-- name: count_entitlement
+SELECT count(*) FROM entitlement
+
+-- name: count_customer
+SELECT count(*) FROM customer
+
+-- name: count_claim
+SELECT count(*) FROM claim
+
+-- name: count_wallet
+SELECT count(*) FROM wallet
+
+-- name: count_credit_grant
+SELECT count(*) FROM credit_grant
+
+-- name: count_hold
+SELECT count(*) FROM hold
+
+-- name: count_operation
+SELECT count(*) FROM operation
+
+-- name: count_entry
+SELECT count(*) FROM entry
+
+-- name: count_reversal
+SELECT count(*) FROM reversal
