@@ -60,6 +60,11 @@ class Proxy:
         await self._server.wait_closed()
 
     @property
+    def ended(self) -> int:
+        """How many connections there have been that are no more."""
+        return self.connections - len(self._tasks)
+
+    @property
     def url(self) -> str:
         port = self._server.sockets[0].getsockname()[1]
         return f"postgresql://postgres@127.0.0.1:{port}{self._database}?sslmode=disable"

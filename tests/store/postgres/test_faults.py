@@ -118,6 +118,18 @@ async def test_what_has_no_operation_is_made_once(
         assert found == (made.customer or made.entitlement)
 
 
+@pytest.mark.parametrize("code", ["0A000", "25006"])
+async def test_a_connection_to_a_standby_is_not_used_again(proxy: Proxy, code: str) -> None:
+    """Another one may lead to the primary by now."""
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        ended = proxy.ended
+        proxy.faults.append(Fault(BEGIN, False, code))
+        await book.debit(customer, 1)
+        assert proxy.ended == ended + 1
+        await check_used(book, customer, 1)
+
+
 async def test_a_fault_at_every_attempt_is_told_and_stores_nothing(proxy: Proxy) -> None:
     """After ten attempts the asker is told to come back; then all is well again."""
     async with ledger_behind(proxy) as ledger:

@@ -23,6 +23,8 @@ FAILURES = (
 RETRIED = frozenset({"40001", "40P01", "55P03", "23505", "0A000"})
 #: The server is going away, has gone, only reads, or cannot: asking again later may help.
 _GONE = re.compile(r"57P0[1-5]|57014|08...|XX...|53...|58...|25006")
+#: The connection leads to a standby, or to what a statement was not prepared for: a new one is made.
+ELSEWHERE = frozenset({"0A000", "25006"})
 _LOST = "08006"
 
 

@@ -21,6 +21,7 @@ from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.connection import CONNECT_SECONDS
 from drawdown.store.postgres.durability import weaknesses
 from drawdown.store.postgres.faults import (
+    ELSEWHERE,
     FAILURES,
     RETRIED,
     before_the_commit,
@@ -155,7 +156,9 @@ class PostgresStore(PostgresReads):
                 await connection.execute(_BEGIN)
                 yield current
             committed = await self._commit(connection)
-        except BaseException:
+        except BaseException as error:
+            if error.__cause__ is not None and code_of(error.__cause__) in ELSEWHERE:
+                _cut(connection)
             await self._undo(connection)
             raise
         finally:
