@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: How often it is looked whether the server has been stopped, and how long at most.
 POLL_SECONDS = 0.1
 STOP_SECONDS = 600.0
+#: How often it is caught up while the server has not been stopped yet.
+FOLLOW_SECONDS = 5.0
 #: A pass that copies no more operations than this is the last one while the server works.
 FEW_OPERATIONS = 500
 PASSES_MAX = 20
@@ -173,13 +175,14 @@ async def _catch_up(path: Path, target: str, bar: Progress, outcome: Outcome) ->
                 outcome.copied, outcome.passes = outcome.copied + copied.rows, outcome.passes + 1
                 if copied.operations <= FEW_OPERATIONS:
                     break
+            await copier.analyze()
 
 
 async def _finish(path: Path, target: str, bar: Progress, outcome: Outcome) -> None:
     from drawdown.store.copier import open_copier
     from drawdown.store.sqlite.backup import is_in_use
 
-    await _wait_until_stopped(path)
+    await _follow_until_stopped(path, target, bar, outcome)
     began = time.monotonic()
     with _chunks(bar, "The last of it") as told:
         async with open_copier(path, target, told, begin=True) as copier:
@@ -197,16 +200,20 @@ async def _finish(path: Path, target: str, bar: Progress, outcome: Outcome) -> N
         )
 
 
-async def _wait_until_stopped(path: Path) -> None:
+async def _follow_until_stopped(path: Path, target: str, bar: Progress, outcome: Outcome) -> None:
+    """Wait until nobody has the file open, and let no more than a few seconds' worth gather meanwhile."""
     from drawdown.store.sqlite.backup import is_in_use
 
-    deadline = time.monotonic() + STOP_SECONDS
     if is_in_use(path):
         console(errors=True).print("Caught up. Stop the server now; the rest follows by itself.")
+    began = followed = time.monotonic()
     while is_in_use(path):
-        if time.monotonic() > deadline:
+        if time.monotonic() - began > STOP_SECONDS:
             raise Failure(f"{path} is still in use.", "Stop the server, and run this again.")
         await asyncio.sleep(POLL_SECONDS)
+        if time.monotonic() - followed > FOLLOW_SECONDS:
+            await _catch_up(path, target, bar, outcome)
+            followed = time.monotonic()
 
 
 @contextmanager

@@ -99,6 +99,10 @@ class Copier:
         await self._copy_made(began)
         return self._copied
 
+    async def analyze(self) -> None:
+        """To be done before the source is let go: it takes longer than a last pass."""
+        await self._target.analyze()
+
     def _count(self, table: Table, rows: int) -> None:
         self._copied.rows += rows
         self._told(table.name, rows)

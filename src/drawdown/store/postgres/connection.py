@@ -217,10 +217,11 @@ async def _run_script(connection: Any, script: str) -> None:
 def migrations() -> list[Step]:
     """Every step in order; its number is what its file's name begins with."""
     folder = files("drawdown.store.postgres").joinpath("migrations")
-    named = re.compile(r"(\d{4})_(\w+\.(?:pre|post))\.sql")
-    matches = ((named.fullmatch(file.name), file) for file in folder.iterdir())
+    scripts = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    named = [re.fullmatch(r"(\d{4})_(\w+\.(?:pre|post))\.sql", file.name) for file in scripts]
+    assert all(named), "a migration is called NNNN_name.pre.sql or NNNN_name.post.sql"
     return sorted(
         Step(int(match[1]), match[2], file.read_text(encoding="utf-8"))
-        for match, file in matches
+        for match, file in zip(named, scripts, strict=True)
         if match
     )

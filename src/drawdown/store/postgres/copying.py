@@ -101,6 +101,10 @@ class Target:
     async def prune_answers(self, before: int) -> None:
         await self._connection.execute(self._queries["prune_answers"], before)
 
+    async def analyze(self) -> None:
+        """Tell the planner what has come in, before servers ask it for plans."""
+        await self._connection.execute("ANALYZE", timeout=STATEMENT_SECONDS)
+
     # Reading back --------------------------------------------------------------------------------
 
     async def find(
