@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import apsw
 import httpx
 import pytest
 
+from drawdown.cli import copy
 from tests.cli.test_backup import Load, wait_for_more
 from tests.cli.test_verify import fill
 from tests.conftest import StartServer
@@ -148,6 +150,26 @@ def check_moved(server: Server, tenant: Tenant, load: Load, holder: Holder) -> N
             assert again.content == answered
         body = {"customer": "ada", "entitlement": "usd", "amount": "1", "idempotency_key": "new"}
         assert client.post("/debits", json=body).status_code == 201
+
+
+def test_while_it_waits_for_the_server_the_copy_follows(
+    path: Path, target: str, serve: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that little is left for the stop, however long the operator takes."""
+    monkeypatch.setattr(copy, "FOLLOW_SECONDS", 0.05)
+    server = serve(database=sqlite_url(path))
+    load = Load(server.tenant())
+    load.grow(1)
+    with ThreadPoolExecutor(1) as thread:
+        finishing = thread.submit(copied, path, target, "--finish")
+        time.sleep(1.0)
+        load.grow(1)
+        time.sleep(0.5)
+        server.stop()
+        done = finishing.result(60)
+    assert done["finished"] is True
+    assert done["passes"] > 2
+    assert done["tables"]["entry"] == [2_002, 2_002]
 
 
 def test_a_second_copy_goes_on_where_the_first_one_was(filled: Path, target: str) -> None:
