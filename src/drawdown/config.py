@@ -24,12 +24,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``database``: a URL; ``sqlite:///file`` is in the working folder, ``sqlite:////file`` absolute.
     ``log_format``: ``auto`` is ``text`` on a terminal and ``json`` elsewhere. ``access_log``: one
     line for each request. ``claims_kept_days``: how long HTTP idempotency keys are remembered.
-    ``dodo_page_base``: the number of the first page in the Dodo dialect.
+    ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
+    server. ``database_connections_max``: to PostgreSQL, of all its workers together.
     """
 
     database: Annotated[str, Meta(min_length=1)] = DATABASE_DEFAULT
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    database_connections_max: Annotated[int, Meta(ge=4, le=10_000)] = 40
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
     access_log: bool = True

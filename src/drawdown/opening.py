@@ -12,7 +12,7 @@ from drawdown.engine.clocks import SystemClock, TimeOrderedIds
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Clock, Store
-from drawdown.store.postgres.store import PostgresStore
+from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
 from drawdown.store.sqlite.store import SqliteStore
 
 SQLITE_PREFIX = "sqlite:///"
@@ -47,14 +47,15 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str, connections: int = CONNECTIONS_MAX) -> Store:
     """The store of a URL, made and brought to this release's schema.
 
-    Raises ``DatabaseUrlInvalid``, ``StoreUnavailable`` and ``StoreUnusable``.
+    ``connections``: to PostgreSQL, at most. Raises ``DatabaseUrlInvalid``, ``StoreUnavailable`` and
+    ``StoreUnusable``.
     """
     if not is_postgres(url):
         return SqliteStore.open(sqlite_path(url))
-    return await PostgresStore.open(url)
+    return await PostgresStore.open(url, connections)
 
 
 @asynccontextmanager
@@ -65,13 +66,14 @@ async def open_ledger(
     observer: BatchObserver | None = None,
     jobs: bool = True,
     claims_kept_days: int = CLAIMS_KEPT_DAYS,
+    connections: int = CONNECTIONS_MAX,
 ) -> AsyncIterator[Ledger]:
     """A ledger to use within ``async with``; what it needs is made, and its schema kept up to date.
 
     ``jobs`` False: nothing happens in the background (for commands that come and go). Raises as
     ``open_store``.
     """
-    store = await open_store(url)
+    store = await open_store(url, connections)
     ledger = Ledger(store, clock or SystemClock(), TimeOrderedIds(), observer, claims_kept_days)
     ledger.open(jobs=jobs)
     try:

@@ -15,7 +15,8 @@ import pytest
 from typer.main import get_command
 
 from drawdown.app import BUILDERS
-from drawdown.cli import main, serve
+from drawdown.cli import main
+from drawdown.cli import server as listening
 from drawdown.config import CLIENT_VARIABLES, PREFIX, Config
 from drawdown.core import (
     amounts,
@@ -232,7 +233,7 @@ LIMITS = {
     "debits in one batch request": scalars.BATCH_MAX,
     "commands in one transaction": batcher.BATCH_MAX,
     "commands that wait for a transaction, beyond which writes answer 503": batcher.WAITING_MAX,
-    "connections that wait to be accepted": serve.CONNECTIONS_WAITING_MAX,
+    "connections that wait to be accepted": listening.CONNECTIONS_WAITING_MAX,
     "items of a page in the native API": scalars.PAGE_MAX,
     "open grants of a wallet": types.GRANTS_OPEN_MAX,
     "open holds of a wallet": types.HOLDS_OPEN_MAX,
@@ -253,7 +254,7 @@ LIMITS = {
     "characters of an idempotency key": requests.KEY_MAX,
     "characters of a name of a customer, entitlement or grant": directory.NAME_MAX,
     "characters of an account's or key's name": last_number(accounts.NAME_RULE),
-    "seconds a connection may idle between requests": serve.KEEP_ALIVE_SECONDS,
+    "seconds a connection may idle between requests": listening.KEEP_ALIVE_SECONDS,
     "wallets kept in memory": transaction.WALLETS_CACHED_MAX,
 }
 

@@ -51,6 +51,12 @@ def serve(
         int,
         typer.Option(envvar="DRAWDOWN_PORT", min=0, max=65_535, help="0 takes any that is free."),
     ] = 8080,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="DRAWDOWN_WORKERS", min=1, max=64, help="Processes; more than one on PostgreSQL."
+        ),
+    ] = 1,
 ) -> None:
     """Run the server. An empty database is prepared, and a first key printed once.
 
@@ -62,7 +68,7 @@ def serve(
     from drawdown.config import ConfigError, read_config
 
     try:
-        config = read_config(os.environ, database=database, host=host, port=port)
+        config = read_config(os.environ, database=database, host=host, port=port, workers=workers)
     except ConfigError as error:
         raise Failure(str(error)) from None
     with refusals(database):

@@ -1,128 +1,201 @@
-"""``drawdown serve``: one process that answers every dialect until it is told to stop."""
+"""``drawdown serve``: answers every dialect, in one process or several, until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
-import signal
+import shutil
 import socket
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
 
 import structlog
-import uvicorn
 import uvloop
 from rich.console import Console
 
-from drawdown.app import Origin, create_app
+from drawdown.app import create_app
 from drawdown.cli.failures import Failure
 from drawdown.cli.first import First, chosen, command, exports, introduction
+from drawdown.cli.group import READY, Group
+from drawdown.cli.server import Server, SharingServer, address_of, listen
 from drawdown.config import Config, unknown_variables
-from drawdown.opening import open_ledger
-from drawdown.web.logs import configure_logs
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import StoreUnavailable, StoreUnusable
+from drawdown.opening import is_postgres, open_ledger
+from drawdown.web.logs import configure_logs, name_process
 from drawdown.web.metrics import Metrics
-from drawdown.web.protocol import BoundedProtocol
+from drawdown.web.shared_metrics import PUBLISH_SECONDS, SharedMetrics, worker_ended
 
-CONNECTIONS_WAITING_MAX = 2048
-GRACE_SECONDS = 30
-KEEP_ALIVE_SECONDS = 75
 #: A full collection walks every cached wallet; it is made rare, since requests leave no cycles behind.
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
+#: What a worker needs to write, to read, and to read several things of one moment.
+CONNECTIONS_MIN = 4
 
 log = structlog.get_logger("drawdown.serve")
-
-
-class Server(uvicorn.Server):
-    """Stops on SIGTERM or SIGINT, and then ends like a program that did what it was asked to.
-
-    That it listens is said once both hold: it answers, and a signal will be heeded.
-    """
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            _say(f"listening on {_address(listener)}")
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
 
 
 def serve(config: Config) -> None:
     """Serve until a signal; returns when everything accepted has been answered and stored.
 
-    Raises ``Failure`` when the address is taken, before the database is touched.
+    Raises ``Failure`` for settings that do not go together, or when the address is taken, before the
+    database is touched.
     """
     configure_logs(config)
     for name in unknown_variables(os.environ):
         log.warning("unknown setting, is it misspelt?", variable=name)
-    with (
-        _listen(config.host, config.port) as listener,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(config, listener))
-
-
-async def _serve(config: Config, listener: socket.socket) -> None:
-    gc.freeze()
+    _check_workers(config)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    metrics = Metrics()
-    async with open_ledger(
-        config.database, observer=metrics, claims_kept_days=config.claims_kept_days
-    ) as ledger:
-        for weakness in await ledger.weaknesses():
-            log.warning("the database keeps less than is promised", weakness=weakness)
-        address = _address(listener)
-        first = await ledger.accounts.first_start()
-        if first is not None:
-            _introduce(first, address, config.database)
-        server = Server(_server_config(create_app(config, ledger, metrics)))
-        await server.serve(sockets=[listener])
+    with listen(config.host, config.port) as listener:
+        if config.workers == 1:
+            _run(_serve_alone(config, listener))
+        else:
+            _serve_together(config, listener)
     _say("stopped")
 
 
-def _server_config(app: Origin) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="none",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        backlog=CONNECTIONS_WAITING_MAX,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+def _check_workers(config: Config) -> None:
+    if config.workers == 1:
+        return
+    if not is_postgres(config.database):
+        raise Failure(
+            f"{config.workers} workers cannot share {config.database}: SQLite has one writer, so they "
+            "would only wait for each other.",
+            "Leave --workers and DRAWDOWN_WORKERS out, or give a --database in PostgreSQL.",
+        )
+    if config.database_connections_max < CONNECTIONS_MIN * config.workers:
+        raise Failure(
+            f"DRAWDOWN_DATABASE_CONNECTIONS_MAX is {config.database_connections_max}, too few for "
+            f"{config.workers} workers: each needs {CONNECTIONS_MIN}.",
+            f"Set it to {CONNECTIONS_MIN * config.workers} or more, or start fewer workers.",
+        )
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def _open(
+    config: Config, metrics: Metrics, workers: int = 1
+) -> contextlib.AbstractAsyncContextManager[Ledger]:
+    """The ledger of one of so many workers, which share the connections among them."""
+    return open_ledger(
+        config.database,
+        observer=metrics,
+        claims_kept_days=config.claims_kept_days,
+        connections=config.database_connections_max // workers,
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+async def _prepare(config: Config, ledger: Ledger, address: str) -> None:
+    """What is done once, however many workers there are."""
+    for weakness in await ledger.weaknesses():
+        log.warning("the database keeps less than is promised", weakness=weakness)
+    first = await ledger.accounts.first_start()
+    if first is not None:
+        _introduce(first, address, config.database)
+
+
+async def _serve_alone(config: Config, listener: socket.socket) -> None:
+    gc.freeze()
+    metrics = Metrics()
+    address = address_of(listener)
+    async with _open(config, metrics) as ledger:
+        await _prepare(config, ledger, address)
+        app = create_app(config, ledger, metrics)
+        server = Server(app, lambda: _say(f"listening on {address}"))
+        await server.serve(sockets=[listener])
+
+
+# Several workers ---------------------------------------------------------------------------------
+
+
+def _serve_together(config: Config, listener: socket.socket) -> None:
+    """The parent's life: it prepares the database, and then only looks after the workers."""
+    address = address_of(listener)
+    asyncio.run(_prepare_for_workers(config, address))
+    gc.freeze()
+    with tempfile.TemporaryDirectory(prefix="drawdown-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        group = Group(
+            config.workers,
+            functools.partial(_work, config, listener, folder),
+            listening=lambda: _say(f"listening on {address}"),
+            stopping=listener.close,
+            ended=functools.partial(worker_ended, folder),
+        )
+        all_well = group.run()
+    if not all_well:
+        raise Failure("A worker did not finish what it had accepted.", "The log says which.")
+
+
+async def _prepare_for_workers(config: Config, address: str) -> None:
+    connections = config.database_connections_max
+    async with open_ledger(config.database, jobs=False, connections=connections) as ledger:
+        await _prepare(config, ledger, address)
+
+
+def _work(
+    config: Config, listener: socket.socket, folder: Path, number: int, channel: socket.socket
+) -> int:
+    """The life of a worker; its exit status."""
+    name_process(worker=number, pid=os.getpid())
+    parent = os.getppid()
     try:
-        return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)
-    except OSError as error:
-        cause = str(error.strerror).partition(" (while")[0]  # Python tells the address once more
-        raise Failure(
-            f"Cannot listen on {host} port {port}: {cause}.",
-            "Choose another with --port; 0 takes any that is free.",
-        ) from None
+        _run(_serve_as_worker(config, listener, Metrics(SharedMetrics(folder, number)), channel))
+    except (StoreUnavailable, StoreUnusable) as error:
+        log.error("the database is unavailable", cause=str(error))
+        return 1
+    finally:
+        if os.getppid() != parent:  # it was killed, and can tidy up no more
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
 
 
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+async def _serve_as_worker(
+    config: Config, listener: socket.socket, metrics: Metrics, channel: socket.socket
+) -> None:
+    async with _open(config, metrics, config.workers) as ledger:
+        app = create_app(config, ledger, metrics)
+        server = SharingServer(app, functools.partial(_tell_parent, channel), listener)
+        publishing = asyncio.create_task(_publish(metrics))
+        with _stopped_by(channel, server):
+            await server.serve(sockets=[])
+        publishing.cancel()
+    metrics.close()
+
+
+def _tell_parent(channel: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # a parent that has gone is heard of soon enough
+        channel.sendall(READY)
+
+
+@contextlib.contextmanager
+def _stopped_by(channel: socket.socket, server: Server) -> Iterator[None]:
+    """Within, the channel's end stops the server as a signal does."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(channel)
+        server.should_exit = True
+
+    loop.add_reader(channel, stop)
+    try:
+        yield
+    finally:
+        loop.remove_reader(channel)
+
+
+async def _publish(metrics: Metrics) -> None:
+    while True:
+        metrics.publish()
+        await asyncio.sleep(PUBLISH_SECONDS)
 
 
 def _introduce(found: First, address: str, database: str) -> None:

@@ -8,11 +8,18 @@ from typing import Any
 
 import msgspec
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from drawdown.config import Config
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+#: What every line says of the process that wrote it.
+_process: dict[str, Any] = {}
+
+
+def name_process(**fields: Any) -> None:
+    """Tell the lines of this process from those of the others that log to the same place."""
+    _process.update(fields)
 
 
 def configure_logs(config: Config) -> None:
@@ -25,6 +32,7 @@ def configure_logs(config: Config) -> None:
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_process,
     ]
     structlog.configure(
         processors=[*shared, *_renderers(text)],
@@ -33,6 +41,11 @@ def configure_logs(config: Config) -> None:
         cache_logger_on_first_use=True,
     )
     _configure_libraries(shared, text, level)
+
+
+def _add_process(logger: Any, name: str, event: EventDict) -> EventDict:
+    event.update(_process)
+    return event
 
 
 def _renderers(text: bool) -> list[Processor]:

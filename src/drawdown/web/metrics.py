@@ -11,7 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
@@ -21,6 +26,7 @@ from drawdown.core.requests import Answer
 from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import Context
+from drawdown.web.shared_metrics import SharedMetrics
 
 log = structlog.get_logger("drawdown.engine")
 
@@ -55,9 +61,10 @@ class Histogram:
 
 
 class Metrics(BatchObserver, Collector):
-    """What one process has done since it began."""
+    """What one process has done since it began; with ``shared`` it shows what all of its group have."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedMetrics | None = None) -> None:
+        self._shared = shared
         self._requests: dict[tuple[str, str, str, int], int] = {}
         self._seconds: dict[tuple[str, str, str], Histogram] = {}
         self._batch_sizes = Histogram(SIZES)
@@ -105,7 +112,21 @@ class Metrics(BatchObserver, Collector):
             log.error("the database is unavailable", cause=self._unavailable)
 
     def exposition(self) -> bytes:
-        return generate_latest(self._registry)
+        if self._shared is None:
+            return generate_latest(self._registry)
+        self.publish()
+        return self._shared.exposition()
+
+    def publish(self) -> None:
+        """Let the other workers of the group see what was counted so far."""
+        if self._shared is not None:
+            self._shared.publish(self._registry.collect())
+
+    def close(self) -> None:
+        """Publish for the last time."""
+        self.publish()
+        if self._shared is not None:
+            self._shared.close()
 
     def collect(self) -> Iterator[Metric]:
         yield _counter(
@@ -141,6 +162,7 @@ class Metrics(BatchObserver, Collector):
             (),
             [((), self._failed)],
         )
+        yield GaugeMetricFamily("drawdown_workers", "Processes that serve.", value=1)
 
 
 def _outcome(outcome: Answer | LedgerError) -> str:

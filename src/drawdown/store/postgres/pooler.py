@@ -47,9 +47,9 @@ async def check(url: str) -> None:
         async with _connected(url) as first, _connected(url) as second:
             statement = await first.prepare(_WHO)
             await statement.fetchval()
-            async with second.transaction():
-                await second.fetchval(_WHO)
-                await statement.fetchval()
+            await _begin(second, first)
+            await second.fetchval(_WHO)
+            await statement.fetchval()
     except TimeoutError as error:
         raise StoreUnavailable(
             "The pooler before PostgreSQL gave no second connection: raise its default_pool_size."
@@ -57,11 +57,18 @@ async def check(url: str) -> None:
     except FAILURES as error:
         if code_of(error) in LOST:
             raise loses_statements() from error
-        if "transaction" in str(
-            error
-        ):  # then it also closes the connection: the code says only that
-            raise StoreUnusable(_REFUSAL.format(why=f"refuses transactions ({error})")) from error
         raise
+
+
+async def _begin(connection: Any, other: Any) -> None:
+    """Raises ``StoreUnusable`` when a transaction ends the connection and all is well on another."""
+    try:
+        await connection.execute("BEGIN")
+    except FAILURES as error:
+        if isinstance(error, TimeoutError):
+            raise
+        await other.execute(_WHO)
+        raise StoreUnusable(_REFUSAL.format(why=f"refuses transactions ({error})")) from error
 
 
 @contextlib.asynccontextmanager
