@@ -18,9 +18,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from bench.books import SQLITE, file_copy
 from bench.children import BenchError
-from bench.measures import Round, Size, grow
-from bench.postgres import Postgres, PostgresMissing
+from bench.measures import Round, Second, Size, grow
+from bench.postgres import OWNER, Postgres, PostgresMissing
 from bench.reference import Reference
 from bench.report import Machine, Report, report, show
 from bench.seed import seed
@@ -32,6 +33,8 @@ Say = Callable[[str], None]
 PIPE_WIDTH = 120
 #: So many debits a second would not use up the grants of the customer with very many.
 RATE_MAX = 40_000
+#: The database of Drawdown's that the measures on PostgreSQL copy.
+SEEDED = "drawdown_seeded"
 #: Where files survive a restart, so that making them durable means what it says.
 PERSISTENT = "/var/tmp"  # noqa: S108 - a folder of its own is made in it
 
@@ -109,22 +112,32 @@ def _rounds(size: Size, repeats: int, place: Path, say: Say) -> Report:
     # Debits of one measure on the customer with very many grants must not use them up.
     enough = ceil(RATE_MAX * (size.seconds + size.warm_up) * AMOUNT / size.many)
     say("seeding")
-    seeded = asyncio.run(seed(place / "seeded.db", size.customers, size.many, enough))
+    seeded = asyncio.run(seed(f"{SQLITE}{place}/seeded.db", size.customers, size.many, enough))
     with ExitStack() as stack:
         postgres = _postgres(place, stack, say)
-        reference = None
+        reference, second = None, None
         if postgres is not None:
             reference = Reference(postgres, size.customers, size.many, enough)
+            second = _second(postgres, size, enough)
         say(f"making {size.history:,} earlier debits")
-        grown = grow(seeded, place, size.customers, size.history)
+        grown = stack.enter_context(file_copy(seeded, place / "grown.db"))
+        grow(grown, place / "grown.db", size.customers, size.history)
         done: list[Round] = []
         for number in range(1, repeats + 1):
             done.append(Round(size, place, seeded, _numbered(say, number, repeats)))
-            done[-1].measure(reference, grown)
-    say("checking the books with the earlier debits")
-    audits = [audit for one in done for audit in one.audits] + [grown.check()]
+            done[-1].measure(reference, grown, second)
+        say("checking the books with the earlier debits")
+        audits = [audit for one in done for audit in one.audits] + [grown.check()]
     version = None if postgres is None else postgres.version
     return report(_machine(version), [one.figures for one in done], audits)
+
+
+def _second(postgres: Postgres, size: Size, many_amount: int) -> Second:
+    """Drawdown's own database in the cluster of the reference, seeded as SQLite's file is."""
+    with postgres.running():
+        postgres.psql(OWNER, "-c", f"CREATE DATABASE {SEEDED}")
+        url = postgres.url(SEEDED)
+        return Second(postgres, asyncio.run(seed(url, size.customers, size.many, many_amount)))
 
 
 def _postgres(place: Path, stack: ExitStack, say: Say) -> Postgres | None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from bench.children import BenchError, run
+from bench.postgres import OWNER, Postgres
 from bench.seed import Seeded
 from bench.server import VERIFY_SECONDS, drawdown
 from bench.traffic import AMOUNT, CODE
+
+SQLITE = "sqlite:///"
 
 
 class _Totals(msgspec.Struct):
@@ -35,24 +41,18 @@ class Audit(msgspec.Struct, kw_only=True):
 
 
 class Books:
-    """A copy of the seeded database. Whoever measures adds what was acknowledged."""
+    """A copy of a seeded database. Whoever measures adds what was acknowledged."""
 
-    def __init__(self, seeded: Seeded, path: Path) -> None:
-        shutil.copyfile(seeded.path, path)
-        sync(path)
-        self.path, self.secret, self.book = path, seeded.secret, seeded.book
+    def __init__(self, name: str, url: str, seeded: Seeded) -> None:
+        self.name, self.url, self.secret, self.book = name, url, seeded.secret, seeded.book
         self.acknowledged = 0
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.path}"
 
     def check(self) -> Audit:
         """Run ``drawdown verify`` and compare. Raises ``BenchError`` for any difference."""
         command = [drawdown(), "verify", "--json", "--database", self.url]
         verified = msgspec.json.decode(run(command, VERIFY_SECONDS), type=_Verified)
         audit = Audit(
-            database=self.path.name,
+            database=self.name,
             acknowledged=self.acknowledged,
             drawn=self.acknowledged * AMOUNT,
             used=int(verified.totals[CODE].used),
@@ -65,9 +65,24 @@ class Books:
             )
         return audit
 
-    def remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+@contextmanager
+def file_copy(seeded: Seeded, path: Path) -> Iterator[Books]:
+    """A copy in a file of SQLite's; it is removed in the end."""
+    shutil.copyfile(seeded.url.removeprefix(SQLITE), path)
+    sync(path)
+    yield Books(path.name, SQLITE + str(path), seeded)
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def database_copy(postgres: Postgres, seeded: Seeded, name: str) -> Iterator[Books]:
+    """A copy in a database of a PostgreSQL that runs; it is dropped in the end."""
+    template = urlsplit(seeded.url).path.strip("/")
+    postgres.psql(OWNER, "-c", f"CREATE DATABASE {name} TEMPLATE {template}", "-c", "CHECKPOINT")
+    yield Books(name, postgres.url(name), seeded)
+    postgres.psql(OWNER, "-c", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def sync(path: Path) -> None:

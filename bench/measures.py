@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from bench import disk, engine, load
-from bench.books import Audit, Books, sync
+from bench.books import Audit, Books, database_copy, file_copy, sync
 from bench.children import BenchError, run_module
+from bench.postgres import Postgres
 from bench.reference import Reference
 from bench.requests import Ask
 from bench.seed import Seeded
@@ -20,6 +21,8 @@ from bench.traffic import Traffic
 #: Debits in one batch of the engine alone, and in one request to the batch endpoint.
 ENGINE_BATCH, HTTP_BATCH = 128, 1_000
 BATCH_CONNECTIONS = 4
+#: Processes that serve PostgreSQL.
+WORKERS = 2
 DEBITS_MAX = 50_000_000
 #: What a process of ours may take beside the time it measures.
 PATIENCE_SECONDS = 120
@@ -46,6 +49,13 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: float
 
 
+class Second(msgspec.Struct, frozen=True):
+    """The same books in PostgreSQL, to be copied while it runs."""
+
+    postgres: Postgres
+    seeded: Seeded
+
+
 class Round:
     """Measures once and keeps the ``figures`` and the ``audits`` of every database it wrote to."""
 
@@ -56,7 +66,7 @@ class Round:
         self.figures: dict[str, Figure] = {}
         self.audits: list[Audit] = []
 
-    def measure(self, reference: Reference | None, grown: Books) -> None:
+    def measure(self, reference: Reference | None, grown: Books, second: Second | None) -> None:
         """``grown`` is the database with the earlier debits; without ``reference`` there are no ratios."""
         self._disk()
         if reference is not None:
@@ -69,18 +79,33 @@ class Round:
         with Server(grown.url, self.folder / "server.log") as server:
             self._load("grown.http", server, grown, Ask.DEBIT)
         with self._fresh("http") as books:
-            self._http(books)
+            self._http("http", books)
+        if second is not None:
+            self._second(second)
         with self._fresh("memory") as books:
             self._memory(books)
 
     @contextmanager
     def _fresh(self, name: str) -> Iterator[Books]:
         """A copy of the seeded database, whose books are checked at the end."""
-        books = Books(self.seeded, self.folder / f"{name}.db")
-        yield books
-        self.say(f"{name}: checking the books")
+        with file_copy(self.seeded, self.folder / f"{name}.db") as books:
+            yield books
+            self._check(books)
+
+    def _check(self, books: Books) -> None:
+        self.say(f"{books.name}: checking the books")
         self.audits.append(books.check())
-        books.remove()
+
+    def _second(self, second: Second) -> None:
+        """The same on PostgreSQL; over HTTP with as many workers as there are cores in the targets."""
+        with second.postgres.running():
+            with database_copy(second.postgres, second.seeded, "engine") as books:
+                for traffic in DEBITED:
+                    self._engine(f"postgres.engine.{traffic}", books, traffic)
+                self._check(books)
+            with database_copy(second.postgres, second.seeded, "http") as books:
+                self._http("postgres.http", books, "--workers", str(WORKERS))
+                self._check(books)
 
     def _disk(self) -> None:
         self.say("disk: appends of 4 KiB")
@@ -108,13 +133,13 @@ class Round:
         )
         self.figures[name] = Figure(run_engine(plan, books).per_second)
 
-    def _http(self, books: Books) -> None:
-        with Server(books.url, self.folder / "server.log") as server:
+    def _http(self, name: str, books: Books, *options: str) -> None:
+        with Server(books.url, self.folder / "server.log", *options) as server:
             for traffic in DEBITED:
-                self._load(f"http.{traffic}", server, books, Ask.DEBIT, traffic)
-            self._load("http.batch", server, books, Ask.BATCH)
-            self._load("http.balance", server, books, Ask.BALANCE)
-            self._load("http.constant", server, books, Ask.CONSTANT)
+                self._load(f"{name}.{traffic}", server, books, Ask.DEBIT, traffic)
+            self._load(f"{name}.batch", server, books, Ask.BATCH)
+            self._load(f"{name}.balance", server, books, Ask.BALANCE)
+            self._load(f"{name}.constant", server, books, Ask.CONSTANT)
 
     def _load(
         self,
@@ -202,9 +227,8 @@ def run_engine(plan: engine.Plan, books: Books) -> engine.Outcome:
     return found
 
 
-def grow(seeded: Seeded, folder: Path, customers: int, history: int) -> Books:
-    """A database with ``history`` earlier debits."""
-    books = Books(seeded, folder / "grown.db")
+def grow(books: Books, path: Path, customers: int, history: int) -> None:
+    """Give the books, whose file is at ``path``, so many earlier debits."""
     plan = engine.Plan(
         database=books.url,
         book=books.book,
@@ -217,5 +241,4 @@ def grow(seeded: Seeded, folder: Path, customers: int, history: int) -> Books:
     found = run_engine(plan, books)
     if found.acknowledged < history:
         raise BenchError(f"only {found.acknowledged} of {history} earlier debits could be made")
-    sync(books.path)
-    return books
+    sync(path)

@@ -6,7 +6,6 @@ Made through the engine, since making it is not what is measured.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -44,20 +43,17 @@ MANY_DAYS = 400
 PORTION = 5_000
 
 
-class Seeded:
-    """A database to copy: its file, the secret of a key to it, and the book that the key opens."""
+class Seeded(msgspec.Struct, frozen=True):
+    """A database to copy, the secret of a key to it, and the book that the key opens."""
 
-    def __init__(self, path: Path, secret: str, book: Id) -> None:
-        self.path, self.secret, self.book = path, secret, book
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.path}"
+    url: str
+    secret: str
+    book: Id
 
 
-async def seed(path: Path, customers: int, many: int, many_amount: int) -> Seeded:
-    """Make the database at ``path``; ``many`` grants of ``many_amount`` are the one customer's."""
-    async with open_ledger(f"sqlite:///{path}", jobs=False) as ledger:
+async def seed(url: str, customers: int, many: int, many_amount: int) -> Seeded:
+    """Fill the database at ``url``; ``many`` grants of ``many_amount`` are the one customer's."""
+    async with open_ledger(url, jobs=False) as ledger:
         account = await ledger.accounts.create_account("bench")
         _, secret = await ledger.accounts.create_key(account.id, Mode.TEST, Role.EDITOR)
         book = await ledger.accounts.book(account.id, Mode.TEST)
@@ -69,7 +65,7 @@ async def seed(path: Path, customers: int, many: int, many_amount: int) -> Seede
         days = range(MANY_DAYS, MANY_DAYS + many)
         ending = [Granted(many_amount, 50, Category.PAID, day) for day in days]
         await _submit(ledger, book, [_grant(MANY, now, one) for one in ending])
-    return Seeded(path, secret, book)
+    return Seeded(url, secret, book)
 
 
 def _grant(customer: str, now: int, granted: Granted) -> IssueGrant:

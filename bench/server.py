@@ -33,12 +33,13 @@ def resident_kilobytes(process: int) -> int:
 class Server:
     """``with Server(database, log) as server``: ready when entered, stopped by SIGTERM when left."""
 
-    def __init__(self, database: str, log: Path) -> None:
-        self._database, self._log = database, log
+    def __init__(self, database: str, log: Path, *options: str) -> None:
+        self._database, self._log, self._options = database, log, options
 
     def __enter__(self) -> Server:
         clean = {name: value for name, value in os.environ.items() if "DRAWDOWN" not in name}
         command = [drawdown(), "serve", "--port", "0", "--database", self._database]
+        command += self._options
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, stdout=log, stderr=log, env=clean, cwd=ROOT

@@ -15,14 +15,14 @@ import pytest
 
 from bench import load
 from bench.__main__ import default_directory
-from bench.books import Books
+from bench.books import Books, file_copy
 from bench.children import ROOT, BenchError, run_module
 from bench.disk import appends
 from bench.measures import run_load
 from bench.reference import number_of
 from bench.report import LINES, TARGETS, Report
 from bench.requests import Ask, statuses
-from bench.seed import GRANTS, Seeded, seed
+from bench.seed import GRANTS, seed
 from bench.server import Server
 from bench.traffic import AMOUNT, Traffic
 
@@ -50,8 +50,11 @@ def report(folder: Path) -> Report:
 
 
 @pytest.fixture
-def seeded(tmp_path: Path) -> Seeded:
-    return asyncio.run(seed(tmp_path / "seeded.db", CUSTOMERS, MANY, 100))
+def books(tmp_path: Path) -> Iterator[Books]:
+    """A copy of a seeded file."""
+    seeded = asyncio.run(seed(f"sqlite:///{tmp_path}/seeded.db", CUSTOMERS, MANY, 100))
+    with file_copy(seeded, tmp_path / "copy.db") as copied:
+        yield copied
 
 
 def test_every_measure_and_every_target_is_reported(report: Report) -> None:
@@ -67,6 +70,8 @@ def test_what_was_acknowledged_is_what_the_books_say_was_used(report: Report) ->
     assert [audit.database for audit in report.audits] == [
         "engine.db",
         "http.db",
+        "engine",
+        "http",
         "memory.db",
         "grown.db",
     ]
@@ -82,16 +87,15 @@ def test_memory_is_measured_with_one_debit_of_every_customer(report: Report) -> 
     assert memory.acknowledged == 2 * CUSTOMERS
 
 
-def test_seeding_gives_every_customer_its_grants(seeded: Seeded, tmp_path: Path) -> None:
+def test_seeding_gives_every_customer_its_grants(books: Books) -> None:
     """Five grants each, and very many for one; nothing is used."""
-    audit = Books(seeded, tmp_path / "copy.db").check()
+    audit = books.check()
     assert audit.entries == CUSTOMERS * len(GRANTS) + MANY
     assert audit.used == audit.acknowledged == 0
 
 
-def test_the_load_generator_stops_at_its_count(seeded: Seeded, tmp_path: Path) -> None:
+def test_the_load_generator_stops_at_its_count(books: Books, tmp_path: Path) -> None:
     """So many requests are sent, each is acknowledged, and the books hold each of them once."""
-    books = Books(seeded, tmp_path / "copy.db")
     with Server(books.url, tmp_path / "server.log") as server:
         plan = plan_of(server, books.secret, requests_max=17)
         assert run_load(plan, books).acknowledged == 17
@@ -100,9 +104,8 @@ def test_the_load_generator_stops_at_its_count(seeded: Seeded, tmp_path: Path) -
     assert books.check().used == (17 + 30) * AMOUNT
 
 
-def test_an_unexpected_status_ends_the_run_and_is_shown(seeded: Seeded, tmp_path: Path) -> None:
+def test_an_unexpected_status_ends_the_run_and_is_shown(books: Books, tmp_path: Path) -> None:
     """A customer whose credit runs out gets 402, which no measure expects."""
-    books = Books(seeded, tmp_path / "copy.db")
     with Server(books.url, tmp_path / "server.log") as server:
         plan = plan_of(server, books.secret, requests_max=2 + MANY * 100 // AMOUNT)
         plan = msgspec.structs.replace(plan, traffic=Traffic.MANY)
@@ -140,9 +143,8 @@ def test_a_lost_connection_is_counted(tmp_path: Path) -> None:
     assert (outcome.lost, outcome.acknowledged) == (3, 0)
 
 
-def test_books_that_say_something_else_are_a_failure(seeded: Seeded, tmp_path: Path) -> None:
+def test_books_that_say_something_else_are_a_failure(books: Books) -> None:
     """One debit counted too many is found."""
-    books = Books(seeded, tmp_path / "copy.db")
     books.acknowledged = 1
     with pytest.raises(BenchError, match="1 debits of 3 were acknowledged"):
         books.check()
