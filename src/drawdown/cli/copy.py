@@ -187,8 +187,7 @@ async def _finish(path: Path, target: str, bar: Progress, outcome: Outcome) -> N
     with _chunks(bar, "The last of it") as told:
         async with open_copier(path, target, told, begin=True) as copier:
             with copier.fenced():
-                outcome.copied += (await copier.finish()).rows
-                _note(outcome, await copier.compare(every_row=False))
+                _note(outcome, await copier.finish())
                 if outcome.fault is None:
                     await copier.seal()
     outcome.stopped_seconds = time.monotonic() - began
@@ -232,7 +231,7 @@ async def _check(path: Path, target: str, outcome: Outcome) -> None:
     with progress_bar("rows") as bar, _chunks(bar, "Comparing") as told:
         async with open_copier(path, target, told, begin=False) as copier:
             with copier.moment():
-                _note(outcome, await copier.compare(every_row=True))
+                _note(outcome, await copier.compare())
 
 
 def _note(outcome: Outcome, found: Comparison) -> None:

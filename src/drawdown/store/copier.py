@@ -39,7 +39,7 @@ from drawdown.store.sqlite.copying import Source, open_source
 ROWS_AT_ONCE = 5_000
 CUSTOMERS_AT_ONCE = 200
 #: What was made so long before a pass began is looked at again: its time is of before its commit.
-OVERLAP_MICROSECONDS = 60_000_000
+OVERLAP_MICROSECONDS = 10_000_000
 
 #: Told after each chunk: what it is of, and how many rows there were in it.
 Told = Callable[[str, int], None]
@@ -55,9 +55,15 @@ class Copied(msgspec.Struct):
 class Comparison(msgspec.Struct, kw_only=True):
     """By table: how many rows are in the source and in the target; and the first difference, in words."""
 
-    tables: dict[str, tuple[int, int]]
+    tables: dict[str, tuple[int, int]] = {}
     rows: int = 0
     fault: str | None = None
+
+    def note(self, table: Table, found: Sequence[Row], kept: Sequence[Row | None]) -> None:
+        """Remember the first of ``found`` that is not the same in the target, as ``kept``."""
+        for row, other in zip(found, kept, strict=True):
+            if row != other and self.fault is None:
+                self.fault = f"{_described(table.name, row)} is not the same in both"
 
 
 class Copier:
@@ -198,24 +204,34 @@ class Copier:
 
     # The end -------------------------------------------------------------------------------------
 
-    async def finish(self) -> Copied:
-        """The last pass. The source must be fenced off.
+    async def finish(self) -> Comparison:
+        """The last pass, and whether both are the same after it. The source must be fenced off.
 
         What was settled without anything to record changed no balance, but a wallet's row; and a clock that
         was put back may have hidden a customer or a claim from the passes. So wallets are compared one by
         one, and what was made without an operation wherever there are not as many on both sides.
         """
-        copied = await self.catch_up()
-        await self._mend_wallets()
+        await self.catch_up()
         for table in (CUSTOMER, CLAIM):
             if self._source.count(table) != await self._target.count(table):
                 await self._mend(table)
-        return copied
+        found = await self._mend_wallets()
+        found.tables = await self._counts()
+        return found if found.fault else _with_counts(found)
 
-    async def _mend_wallets(self) -> None:
-        async for found in self._different(WALLET):
-            async with self._target.chunk(self.progress):
-                await self._replace_state(sorted({row[0] for row in found}))
+    async def _mend_wallets(self) -> Comparison:
+        """Compare every wallet; one that is not the same is copied once more, and compared again."""
+        told = Comparison()
+        columns = self._columns(WALLET)
+        async for found, kept in self._beside(WALLET):
+            different = [row for row, other in zip(found, kept, strict=True) if row != other]
+            if different:
+                async with self._target.chunk(self.progress):
+                    await self._replace_state(sorted({row[0] for row in different}))
+                again = await self._target.find(WALLET, columns, different)
+                told.note(WALLET, different, again)
+            told.rows += len(found)
+        return told
 
     async def _mend(self, table: Table) -> None:
         async for found in self._different(table):
@@ -250,57 +266,50 @@ class Copier:
 
     # Comparing -----------------------------------------------------------------------------------
 
-    async def compare(self, *, every_row: bool) -> Comparison:
-        """Compare every wallet, or with ``every_row`` every row of all tables, up to the first difference.
+    async def compare(self) -> Comparison:
+        """Compare every row of all tables, up to the first difference.
 
         Together with equal counts, no difference means that both hold the same.
         """
-        tables = {
+        told = Comparison(tables=await self._counts())
+        async for table, found, kept in self._all_beside():
+            self._told(table.name, len(found))
+            told.rows += len(found)
+            told.note(table, found, kept)
+            if told.fault is not None:
+                return told
+        return _with_counts(told)
+
+    async def _counts(self) -> dict[str, tuple[int, int]]:
+        return {
             table.name: (self._source.count(table), await self._target.count(table))
             for table in TABLES
         }
-        found = Comparison(tables=tables)
-        async for name, rows, different in self._differences(every_row):
-            self._told(name, rows)
-            found.rows += rows
-            if different is not None:
-                found.fault = f"{_described(name, different)} is not the same in both"
-                return found
-        for name, (here, there) in tables.items():
-            if here != there:
-                found.fault = f"{name} has {here:,} rows in the source and {there:,} in the target"
-                return found
-        return found
 
-    async def _differences(self, every_row: bool) -> AsyncIterator[tuple[str, int, Row | None]]:
-        """Yields a table, how many rows of it were looked at, and the first that is not the same."""
-        tables = (*SMALL, *BULK) if every_row else (WALLET,)
-        for table in tables:
+    async def _all_beside(self) -> AsyncIterator[tuple[Table, Sequence[Row], list[Row | None]]]:
+        """All rows of the source, some at a time, each beside its like in the target."""
+        for table in (*SMALL, *BULK):
             async for found, kept in self._beside(table):
-                yield table.name, len(found), _first_different(found, kept)
-        if every_row:
-            async for told in self._log_differences():
-                yield told
-
-    async def _log_differences(self) -> AsyncIterator[tuple[str, int, Row | None]]:
+                yield table, found, kept
         number, until = 0, self._source.newest()[0]
         while chunk := self._source.next_operations(number, until):
             number = chunk.last
-            for table, columns, found in (
+            for table, columns, rows in (
                 (OPERATION, OPERATION_COLUMNS, chunk.operations),
                 (ENTRY, ENTRY_COLUMNS, chunk.entries),
             ):
-                if found:
-                    kept = await self._target.find(table, columns, found)
-                    yield table.name, len(found), _first_different(found, kept)
+                if rows:
+                    yield table, rows, await self._target.find(table, columns, rows)
 
 
 _NEVER = 2**63 - 1
 
 
-def _first_different(found: Sequence[Row], kept: Sequence[Row | None]) -> Row | None:
-    pairs = zip(found, kept, strict=True)
-    return next((row for row, other in pairs if row != other), None)
+def _with_counts(told: Comparison) -> Comparison:
+    for name, (here, there) in told.tables.items():
+        if here != there and told.fault is None:
+            told.fault = f"{name} has {here:,} rows in the source and {there:,} in the target"
+    return told
 
 
 def _now() -> int:
