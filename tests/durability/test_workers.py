@@ -254,6 +254,15 @@ def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
     again.stop()
 
 
+def test_a_signal_to_all_processes_at_once_ends_it_well(group: Server) -> None:
+    """As a terminal sends it, or a service manager: nobody is started again."""
+    for pid in (*children(group), group.process.pid):
+        os.kill(pid, signal.SIGINT)
+    assert group.process.wait(40) == 0
+    assert group.output[-1] == "stopped"
+    assert not [line for line in group.log_lines() if "worker ended" in str(line["event"])]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_however_the_parent_ends_the_workers_end_too_and_nothing_is_left(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
