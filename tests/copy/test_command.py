@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from drawdown.cli import copy
+from drawdown.opening import open_store
 from tests.cli.test_backup import Load, wait_for_more
 from tests.cli.test_verify import fill
 from tests.conftest import StartServer
@@ -235,6 +236,23 @@ def test_a_newer_schema_is_refused(filled: Path, target: str, clusters: Clusters
     cluster.sql("CREATE TABLE drawdown_schema (step int PRIMARY KEY, name text NOT NULL)", name)
     cluster.sql("INSERT INTO drawdown_schema VALUES (999, 'later.post')", name)
     assert "Install the newer release" in failure(sqlite_url(filled), target)
+
+
+def test_finishing_and_comparing_are_two_commands(filled: Path, target: str) -> None:
+    ran = drawdown("copy", "--from", sqlite_url(filled), "--to", target, "--finish", "--check")
+    assert ran.code == 2
+    assert "when it is done --check" in ran.err
+
+
+def test_an_empty_ledger_is_not_copied(path: Path, target: str) -> None:
+    with pytest.raises(AssertionError, match="There is no ledger"):
+        copied(path, target)
+    asyncio.run(_made(sqlite_url(path)))
+    assert "There is nothing to copy" in failure(sqlite_url(path), target)
+
+
+async def _made(url: str) -> None:
+    await (await open_store(url)).close()
 
 
 @pytest.mark.parametrize(
