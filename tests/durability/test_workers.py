@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -208,6 +209,10 @@ def test_a_worker_that_is_killed_under_load_loses_nothing_and_is_replaced(group:
     wait_until(lambda: figure(group, "drawdown_workers") == WORKERS)
 
 
+def are_replaced(server: Server, killed: set[int]) -> bool:
+    return len(set(children(server)) - killed) == WORKERS
+
+
 def test_a_worker_that_keeps_dying_is_started_again_more_and_more_slowly(group: Server) -> None:
     """And nothing of what those before it have counted is forgotten."""
     tenant = group.tenant()
@@ -218,9 +223,10 @@ def test_a_worker_that_keeps_dying_is_started_again_more_and_more_slowly(group: 
     time.sleep(1.5)
     for _ in range(3):
         wait_until(lambda: len(children(group)) == WORKERS)
-        for pid in children(group):
+        killed = set(children(group))
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(children(group)) == WORKERS)
+        wait_until(partial(are_replaced, group, killed))
     told = [line for line in group.log_lines() if "started again" in str(line["event"])]
     pauses = [line["seconds"] for line in told if line["worker"] == 1]
     assert pauses[:3] == [0.1, 0.2, 0.4]
