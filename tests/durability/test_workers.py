@@ -23,9 +23,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from drawdown.core.types import MICROSECONDS
 from drawdown.engine.jobs import LEASE
 from drawdown.store.postgres.store import PostgresStore
+from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit_body, grant
 from tests.support.postgres import VERSIONS, Cluster, Clusters
-from tests.support.server import COMMAND, LISTENING, Server, Tenant, start_server
+from tests.support.server import COMMAND, LISTENING, Server, Tenant
 
 WORKERS = 2
 PATIENCE_SECONDS = 20
@@ -43,12 +44,9 @@ def url(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def group(url: str, tmp_path: Path) -> Iterator[Server]:
+def group(url: str, serve: StartServer) -> Server:
     """A server of two workers; it must end well."""
-    server = start_server(tmp_path, "--workers", str(WORKERS), database=url)
-    yield server
-    if server.process.poll() is None:
-        server.stop()
+    return serve("--workers", str(WORKERS), database=url)
 
 
 def children(server: Server) -> list[int]:
@@ -236,7 +234,7 @@ def test_a_worker_that_keeps_dying_is_started_again_more_and_more_slowly(group: 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
-    group: Server, number: signal.Signals
+    group: Server, serve: StartServer, number: signal.Signals
 ) -> None:
     """What was answered is kept; the parent ends last, with all its workers, and leaves no folder."""
     tenant = group.tenant()
@@ -254,7 +252,7 @@ def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
     assert group.output[-1] == "stopped"
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert not [line for line in group.log_lines() if line["level"] == "error"]
-    again = start_server(group.log_path.parent, "--workers", "2", database=group.database)
+    again = serve("--workers", "2", database=group.database)
     load.tenant = Tenant(again.url, tenant.account, tenant.test, tenant.live)
     check_kept(again, load)
     again.stop()
@@ -271,13 +269,17 @@ def test_a_signal_to_all_processes_at_once_ends_it_well(group: Server) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_however_the_parent_ends_the_workers_end_too_and_nothing_is_left(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    url: str,
+    serve: StartServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
 ) -> None:
     """Nobody holds the address any more, and the folder with the figures is gone."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    server = start_server(tmp_path, "--workers", "2", database=url)
+    server = serve("--workers", "2", database=url)
     pids = children(server)
     assert len(pids) == WORKERS
     [folder] = temporary.iterdir()
@@ -298,7 +300,7 @@ def alive(pid: int) -> bool:
 
 
 def test_when_the_process_that_settles_is_killed_another_goes_on(
-    url: str, cluster: Cluster, tmp_path: Path
+    url: str, cluster: Cluster, serve: StartServer
 ) -> None:
     """What falls due meanwhile is recorded at its instant, within the lease and a few seconds."""
     database = urlsplit(url).path[1:]
@@ -307,10 +309,10 @@ def test_when_the_process_that_settles_is_killed_another_goes_on(
         return cluster.sql(statement, database).strip()
 
     holder = "SELECT holder FROM lease WHERE name = 'settle'"
-    first = start_server(tmp_path, database=url)
+    first = serve(database=url)
     wait_until(lambda: bool(ask(holder)))
     settling = ask(holder)
-    second = start_server(tmp_path, database=url)
+    second = serve(database=url)
     tenant = second.tenant()
     expires_at = int(time.time()) + 3
     with tenant.client() as client:
@@ -339,9 +341,9 @@ async def connections_of(url: str) -> int:
     return int(found[0][0])
 
 
-def test_the_workers_share_the_connections(url: str, tmp_path: Path) -> None:
+def test_the_workers_share_the_connections(url: str, serve: StartServer) -> None:
     """Eight for two: never more, however much is read at once."""
-    server = start_server(tmp_path, "--workers", "2", database=url, database_connections_max="8")
+    server = serve("--workers", "2", database=url, database_connections_max="8")
     tenant = server.tenant()
     with tenant.client() as client:
         customer = customer_with(client, [("5", "paid")])
@@ -389,12 +391,12 @@ def test_too_few_connections_for_the_workers_are_refused(url: str) -> None:
     assert re.search(r"DRAWDOWN_DATABASE_CONNECTIONS_MAX is 11.*Set it to 12", said)
 
 
-def test_the_first_key_is_printed_once(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_first_key_is_printed_once(cluster: Cluster, serve: StartServer) -> None:
     """On an empty database, however many workers there are; the second start prints none."""
     with cluster.database("template0") as url:
-        first = start_server(tmp_path, "--workers", "3", database=url)
+        first = serve("--workers", "3", database=url)
         assert "\n".join(first.output).count("not shown again") == 1
         first.stop()
-        second = start_server(tmp_path, "--workers", "3", database=url)
+        second = serve("--workers", "3", database=url)
         assert second.output == [f"{LISTENING}{second.url}"]
         second.stop()
