@@ -113,6 +113,24 @@ def test_an_account_that_is_not_there_is_told(url: str) -> None:
         unknown.__enter__()
 
 
+def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """Each in an error that the package offers, so that a program can tell them apart."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no ledger")
+    for url, error in (
+        (f"sqlite:///{notes}", drawdown.StoreUnusable),
+        (f"sqlite:///{tmp_path}/nowhere/ledger.db", drawdown.StoreUnavailable),
+        ("mysql://host/name", drawdown.DatabaseUrlInvalid),
+    ):
+        with pytest.raises(error):
+            drawdown.open_ledger(url).__enter__()
+
+
+def test_a_ledger_is_of_no_use_before_it_is_entered(url: str) -> None:
+    with pytest.raises(AttributeError, match=r"with drawdown\.open_ledger"):
+        drawdown.open_ledger(url).balance  # noqa: B018
+
+
 def test_nothing_else_is_offered() -> None:
     with pytest.raises(AttributeError, match="no attribute 'ledger'"):
         drawdown.ledger  # noqa: B018

@@ -8,10 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawdown.embedded import AccountUnknown, open_ledger
+    from drawdown.embedded import (
+        AccountUnknown,
+        DatabaseUrlInvalid,
+        StoreUnavailable,
+        StoreUnusable,
+        open_ledger,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["AccountUnknown", "open_ledger"]
+__all__ = [
+    "AccountUnknown",
+    "DatabaseUrlInvalid",
+    "StoreUnavailable",
+    "StoreUnusable",
+    "open_ledger",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,8 @@ from drawdown.core.types import Mode
 from drawdown.dialects.native import dialect as native
 from drawdown.engine.accounts import FIRST_ACCOUNT, AccountExists, Principal, Role
 from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import StoreUnavailable, StoreUnusable
+from drawdown.opening import DatabaseUrlInvalid
 from drawdown.opening import open_ledger as open_engine
 from drawdown.web.dispatch import DialectApp, ignore
 from drawdown.web.endpoints import Limits
@@ -41,7 +43,8 @@ def open_ledger(url: str, *, account: str = FIRST_ACCOUNT, mode: str = "live") -
 
     ``url`` as of `drawdown serve`: ``sqlite:///credits.db`` is in the working folder. The database is
     made when it is not there. ``account`` and ``mode`` (``live`` or ``test``) choose the book; an empty
-    database gets the account. Raises ``AccountUnknown``. Servers may use the same database meanwhile.
+    database gets the account. Entering it raises ``AccountUnknown``, ``DatabaseUrlInvalid``,
+    ``StoreUnavailable`` and ``StoreUnusable``. Servers may use the same database meanwhile.
     """
     return OpenLedger(url, account, Mode(mode))
 
@@ -52,6 +55,12 @@ class OpenLedger:
     def __init__(self, url: str, account: str, mode: Mode) -> None:
         self._asked = (url, account, mode)
         self._opened = AsyncExitStack()
+
+    def __getattr__(self, name: str) -> object:
+        raise AttributeError(
+            f"There is no {name!r} before the ledger is entered: "
+            "`with drawdown.open_ledger(…) as ledger:`, or `async with`."
+        )
 
     async def __aenter__(self) -> AsyncClient:
         app = await self._open()
@@ -178,4 +187,10 @@ class _LoopThread:
         self._loop.close()
 
 
-__all__ = ["AccountUnknown", "open_ledger"]
+__all__ = [
+    "AccountUnknown",
+    "DatabaseUrlInvalid",
+    "StoreUnavailable",
+    "StoreUnusable",
+    "open_ledger",
+]
