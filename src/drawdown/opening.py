@@ -12,7 +12,6 @@ from drawdown.engine.clocks import SystemClock, TimeOrderedIds
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Clock, Store
-from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
 from drawdown.store.sqlite.store import SqliteStore
 
 SQLITE_PREFIX = "sqlite:///"
@@ -47,7 +46,7 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-async def open_store(url: str, connections: int = CONNECTIONS_MAX) -> Store:
+async def open_store(url: str, connections: int | None = None) -> Store:
     """The store of a URL, made and brought to this release's schema.
 
     ``connections``: to PostgreSQL, at most. Raises ``DatabaseUrlInvalid``, ``StoreUnavailable`` and
@@ -55,7 +54,9 @@ async def open_store(url: str, connections: int = CONNECTIONS_MAX) -> Store:
     """
     if not is_postgres(url):
         return SqliteStore.open(sqlite_path(url))
-    return await PostgresStore.open(url, connections)
+    from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
+
+    return await PostgresStore.open(url, connections or CONNECTIONS_MAX)
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def open_ledger(
     observer: BatchObserver | None = None,
     jobs: bool = True,
     claims_kept_days: int = CLAIMS_KEPT_DAYS,
-    connections: int = CONNECTIONS_MAX,
+    connections: int | None = None,
 ) -> AsyncIterator[Ledger]:
     """A ledger to use within ``async with``; what it needs is made, and its schema kept up to date.
 
