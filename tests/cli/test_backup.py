@@ -423,3 +423,12 @@ def test_a_link_to_a_ledger_stays_a_link(path: Path, tmp_path: Path) -> None:
     assert path.is_symlink()
     assert Path(restored["kept"]).parent == tmp_path / "disk"
     assert entries(path) == 2
+
+
+def test_a_database_server_is_neither_backed_up_nor_restored_as_a_file(tmp_path: Path) -> None:
+    """Both say so before they connect, and where to read how it is done."""
+    url = "postgresql://drawdown:secret@127.0.0.1:1/credits"
+    for command in ("backup", "restore"):
+        told = drawdown(command, tmp_path / "backup.db", "--database", url).failure()
+        assert "is no file. docs/operations.md says how PostgreSQL is backed up" in told
+        assert "secret" not in told

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from drawdown.cli.database import DEFAULT, Database, existing, refusals, with_ledger
+from drawdown.cli.database import DEFAULT, Database, existing, file_of, refusals, with_ledger
 from drawdown.cli.failures import Failure
 from drawdown.cli.options import Json
 from drawdown.cli.output import console, counted, minute, progress_bar, show_json, size
@@ -96,12 +96,11 @@ def restore(
 
     Example: `drawdown restore backup-2026-01-31.db --force`
     """
-    from drawdown.opening import sqlite_path
     from drawdown.store.sqlite import backup as files
 
     source = file.absolute()
     with refusals(database):
-        target = sqlite_path(database).absolute().resolve()
+        target = file_of(database).resolve()
     _check_source(source, target)
     with _told(f"Cannot write {target}"):
         _check_replaceable(target, force)

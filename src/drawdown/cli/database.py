@@ -98,15 +98,20 @@ def placed(url: str) -> Path:
     return path
 
 
-def existing(url: str) -> Path:
-    """The file of a ledger that is there. Raises ``Failure``, and ``DatabaseUrlInvalid``."""
+def file_of(url: str) -> Path:
+    """The file of a ledger, there or not. Raises ``Failure``, and ``DatabaseUrlInvalid``."""
     from drawdown.opening import is_postgres, shown, sqlite_path
 
     if is_postgres(url):
         raise Failure(
             f"{shown(url)} is no file.", "docs/operations.md says how PostgreSQL is backed up."
         )
-    path = sqlite_path(url).absolute()
+    return sqlite_path(url).absolute()
+
+
+def existing(url: str) -> Path:
+    """The file of a ledger that is there. Raises as ``file_of``."""
+    path = file_of(url)
     if not path.exists():
         raise Failure(
             f"There is no ledger at {path} ({url}).",
