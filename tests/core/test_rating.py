@@ -75,45 +75,68 @@ def tier_of(word: str) -> Tier:
     return Tier(up_to=end, price=decimal(price), flat=decimal(flat or "0"))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
-def test_every_line_of_the_table_holds(rule: Rule) -> None:
-    price, scale = price_of(rule.lines[0])
-    rating.check(price)
-    total, charged = Quantity(0), 0
-    for line in rule.lines[1:]:
-        verb, number, *expected = line.split()
-        given_quantity = quantity(number)
-        total = given_quantity if verb == "correct" else Quantity(total + given_quantity)
+class Usage:
+    """What a rule plays on: a total and what was charged, for each value that the price tells apart."""
+
+    def __init__(self, rule: Rule) -> None:
+        first, *lines = rule.lines
+        self.price: Price | Table
+        self.steps = [line for line in lines if not line.startswith("price ")]
+        if first.startswith("table "):
+            self.price = table_of(first, [line for line in lines if line.startswith("price ")])
+            self.scale = int(first.rpartition("=")[2])
+        else:
+            self.price, self.scale = price_of(first)
+        rating.check(self.price)
+        self.totals: dict[str, tuple[Quantity, int]] = {}
+
+    def play(self, verb: str, number: Quantity, value: str) -> dict[str, str]:
+        """One line; every fact that may be told of it."""
+        price = rating.price_for(self.price, {"model": value})
+        before, charged = self.totals.get(value, (Quantity(0), 0))
+        total = number if verb == "correct" else Quantity(before + number)
         decide = rating.correct if verb == "correct" else rating.charge
-        if expected == ["amount_too_large"]:
-            with pytest.raises(AmountTooLarge):
-                decide(price, total, scale, charged)
-            continue
-        found = decide(price, total, scale, charged)
-        charged = found.charged
-        assert facts(price, total, scale, found, expected) == expected, line
+        found = decide(price, total, self.scale, charged)
+        self.totals[value] = total, found.charged
+        assert found.debit == 0 or found.reversal == 0
+        return {
+            "cost": plain(Fraction(*rating.cost(price, total))),
+            "debit": amounts.render(found.debit, self.scale),
+            "reversed": amounts.render(found.reversal, self.scale),
+            "charged": amounts.render(found.charged, self.scale),
+            "surplus": amounts.render(found.surplus, self.scale),
+        }
 
 
-def facts(
-    price: Price, total: Quantity, scale: int, found: Charge, expected: list[str]
-) -> list[str]:
-    """What was found, of what is expected, spelled in the same way."""
-    cost = Fraction(*rating.cost(price, total))
-    spelled = {
-        "cost": str(cost) if "/" in expected[0] else plain(cost),
-        "debit": amounts.render(found.debit, scale),
-        "reversed": amounts.render(found.reversal, scale),
-        "charged": amounts.render(found.charged, scale),
-        "surplus": amounts.render(found.surplus, scale),
+def table_of(first: str, lines: list[str]) -> Table:
+    """``table model``, and ``price small  per_unit 0.5`` for each value."""
+    prices = {
+        line.split()[1]: price_of(f"{' '.join(line.split()[2:])} scale=0")[0] for line in lines
     }
-    assert found.debit == 0 or found.reversal == 0
-    return [f"{name}={spelled[name]}" for name, _, _ in (word.partition("=") for word in expected)]
+    default = prices.pop("default", None)
+    return Table(attribute=first.split()[1], prices=prices, default=default)
 
 
 def plain(exact: Fraction) -> str:
+    """A decimal where it has an end, else a fraction."""
     steps = exact * 10**24
-    assert steps.denominator == 1
-    return amounts.render(steps.numerator, 24)
+    return amounts.render(steps.numerator, 24) if steps.denominator == 1 else str(exact)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+def test_every_line_of_the_table_holds(rule: Rule) -> None:
+    usage = Usage(rule)
+    for line in usage.steps:
+        words = line.split()
+        value = words[words.index("of") + 1] if "of" in words else ""
+        expected = dict(word.split("=") for word in words if "=" in word)
+        if not expected:
+            with pytest.raises((AmountTooLarge, FieldInvalid)) as refused:
+                usage.play(words[0], quantity(words[1]), value)
+            assert refused.value.code == words[-1], line
+            continue
+        found = usage.play(words[0], quantity(words[1]), value)
+        assert {name: found[name] for name in expected} == expected, line
 
 
 # Against the naive prices: quantities, free amounts and tiers in tenths, prices in thousandths.
