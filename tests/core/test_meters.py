@@ -43,7 +43,7 @@ class Keeper:
         self.measure = measure
         self.events: dict[bytes, Kept] = {}
         self.tallies: dict[Group, bytes] = {}
-        self.seen: dict[Group, Seen] = {}
+        self.seen: dict[Group, dict[bytes, int]] = {}
         self.recounted = False
 
     def tally(self, group: Group) -> Tally:
@@ -55,25 +55,15 @@ class Keeper:
         new = None if document is None else self._kept(event, time, document)
         self.recounted = False
         old = self.events.pop(event, None)
-        if old is not None and new is not None and old.group == new.group:
-            found = meters.replace(
-                self.measure,
-                self.tally(old.group),
-                old.contribution,
-                new.contribution,
-                self.seen[old.group],
-            )
-            self.events[event] = new
-            self._store(old.group, found)
-            return True
-        if old is not None:
-            tally, seen = self.tally(old.group), self.seen[old.group]
-            self._store(old.group, meters.remove(self.measure, tally, old.contribution, seen))
         if new is not None:
-            seen = self.seen.setdefault(new.group, {})
             self.events[event] = new
-            tally = meters.add(self.measure, self.tally(new.group), new.contribution, seen)
-            self._store(new.group, tally)
+        if old is not None and new is not None and old.group == new.group:
+            self._change(old.group, old.contribution, new.contribution)
+        else:
+            if old is not None:
+                self._change(old.group, old.contribution, None)
+            if new is not None:
+                self._change(new.group, None, new.contribution)
         return new is not None
 
     def _kept(self, event: bytes, time: int, document: dict[str, Any]) -> Kept | None:
@@ -81,12 +71,33 @@ class Keeper:
         found = meters.contribution(self.measure, Instant(time), event, properties)
         return None if found is None else Kept(group_of(self.measure.group_by, properties), found)
 
-    def _store(self, group: Group, tally: Tally | None) -> None:
+    def _change(self, group: Group, old: Contribution | None, new: Contribution | None) -> None:
+        """Only the rows of the values at hand are loaded, and those of nothing are not kept."""
+        rows = self.seen.setdefault(group, {})
+        seen = {each.value: rows.get(each.value, 0) for each in (old, new) if each is not None}
+        tally = self._changed(self.tally(group), old, new, seen)
         self.recounted |= tally is None
         if tally is None:
             kept = [each for each in self.events.values() if each.group == group]
             tally = meters.recount(self.measure, (each.contribution for each in kept))
         self.tallies[group] = meters.to_bytes(tally)
+        if self.measure.aggregation is Aggregation.UNIQUE:
+            rows.update(meters.seen_after(seen, old, new))
+            self.seen[group] = {value: count for value, count in rows.items() if count}
+
+    def _changed(
+        self,
+        tally: Tally,
+        old: Contribution | None,
+        new: Contribution | None,
+        seen: Seen,
+    ) -> Tally | None:
+        if old is None:
+            assert new is not None
+            return meters.add(self.measure, tally, new, seen)
+        if new is None:
+            return meters.remove(self.measure, tally, old, seen)
+        return meters.replace(self.measure, tally, old, new, seen)
 
     def totals(self) -> list[str]:
         if not self.measure.group_by:
@@ -233,6 +244,7 @@ def test_a_tally_is_what_counting_all_events_anew_comes_to(
         tally = keeper.tally(())
         assert Fraction(tally.quantity, ONE) == naive.total()
         assert tally.events == sum(naive.counts(e.properties) for e in naive.events.values())
+        assert all(count > 0 for count in keeper.seen.get((), {}).values())
         assert not keeper.recounted or aggregation in (Aggregation.MAX, Aggregation.LAST)
 
 

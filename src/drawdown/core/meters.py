@@ -15,9 +15,11 @@ is kept. For ``max`` and ``last`` it is, too, unless the very event that set the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,8 +31,9 @@ from drawdown.core.quantities import ONE, QUANTITY_RULE, Quantity
 from drawdown.core.types import Instant
 
 GROUP_BY_MAX = 5
-#: How often each value has come, by its hash: rows loaded for the values at hand, changed in place.
-Seen = dict[bytes, int]
+#: How many events have each value, by its hash: of every value at hand, 0 where none has it.
+Seen = Mapping[bytes, int]
+NOT_UNIQUE: Seen = MappingProxyType({})
 
 
 class Aggregation(StrEnum):
@@ -128,8 +131,8 @@ def contribution(
     return Contribution(quantity, time, event)
 
 
-def add(measure: Measure, tally: Tally, new: Contribution, seen: Seen | None = None) -> Tally:
-    """The tally with one more event. ``seen`` is for ``unique``.
+def add(measure: Measure, tally: Tally, new: Contribution, seen: Seen = NOT_UNIQUE) -> Tally:
+    """The tally with one more event.
 
     Raises ``FieldInvalid`` when a sum would leave the bounds of quantities.
     """
@@ -144,17 +147,15 @@ def add(measure: Measure, tally: Tally, new: Contribution, seen: Seen | None = N
                 return msgspec.structs.replace(tally, events=events)
             return Tally(new.quantity, events, 0, new.time, new.event)
         case Aggregation.UNIQUE:
-            assert seen is not None
-            seen[new.value] = seen.get(new.value, 0) + 1
-            return _moved(measure, tally, events, ONE if seen[new.value] == 1 else 0)
+            return _moved(measure, tally, events, 0 if seen[new.value] else ONE)
 
 
 def remove(
-    measure: Measure, tally: Tally, old: Contribution, seen: Seen | None = None
+    measure: Measure, tally: Tally, old: Contribution, seen: Seen = NOT_UNIQUE
 ) -> Tally | None:
     """The tally without an event that it has; None when what is kept does not say (see above)."""
     events = tally.events - 1
-    if events == 0 and measure.aggregation is not Aggregation.UNIQUE:
+    if events == 0:
         return Tally()
     match measure.aggregation:
         case Aggregation.COUNT | Aggregation.SUM:
@@ -168,9 +169,7 @@ def remove(
                 return None
             return msgspec.structs.replace(tally, events=events)
         case Aggregation.UNIQUE:
-            assert seen is not None
-            seen[old.value] -= 1
-            return _moved(measure, tally, events, 0 if seen[old.value] else -ONE)
+            return _moved(measure, tally, events, -ONE if seen[old.value] == 1 else 0)
 
 
 def replace(
@@ -178,26 +177,43 @@ def replace(
     tally: Tally,
     old: Contribution,
     new: Contribution,
-    seen: Seen | None = None,
+    seen: Seen = NOT_UNIQUE,
 ) -> Tally | None:
     """The tally with ``new`` in place of ``old``, of the same event; None when ``recount`` must be asked."""
-    if measure.aggregation in (Aggregation.COUNT, Aggregation.SUM):
-        return _moved(measure, tally, tally.events, new.quantity - old.quantity)
-    without = remove(measure, tally, old, seen)
-    if without is not None:
-        return add(measure, without, new, seen)
-    if measure.aggregation is Aggregation.MAX and new.quantity >= old.quantity:
-        return Tally(new.quantity, tally.events, 1)
-    if measure.aggregation is Aggregation.LAST and new.time >= old.time:
-        return Tally(new.quantity, tally.events, 0, new.time, new.event)
-    return None
+    match measure.aggregation:
+        case Aggregation.COUNT | Aggregation.SUM:
+            return _moved(measure, tally, tally.events, new.quantity - old.quantity)
+        case Aggregation.UNIQUE:
+            after = seen_after(seen, old, new)
+            fewer, more = after[old.value] == 0, seen[new.value] == 0
+            return _moved(measure, tally, tally.events, (more - fewer) * ONE)
+        case Aggregation.MAX if new.quantity >= tally.quantity == old.quantity:
+            holders = tally.holders if new.quantity == old.quantity else 1
+            return Tally(new.quantity, tally.events, holders)
+        case Aggregation.LAST if old.event == tally.event and new.time >= old.time:
+            return Tally(new.quantity, tally.events, 0, new.time, new.event)
+    without = remove(measure, tally, old)
+    return None if without is None else add(measure, without, new)
+
+
+def seen_after(
+    seen: Seen, old: Contribution | None = None, new: Contribution | None = None
+) -> dict[bytes, int]:
+    """The rows of ``seen`` after ``old`` has gone and ``new`` has come; one of 0 need not be kept."""
+    after = dict(seen)
+    if old is not None and old.value:
+        after[old.value] -= 1
+    if new is not None and new.value:
+        after[new.value] += 1
+    return after
 
 
 def recount(measure: Measure, contributions: Iterable[Contribution]) -> Tally:
     """The tally of these events, in any order. For ``unique`` it holds a hash of each value meanwhile."""
-    tally, seen = Tally(), Seen()
+    tally, seen = Tally(), Counter[bytes]()
     for each in contributions:
         tally = add(measure, tally, each, seen)
+        seen[each.value] += bool(each.value)
     return tally
 
 
