@@ -73,14 +73,14 @@ async def test_a_moment_stays_while_others_write(database: Database, clock: Manu
         book = await open_book(ledger)
         customer = await book.customer()
         grant = await book.grant(customer, 10)
-        async with store.moment() as moment:
+        async with store.moment(grant.id) as moment:
             first = copy.copy(await moment.find_grant(grant.id))
             await book.debit(customer, 4)
             await ledger.apply(book.id, AmendGrant(grant=grant.id, metadata={"a": 1}))
             assert await moment.find_grant(grant.id) == first
             entries, _ = await moment.walk_entries(grant.customer, grant.entitlement, None, 10)
             assert [entry.seq for entry in entries] == [1]
-        async with store.moment() as moment:
+        async with store.moment(grant.id) as moment:
             found = await moment.find_grant(grant.id)
             assert found is not None
             assert found.remaining == 6
@@ -99,7 +99,7 @@ async def test_changes_of_a_grant_since_an_operation(
     await book.debit(customer, 1)
     last = (await ledger.apply(book.id, ExpireGrant(grant=grant.id))).operation
     assert last is not None
-    async with store.moment() as moment:
+    async with store.moment(grant.id) as moment:
         found = await moment.grant_changes(grant.id, early)
         assert [operation.id for operation in found] == [last.id, middle]
         assert [operation.kind for operation in found] == ["expire", "amend"]

@@ -13,7 +13,7 @@ import asyncpg
 from drawdown.core.state import Wallet
 from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
-from drawdown.engine.ports import BatchConflict, StoreUnavailable
+from drawdown.engine.ports import BatchConflict, Placement, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import pooler
@@ -53,6 +53,8 @@ _COMMITTED = "COMMIT"
 
 class PostgresStore(PostgresReads):
     """The store of any number of processes on one database."""
+
+    placement: Placement | None = None
 
     def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
         super().__init__(self, load_queries("drawdown.store.postgres"))
@@ -117,11 +119,11 @@ class PostgresStore(PostgresReads):
         wallet = wallet_of(row)
         if wallet.next_due_at is None or wallet.next_due_at > due_by:
             return wallet
-        async with self.moment() as moment:
+        async with self.moment(customer) as moment:
             return await moment.find_wallet(customer, entitlement, due_by)
 
     @asynccontextmanager
-    async def moment(self) -> AsyncIterator[PostgresReads]:
+    async def moment(self, of: Id) -> AsyncIterator[PostgresReads]:
         """Reads of one snapshot."""
         async with self._snapshot() as connection:
             yield PostgresReads(connection, self._queries)

@@ -16,7 +16,7 @@ import apsw
 
 from drawdown.core.types import Id, Instant
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
-from drawdown.engine.ports import StoreUnavailable, StoreUnusable
+from drawdown.engine.ports import Placement, StoreUnavailable, StoreUnusable
 from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
@@ -32,6 +32,8 @@ MOMENTS_MAX = 4
 
 class SqliteStore(SqliteReads):
     """The store of a complete installation in one process."""
+
+    placement: Placement | None = None
 
     def __init__(self, path: str, vfs: str | None = None) -> None:
         """Open the file, or make it; bring its schema up to date."""
@@ -76,7 +78,7 @@ class SqliteStore(SqliteReads):
                 raise
 
     @asynccontextmanager
-    async def moment(self) -> AsyncIterator[SqliteReads]:
+    async def moment(self, of: Id) -> AsyncIterator[SqliteReads]:
         """A read transaction on a connection of its own: what is committed meanwhile is not seen."""
         async with self._moments:
             try:
