@@ -53,6 +53,11 @@ class Demand(msgspec.Struct):
         self.draws.setdefault((wallet.customer, wallet.entitlement), []).append(draw)
 
 
+def is_shared(request: Request) -> bool:
+    """Whether the request may be an operation over several wallets."""
+    return isinstance(request.command, ReverseDebit | Spend)
+
+
 def shared_times(batch: Sequence[Request], state: State) -> dict[Id, Instant]:
     """By customer, the latest instant that any wallet of an operation over several has seen.
 

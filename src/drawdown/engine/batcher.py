@@ -174,7 +174,7 @@ class Batcher:
     ) -> list[Answer | LedgerError]:
         async with self._store.transaction() as transaction:
             state = transaction.state
-            while wanted := needs(requests, state):
+            for wanted in needs(requests, state):
                 await transaction.load(wanted)
             answers = [
                 _decide(submission, request, state)
