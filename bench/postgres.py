@@ -96,6 +96,10 @@ class Postgres:
         self._socket = Path(tempfile.mkdtemp(prefix="drawdown-"))
         self._prepare(self._socket)
         self.version = self.call("postgres", "--version").split()[2]
+        self._fill()
+
+    def _fill(self) -> None:
+        """Make the cluster's files."""
         trusted = ("-U", OWNER, "-A", "trust", "-E", "UTF8", "--no-sync")
         self.call("initdb", *trusted, "-D", str(self._data))
 

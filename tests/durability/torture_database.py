@@ -29,7 +29,7 @@ def until(url: str, status: int) -> None:
 class DatabaseTorture(Torture):
     """Kills the database under the load of two servers, and one of the servers after that."""
 
-    cluster: Cluster = field(kw_only=True)
+    cluster: Cluster | None = field(kw_only=True, default=None)
 
     def round(self) -> Round:
         return self.check(self.load_and_kill())
@@ -73,6 +73,7 @@ class DatabaseTorture(Torture):
         servers[1].kill()
 
     def _kill_and_restart(self, servers: list[Server]) -> None:
+        assert self.cluster is not None
         self.cluster.postgres.kill()
         for server in servers:
             until(server.url, 503)

@@ -17,6 +17,7 @@ from drawdown.engine.ports import (
 )
 from drawdown.store.postgres import pooler
 from drawdown.store.postgres.faults import FAILURES, code_of
+from drawdown.store.postgres.hosts import dial
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
@@ -46,7 +47,7 @@ _TAKEN = "42P07"
 async def connect(url: str) -> asyncpg.Connection:
     """One connection. Raises ``StoreUnavailable`` and ``StoreUnusable``."""
     try:
-        connection = await asyncpg.connect(
+        connection = await dial(
             url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
         )
     except (*FAILURES, ValueError) as error:
@@ -74,6 +75,7 @@ async def open_pool(url: str, connections: int) -> Any:
             max_cached_statement_lifetime=0,
             init=prepare,
             reset=_leave,
+            connect=dial,
             server_settings={"application_name": "drawdown"},
         )
     except (*FAILURES, ValueError) as error:
