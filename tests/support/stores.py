@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import apsw
+import asyncpg
 import pytest
 
 from drawdown.engine.ports import Store
-from drawdown.opening import open_store
+from drawdown.opening import is_postgres, open_store, sqlite_path
 from tests.support.postgres import VERSIONS, Clusters
 
 SQLITE = "sqlite"
@@ -54,6 +56,20 @@ async def opened(database: Database) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+
+
+async def tamper(url: str, statement: str) -> None:
+    """Change a database behind its ledger's back; the statement must change something."""
+    if is_postgres(url):
+        connection = await asyncpg.connect(url)
+        changed = int((await connection.execute(statement)).rpartition(" ")[2])
+        await connection.close()
+    else:
+        file = apsw.Connection(str(sqlite_path(url)))
+        file.execute(statement)
+        changed = file.changes()
+        file.close()
+    assert changed > 0
 
 
 @pytest.fixture(params=DATABASES)
