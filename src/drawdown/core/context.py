@@ -150,12 +150,17 @@ def begin(request: Request, state: State, operation: Operation) -> Posting:
 
 
 def _refuse_or_replay(key: LedgerKey, used: Operation, asked: Operation) -> None:
+    if used.id != asked.id:  # equal at most; with its id it is the same request, carried out before
+        _check_equal(key, used, asked)
+    raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
+
+
+def _check_equal(key: LedgerKey, used: Operation, asked: Operation) -> None:
     if not key.replays:
         raise KeyInUse(key=key.key)
     same = (asked.kind, asked.entitlement, asked.subject, asked.facts)
     if (used.kind, used.entitlement, used.subject, used.facts) != same:
         raise KeyReused(key=key.key)
-    raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
 
 
 def commit(request: Request, state: State, posting: Posting) -> None:

@@ -175,10 +175,15 @@ class Asking(msgspec.Struct):
             self.named_grant(request, draw.grant)
 
     def create_customer(self, request: Request, command: CreateCustomer) -> None:
+        """Under a key it may have been made before, with the request's id."""
         self.names(((request.book, CUSTOMER_OWN_ID, command.own_id),))
+        if request.key is not None and request.id not in self.state.customers:
+            self.want(self.wanted.customers, request.id)
 
     def create_entitlement(self, request: Request, command: CreateEntitlement) -> None:
         self.names(entitlement_names(request.book, command))
+        if request.key is not None and request.id not in self.state.entitlements:
+            self.want(self.wanted.entitlements, request.id)
 
     # What those are ------------------------------------------------------------------------------
 
