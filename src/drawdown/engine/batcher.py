@@ -43,8 +43,16 @@ Refuse = Callable[[LedgerError], Answer]
 _random = SystemRandom()
 
 
+class Waiter:
+    """One caller, who waits for one or more submissions and may have gone away before they are done."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class Submission(msgspec.Struct, kw_only=True):
-    """One command on its way: how its answer is written, and who waits for it."""
+    """One command on its way: how its answer is written, who waits for it, and what came of it."""
 
     book: Id
     command: Command
@@ -52,7 +60,21 @@ class Submission(msgspec.Struct, kw_only=True):
     key: LedgerKey | None = None
     claim: Claim | None = None
     refuse: Refuse | None = None
-    waiter: asyncio.Future[Answer]
+    waiter: Waiter
+    outcome: Answer | Exception | None = None
+
+    def end(self, outcome: Answer | Exception) -> None:
+        """Say what came of it. Whoever waits is woken by the last of those they wait for."""
+        self.outcome = outcome
+        waiter = self.waiter
+        waiter.missing -= 1
+        if waiter.missing == 0 and not waiter.woken.done():
+            waiter.woken.set_result(None)
+
+    def result(self) -> Answer | Exception:
+        """What came of it, once whoever waits has been woken."""
+        assert self.outcome is not None, "who waits is woken when all of it has come to an end"
+        return self.outcome
 
 
 class BatchObserver:
@@ -103,13 +125,16 @@ class Batcher:
         A refusal that is raised here keeps this frame in its traceback. The frame lets go of what was
         asked, or the two would keep each other, and whole requests, in memory until the next collection.
         """
-        waiter = submission.waiter
         self.enqueue((submission,))
+        await submission.waiter.woken
+        outcome = submission.result()
         del submission
+        if isinstance(outcome, Answer):
+            return outcome
         try:
-            return await asyncio.shield(waiter)
+            raise outcome
         finally:
-            del waiter
+            del outcome
 
     def enqueue(self, submissions: Sequence[Submission]) -> None:
         if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:
@@ -136,12 +161,12 @@ class Batcher:
         except StoreUnavailable as error:  # no request is to blame: trying each would not help
             loop.call_soon(self._observer.failed, error)
             for submission in batch:
-                _settle_waiter(submission.waiter, error)
+                submission.end(error)
             return
         except Exception as error:  # whatever failed, each of the others still gets its chance
             loop.call_soon(self._observer.failed, error)
             if len(batch) == 1:
-                _settle_waiter(batch[0].waiter, error)
+                batch[0].end(error)
                 return
             for submission in batch:
                 await self._carry_out([submission])
@@ -150,7 +175,7 @@ class Batcher:
         decisions = [(each.command, answer) for each, answer in zip(batch, answers, strict=True)]
         loop.call_soon(self._observer.decided, decisions)
         for submission, answer in zip(batch, answers, strict=True):
-            _settle_waiter(submission.waiter, answer)
+            submission.end(answer)
 
     async def _transact(self, batch: list[Submission]) -> list[Answer | LedgerError]:
         """One batch in one transaction, tried again while other processes come in between.
@@ -208,13 +233,3 @@ def _decide(submission: Submission, request: Request, state: State) -> Answer | 
         answer = submission.refuse(outcome.error)
     keep_answer(request, outcome, answer, state)
     return answer
-
-
-def _settle_waiter(waiter: asyncio.Future[Answer], result: Answer | Exception) -> None:
-    if waiter.done():
-        return
-    if isinstance(result, Exception):
-        waiter.set_exception(result)
-        waiter.exception()  # a caller that has gone away need not collect it
-    else:
-        waiter.set_result(result)

@@ -6,7 +6,6 @@ entitlement's scale. A write is on disk when it returns.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
@@ -45,7 +44,15 @@ from drawdown.core.types import (
 from drawdown.engine import history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
-from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
+from drawdown.engine.batcher import (
+    BATCH_MAX,
+    Batcher,
+    BatchObserver,
+    Refuse,
+    Render,
+    Submission,
+    Waiter,
+)
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
@@ -169,7 +176,7 @@ class Ledger:
                 key=key,
                 claim=claim,
                 refuse=refuse if claim is not None else None,
-                waiter=asyncio.get_running_loop().create_future(),
+                waiter=Waiter(1),
             )
         )
 
@@ -188,17 +195,15 @@ class Ledger:
                 if not answers:
                     raise
                 return answers + [error] * (len(asked) - start)
-            waiters = [asyncio.shield(submission.waiter) for submission in piece]
-            answers.extend(await asyncio.gather(*waiters, return_exceptions=True))
+            await piece[0].waiter.woken
+            answers.extend([submission.result() for submission in piece])
         return answers
 
     @staticmethod
     def _submissions(book: Id, asked: Sequence[Asked]) -> list[Submission]:
-        loop = asyncio.get_running_loop()
+        waiter = Waiter(len(asked))
         return [
-            Submission(
-                book=book, command=command, render=render, key=key, waiter=loop.create_future()
-            )
+            Submission(book=book, command=command, render=render, key=key, waiter=waiter)
             for command, render, key in asked
         ]
 
