@@ -37,13 +37,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "kind" in metafunc.fixturenames:
+    if "database_kind" in metafunc.fixturenames:
         only = metafunc.config.getoption("shared_database")
-        metafunc.parametrize("kind", (only,) if only else KINDS, indirect=True, scope="session")
+        metafunc.parametrize(
+            "database_kind", (only,) if only else KINDS, indirect=True, scope="session"
+        )
 
 
 @pytest.fixture(scope="session")
-def kind(request: pytest.FixtureRequest) -> str:
+def database_kind(request: pytest.FixtureRequest) -> str:
     """The kind of database on which a test runs that asks for a server, or for a database by its URL."""
     found: str = request.param
     return found
@@ -55,7 +57,7 @@ def new_url(kind: str, tmp_path_factory: pytest.TempPathFactory, clusters: Clust
 
     @contextmanager
     def made() -> Iterator[str]:
-        with new_database(kind, tmp_path_factory.mktemp("database"), clusters) as database:
+        with new_database(database_kind, tmp_path_factory.mktemp("database"), clusters) as database:
             yield database.url
 
     return made
