@@ -52,7 +52,9 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def new_url(kind: str, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters) -> NewUrl:
+def new_url(
+    database_kind: str, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
+) -> NewUrl:
     """Makes empty databases of the kind; each is there while its block is entered."""
 
     @contextmanager
