@@ -16,6 +16,7 @@ from drawdown.engine.ports import (
     StoreUnusable,
 )
 from drawdown.store.postgres import pooler
+from drawdown.store.postgres.arrays import write_columns_at_once
 from drawdown.store.postgres.faults import FAILURES, code_of
 from drawdown.store.postgres.hosts import dial
 
@@ -88,6 +89,7 @@ async def prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary"
     )
+    write_columns_at_once(connection)
 
 
 async def _leave(connection: Any) -> None:
