@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import SystemRandom
@@ -29,7 +30,7 @@ from drawdown.core.requests import (
 )
 from drawdown.core.state import State
 from drawdown.core.types import Id, Instant
-from drawdown.engine.ports import BatchConflict, Clock, Ids, Store, StoreUnavailable
+from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
 
 BATCH_MAX = 256
 WAITING_MAX = 20_000
@@ -96,28 +97,19 @@ class BatchObserver:
         """A transaction failed; its requests are tried one by one."""
 
 
-class Batcher:
-    """The one writer of a process. ``run`` must be running for ``submit`` to be answered."""
+class Writer(ABC):
+    """Takes commands, and carries each of them out once ``start`` was called."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
-        self._store = store
-        self._clock = clock
-        self._ids = ids
-        self._observer = observer
-        self._waiting: deque[Submission] = deque()
-        self._arrived = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._closing = False
+    @abstractmethod
+    def start(self) -> None: ...
 
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="drawdown-batcher")
-
+    @abstractmethod
     async def close(self) -> None:
         """Finish everything that was accepted, then stop."""
-        self._closing = True
-        self._arrived.set()
-        if self._task is not None:
-            await self._task
+
+    @abstractmethod
+    def enqueue(self, submissions: Sequence[Submission]) -> None:
+        """Take commands; their waiters are told. Raises ``StoreUnavailable`` for more than can wait."""
 
     async def submit(self, submission: Submission) -> Answer:
         """Wait for one command's answer. Raises ``LedgerError`` when it is refused.
@@ -135,6 +127,29 @@ class Batcher:
             raise outcome
         finally:
             del outcome
+
+
+class Batcher(Writer):
+    """The writer of one part of a store, in one transaction at a time."""
+
+    def __init__(self, store: Part, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._observer = observer
+        self._waiting: deque[Submission] = deque()
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="drawdown-batcher")
+
+    async def close(self) -> None:
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
 
     def enqueue(self, submissions: Sequence[Submission]) -> None:
         if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:
@@ -199,6 +214,7 @@ class Batcher:
     ) -> list[Answer | LedgerError]:
         async with self._store.transaction() as transaction:
             state = transaction.state
+            self._begin(batch, state)
             for wanted in needs(requests, state):
                 await transaction.load(wanted)
             answers = [
@@ -207,6 +223,9 @@ class Batcher:
             ]
             await transaction.write()
         return answers
+
+    def _begin(self, batch: Sequence[Submission], state: State) -> None:
+        """What is known of a batch before anything is loaded: nothing, where everything can be."""
 
     def _request(self, submission: Submission, now: Instant) -> Request:
         return Request(

@@ -46,7 +46,6 @@ from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import (
     BATCH_MAX,
-    Batcher,
     BatchObserver,
     Refuse,
     Render,
@@ -64,6 +63,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     WalletAudit,
 )
+from drawdown.engine.spread import open_writer
 
 Asked = tuple[Command, Render, LedgerKey | None]
 
@@ -125,7 +125,7 @@ class Ledger:
         self.accounts = Accounts(store, clock, ids)
         self._store = store
         observer = observer or BatchObserver()
-        self._batcher = Batcher(store, clock, ids, observer)
+        self._batcher = open_writer(store, clock, ids, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
     def open(self, *, jobs: bool = True) -> None:
