@@ -17,6 +17,7 @@ from drawdown.engine.ports import (
 )
 from drawdown.store.postgres import pooler
 from drawdown.store.postgres.arrays import write_columns_at_once
+from drawdown.store.postgres.distribution import distribute
 from drawdown.store.postgres.faults import FAILURES, code_of
 from drawdown.store.postgres.hosts import dial
 
@@ -48,9 +49,7 @@ _TAKEN = "42P07"
 async def connect(url: str) -> asyncpg.Connection:
     """One connection. Raises ``StoreUnavailable`` and ``StoreUnusable``."""
     try:
-        connection = await dial(
-            url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
-        )
+        connection = await dial(url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS)
     except (*FAILURES, ValueError) as error:
         raise unreachable(error) from error
     try:
@@ -157,6 +156,7 @@ async def migrate(
     Without ``finish`` up to the first ``post`` step only, since servers of the release before may still be
     running. Processes that start at once wait for each other on the table's lock. Raises ``SchemaNewer``,
     ``NotALedger``, and ``StoreUnusable`` where a step waits behind a ``post`` step or a copy is unfinished.
+    Where there is Citus, the tables are spread after that.
     """
     steps = migrations() if steps is None else steps
     await _check_copied(connection)
@@ -172,6 +172,7 @@ async def migrate(
                 await _run_script(connection, step.script)
                 await connection.execute(_NOTE, step.number, step.name)
                 run += 1
+    await distribute(connection)
     return run
 
 
