@@ -55,15 +55,11 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def pair(folder: Path) -> Iterator[tuple[Machine, Machine]]:
     """A primary with a ledger's database, and a standby that follows it."""
-    primary = Machine(folder / "primary", VERSIONS[-1])
-    primary.start()
-    primary.sql(f"CREATE DATABASE {DATABASE}")
-    standby = Machine(folder / "standby", VERSIONS[-1], primary=primary)
-    standby.follow()
-    yield primary, standby
-    for machine in (standby, primary):
-        machine.kill()
-        machine.close()
+    with Machine(folder / "primary", VERSIONS[-1]) as primary:
+        primary.sql(f"CREATE DATABASE {DATABASE}")
+        with Machine(folder / "standby", VERSIONS[-1], primary=primary) as standby:
+            standby.follow()
+            yield primary, standby
 
 
 def test_a_lost_primary_loses_nothing_it_acknowledged(
@@ -162,4 +158,30 @@ def test_a_primary_that_hangs_is_left_for_the_one_that_was_promoted(
     with load.tenant.client() as client:
         assert debit(client, load.customer, "1").status_code == 201
     assert load.used() == before + 1
+    server.stop(UNAVAILABLE)
+
+
+def test_what_no_standby_has_confirmed_is_not_acknowledged(
+    pair: tuple[Machine, Machine], serve: StartServer
+) -> None:
+    """PostgreSQL calls a commit a success whose wait for a standby was cut short. We do not: not when it
+    is asked for, nor when it is asked for again, until a standby has it; readiness says so."""
+    primary, standby = pair
+    standby.demand_quorum()
+    primary.sql(f"ALTER DATABASE {DATABASE} SET statement_timeout = '300ms'")
+    server = serve(database=url_of([primary, standby], DATABASE))
+    with server.tenant().client() as client:
+        customer = customer_with(client, [("50", "paid")])
+        body = debit_body(customer, "1")
+        primary.stall_replication()
+        for _ in range(2):
+            refused = client.post("/debits", json=body)
+            assert refused.status_code == 503, refused.text
+            assert int(refused.headers["retry-after"]) >= 1
+        assert httpx.get(f"{server.url}/health/ready").status_code == 503
+        primary.resume()
+        until(server.url, 200)
+        again = client.post("/debits", json=body)
+        assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+        assert balance(client, customer)["used"] == "1"
     server.stop(UNAVAILABLE)

@@ -11,6 +11,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from bench.children import BenchError
 from bench.postgres import OWNER, Postgres, find_binaries
 from tests.support.postgres import DURABLE
 
@@ -35,6 +38,15 @@ class Machine(Postgres):
         address = {"listen_addresses": "127.0.0.1", "port": str(self.port)}
         super().__init__(directory, find_binaries(version), {**settings, **address})
 
+    def __enter__(self) -> Machine:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing of it is left running; what it held is no longer wanted."""
+        self.kill()
+        self.close()
+
     def _fill(self) -> None:
         if self._primary is None:
             super()._fill()
@@ -46,6 +58,9 @@ class Machine(Postgres):
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def url(self, database: str = OWNER) -> str:
+        return f"postgresql://{OWNER}@{self.host}/{database}?sslmode=disable"
+
     def psql(self, database: str, *arguments: str) -> str:
         return super().psql(database, "-p", str(self.port), *arguments)
 
@@ -53,8 +68,7 @@ class Machine(Postgres):
         return self.psql(database, "-c", text).strip()
 
     def follow(self) -> None:
-        """Start, and wait until what the primary writes arrives."""
-        self.start()
+        """Wait until what the primary writes arrives."""
         self._wait_until_state("async")
 
     def _wait_until_state(self, state: str) -> None:
@@ -76,10 +90,37 @@ class Machine(Postgres):
         """Make it the primary: it takes writes when this returns."""
         assert self.sql(f"SELECT pg_promote(wait_seconds => {PATIENCE_SECONDS})") == "t"
 
+    def begin_log_file(self) -> None:
+        """Where there is no room for one, the server ends itself rather than answer."""
+        with pytest.raises(BenchError, match=r"server closed the connection|PANIC"):
+            self.sql(
+                "INSERT INTO told VALUES (1); SELECT pg_switch_wal(); INSERT INTO told VALUES (2)"
+            )
+
+    def revive(self) -> None:
+        """As a service manager does: start it when it has ended."""
+        last = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            if self._server.poll() is not None:
+                self.start()
+            try:
+                self.sql("SELECT 1")
+            except BenchError:
+                assert time.monotonic() < last, "PostgreSQL does not come back"
+                time.sleep(0.2)
+            else:
+                return
+
     def stall_replication(self) -> None:
         """The standby gets nothing any more, and nobody notices."""
         sender = self.sql("SELECT pid FROM pg_stat_replication")
         self._stop_processes([int(sender)])
+
+    def resume(self) -> None:
+        """What was stopped goes on."""
+        for process in self._stopped:
+            os.kill(process, signal.SIGCONT)
+        self._stopped = []
 
     def freeze(self) -> None:
         """It answers nothing any more, and refuses nothing: a machine that hangs."""

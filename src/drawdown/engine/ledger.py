@@ -63,6 +63,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     WalletAudit,
 )
+from drawdown.engine.readiness import Readiness
 from drawdown.engine.spread import open_writer
 
 Asked = tuple[Command, Render, LedgerKey | None]
@@ -124,7 +125,7 @@ class Ledger:
         self.clock = clock
         self.accounts = Accounts(store, clock, ids)
         self._store = store
-        observer = observer or BatchObserver()
+        observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
@@ -141,8 +142,8 @@ class Ledger:
         await self._store.close()
 
     async def ready(self) -> None:
-        """Raises ``StoreUnavailable`` when the database does not answer."""
-        await self._store.ready()
+        """Raises ``StoreUnavailable`` when the database does not answer, or takes no writes."""
+        await self._readiness.check()
 
     async def weaknesses(self) -> list[str]:
         """Why what is answered could be lost after all, as the database is set up; in words."""

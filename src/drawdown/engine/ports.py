@@ -277,5 +277,10 @@ class Store(Part, Protocol):
     async def weaknesses(self) -> list[str]:
         """What of the database's settings makes less of the promise that a write is not lost, in words."""
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Raises ``StoreUnavailable`` when the database cannot be read, or is one that only reads."""
+
+    async def try_write(self) -> None:
+        """Write something that means nothing. Raises ``StoreUnavailable`` when that does not go through."""
+
     async def close(self) -> None: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import asyncpg
 
@@ -81,3 +82,24 @@ def before_the_commit() -> Iterator[None]:
         if meant is error:
             raise
         raise BatchConflict(str(meant)) from error
+
+
+@contextmanager
+def warnings_of(connection: Any) -> Iterator[list[str]]:
+    """What the server warns of meanwhile.
+
+    A commit whose wait for a standby was cut short (statement_timeout, pg_cancel_backend) is reported as
+    a success, with a warning that it may not have been replicated.
+    """
+    told: list[str] = []
+
+    def listen(_: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            told.append(str(message))
+
+    connection.add_log_listener(listen)
+    try:
+        yield told
+    finally:
+        with suppress(asyncpg.InterfaceError):  # one that broke has forgotten its listeners
+            connection.remove_log_listener(listen)

@@ -28,6 +28,7 @@ from drawdown.store.postgres.faults import (
     code_of,
     told,
     translated,
+    warnings_of,
 )
 from drawdown.store.postgres.gathering import Gatherer
 from drawdown.store.postgres.inspection import inspection_queries, read_settings
@@ -46,6 +47,10 @@ PROBE_SECONDS = 0.05
 KEY_SECONDS = 1.0
 KEYS_KEPT = 10_000
 CLOSE_SECONDS = 10.0
+#: Who asks whether a server is ready soon gives up.
+READY_SECONDS = 3.0
+#: The lease that is taken to see whether anything can be written, and who has it.
+TRIED, NOBODY = "ready", Id(bytes(16))
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _COMMITTED = "COMMIT"
@@ -87,19 +92,26 @@ class PostgresStore(PostgresReads):
 
     # Reads ---------------------------------------------------------------------------------------
 
-    async def fetch(self, query: str, *args: object) -> list[Any]:
+    async def fetch(self, query: str, *args: object, seconds: float | None = None) -> list[Any]:
         """The rows of one statement; it is tried anew, once, when its connection had been cut."""
         with translated():
             try:
-                return await self._fetch_once(query, *args)
+                return await self._fetch_once(query, *args, seconds=seconds)
             except FAILURES as error:
                 if isinstance(error, TimeoutError) or not code_of(error).startswith(("08", "57P")):
                     raise
-            return await self._fetch_once(query, *args)
+            return await self._fetch_once(query, *args, seconds=seconds)
 
-    async def _fetch_once(self, query: str, *args: object) -> list[Any]:
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-            found: list[Any] = await connection.fetch(query, *args)
+    async def _fetch_once(
+        self, query: str, *args: object, seconds: float | None = None
+    ) -> list[Any]:
+        """``seconds``: how long to wait for the answer, when that is to be less than usual."""
+        async with self._pool.acquire(timeout=seconds or CONNECT_SECONDS) as connection:
+            try:
+                found: list[Any] = await connection.fetch(query, *args, timeout=seconds)
+            except TimeoutError as error:
+                await self._throw_away(connection, error)
+                raise
         return found
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
@@ -159,8 +171,9 @@ class PostgresStore(PostgresReads):
                 yield current
             committed = await self._commit(connection)
         except BaseException as error:
-            if error.__cause__ is not None and code_of(error.__cause__) in ELSEWHERE:
-                _cut(connection)
+            cause = error.__cause__
+            if isinstance(cause, TimeoutError) or (cause and code_of(cause) in ELSEWHERE):
+                await self._throw_away(connection, cause)
             await self._undo(connection)
             raise
         finally:
@@ -172,17 +185,18 @@ class PostgresStore(PostgresReads):
         """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""
         commit = asyncio.ensure_future(connection.execute("COMMIT"))
         try:
-            said = await asyncio.shield(commit)
+            with warnings_of(connection) as warnings:
+                said = await asyncio.shield(commit)
         except asyncio.CancelledError:
             await asyncio.wait([commit])  # a commit that was begun is not broken off
             raise
         except Exception as error:  # whatever it was, only these say that nothing was stored
             if code_of(error) in RETRIED:
                 raise told(error) from error
-            _cut(connection)
+            await self._throw_away(connection, error)
             return False
         assert said == _COMMITTED, "a failed transaction is never committed"
-        return True
+        return not warnings
 
     async def _was_stored(self, current: PostgresTransaction) -> bool:
         """Look for what a commit without an answer would have stored. Raises ``StoreUnavailable``.
@@ -217,7 +231,10 @@ class PostgresStore(PostgresReads):
             except BaseException:
                 await transaction.rollback()
                 raise
-            await transaction.commit()
+            with warnings_of(connection) as warnings:
+                await transaction.commit()
+        if warnings:
+            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
         return True
 
     @staticmethod
@@ -227,6 +244,12 @@ class PostgresStore(PostgresReads):
             await connection.execute("ROLLBACK")
         except FAILURES:
             _cut(connection)
+
+    async def _throw_away(self, connection: Any, error: BaseException) -> None:
+        """Where one did not answer in time, the others lead to the same server: they are made anew."""
+        _cut(connection)
+        if isinstance(error, TimeoutError):
+            await self._pool.expire_connections()
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
         old = await self._fetch("prunable_claims", before, limit)
@@ -306,10 +329,26 @@ class PostgresStore(PostgresReads):
         return [*weaknesses(await read_settings(self, inspection_queries())), *short]
 
     async def ready(self) -> None:
-        """Raises ``StoreUnavailable`` when the database does not answer, or only reads."""
-        [(only_reads,)] = await self.fetch("SELECT pg_is_in_recovery()")
+        """Raises ``StoreUnavailable`` when the database does not answer soon, or only reads."""
+        [(only_reads,)] = await self.fetch("SELECT pg_is_in_recovery()", seconds=READY_SECONDS)
         if only_reads:
             raise StoreUnavailable("The database only reads: it is a standby.")
+
+    async def try_write(self) -> None:
+        """A lease that nobody wants, given back at once. Waits for standbys as every commit does."""
+        row = (lease_slot(TRIED), TRIED, NOBODY, Instant(0), Instant(0))
+        with translated():
+            async with self._pool.acquire(timeout=READY_SECONDS) as connection:
+                try:
+                    with warnings_of(connection) as warnings:
+                        await connection.execute(
+                            self._queries["take_lease"], *row, timeout=READY_SECONDS
+                        )
+                except TimeoutError as error:
+                    await self._throw_away(connection, error)
+                    raise
+        if warnings:
+            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
 
     async def close(self) -> None:
         for gatherer in (self._names, self._customers, self._entitlements, self._wallets):

@@ -204,6 +204,11 @@ class SqliteStore(SqliteReads):
         except apsw.Error as error:
             raise StoreUnavailable(str(error)) from error
 
+    async def try_write(self) -> None:
+        """The schema's number as it is: a page of the log, as small as a commit can be."""
+        async with self.transaction():
+            self._writer.pragma("user_version", self._writer.pragma("user_version"))
+
     async def close(self) -> None:
         async with self._turn:
             self._committer.shutdown()
