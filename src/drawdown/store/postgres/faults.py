@@ -39,10 +39,11 @@ def code_of(error: BaseException) -> str:
 def _is_lost_connection(error: BaseException) -> bool:
     """A driver that is cut off in the middle loses its own thread, which it calls an internal error.
 
-    Of its other errors only those that the connection is closed; the rest are our mistakes.
+    Of its other errors only those that the connection is closed, or that the pool has taken it back, as it
+    does with one that ended while nothing was under way on it; the rest are our mistakes.
     """
     if isinstance(error, asyncpg.InterfaceError):
-        return "closed" in str(error) or "closing" in str(error)
+        return any(word in str(error) for word in ("closed", "closing", "released"))
     return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 

@@ -183,8 +183,8 @@ class PostgresStore(PostgresReads):
 
     async def _commit(self, connection: Any) -> bool:
         """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""
-        commit = asyncio.ensure_future(connection.execute("COMMIT"))
         try:
+            commit = asyncio.ensure_future(connection.execute("COMMIT"))
             with warnings_of(connection) as warnings:
                 said = await asyncio.shield(commit)
         except asyncio.CancelledError:
