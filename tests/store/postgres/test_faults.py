@@ -16,6 +16,7 @@ from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import store as postgres_store
 from drawdown.store.postgres.store import PostgresStore
+from drawdown.store.postgres.transaction import PostgresTransaction
 from tests.support.books import Book, Observed, open_book, open_ledger_on, verified
 from tests.support.proxy import BEGIN, COMMIT, CUT, STALL, Fault, Proxy
 
@@ -191,6 +192,39 @@ async def test_backends_that_are_ended_are_replaced(proxy: Proxy, url: str) -> N
         await task
         await admin.close()
         await check_used(book, customer, used)
+
+
+@pytest.mark.parametrize("step", ["load", "write"])
+async def test_a_connection_that_ends_in_a_transaction_is_replaced(
+    url: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two statements, or just before the commit: what was asked is done, once."""
+    ledger = open_ledger_on(await PostgresStore.open(url))
+    book, customer = await funded(ledger)
+    carry_out = getattr(PostgresTransaction, step)
+    ends = iter([True])
+
+    async def and_end(transaction: PostgresTransaction, *arguments: object) -> None:
+        await carry_out(transaction, *arguments)
+        if next(ends, False):
+            await end_connections(url)
+            await asyncio.sleep(0.05)  # so that the driver has noticed
+
+    monkeypatch.setattr(PostgresTransaction, step, and_end)
+    await book.debit(customer, 1)
+    assert next(ends, False) is False
+    await check_used(book, customer, 1)
+    await ledger.close()
+
+
+async def end_connections(url: str) -> None:
+    """All but the one that ends them; once they are gone."""
+    administrator = await asyncpg.connect(url)
+    await administrator.fetch(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await administrator.close()
 
 
 async def patiently(book: Book, customer: str, key: str) -> bytes:
