@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,10 +15,23 @@ import pytest
 from drawdown.engine.ports import Store
 from drawdown.opening import is_postgres, open_store, sqlite_path
 from tests.support.postgres import VERSIONS, Clusters
+from tests.support.spread import citus_database, spread_database
 
 SQLITE = "sqlite"
+#: PostgreSQL that looks as if Citus had spread it over four shards (``tests.support.spread``).
+SPREAD = "spread"
+#: A real Citus: the URL of a database on its coordinator, in which others are made and dropped.
+CITUS = "citus"
+CITUS_URL = os.environ.get("TEST_CITUS_URL", "")
 #: The names by which tests are told on which database they run.
-DATABASES = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
+DATABASES = (
+    SQLITE,
+    *((CITUS,) if CITUS_URL else ()),
+    SPREAD,
+    *(f"postgres-{version}" for version in VERSIONS),
+)
+#: Those that keep everything together: their batches are of all that has come.
+TOGETHER = tuple(name for name in DATABASES if name not in (SPREAD, CITUS))
 
 
 class Database(Protocol):
@@ -43,6 +57,10 @@ def new_database(name: str, folder: Path, clusters: Clusters) -> Iterator[Databa
     """An empty database of the kind ``name``. Skips the test where there is no such PostgreSQL."""
     if name == SQLITE:
         yield OpenedByUrl(f"sqlite:///{folder / 'ledger.db'}")
+        return
+    if name in (SPREAD, CITUS):
+        with spread_database(clusters) if name == SPREAD else citus_database(CITUS_URL) as url:
+            yield OpenedByUrl(url)
         return
     version = int(name.removeprefix("postgres-"))
     with clusters.of(version).database() as url:

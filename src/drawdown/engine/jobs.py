@@ -1,7 +1,7 @@
 """Timed work: each job is a command or a clean-up, and none is needed for the ledger to be right.
 
 Of any number of processes one at a time does each job: the one that has its lease. Where the store is
-spread, each group is a job of its own, and processes share them out: a tick takes one more at most. The
+spread, each group is a job of its own, and processes share them out: a tick at most doubles what one has. The
 times of a lease are the clock of whoever asks for it, as all times are that the store is given. Clocks that
 differ cost work that is done twice, which changes nothing, or that begins later; never a balance.
 """
@@ -100,15 +100,16 @@ class Jobs:
         return {f" {group}": placement.part(group) for group in placement.groups()}
 
     async def _mine(self, work: str, parts: dict[str, Part], now: Instant, term: int) -> list[Part]:
-        """The parts whose lease this process has from now on: those it had, and one more if there is one."""
+        """Those whose lease this process has from now on: what it had, and at most as much again, or one."""
         names = {work + suffix: part for suffix, part in parts.items()}
         held = [name for name in names if name in self._held]
         others = [name for name in names if name not in self._held]
         mine = [names[name] for name in held if await self._is_mine(name, now, term)]
+        wanted = 2 * len(mine) or 1
         _shuffle(others)
         for name in others:
-            if await self._is_mine(name, now, term):
-                return [*mine, names[name]]
+            if len(mine) < wanted and await self._is_mine(name, now, term):
+                mine.append(names[name])
         return mine
 
     async def _is_mine(self, name: str, now: Instant, term: int) -> bool:

@@ -226,8 +226,10 @@ class CitusStore(PostgresStore):
         return await self._shards.part(shard).lease(name, holder, now, until)
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
-        parts = [self._shards.part(group) for group in self._shards.groups()]
-        return sum([await part.prune_claims(before, limit) for part in parts])
+        pruned = 0
+        for group in self._shards.groups():
+            pruned += await self._shards.part(group).prune_claims(before, limit - pruned)
+        return pruned
 
     async def weaknesses(self) -> list[str]:
         """Of each server."""
