@@ -20,7 +20,7 @@ from tests.durability.test_parallel import connections
 from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
 from tests.support.postgres import VERSIONS
 from tests.support.replication import Machine, url_of
-from tests.support.server import Server, Tenant
+from tests.support.server import Tenant
 
 CONNECTIONS = 12
 STALL_SECONDS = 0.3
@@ -34,13 +34,11 @@ class FailoverTorture(DatabaseTorture):
     primary: Machine = field(kw_only=True)
     standby: Machine = field(kw_only=True)
 
-    def _kill_and_restart(self, servers: list[Server]) -> None:
+    def _break(self) -> None:
         self.primary.lose()
-        for server in servers:
-            until(server.url, 503)
+
+    def _restore(self) -> None:
         self.standby.promote()
-        for server in servers:
-            until(server.url, 200)
 
 
 @pytest.fixture
