@@ -239,9 +239,19 @@ class Asking(msgspec.Struct):
         owner = self.customer(request.book, customer)
         kind = self.entitlement(request.book, entitlement)
         if owner is None:
+            self.ahead(request, customer, entitlement)
             return None
         self.key(request, owner)
         return None if kind is None else (owner, kind)
+
+    def ahead(self, request: Request, customer: Reference, entitlement: Reference) -> None:
+        """Whom the book has a name for is there, and his: what else is wanted of him need not wait."""
+        owner = self.state.customer_id(request.book, customer)
+        kind = self.state.entitlement_id(request.book, entitlement)
+        if isinstance(customer, str) and owner is not None:
+            self.key(request, owner)
+            if kind is not None and (owner, kind) not in self.state.wallets:
+                self.wanted.wallets.add((owner, kind))
 
     def wallet(self, now: Instant, key: WalletKey) -> Wallet | None:
         """The wallet once it is loaded with all that may fall due in the batch; None before that, or new.

@@ -19,7 +19,9 @@ from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import pooler
 from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.connection import CONNECT_SECONDS
+from drawdown.store.postgres.distribution import has_citus
 from drawdown.store.postgres.durability import weaknesses
+from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import (
     ELSEWHERE,
     FAILURES,
@@ -35,6 +37,7 @@ from drawdown.store.postgres.inspection import inspection_queries, read_settings
 from drawdown.store.postgres.limits import shortage
 from drawdown.store.postgres.reads import PostgresReads, wallet_of
 from drawdown.store.postgres.slots import lease_slot
+from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.postgres.transaction import PostgresTransaction, Probe
 from drawdown.store.queries import load_queries
 
@@ -66,6 +69,7 @@ class PostgresStore(PostgresReads):
         self._pool = pool
         self._connections = connections
         self._snapshots = asyncio.Semaphore(max(1, connections - 2))
+        self._facts = Facts()
         self._keys: dict[Id, tuple[float, tuple[ApiKey, bytes] | None]] = {}
         self._names = Gatherer(self.read_names)
         self._customers = Gatherer(self.read_customers)
@@ -83,6 +87,8 @@ class PostgresStore(PostgresReads):
                 if await pooler.is_between(connection):
                     await pooler.check(url)
                 store.migrations_run = await opening.migrate(connection)
+                if not await has_citus(connection):
+                    store._queries = on_one_server(store._queries)
         except BaseException as error:
             pool.terminate()
             if isinstance(error, FAILURES):
@@ -115,13 +121,24 @@ class PostgresStore(PostgresReads):
         return found
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
-        return await self._names.find((book, space, text))
+        name = (book, space, text)
+        found = self._facts.name(name)
+        if found is None:
+            found = await self._names.find(name)
+            if found is not None:
+                self._facts.note_name(name, found)
+        return found
 
     async def find_customer(self, customer: Id) -> Customer | None:
         return await self._customers.find(customer)
 
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
-        return await self._entitlements.find(entitlement)
+        found = self._facts.entitlement(entitlement)
+        if found is None:
+            found = await self._entitlements.find(entitlement)
+            if found is not None:
+                self._facts.note_entitlement(found)
+        return found
 
     async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
         """What time makes due is read in the same moment as the wallet it is due in."""
@@ -164,7 +181,7 @@ class PostgresStore(PostgresReads):
         """Raises ``BatchConflict`` when nothing was stored and trying again may do."""
         with translated():
             connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
-        current = PostgresTransaction(connection, self._queries)
+        current = PostgresTransaction(connection, self._queries, self._facts)
         try:
             with before_the_commit():
                 await connection.execute(_BEGIN)
