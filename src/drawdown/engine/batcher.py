@@ -227,11 +227,13 @@ class Batcher(Writer):
     def _begin(self, batch: Sequence[Submission], state: State) -> None:
         """What is known of a batch before anything is loaded: nothing, where everything can be."""
 
-    def _request(self, submission: Submission, now: Instant) -> Request:
+    def _request(
+        self, submission: Submission, now: Instant, identifier: Id | None = None
+    ) -> Request:
         return Request(
             book=submission.book,
             command=submission.command,
-            id=self._ids.new(),
+            id=identifier or self._ids.new(),
             at=now,
             recorded_at=now,
             key=submission.key,

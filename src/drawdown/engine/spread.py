@@ -110,12 +110,11 @@ class GroupBatcher(Batcher):
             assert isinstance(submission, Routed)
             state.names |= submission.names
 
-    def _request(self, submission: Submission, now: Instant) -> Request:
+    def _request(
+        self, submission: Submission, now: Instant, identifier: Id | None = None
+    ) -> Request:
         assert isinstance(submission, Routed)
-        request = super()._request(submission, now)
-        if submission.id is not None:
-            request.id = submission.id
-        return request
+        return super()._request(submission, now, submission.id)
 
 
 class SpreadWriter(Writer):

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from drawdown.core.identity import slot_of
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, Name, Wallet
+from drawdown.core.state import Name, Wallet
 from drawdown.core.types import Customer, Entitlement, Entry, Grant, Hold, Id, Instant
 from drawdown.engine.ports import (
+    Audit,
     GrantFilter,
     Group,
     HoldFilter,
@@ -23,9 +24,11 @@ from drawdown.engine.ports import (
 )
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
+from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.placement import Map, Node, Reader, read_map, url_of
 from drawdown.store.postgres.reads import PostgresReads
 from drawdown.store.postgres.shard import ShardStore
+from drawdown.store.postgres.shard_audit import SpreadAudit
 from drawdown.store.postgres.slots import claim_slot, lease_slot
 from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
 
@@ -33,10 +36,6 @@ from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
 REFRESH_SECONDS = 60.0
 #: Many who are told at once that something has moved ask the catalogue once.
 REFRESHED_SECONDS = 0.2
-#: Own ids and codes lead to the same thing forever: so many are kept in mind.
-NAMES_KEPT = 20_000
-_FOREVER = frozenset({CUSTOMER_OWN_ID, ENTITLEMENT_CODE})
-
 ReadMap = Callable[[Reader, Map | None], Awaitable[Map]]
 
 
@@ -71,6 +70,7 @@ class Shards:
         self._read_at = 0.0
         self._reading = asyncio.Lock()
         self._stores: dict[Group, ShardStore] = {}
+        self._facts = Facts()
         self.servers: dict[Node, PostgresStore] = {}
 
     @property
@@ -101,7 +101,7 @@ class Shards:
         node = self.map.nodes[group]
         server = self._coordinator if node is None else self.servers[node]
         slots = [slot for slot, shard in enumerate(self.map.shards) if shard == group]
-        store = self._stores[group] = ShardStore(server, slots, self.look_again)
+        store = self._stores[group] = ShardStore(server, self._facts, slots, self.look_again)
         return store
 
     async def refresh(self) -> None:
@@ -151,7 +151,6 @@ class CitusStore(PostgresStore):
         self.migrations_run = coordinator.migrations_run
         self._shards = placement
         self.placement = placement
-        self._targets: dict[Name, Id] = {}
         self._refreshing = asyncio.create_task(self._refresh(), name="drawdown-placement")
 
     async def _refresh(self) -> None:
@@ -163,18 +162,8 @@ class CitusStore(PostgresStore):
         return self._shards.part(self._shards.of(identifier))
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
-        name = (book, space, text)
-        target = self._targets.get(name)
-        if target is None:
-            target = await self._shards.part(self._shards.of_name(name)).find_name(*name)
-            self._remember(name, target)
-        return target
-
-    def _remember(self, name: Name, target: Id | None) -> None:
-        if target is not None and name[1] in _FOREVER:
-            if len(self._targets) >= NAMES_KEPT:
-                self._targets.clear()
-            self._targets[name] = target
+        shard = self._shards.of_name((book, space, text))
+        return await self._shards.part(shard).find_name(book, space, text)
 
     async def find_customer(self, customer: Id) -> Customer | None:
         return await self._at(customer).find_customer(customer)
@@ -220,6 +209,12 @@ class CitusStore(PostgresStore):
     async def moment(self, of: Id) -> AsyncIterator[PostgresReads]:
         async with self._at(of).moment(of) as moment:
             yield moment
+
+    @asynccontextmanager
+    async def audit(self) -> AsyncIterator[Audit]:
+        audit = SpreadAudit([self._shards.part(group) for group in self._shards.groups()])
+        await audit.begin()
+        yield audit
 
     async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
         shard = self._shards.map.shards[lease_slot(name)]

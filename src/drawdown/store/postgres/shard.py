@@ -11,10 +11,12 @@ import msgspec
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.state import Name
 from drawdown.core.types import Id, Instant
-from drawdown.engine.ports import BatchConflict, StoreUnavailable
+from drawdown.engine.ports import Audit, BatchConflict, StoreUnavailable
 from drawdown.store import rows
+from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import code_of
 from drawdown.store.postgres.reads import claims_columns
+from drawdown.store.postgres.shard_audit import ShardAudit
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.postgres.store import PostgresStore
 from drawdown.store.postgres.transaction import PostgresTransaction
@@ -26,8 +28,11 @@ Refresh = Callable[[], Awaitable[None]]
 class ShardStore(PostgresStore):
     """What is in one shard. A statement or a transaction of it is about its slots and no others."""
 
-    def __init__(self, server: PostgresStore, slots: Sequence[int], refresh: Refresh) -> None:
+    def __init__(
+        self, server: PostgresStore, facts: Facts, slots: Sequence[int], refresh: Refresh
+    ) -> None:
         super().__init__(server._pool, server._connections)
+        self._facts = facts
         self._queries = {**self._queries, **load_queries("drawdown.store.postgres", "spread.sql")}
         self._snapshots = server._snapshots
         self._slots = list(slots)
@@ -62,6 +67,13 @@ class ShardStore(PostgresStore):
             return 0
         columns = list(zip(*old, strict=True))
         return await self._change("group_prune_claims", *columns, sorted(set(columns[0])))
+
+    @asynccontextmanager
+    async def audit(self) -> AsyncIterator[Audit]:
+        async with self._snapshot() as connection:
+            audit = ShardAudit(connection, self._queries, self._slots)
+            await audit.begin()
+            yield audit
 
     # Claims --------------------------------------------------------------------------------------
 

@@ -36,3 +36,35 @@ WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND an
 DELETE FROM claim
 WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
   AND askers = 0
+
+-- What verify walks, of one group ---------------------------------------------------------------------
+
+-- name: group_count_wallets
+SELECT count(*) FROM wallet WHERE slot = ANY ($1::int[])
+
+-- name: group_count_entries
+SELECT count(*) FROM entry WHERE slot = ANY ($1::int[])
+
+-- name: group_next_wallets
+SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
+WHERE w.slot = ANY ($5::int[]) AND (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
+ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
+
+-- name: group_count_stray_entries
+SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
+WHERE e.slot = ANY ($1::int[]) AND o.id IS NULL
+
+-- name: group_count_wrong_operations
+SELECT count(*)
+FROM operation o
+LEFT JOIN (
+  SELECT slot, operation, count(*) AS kept FROM entry WHERE slot = ANY ($1::int[])
+  GROUP BY slot, operation) e
+  ON e.slot = o.slot AND e.operation = o.id
+WHERE o.slot = ANY ($1::int[]) AND coalesce(e.kept, 0) <> (
+  SELECT coalesce(sum((s.value ->> 1)::bigint), 0) FROM jsonb_each(o.spans::jsonb) s)
+
+-- name: group_count_stray_holds
+SELECT count(*) FROM hold WHERE slot = ANY ($1::int[]) AND state <> 'open' AND held <> 0

@@ -13,7 +13,7 @@ import asyncpg
 from drawdown.core.state import Wallet
 from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
-from drawdown.engine.ports import BatchConflict, Placement, StoreUnavailable
+from drawdown.engine.ports import Audit, BatchConflict, Placement, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import pooler
@@ -57,6 +57,8 @@ TRIED, NOBODY = "ready", Id(bytes(16))
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _COMMITTED = "COMMIT"
+#: Every request reads the keys.
+_READY = "SELECT pg_is_in_recovery(), EXISTS (SELECT 1 FROM api_key)"
 
 
 class PostgresStore(PostgresReads):
@@ -158,7 +160,7 @@ class PostgresStore(PostgresReads):
             yield PostgresReads(connection, self._queries)
 
     @asynccontextmanager
-    async def audit(self) -> AsyncIterator[PostgresAudit]:
+    async def audit(self) -> AsyncIterator[Audit]:
         async with self._snapshot() as connection:
             audit = PostgresAudit(connection, self._queries)
             await audit.begin()
@@ -347,7 +349,7 @@ class PostgresStore(PostgresReads):
 
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the database does not answer soon, or only reads."""
-        [(only_reads,)] = await self.fetch("SELECT pg_is_in_recovery()", seconds=READY_SECONDS)
+        [(only_reads, _)] = await self.fetch(_READY, seconds=READY_SECONDS)
         if only_reads:
             raise StoreUnavailable("The database only reads: it is a standby.")
 
