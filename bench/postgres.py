@@ -189,6 +189,7 @@ class Postgres:
                 cwd=self.directory,
                 user=self._user,
                 env=_environment(),
+                process_group=0,  # Ctrl-C in a terminal is for who started it
             )
         while self._server.poll() is None and time.monotonic() < until:
             if self._is_ready():
