@@ -76,7 +76,11 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream = await asyncio.open_unix_connection(str(self._socket))
+        try:
+            upstream_reader, upstream = await asyncio.open_unix_connection(str(self._socket))
+        except OSError:  # there is no server now
+            writer.transport.abort()
+            return
         link = _Link(self, reader, writer, upstream_reader, upstream)
         back = asyncio.create_task(link.backward())
         try:
