@@ -212,8 +212,12 @@ class Postgres:
         """End the server at once, as a crash would; its processes follow it. ``start`` recovers it."""
         self._end(signal.SIGKILL)
 
-    def _end(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Tell the server to end, without waiting for it."""
         self._server.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        self.send(number)
         self._server.wait(STOP_SECONDS)
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ class Asked:
             return True
         assert response.status_code == self.status, (self, response.text)
         self.take(response.content)
-        return response.headers.get("idempotent-replayed") == "true"
+        return bool(response.headers.get("idempotent-replayed") == "true")
 
     def check_replay(self, response: httpx.Response) -> None:
         """What was acknowledged is answered again: replayed, and byte for byte where bytes were seen."""

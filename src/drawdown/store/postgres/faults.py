@@ -75,13 +75,18 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def before_the_commit() -> Iterator[None]:
-    """Whatever breaks in here has stored nothing, so that all of it may be tried again."""
+    """Whatever breaks in here has stored nothing, so that all of it may be tried again.
+
+    What was not answered in time is for the asker to try again.
+    """
     try:
         yield
     except FAILURES as error:
         meant = told(error)
         if meant is error:
             raise
+        if isinstance(error, TimeoutError):  # who asks has waited long enough
+            raise meant from error
         raise BatchConflict(str(meant)) from error
 
 
