@@ -5,12 +5,6 @@ On plain PostgreSQL with a map of four shards: whatever a server would ask of Ci
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from unittest.mock import patch
-
 import msgspec
 import pytest
 
@@ -23,106 +17,15 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Ids, Store
 from drawdown.opening import open_store
-from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.citus import CitusStore
 from tests.simulation.servers import RisingIds
-from tests.store.postgres.sql_rules import SMALL
 from tests.support.books import START, verified
 from tests.support.postgres import VERSIONS, Clusters
 from tests.support.random_play import RandomPlay, Seen
-from tests.support.spread import SHARDS, spread_database
+from tests.support.spread import SHARDS
+from tests.support.transactions import Recorder, Transaction, note
 
 pytestmark = pytest.mark.anyio
-
-_SLOTS = re.compile(r"\bslot = (ANY \()?\$(\d+)")
-_TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z_]+)\b(?!\s*\()")
-
-
-class Transaction(msgspec.Struct):
-    """What was said on one connection between BEGIN and its end, or one statement alone."""
-
-    statements: list[str] = []
-    shards: set[int] = set()
-    scattered: list[str] = []
-
-
-class Recorder:
-    """Every transaction on every connection that is opened while it listens."""
-
-    def __init__(self) -> None:
-        self.transactions: list[Transaction] = []
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        prepare = opening.prepare
-
-        async def heard(connection: Any) -> None:
-            await prepare(connection)
-            connection.add_query_logger(Listener(self))
-
-        with patch.object(opening, "prepare", heard):
-            yield
-
-    def faults(self) -> list[Transaction]:
-        """Those that were about two shards, or about all of them and not alone."""
-        return [
-            each
-            for each in self.transactions
-            if len(each.shards) > 1 or (each.scattered and len(each.statements) > 1)
-        ]
-
-
-class Listener:
-    """One connection."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._open: Transaction | None = None
-
-    def __call__(self, said: Any) -> None:
-        if said.query.startswith("BEGIN"):
-            self._open = Transaction()
-            self._recorder.transactions.append(self._open)
-        elif said.query.startswith(("COMMIT", "ROLLBACK")):
-            self._open = None
-        else:
-            current = self._open
-            if current is None:
-                current = Transaction()
-                self._recorder.transactions.append(current)
-            note(current, said.query, said.args)
-
-
-def note(transaction: Transaction, sql: str, args: Any) -> None:
-    transaction.statements.append(sql)
-    found = _SLOTS.search(sql)
-    if found is not None:
-        slots = args[int(found[2]) - 1]
-        transaction.shards |= {slot % SHARDS for slot in (slots if found[1] else [slots])}
-    elif re.match(r"\s*INSERT INTO (?!account|book|api_key|entitlement)", sql):
-        transaction.shards.add(args[0] % SHARDS)
-    elif set(_TABLE.findall(sql)) - SMALL - {"pg_extension"} and "pg_" not in sql:
-        transaction.scattered.append(sql)
-
-
-@pytest.fixture(params=VERSIONS)
-def url(request: pytest.FixtureRequest, clusters: Clusters) -> Iterator[str]:
-    with spread_database(clusters, request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    """What is about the spread database; whatever a test has asked of it, there is no fault."""
-    recording = Recorder()
-    yield recording
-    assert recording.transactions
-    assert recording.faults() == []
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
 
 
 class TwinIds(RisingIds):
@@ -212,12 +115,12 @@ class Played:
 
 
 async def test_a_play_ends_the_same_on_four_shards_and_on_one(
-    url: str, recorder: Recorder, clusters: Clusters
+    spread_url: str, recorder: Recorder, clusters: Clusters
 ) -> None:
     """Every outcome, every entry and the head of every chain, of six customers in four shards."""
     ids = TwinIds()
     with recorder.listening():
-        store = await open_store(url)
+        store = await open_store(spread_url)
     assert isinstance(store, CitusStore)
     spread = Played(store, ManualClock(START), ids)
     await spread.begin()
