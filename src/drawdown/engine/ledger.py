@@ -359,7 +359,9 @@ class Ledger:
         if wallet is None:
             return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
-        return instants.settled(wallet, now).balance(kind.scale, as_of)
+        if wallet.is_due(now):
+            wallet = instants.settled(wallet, now)
+        return wallet.balance(kind.scale, as_of)
 
     async def balance_history(
         self,
