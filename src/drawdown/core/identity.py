@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import uuid
 
 from drawdown.core.types import Id, Reference
@@ -24,6 +25,7 @@ OWN_ID_RULE = (
     "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, not . or .. and not in the form of a generated id"
 )
 
+_pack = struct.Struct(">QQ").pack
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
@@ -33,9 +35,9 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def compose(milliseconds: int, fraction: int, randomness: int, slot: int) -> Id:
     """A UUIDv7: 48 bits of Unix milliseconds, 12 bits of a fraction of one, 48 random bits, slot."""
-    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (fraction & 0xFFF) << 64
-    value |= 0b10 << 62 | (randomness & (1 << 48) - 1) << SLOT_BITS | slot
-    return Id(value.to_bytes(16, "big"))
+    high = (milliseconds & (1 << 48) - 1) << 16 | 0x7 << 12 | fraction & 0xFFF
+    low = 0b10 << 62 | (randomness & (1 << 48) - 1) << SLOT_BITS | slot
+    return Id(_pack(high, low))
 
 
 def derive(origin: bytes, label: str) -> Id:

@@ -138,7 +138,7 @@ class CostBasis(msgspec.Struct, frozen=True):
     currency: str | None
 
 
-class Grant(msgspec.Struct, kw_only=True, gc=False):
+class Grant(msgspec.Struct, gc=False):
     """Credit with its own effective and expiry time.
 
     ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``, always. Active while
