@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from drawdown.engine.ports import Group
 from drawdown.store.postgres.distribution import citus_queries
@@ -46,4 +46,4 @@ def url_of(url: str, node: Node) -> str:
     query |= {"host": node.host, "port": str(node.port)}
     user, at, _ = parts.netloc.rpartition("@")
     options = urlencode(query, quote_via=quote)
-    return urlunsplit((parts.scheme, user + at, parts.path, options, ""))
+    return f"{parts.scheme}://{user}{at}{parts.path}?{options}"
