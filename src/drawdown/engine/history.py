@@ -134,7 +134,7 @@ async def _just_before(moment: Moment, book: Id, debit: StoredDebit, first: Entr
         if grant.id not in born:
             wallet.grants.setdefault(grant.id, grant)
     instants.forget_ends(wallet.grants.values(), debit.operation.at)
-    await _undo_changes(moment, wallet, debit)
+    await _undo_changes(moment, wallet, debit, first.seq)
     return wallet
 
 
@@ -165,12 +165,15 @@ async def _others(moment: Moment, book: Id, first: Entry, at: Instant) -> list[G
     return others
 
 
-async def _undo_changes(moment: Moment, wallet: Wallet, debit: StoredDebit) -> None:
-    """Expiries as they were; only of a grant that was changed since the debit may they differ."""
+async def _undo_changes(moment: Moment, wallet: Wallet, debit: StoredDebit, seq: int) -> None:
+    """Expiries as they were; only of a grant that was changed since the debit may they differ.
+
+    ``seq`` is that of the debit's first entry in the wallet.
+    """
     for grant in list(wallet.grants.values()):
         if grant.updated_at >= debit.operation.at:
             changes = await moment.grant_changes(grant.id, debit.operation.id)
-            explain.undo_changes(wallet, changes)
+            explain.undo_changes(grant, changes, seq)
             await asyncio.sleep(0)
 
 

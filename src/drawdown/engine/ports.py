@@ -167,7 +167,10 @@ class Moment(Protocol):
         self, customer: Id, entitlement: Id | None, after: str | None, limit: int
     ) -> tuple[list[Entry], str | None]: ...
     async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        """The operations that amended or expired a grant after the operation ``after``, newest first."""
+        """The operations that amended or expired a grant, in any order.
+
+        None after the operation ``after`` is missing; others of the same instant may be among them.
+        """
 
 
 class Part(Protocol):

@@ -409,8 +409,7 @@ SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, 
   o.namespace, o.key, o.status, o.answer
 FROM operation o JOIN operation a ON a.slot = o.slot AND a.id = $3
 WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
-  AND (o.at, o.id) > (a.at, a.id)
-ORDER BY o.at DESC, o.id DESC
+  AND o.at >= a.at
 
 -- name: due_wallets
 SELECT book, customer, entitlement FROM wallet
