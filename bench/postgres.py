@@ -96,6 +96,10 @@ class Postgres:
         self._socket = Path(tempfile.mkdtemp(prefix="drawdown-"))
         self._prepare(self._socket)
         self.version = self.call("postgres", "--version").split()[2]
+        self._fill()
+
+    def _fill(self) -> None:
+        """Make the cluster's files."""
         trusted = ("-U", OWNER, "-A", "trust", "-E", "UTF8", "--no-sync")
         self.call("initdb", *trusted, "-D", str(self._data))
 
@@ -185,6 +189,7 @@ class Postgres:
                 cwd=self.directory,
                 user=self._user,
                 env=_environment(),
+                process_group=0,  # Ctrl-C in a terminal is for who started it
             )
         while self._server.poll() is None and time.monotonic() < until:
             if self._is_ready():
@@ -207,8 +212,12 @@ class Postgres:
         """End the server at once, as a crash would; its processes follow it. ``start`` recovers it."""
         self._end(signal.SIGKILL)
 
-    def _end(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Tell the server to end, without waiting for it."""
         self._server.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        self.send(number)
         self._server.wait(STOP_SECONDS)
 
     def close(self) -> None:

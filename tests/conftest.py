@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -12,16 +13,10 @@ from tests.support.postgres import Clusters
 from tests.support.server import Server, Tenant, start_server
 from tests.support.stores import DATABASES, SQLITE, new_database
 
-TESTS = Path(__file__).parent
-ON_POSTGRES_TOO = {
-    "dialects/dodo/test_ledger_entries.py",
-    "dialects/native/test_corrections.py",
-    "dialects/native/test_debits.py",
-    "dialects/sequence/test_credits.py",
-    "dialects/stripe/test_credit_grants.py",
-    "durability/test_parallel.py",
-}
+#: What holds over HTTP is tested on each of these: it is the same for every store.
+KINDS = (SQLITE, DATABASES[-1])
 StartServer = Callable[..., Server]
+NewUrl = Callable[[], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -32,31 +27,56 @@ def clusters() -> Iterator[Clusters]:
     running.close()
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A choice of what every dialect does runs on a server with the newest PostgreSQL, too."""
-    path = metafunc.definition.path.relative_to(TESTS).as_posix()
-    if path in ON_POSTGRES_TOO and "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", (SQLITE, DATABASES[-1]), indirect=True, scope="session")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shared-database",
         choices=DATABASES,
-        default=SQLITE,
-        help="the database of the server that most tests over HTTP share",
+        help="the one kind of database for the tests over HTTP; otherwise each of "
+        + ", ".join(KINDS),
     )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames:
+        only = metafunc.config.getoption("shared_database")
+        metafunc.parametrize(
+            "database_kind", (only,) if only else KINDS, indirect=True, scope="session"
+        )
+
+
 @pytest.fixture(scope="session")
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
-) -> Iterator[Server]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database on which a test runs that asks for a server, or for a database by its URL."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def new_url(
+    database_kind: str, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
+) -> NewUrl:
+    """Makes empty databases of the kind; each is there while its block is entered."""
+
+    @contextmanager
+    def made() -> Iterator[str]:
+        with new_database(database_kind, tmp_path_factory.mktemp("database"), clusters) as database:
+            yield database.url
+
+    return made
+
+
+@pytest.fixture
+def database_url(new_url: NewUrl) -> Iterator[str]:
+    """An empty database of the test's own."""
+    with new_url() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
     """One server for all tests that need nothing special of it; it must survive them without fault."""
-    folder = tmp_path_factory.mktemp("server")
-    name = getattr(request, "param", request.config.getoption("shared_database"))
-    with new_database(name, folder, clusters) as database:
-        running = start_server(folder, database=database.url)
+    with new_url() as url:
+        running = start_server(tmp_path_factory.mktemp("server"), database=url)
         yield running
         running.stop()
 

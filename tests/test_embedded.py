@@ -19,8 +19,8 @@ from tests.support.server import start_server
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+def url(database_url: str) -> str:
+    return database_url
 
 
 def test_a_program_grants_holds_and_spends_in_its_own_process(url: str) -> None:
@@ -88,9 +88,9 @@ def test_a_mode_sees_only_its_own_book(url: str) -> None:
         ledger.get_customer("ada")
 
 
-def test_a_server_and_a_program_work_on_one_book(tmp_path: Path) -> None:
+def test_a_server_and_a_program_work_on_one_book(url: str, tmp_path: Path) -> None:
     """Each sees what the other did, at once."""
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, database=url)
     first_key = re.search(r"sk_test_\w+", "\n".join(server.output))
     assert first_key is not None
     with (

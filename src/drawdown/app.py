@@ -18,7 +18,7 @@ from drawdown.dialects.stripe import dialect as stripe
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web import metrics as web_metrics
-from drawdown.web.access import log_request
+from drawdown.web.access import access_log
 from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
@@ -49,12 +49,13 @@ def create_app(config: Config, ledger: Ledger, metrics: Metrics) -> Origin:
 
 
 def _observe(config: Config, metrics: Metrics) -> Observe:
-    if not config.access_log:
+    log = access_log(config)
+    if log is None:
         return metrics.answered
 
     def observe(dialect: str, context: Context, status: int, seconds: float) -> None:
         metrics.answered(dialect, context, status, seconds)
-        log_request(dialect, context, status, seconds)
+        log(dialect, context, status, seconds)
 
     return observe
 

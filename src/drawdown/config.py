@@ -23,7 +23,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     ``database``: a URL; ``sqlite:///file`` is in the working folder, ``sqlite:////file`` absolute.
     ``log_format``: ``auto`` is ``text`` on a terminal and ``json`` elsewhere. ``access_log``: one
-    line for each request. ``claims_kept_days``: how long HTTP idempotency keys are remembered.
+    line for each request. ``request_seconds_max``: from a request's first byte to its last.
+    ``claims_kept_days``: how long HTTP idempotency keys are remembered.
     ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
     server. ``database_connections_max``: to PostgreSQL, of all its workers together.
     """
@@ -37,6 +38,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["auto", "json", "text"] = "auto"
     access_log: bool = True
     body_bytes_max: Annotated[int, Meta(ge=1024, le=1 << 30)] = 4 * 1024 * 1024
+    request_seconds_max: Annotated[int, Meta(ge=1, le=3600)] = 60
     claims_kept_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     dodo_page_base: Literal[0, 1] = 0
 

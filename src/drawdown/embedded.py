@@ -26,7 +26,6 @@ from drawdown.opening import DatabaseUrlInvalid
 from drawdown.opening import open_ledger as open_engine
 from drawdown.web.dispatch import DialectApp, ignore
 from drawdown.web.endpoints import Limits
-from drawdown.web.headers import Credentials
 
 #: Nobody asks for it; the client wants an address.
 _HERE = Server(url="http://in.this.process", key="none", attempts_max=1)
@@ -94,7 +93,7 @@ class OpenLedger:
             raise
         config = Config(database=url)
 
-        async def authenticate(given: Credentials) -> Principal:
+        async def authenticate(secret: str, key_id: str | None) -> Principal:
             return principal
 
         limits = Limits(body_bytes_max=config.body_bytes_max)

@@ -54,9 +54,10 @@ async def open_store(url: str, connections: int | None = None) -> Store:
     """
     if not is_postgres(url):
         return SqliteStore.open(sqlite_path(url))
-    from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
+    from drawdown.store.postgres.citus import open_postgres
+    from drawdown.store.postgres.store import CONNECTIONS_MAX
 
-    return await PostgresStore.open(url, connections or CONNECTIONS_MAX)
+    return await open_postgres(url, connections or CONNECTIONS_MAX)
 
 
 @asynccontextmanager

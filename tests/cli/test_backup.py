@@ -18,10 +18,11 @@ import httpx
 import pytest
 
 from tests.cli.test_init import later_release
-from tests.cli.test_verify import fill, tamper
+from tests.cli.test_verify import fill
 from tests.conftest import StartServer
 from tests.support.commands import drawdown, process, sqlite_url
 from tests.support.server import Server, Tenant
+from tests.support.stores import tamper
 
 FUNDS = "1000000000"
 
@@ -352,7 +353,8 @@ def test_a_damaged_backup_replaces_nothing(path: Path, tmp_path: Path) -> None:
 def test_a_backup_that_does_not_add_up_replaces_nothing(path: Path, tmp_path: Path) -> None:
     """SQLite finds nothing wrong with it; its entries do."""
     backup(path, tmp_path / "b.db")
-    tamper(tmp_path / "b.db", "UPDATE wallet SET posted = posted + 1, used = used - 1")
+    statement = "UPDATE wallet SET posted = posted + 1, used = used - 1"
+    asyncio.run(tamper(sqlite_url(tmp_path / "b.db"), statement))
     words = ("restore", tmp_path / "b.db", "--force", "--database", sqlite_url(path))
     failure = drawdown(*words).failure()
     assert "does not add up" in failure

@@ -26,7 +26,7 @@ from drawdown.store.sqlite.inspection import Inspection
 from tests.cli.test_init import later_release
 from tests.support.answering import answering
 from tests.support.commands import Ran, drawdown, sqlite_url
-from tests.support.server import Server
+from tests.support.server import Server, start_server
 
 HOUR = 3_600 * 1_000_000
 NOWHERE = "http://127.0.0.1:9"
@@ -60,6 +60,14 @@ def state(found: dict[str, Any], check: str) -> str:
 
 
 # A whole installation ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """On a file; the doctor's findings about PostgreSQL are in ``test_postgres``."""
+    running = start_server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "admin"])

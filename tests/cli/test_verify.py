@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
-import apsw
 import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, Debit, IssueGrant
 from drawdown.core.types import Mode
 from drawdown.opening import open_ledger
-from tests.support.commands import drawdown, sqlite_url
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A ledger with one customer who was granted 20 USD and used 0.0042 of them."""
-    path = tmp_path / "ledger.db"
-    asyncio.run(fill(sqlite_url(path)))
-    return path
+from tests.support.commands import drawdown
+from tests.support.stores import tamper
 
 
 async def fill(url: str) -> None:
+    """A ledger with one customer who was granted 20 USD and used 0.0042 of them."""
     async with open_ledger(url, jobs=False) as ledger:
         account = await ledger.accounts.create_account("default")
         book = await ledger.accounts.book(account.id, Mode.TEST)
@@ -33,18 +25,10 @@ async def fill(url: str) -> None:
         await ledger.apply(book, spend)
 
 
-def tamper(path: Path, statement: str) -> None:
-    """Change the file behind the ledger's back; the statement must change something."""
-    connection = apsw.Connection(str(path))
-    assert not connection.pragma("foreign_keys")
-    connection.execute(statement)
-    assert connection.changes() > 0
-    connection.close()
-
-
-def test_a_ledger_in_order_verifies(path: Path) -> None:
+def test_a_ledger_in_order_verifies(database_url: str) -> None:
     """The totals are double entry: what was granted is all somewhere."""
-    ran = drawdown("verify", "--database", sqlite_url(path), "--json")
+    asyncio.run(fill(database_url))
+    ran = drawdown("verify", "--database", database_url, "--json")
     assert ran.json() == {
         "ok": True,
         "wallets": 1,
@@ -60,25 +44,23 @@ def test_a_ledger_in_order_verifies(path: Path) -> None:
             }
         },
     }
-    shown = drawdown("verify", "--database", sqlite_url(path))
+    shown = drawdown("verify", "--database", database_url)
     assert shown.code == 0
     assert "1 wallet, 2 entries: all in order." in shown.out
     assert "19.9958" in shown.out
 
 
-def test_an_empty_ledger_verifies(tmp_path: Path) -> None:
+def test_an_empty_ledger_verifies(database_url: str) -> None:
     """Nothing is in order too."""
-    url = sqlite_url(tmp_path / "ledger.db")
-    drawdown("accounts", "create", "north", "--database", url)
-    assert drawdown("verify", "--database", url, "--json").json()["wallets"] == 0
+    drawdown("accounts", "create", "north", "--database", database_url)
+    assert drawdown("verify", "--database", database_url, "--json").json()["wallets"] == 0
 
 
-def test_totals_of_one_code_at_two_scales_are_not_mixed_up(tmp_path: Path) -> None:
+def test_totals_of_one_code_at_two_scales_are_not_mixed_up(database_url: str) -> None:
     """Books are apart: each may have tokens of its own, and the sums are of amounts, not of units."""
-    url = sqlite_url(tmp_path / "ledger.db")
 
     async def fill_both() -> None:
-        async with open_ledger(url, jobs=False) as ledger:
+        async with open_ledger(database_url, jobs=False) as ledger:
             account = await ledger.accounts.create_account("default")
             for mode, scale in ((Mode.TEST, 0), (Mode.LIVE, 2)):
                 book = await ledger.accounts.book(account.id, mode)
@@ -90,7 +72,7 @@ def test_totals_of_one_code_at_two_scales_are_not_mixed_up(tmp_path: Path) -> No
                 await ledger.apply(book, grant)
 
     asyncio.run(fill_both())
-    totals = drawdown("verify", "--database", url, "--json").json()["totals"]["tokens"]
+    totals = drawdown("verify", "--database", database_url, "--json").json()["totals"]["tokens"]
     assert (totals["granted"], totals["posted"]) == ("6.25", "6.25")
 
 
@@ -107,12 +89,13 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-def test_a_changed_file_does_not_verify(path: Path, what: str) -> None:
+def test_a_changed_database_does_not_verify(database_url: str, what: str) -> None:
     """Exits 1 and names the first fault, for people and for programs."""
-    tamper(path, TAMPERED[what])
-    failure = drawdown("verify", "--database", sqlite_url(path)).failure()
+    asyncio.run(fill(database_url))
+    asyncio.run(tamper(database_url, TAMPERED[what]))
+    failure = drawdown("verify", "--database", database_url).failure()
     assert "does not add up" in failure
-    ran = drawdown("verify", "--database", sqlite_url(path), "--json")
+    ran = drawdown("verify", "--database", database_url, "--json")
     assert ran.code == 1
     assert '"ok": false' in ran.out
     assert '"fault"' in ran.out

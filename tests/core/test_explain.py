@@ -49,8 +49,10 @@ def before(recorded: Recorded, operation: Operation, first: Entry) -> Wallet:
             instants.undo(wallet, entry)
     instants.forget_ends(wallet.grants.values(), operation.at)
     done = [found for found, _ in recorded.core.state.changes.operations]
-    since = [op for op in done[done.index(operation) + 1 :] if op.kind in ("amend", "expire")]
-    explain.undo_changes(wallet, reversed(since))
+    changes = [one for one in done if one.kind in ("amend", "expire")]
+    for grant in wallet.grants.values():
+        of_it = [change for change in changes if change.subject == grant.id]
+        explain.undo_changes(grant, reversed(of_it), first.seq)
     return wallet
 
 

@@ -254,7 +254,7 @@ LIMITS = {
     "characters of an idempotency key": requests.KEY_MAX,
     "characters of a name of a customer, entitlement or grant": directory.NAME_MAX,
     "characters of an account's or key's name": last_number(accounts.NAME_RULE),
-    "seconds a connection may idle between requests": listening.KEEP_ALIVE_SECONDS,
+    "seconds a connection may idle between requests": listening.IDLE_SECONDS,
     "wallets kept in memory": transaction.WALLETS_CACHED_MAX,
 }
 

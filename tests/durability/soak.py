@@ -42,7 +42,8 @@ def main(
             )
         console.print(f"asking again for all {len(torture.asked):,} operations")
         torture.finish()
-    console.print(f"{len(torture.asked):,} operations, each there once.")
+    kinds = ", ".join(f"{name} {times:,}" for name, times in torture.kinds.most_common())
+    console.print(f"{len(torture.asked):,} operations, each there once: {kinds}.")
 
 
 @contextmanager

@@ -9,6 +9,11 @@ import pytest
 from tests.durability.torture import Torture
 
 ROUNDS = 4
+#: What the load must have had in it.
+KINDS = {
+    "customers", "grants", "debits", "spends", "reverse", "holds", "capture", "release",
+    "ledger-entries", "credits", "credit_grants", "void",
+}  # fmt: skip
 
 
 def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
@@ -17,6 +22,7 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     for _ in range(ROUNDS):
         torture.round()
     torture.finish()
+    assert torture.kinds.keys() >= KINDS
     assert all(one.acknowledged > 0 for one in torture.rounds), torture.rounds
     assert sum(one.acknowledged for one in torture.rounds) > 200, torture.rounds
     assert sum(one.unanswered for one in torture.rounds) > ROUNDS, torture.rounds

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import apsw
+import httpx
 
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, created, customer_with, debit_body, problem
+from tests.durability.torture_database import until
 
 
 def test_a_file_that_stays_locked_is_told_and_harms_nothing(serve: StartServer) -> None:
-    """After a few seconds 503, with when to try again; reads go on, the key stays free, the log tells."""
+    """After a few seconds 503, with when to try again; reads go on, the key stays free, the log and
+    readiness tell."""
     server = serve()
     tenant = server.tenant()
     with tenant.client() as client:
@@ -21,8 +24,10 @@ def test_a_file_that_stays_locked_is_told_and_harms_nothing(serve: StartServer) 
         problem(refused, 503, "unavailable")
         assert int(refused.headers["retry-after"]) > 0
         assert balance(client, customer)["used"] == "0"
+        assert httpx.get(f"{server.url}/health/ready").status_code == 503
         other.execute("ROLLBACK")
         other.close()
+        until(server.url, 200)
         first = client.post("/debits", json=body)
         assert created(first)["amount"] == "5"
         assert "idempotent-replayed" not in first.headers

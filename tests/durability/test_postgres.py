@@ -18,8 +18,9 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit, debit_body, hold
+from tests.durability.operations import Json
+from tests.durability.test_kill import KINDS
 from tests.durability.test_parallel import at_once, drawdown
-from tests.durability.torture import Json
 from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
 from tests.support.postgres import DURABLE, VERSIONS, Cluster, Clusters, started
 from tests.support.server import Server
@@ -36,12 +37,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_killed_database_loses_nothing_it_acknowledged(cluster: Cluster, tmp_path: Path) -> None:
-    """Killed twice under two servers, and one of them with it; the other goes on by itself."""
+    """Killed twice under two servers, one of which is killed, too; the other goes on by itself."""
     with cluster.database() as url:
         torture = DatabaseTorture(tmp_path, seed=20_260_102, database=url, cluster=cluster)
         for _ in range(ROUNDS):
             torture.round()
         torture.finish()
+        assert torture.kinds.keys() >= KINDS
         assert sum(one.acknowledged for one in torture.rounds) > 200, torture.rounds
         assert sum(one.unanswered for one in torture.rounds) > 0, torture.rounds
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.durability.torture import WORKERS, Asked, Json, Round, Torture
+from tests.durability.operations import Asked, Json
+from tests.durability.torture import WORKERS, Round, Torture
 from tests.support.postgres import Cluster
 from tests.support.server import Server
 
@@ -29,7 +30,7 @@ def until(url: str, status: int) -> None:
 class DatabaseTorture(Torture):
     """Kills the database under the load of two servers, and one of the servers after that."""
 
-    cluster: Cluster = field(kw_only=True)
+    cluster: Cluster | None = field(kw_only=True, default=None)
 
     def round(self) -> Round:
         return self.check(self.load_and_kill())
@@ -37,8 +38,9 @@ class DatabaseTorture(Torture):
     def load_and_kill(self) -> int:
         before = len(self.asked)
         with self._server() as first, self._server() as second:
-            asyncio.run(self._until_killed_and_back([first, second]))
-            first.stop(UNAVAILABLE)
+            survivor, victim = self._chance.sample([first, second], 2)
+            asyncio.run(self._until_killed_and_back(survivor, victim))
+            survivor.stop(UNAVAILABLE)
         return before
 
     def _is_taken(self, response: httpx.Response, status: int) -> bool:
@@ -51,34 +53,52 @@ class DatabaseTorture(Torture):
         if result["status"] != 503:
             super()._take_result(asked, result)
 
-    async def _until_killed_and_back(self, servers: list[Server]) -> None:
+    async def _until_killed_and_back(self, survivor: Server, victim: Server) -> None:
         stop = asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
             clients = [
-                await stack.enter_async_context(self._client(servers[number % 2]))
+                await stack.enter_async_context(self._client((survivor, victim)[number % 2]))
                 for number in range(WORKERS)
             ]
             workers = [asyncio.create_task(self._work_until(stop, client)) for client in clients]
             try:
                 await asyncio.sleep(self._chance.uniform(0.1, self.load_seconds))
-                await asyncio.to_thread(self._kill_and_restart, servers)
-                acknowledged = self._acknowledged()
-                await asyncio.sleep(0.5)
-                assert self._acknowledged() > acknowledged + WORKERS, "service did not return"
-                servers[1].process.kill()
-                await asyncio.sleep(0.2)
+                await asyncio.to_thread(self._kill_both, survivor, victim)
+                await self._until_acknowledged(self._acknowledged() + 2 * WORKERS)
             finally:
                 stop.set()
                 await asyncio.gather(*workers)
-        servers[1].kill()
+        victim.kill()
 
-    def _kill_and_restart(self, servers: list[Server]) -> None:
+    def _kill_both(self, survivor: Server, victim: Server) -> None:
+        """The database, and one of the servers just before it, while it is away, or after its return."""
+        moment = self._chance.choice(("before", "meanwhile", "after"))
+        if moment == "before":
+            victim.process.kill()
+            time.sleep(self._chance.uniform(0, 0.1))
+        self._break()
+        until(survivor.url, 503)
+        if moment == "meanwhile":
+            victim.process.kill()
+        self._restore()
+        until(survivor.url, 200)
+        if moment == "after":
+            until(victim.url, 200)
+            victim.process.kill()
+
+    def _break(self) -> None:
+        assert self.cluster is not None
         self.cluster.postgres.kill()
-        for server in servers:
-            until(server.url, 503)
+
+    def _restore(self) -> None:
+        assert self.cluster is not None
         self.cluster.postgres.start()
-        for server in servers:
-            until(server.url, 200)
+
+    async def _until_acknowledged(self, count: int) -> None:
+        last = time.monotonic() + RETURNS_SECONDS
+        while self._acknowledged() < count:
+            assert time.monotonic() < last, "service did not return"
+            await asyncio.sleep(0.02)
 
     def _acknowledged(self) -> int:
         return sum(asked.acknowledged for asked in self.asked)

@@ -24,6 +24,7 @@ from dodopayments import DodoPayments
 from drawdown.cli.demo import cast
 from drawdown.client import Client
 from drawdown.core.types import Instant
+from tests.conftest import NewUrl
 from tests.replay.test_replay import counted
 from tests.support.commands import Ran, drawdown
 from tests.support.server import Server, Tenant, start_server
@@ -35,11 +36,12 @@ NAMES = [f"customer-{number:02}" for number in range(1, 51)]
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def own_server(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
     """A server of its own, so that `drawdown verify` sees this book alone."""
-    running = start_server(tmp_path_factory.mktemp("azure"))
-    yield running
-    running.stop()
+    with new_url() as url:
+        running = start_server(tmp_path_factory.mktemp("azure"), database=url)
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="module")

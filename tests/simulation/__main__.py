@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import random
 import signal
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from enum import StrEnum
 from typing import Annotated
@@ -18,12 +19,17 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from tests.simulation.coverage import commands_in, missing, outcomes_table, paths_table
+from tests.simulation.coverage import commands_in, outcomes_table, paths_table
 from tests.simulation.plays import Play, write
 from tests.simulation.running import Failed, run_seed, smallest
+from tests.support.postgres import VERSIONS
+from tests.support.stores import SQLITE
 
-#: Plays on the core take a tenth of the time: so many of them are run for each on the engine.
-CORE_PLAYS, ENGINE_PLAYS = 30, 3
+CORE = "core"
+DATABASES = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
+#: Plays on the core take a tenth of the time of those on SQLite, and these a fifth of those on PostgreSQL.
+PLAYS = {CORE: 30, SQLITE: 3}
+POSTGRES_PLAYS = 1
 LOG_SECONDS = 30.0
 
 
@@ -33,10 +39,17 @@ class Depth(StrEnum):
     BOTH = "both"
 
 
-class Piece(msgspec.Struct, frozen=True):
-    """Some plays that one process runs at a time."""
+class Database(StrEnum):
+    SQLITE = "sqlite"
+    POSTGRES_16 = "postgres-16"
+    POSTGRES_18 = "postgres-18"
+    ALL = "all"
 
-    depth: str
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some plays that one process runs at a time, on the core or on the engine with a database."""
+
+    place: str
     first: int
     count: int
 
@@ -53,27 +66,37 @@ def run_piece(piece: Piece) -> Result:
     counts: Counter[str] = Counter()
     for seed in range(piece.first, piece.first + piece.count):
         try:
-            run_seed(seed, piece.depth, counts)
+            if piece.place == CORE:
+                run_seed(seed, "core", counts)
+            else:
+                run_seed(seed, "engine", counts, piece.place)
         except Failed as failed:
             found = smallest(failed)
             return Result(piece, counts, str(found), found.play)
     return Result(piece, counts)
 
 
-def pieces(depth: Depth, first: int) -> Iterator[Piece]:
-    """Seeds from ``first`` on, of each depth; the same ones for the same ``first``."""
+def pieces(places: Sequence[str], first: int) -> Iterator[Piece]:
+    """Seeds from ``first`` on, at each place; the same ones for the same ``first``."""
     for number in itertools.count():
-        if depth is not Depth.ENGINE:
-            yield Piece("core", first + number * CORE_PLAYS, CORE_PLAYS)
-        if depth is not Depth.CORE:
-            yield Piece("engine", first + number * ENGINE_PLAYS, ENGINE_PLAYS)
+        for place in places:
+            count = PLAYS.get(place, POSTGRES_PLAYS)
+            yield Piece(place, first + number * count, count)
+
+
+def places_of(depth: Depth, database: Database) -> list[str]:
+    engine = DATABASES if database is Database.ALL else (database.value,)
+    return [
+        *((CORE,) if depth is not Depth.ENGINE else ()),
+        *(engine if depth is not Depth.CORE else ()),
+    ]
 
 
 class Simulation:
     """How far it has come. It ends after so many commands or seconds, or at a fault."""
 
     def __init__(self, commands: int | None, seconds: float | None) -> None:
-        self.counts: dict[str, Counter[str]] = {"core": Counter(), "engine": Counter()}
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.seeds: Counter[str] = Counter()
         self.failed: Result | None = None
         self._commands, self._seconds = commands, seconds
@@ -96,20 +119,19 @@ class Simulation:
         )
 
     def take(self, result: Result) -> None:
-        self.counts[result.piece.depth] += result.counts
-        self.seeds[result.piece.depth] += result.piece.count
+        self.counts[result.piece.place] += result.counts
+        self.seeds[result.piece.place] += result.piece.count
         if result.play is not None and self.failed is None:
             self.failed = result
 
     def line(self) -> str:
         """One line for people who wait."""
-        core, engine = (commands_in(self.counts[depth]) for depth in ("core", "engine"))
         rate = self.commands / max(self.seconds, 0.001)
-        return (
-            f"{self.commands:,} commands in {self.seconds:,.0f} s, {rate:,.0f} a second:"
-            f" {core:,} on the core ({self.seeds['core']:,} seeds),"
-            f" {engine:,} on the engine ({self.seeds['engine']:,} seeds)"
+        parts = ", ".join(
+            f"{commands_in(counts):,} on {place} ({self.seeds[place]:,} seeds)"
+            for place, counts in self.counts.items()
         )
+        return f"{self.commands:,} commands in {self.seconds:,.0f} s, {rate:,.0f} a second: {parts}"
 
 
 class Progress:
@@ -157,18 +179,16 @@ def simulate(
 
 def report(simulation: Simulation, console: Console) -> None:
     """What was covered, and the play that failed, ready to be kept as a test."""
-    total = simulation.counts["core"] + simulation.counts["engine"]
+    total = sum(simulation.counts.values(), Counter[str]())
     console.print(outcomes_table(total))
     console.print(paths_table(total))
-    if never := missing(total):
-        console.print(f"Never reached: {', '.join(never)}")
     failed = simulation.failed
     if failed is None or failed.play is None:
         console.print("No fault.")
         return
     play = failed.play
-    console.print(f"[bold red]Seed {play.seed} on the {play.depth}:[/bold red] {failed.fault}")
-    name = f"tests/simulation/regressions/{play.depth}-{play.seed}.json"
+    console.print(f"[bold red]Seed {play.seed} on {play.place}:[/bold red] {failed.fault}")
+    name = f"tests/simulation/regressions/{play.place}-{play.seed}.json"
     console.print(f"The play, cut down to {play.size} requests; keep it as {name}:")
     console.print(write(play), markup=False, soft_wrap=True)
 
@@ -179,14 +199,16 @@ def main(
     commands: Annotated[int | None, typer.Option(min=1, help="How many; until stopped.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many at once.")] = 1,
     depth: Annotated[Depth, typer.Option(help="The core alone, the engine, or both.")] = Depth.BOTH,
+    database: Annotated[Database, typer.Option(help="The one for the engine.")] = Database.ALL,
 ) -> None:
     """Random requests, batches, faults and clocks against the naive ledger, until something differs."""
     console = Console(highlight=False)
     first = random.randrange(2**40) if seed is None else seed
     console.print(f"seeds from {first} on; stop with Ctrl-C")
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # broken connections are what it plays
     simulation = Simulation(commands, seconds)
     with Progress(console) as progress, contextlib.suppress(KeyboardInterrupt):
-        simulate(simulation, pieces(depth, first), processes, progress)
+        simulate(simulation, pieces(places_of(depth, database), first), processes, progress)
     console.print(simulation.line(), soft_wrap=True)
     report(simulation, console)
     if simulation.failed is not None:

@@ -47,6 +47,19 @@ RARE_IN_THE_ENGINE = (
     "a balance is foreseen",
     "a balance is looked back at",
 )
+#: Only where servers and their database are apart.
+RARE_ON_POSTGRES = (
+    *(f"fault: {fault}" for fault in (*faults.UNNOTICED, faults.KILLED)),
+    *(f"fault: {fault}" for fault in faults.FAULTS),
+    "a batch is tried one by one",
+    "requests gather while others are committed",
+    "more grants are loaded than at first",
+    "two servers at once",
+    "a lost answer is asked for again and was done",
+    "a claim is used again",
+    "a balance is foreseen",
+    "a balance is looked back at",
+)
 #: Refusals that every simulation must meet.
 REFUSALS = (
     "grant: too_many_grants",
@@ -74,8 +87,13 @@ def commands_in(counts: Counter[str]) -> int:
     return sum(count for name, count in counts.items() if name.partition(":")[0] in VERBS)
 
 
+def missing_on_postgres(counts: Counter[str]) -> list[str]:
+    """What a simulation of the engine there should have reached, and did not."""
+    return [name for name in RARE_ON_POSTGRES if not counts[name]]
+
+
 def missing(counts: Counter[str]) -> list[str]:
-    """What a simulation of both depths should have reached, and did not."""
+    """What a simulation of the core, and of the engine on SQLite, should have reached, and did not."""
     replays = tuple(f"{verb}: replayed" for verb in VERBS if verb != "settle")
     done = tuple(f"{verb}: ok" for verb in VERBS)
     wanted = RARE_PATHS + RARE_IN_THE_ENGINE + REFUSALS + replays + done
@@ -97,6 +115,6 @@ def outcomes_table(counts: Counter[str]) -> Table:
 def paths_table(counts: Counter[str]) -> Table:
     """Faults and rare paths, those that were not reached too."""
     table = Table("path", "times", title="Faults and rare paths")
-    for name in (*RARE_PATHS, *RARE_IN_THE_ENGINE):
+    for name in dict.fromkeys((*RARE_PATHS, *RARE_IN_THE_ENGINE, *RARE_ON_POSTGRES)):
         table.add_row(name, f"{counts[name]:,}" if counts[name] else "[red]never[/red]")
     return table

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+import msgspec
+
 from tests.simulation import faults
 from tests.simulation.looking import instants_of
 from tests.simulation.plays import ALL, BEGIN, DAY, HOUR, MINUTE, SECOND, Ask, Play, Turn, Unit
 from tests.simulation.world import World
 from tests.support.naive import NEVER, UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
+from tests.support.stores import SQLITE
 
 VERBS = {
     "grant": 5.0,
@@ -35,7 +38,7 @@ ASKS_MAX = 8
 REPEATS_KEPT = 12
 
 
-def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
+def setting(chance: Random, depth: str, seed: int | None = None, database: str = SQLITE) -> Play:
     """Two or three kinds of credit and a few customers; nothing has been asked yet."""
     units = {"credits": Unit(chance.choice((0, 0, 2)), chance.random() < 0.3)}
     days = chance.choice((0, 0, 0, 1))
@@ -46,7 +49,7 @@ def setting(chance: Random, depth: str, seed: int | None = None) -> Play:
     if chance.random() < 0.4:
         units["free"] = Unit()
     power = depth == "engine" and chance.random() < 0.25
-    return Play(units, chance.randint(1, 3), (), depth, power, seed)
+    return Play(units, chance.randint(1, 3), (), depth, database, power, seed)
 
 
 class Generator:
@@ -57,6 +60,7 @@ class Generator:
         self._world = world
         self._units = list(play.units)
         self._faulty, self._power = play.depth == "engine", play.power
+        self._connected = self._faulty and play.database != SQLITE
         self._now = BEGIN
         self._named = 0
         self._keyed = 0
@@ -84,11 +88,28 @@ class Generator:
             return Turn(self._now, asks, jobs=jobs)
         first = chance.randint(1, len(asks)) if chance.random() < 0.4 else ALL
         fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
-        turn = Turn(self._now, asks, first, int(chance.random() < 0.2), fault, jobs=jobs)
-        if self._power and chance.random() < 0.25:
+        server = int(chance.random() < 0.2)
+        turn = Turn(self._now, asks, first, server, fault=fault, jobs=jobs)
+        if self._connected:
+            turn = self._connected_turn(turn)
+        elif self._power and chance.random() < 0.25:
             turn = Turn(self._now, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
         heard = zip(asks, faults.heard(turn), strict=True)
         self._unheard += [ask for ask, known in heard if not known and ask.key is not None]
+        return turn
+
+    def _connected_turn(self, turn: Turn) -> Turn:
+        """What else can become of it where servers and their database are apart."""
+        chance, replace = self._chance, msgspec.structs.replace
+        if self._power and chance.random() < 0.03:
+            return Turn(turn.now, turn.asks, fault=faults.KILLED, step=chance.randint(0, 15))
+        if not turn.fault and chance.random() < 0.1:
+            turn = replace(turn, fault=chance.choice(faults.UNNOTICED))
+        if turn.fault in ("", *faults.UNNOTICED) and chance.random() < 0.3:
+            # Two that ask under one claim at once might come in any order.
+            claims = any(ask.claims for ask in turn.asks)
+            even = any(ask.customer % 2 == 0 for ask in turn.asks)
+            turn = replace(turn, both=True, first=ALL) if even and not claims else turn
         return turn
 
     # Time ----------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from tests.support.stores import SQLITE
+
 #: Plays begin a day after the epoch: their instants are short to read, and the clock may step back.
 BEGIN = 86_400_000_000
 SECOND = 1_000_000
@@ -50,33 +52,42 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     """Requests on their way at one moment.
 
     The ``first`` of them come at once, the others while those are being committed. ``server`` is one of
-    two on one file. ``fault`` is what goes wrong with the first transaction (``faults``), ``step`` how many
-    more steps of the disk it takes for the power to fail. ``jobs``: at the end all wallets are settled in
-    which something is due.
+    two on one database; ``both``: it serves the customers of even numbers, and the other one the others at
+    the same time. ``fault`` is what goes wrong with the first transaction (``faults``), ``step`` how many
+    more steps of the disk it takes for the power to fail, or milliseconds for the database to be killed.
+    ``jobs``: at the end all wallets are settled in which something is due.
     """
 
     now: int
     asks: tuple[Ask, ...] = ()
     first: int = ALL
     server: int = 0
+    both: bool = False
     fault: str = ""
     step: int = 0
     jobs: bool = False
 
 
 class Play(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``depth`` is what it is played on: ``core`` or ``engine``; ``power``: on a disk whose power can fail.
+    """``depth`` is what it is played on: ``core``, or ``engine`` on a ``database``.
 
-    ``why`` says what it once showed.
+    ``power``: on a disk whose power can fail, or a database that can be killed. ``why`` says what it once
+    showed.
     """
 
     units: dict[str, Unit]
     customers: int
     turns: tuple[Turn, ...]
     depth: str = "core"
+    database: str = SQLITE
     power: bool = False
     seed: int | None = None
     why: str = ""
+
+    @property
+    def place(self) -> str:
+        """What it is played on, in a word."""
+        return self.depth if self.database == SQLITE else f"{self.depth}-{self.database}"
 
     @property
     def size(self) -> int:

@@ -4,24 +4,52 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import apsw
 
+from drawdown.core.types import Id
 from tests.simulation.plays import Difference, Turn
-from tests.simulation.servers import Server
+from tests.simulation.servers import FragileStore, Server, SimulatedStore
 from tests.support.power import Disk
 
 #: What a client has heard: a code and what was told beside it, and the answer's bytes.
 Heard = tuple[str, dict[str, object], bytes]
 CarryOut = Callable[[Turn], Awaitable[list[Heard | None]]]
 
+ALL_IDS = "SELECT id FROM operation UNION SELECT id FROM customer UNION SELECT id FROM entitlement"
 
-class Power:
-    """The disk of all servers; where ``can_fail`` is not set, an ordinary one."""
 
-    def __init__(self, path: Path, can_fail: bool, counts: Counter[str]) -> None:
+class Site(Protocol):
+    """What the servers of a play stand on. ``book`` is there from the beginning."""
+
+    book: Id
+
+    async def store(self) -> FragileStore: ...
+    async def prepare(self, store: FragileStore, turn: Turn) -> None: ...
+    async def fail(
+        self, servers: dict[int, Server], turn: Turn, carry_out: CarryOut
+    ) -> tuple[list[Heard | None], bool]: ...
+    async def ids(self) -> set[Id]: ...
+    async def close(self) -> None: ...
+
+
+def check_kept(turn: Turn, heard: Sequence[Heard | None], kept: bool) -> bool:
+    """Whether the turn's transaction was acknowledged. Raises ``Difference`` if it then was not kept."""
+    acknowledged = any(one is not None and one[0] == "ok" for one in heard)
+    changed = "settle" not in {ask.verb for ask in turn.asks}
+    if acknowledged and changed and not kept:
+        raise Difference("what was acknowledged has not been kept")
+    return acknowledged
+
+
+class FileSite:
+    """A file on a disk; where ``can_fail`` is not set, an ordinary one."""
+
+    def __init__(self, path: Path, book: Id, can_fail: bool, counts: Counter[str]) -> None:
+        self.book = book
         self._path, self._counts = path, counts
         self._failures = 0
         self._opened: list[apsw.Connection] = []
@@ -34,8 +62,15 @@ class Power:
         return Disk(self._failures)
 
     @property
-    def vfs(self) -> str | None:
+    def _vfs(self) -> str | None:
         return None if self._disk is None else self._disk.name
+
+    async def store(self) -> SimulatedStore:
+        return SimulatedStore(str(self._path), self._counts, self._vfs)
+
+    async def prepare(self, store: FragileStore, turn: Turn) -> None:
+        """The fault of the turn will befall the store's next transaction."""
+        store.fault = turn.fault
 
     async def fail(
         self, servers: dict[int, Server], turn: Turn, carry_out: CarryOut
@@ -53,11 +88,7 @@ class Power:
             await servers.pop(number).die()
         self._restart(self._disk)
         found = self._kept(None) > before
-        acknowledged = any(one is not None and one[0] == "ok" for one in heard)
-        changed = "settle" not in {ask.verb for ask in turn.asks}
-        if acknowledged and changed and not found:
-            raise Difference("what was acknowledged is not on the disk")
-        if not acknowledged:
+        if not check_kept(turn, heard, found):
             fate = (
                 "survives a power failure unacknowledged" if found else "is lost to a power failure"
             )
@@ -88,7 +119,15 @@ class Power:
         finally:
             connection.close()
 
-    def close(self) -> None:
+    async def ids(self) -> set[Id]:
+        """Those of all operations, customers and entitlements in the file."""
+        connection = apsw.Connection(str(self._path), vfs=self._vfs)
+        try:
+            return {Id(found) for (found,) in connection.execute(ALL_IDS)}
+        finally:
+            connection.close()
+
+    async def close(self) -> None:
         if self._disk is not None:
             apsw.connection_hooks.remove(self._opened.append)
             self._close_connections()

@@ -13,15 +13,19 @@ from unittest.mock import patch
 import msgspec
 
 from drawdown.core import holds, spending
+from drawdown.engine import batcher
 from drawdown.store.postgres import transaction as postgres_transaction
 from drawdown.store.sqlite import connection, transaction
+from tests.simulation.clustered import database_site
 from tests.simulation.core_play import CorePlay
 from tests.simulation.engine_play import EnginePlay
 from tests.simulation.generate import Generator, setting
 from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Play, Turn
-from tests.simulation.servers import Template, copied, template
+from tests.simulation.powered import FileSite, Site
+from tests.simulation.servers import copied, template
 from tests.simulation.shrinking import SHRINK_SECONDS, shrink
 from tests.simulation.world import World
+from tests.support.stores import SQLITE
 
 #: How many requests a play has, about.
 LENGTHS = (60, 200, 200, 600)
@@ -56,15 +60,16 @@ def small_limits() -> Iterator[None]:
             NAMES_CACHED_MAX=6,
         ),
         patch.multiple(postgres_transaction, FIRST_GRANTS=2, MORE_GRANTS=2),
+        patch.object(batcher, "PAUSE_SECONDS", 0.0001),
     ):
         yield
 
 
-def run_seed(seed: int, depth: str, counts: Counter[str]) -> None:
+def run_seed(seed: int, depth: str, counts: Counter[str], database: str = SQLITE) -> None:
     """Make and run the play of a seed. Raises ``Failed``."""
     chance = Random(seed)
     commands = chance.choice(LENGTHS)
-    play = setting(chance, depth, seed)
+    play = setting(chance, depth, seed, database)
     world = World(play.units, play.customers, counts)
     _run(play, Generator(chance, play, world).turns(commands), world)
 
@@ -80,7 +85,8 @@ def _run(play: Play, turns: Iterable[Turn], world: World) -> None:
     try:
         with small_limits():
             if play.depth == "engine":
-                asyncio.run(_play_engine(play, turns, world, played, template()))
+                with site_of(play, world.counts) as site:
+                    asyncio.run(_play_engine(play, turns, world, played, site))
             else:
                 _play_core(play, turns, world, played)
     except Exception as fault:  # whatever it is, it is a fault of the ledger or of the simulation
@@ -95,19 +101,30 @@ def _play_core(play: Play, turns: Iterable[Turn], world: World, played: list[Tur
     subject.finish()
 
 
+@contextlib.contextmanager
+def site_of(play: Play, counts: Counter[str]) -> Iterator[Site]:
+    """What the play's servers stand on: a file or a database of its own."""
+    if play.database == SQLITE:
+        original = template()
+        with copied(original) as path:
+            yield FileSite(path, original.book, play.power, counts)
+        return
+    with database_site(play.database, counts) as site:
+        yield site
+
+
 async def _play_engine(
-    play: Play, turns: Iterable[Turn], world: World, played: list[Turn], original: Template
+    play: Play, turns: Iterable[Turn], world: World, played: list[Turn], site: Site
 ) -> None:
-    with copied(original) as path:
-        subject = EnginePlay(play, world, path, original.book)
-        try:
-            await subject.open()
-            for turn in turns:
-                played.append(turn)
-                await subject.turn(turn)
-            await subject.finish()
-        finally:
-            await subject.close()
+    subject = EnginePlay(play, world, site)
+    try:
+        await subject.open()
+        for turn in turns:
+            played.append(turn)
+            await subject.turn(turn)
+        await subject.finish()
+    finally:
+        await subject.close()
 
 
 def smallest(failed: Failed, seconds: float = SHRINK_SECONDS) -> Failed:

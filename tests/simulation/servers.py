@@ -1,4 +1,4 @@
-"""The real engine on a real SQLite file, as processes that can die: what plays of depth ``engine`` run on."""
+"""The real engine as processes that can die, and the real SQLite store under it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Protocol
 from unittest.mock import patch
 
 import apsw
@@ -24,7 +25,7 @@ from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import Clock, Ids, StoreUnavailable
+from drawdown.engine.ports import Clock, Ids, Store, StoreUnavailable
 from drawdown.store.sqlite.store import SqliteStore
 from drawdown.store.sqlite.transaction import SqliteTransaction
 from tests.simulation import faults
@@ -97,6 +98,21 @@ class SimulatedStore(SqliteStore):
             self.died.set()
             await asyncio.Event().wait()  # a dead process does nothing more
 
+    async def die(self) -> None:
+        """What it was doing is undone, unless it is on the disk; its caches are gone."""
+        with contextlib.suppress(apsw.Error):  # a disk without power
+            await self.close()
+
+
+class FragileStore(Store, Protocol):
+    """A store whose next transaction can go wrong, as ``SimulatedStore``."""
+
+    fault: str
+    on_commit: Callable[[], None] | None
+    died: asyncio.Event
+
+    async def die(self) -> None: ...
+
 
 def nothing_to_say(accepted: Accepted) -> Answer:
     return Answer(status=200, body=b"")
@@ -119,16 +135,9 @@ class Failures(BatchObserver):
 class Server:
     """One process: a ledger with a store and caches of its own."""
 
-    def __init__(
-        self,
-        path: Path,
-        clock: Clock,
-        ids: Ids,
-        counts: Counter[str],
-        vfs: str | None = None,
-    ) -> None:
+    def __init__(self, store: FragileStore, clock: Clock, ids: Ids, counts: Counter[str]) -> None:
         before = asyncio.all_tasks()
-        self.store = SimulatedStore(str(path), counts, vfs)
+        self.store = store
         self.failures = Failures(counts)
         self.ledger = Ledger(self.store, clock, ids, self.failures)
         self.ledger.open(jobs=False)
@@ -143,12 +152,20 @@ class Server:
         )
 
     async def die(self) -> None:
-        """What it was doing is undone, unless it is on the disk; its caches are gone."""
+        """It does nothing more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(apsw.Error):  # a disk without power
-            await self.store.close()
+        await self.store.die()
+
+
+async def make_book(store: FragileStore) -> Id:
+    """A new account's book, on a server that is closed again."""
+    server = Server(store, ManualClock(Instant(1)), RisingIds(), Counter())
+    account = await server.ledger.accounts.create_account("simulated")
+    book = await server.ledger.accounts.book(account.id, Mode.TEST)
+    await server.ledger.close()
+    return book
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -163,16 +180,12 @@ def template() -> Template:
     """The one of this process. Not within a running event loop."""
     with tempfile.TemporaryDirectory(prefix="drawdown-sim-", dir=fast_folder()) as folder:
         path = Path(folder) / "template.db"
-        book = asyncio.run(_make(path))
+        book = asyncio.run(_made(path))
         return Template(path.read_bytes(), book)
 
 
-async def _make(path: Path) -> Id:
-    server = Server(path, ManualClock(Instant(1)), RisingIds(), Counter())
-    account = await server.ledger.accounts.create_account("simulated")
-    book = await server.ledger.accounts.book(account.id, Mode.TEST)
-    await server.ledger.close()
-    return book
+async def _made(path: Path) -> Id:
+    return await make_book(SimulatedStore(str(path), Counter()))
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def _no_faults(play: Play) -> Iterator[Play]:
 
 
 def _one_server(play: Play) -> Iterator[Play]:
-    yield _turns(play, [msgspec.structs.replace(turn, server=0, first=ALL) for turn in play.turns])
+    turns = [msgspec.structs.replace(turn, server=0, both=False, first=ALL) for turn in play.turns]
+    yield _turns(play, turns)
 
 
 def is_sound(play: Play) -> bool:
@@ -128,7 +129,7 @@ def _with(turn: Turn, ask: Ask, simpler: Ask) -> Turn:
 def _simpler_turns(turn: Turn) -> Iterator[Turn]:
     """The turn with one thing less."""
     replace = msgspec.structs.replace
-    for name, value in (("fault", ""), ("server", 0), ("first", ALL)):
+    for name, value in (("fault", ""), ("server", 0), ("both", False), ("first", ALL)):
         if getattr(turn, name) != value:
             yield replace(turn, **{name: value})
     if len(turn.asks) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 from unittest.mock import patch
@@ -13,10 +14,14 @@ from drawdown.core import posting
 from drawdown.core.state import Wallet
 from drawdown.core.types import Hold, HoldState, Instant
 from drawdown.store.sqlite.transaction import SqliteTransaction
-from tests.simulation.coverage import commands_in, missing
+from tests.simulation.coverage import commands_in, missing, missing_on_postgres
 from tests.simulation.plays import Play, read, write
 from tests.simulation.running import Failed, run_play, run_seed, smallest
+from tests.support.postgres import VERSIONS, Clusters
+from tests.support.stores import SQLITE
 
+#: As many as it takes to meet every fault.
+SEEDS_ON_POSTGRES = range(8)
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
 
 
@@ -29,16 +34,32 @@ def test_a_short_simulation_shows_no_fault_and_reaches_every_rare_path() -> None
     assert commands_in(counts) > 15_000
 
 
+def test_on_postgres_a_short_simulation_shows_no_fault_and_reaches_every_fault(
+    clusters: Clusters, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two servers, each behind a proxy; connections break, and the database is killed."""
+    caplog.set_level(logging.CRITICAL, "asyncpg")
+    counts: Counter[str] = Counter()
+    for version in VERSIONS:
+        clusters.of(version)  # or it is skipped
+        for seed in SEEDS_ON_POSTGRES:
+            run_seed(seed, "engine", counts, f"postgres-{version}")
+    assert missing_on_postgres(counts) == []
+    assert commands_in(counts) > 2_000
+
+
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
 def test_what_once_failed_does_not_fail_again(path: Path) -> None:
-    """On what it failed on; and on the core also what it showed on the engine without a fault."""
+    """On what it failed on, and wherever else it can be played."""
     play = read(path)
     assert play.why
     run_play(play)
     claims = any(ask.claims for turn in play.turns for ask in turn.asks)
     if not claims and not any(turn.fault for turn in play.turns):
-        for depth in ("core", "engine"):
-            run_play(msgspec.structs.replace(play, depth=depth))
+        run_play(msgspec.structs.replace(play, depth="core"))
+    if not play.power:
+        for database in (SQLITE, *(f"postgres-{version}" for version in VERSIONS)):
+            run_play(msgspec.structs.replace(play, depth="engine", database=database))
 
 
 @pytest.mark.parametrize("depth", ["core", "engine"])

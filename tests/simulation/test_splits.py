@@ -112,7 +112,7 @@ async def on_store(
 
 async def carry_out(store: Store, batch: Sequence[Request]) -> list[Outcome]:
     async with store.transaction() as current:
-        while wanted := needs(batch, current.state):
+        for wanted in needs(batch, current.state):
             await current.load(wanted)
         outcomes = [plan(request, current.state) for request in batch]
         await current.write()

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from drawdown.core import lifecycle
-from drawdown.core.commands import AmendGrant, CreateCustomer, CreateEntitlement, ExpireGrant
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import (
+    AmendGrant,
+    CreateCustomer,
+    CreateEntitlement,
+    Debit,
+    ExpireGrant,
+)
 from drawdown.core.errors import LedgerError
 from drawdown.core.types import BurnOrder, Grant, Id, Instant
 from drawdown.engine import history
@@ -18,7 +25,8 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.history import CHUNK
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Store
-from tests.support.books import HOUR, START, Book, open_book, open_ledger_on
+from tests.simulation.servers import RisingIds
+from tests.support.books import CREDITS, HOUR, START, Book, open_book, open_ledger_on
 from tests.support.random_play import CUSTOMER, RandomPlay
 from tests.support.stores import Database, opened
 
@@ -73,14 +81,14 @@ async def test_a_moment_stays_while_others_write(database: Database, clock: Manu
         book = await open_book(ledger)
         customer = await book.customer()
         grant = await book.grant(customer, 10)
-        async with store.moment() as moment:
+        async with store.moment(grant.id) as moment:
             first = copy.copy(await moment.find_grant(grant.id))
             await book.debit(customer, 4)
             await ledger.apply(book.id, AmendGrant(grant=grant.id, metadata={"a": 1}))
             assert await moment.find_grant(grant.id) == first
             entries, _ = await moment.walk_entries(grant.customer, grant.entitlement, None, 10)
             assert [entry.seq for entry in entries] == [1]
-        async with store.moment() as moment:
+        async with store.moment(grant.id) as moment:
             found = await moment.find_grant(grant.id)
             assert found is not None
             assert found.remaining == 6
@@ -89,21 +97,57 @@ async def test_a_moment_stays_while_others_write(database: Database, clock: Manu
 async def test_changes_of_a_grant_since_an_operation(
     store: Store, ledger: Ledger, clock: ManualClock
 ) -> None:
-    """Newest first, and only those of this grant, by amending or expiring it."""
+    """Only those of this grant, by amending or expiring it, and none that came earlier."""
     book = await open_book(ledger)
     customer = await book.customer()
     grant, other = [await book.grant(customer, 10) for _ in range(2)]
     early = await _amend(ledger, book, grant, START + 9 * HOUR)
+    clock.instant = Instant(START + 1)
     middle = await _amend(ledger, book, grant, START + 8 * HOUR)
     await _amend(ledger, book, other, START + 8 * HOUR)
-    await book.debit(customer, 1)
+    debit = await _debit(ledger, book, customer)
+    clock.instant = Instant(START + 2)
     last = (await ledger.apply(book.id, ExpireGrant(grant=grant.id))).operation
     assert last is not None
-    async with store.moment() as moment:
+    async with store.moment(grant.id) as moment:
+        found = await moment.grant_changes(grant.id, debit)
+        assert last.id in {operation.id for operation in found}
+        assert early not in {operation.id for operation in found}
         found = await moment.grant_changes(grant.id, early)
-        assert [operation.id for operation in found] == [last.id, middle]
-        assert [operation.kind for operation in found] == ["expire", "amend"]
-        assert await moment.grant_changes(grant.id, last.id) == []
+        assert {middle, last.id} <= {operation.id for operation in found}
+        assert {operation.kind for operation in found} == {"expire", "amend"}
+
+
+async def test_what_a_debit_found_is_told_by_the_order_of_records(
+    database: Database, clock: ManualClock
+) -> None:
+    """Not by clocks or ids, of which those of two processes may differ: here one is an hour behind."""
+    behind = Ledger(await database.open(), clock, RisingIds())
+    behind.open(jobs=False)
+    ahead = open_ledger_on(await database.open(), ManualClock(Instant(START + HOUR)))
+    book = await open_book(ahead)
+    customer = await book.customer()
+    grant = await book.grant(customer, 10, expires_at=Instant(START + 20 * HOUR))
+    found: dict[Id, int] = {}
+    hours = 20
+    for number, (debiting, amending) in enumerate([(ahead, behind), (behind, ahead)] * 2):
+        found[await _debit(debiting, book, customer)] = hours
+        hours = 19 - number
+        await _amend(amending, book, grant, START + hours * HOUR)
+        await _amend(debiting, book, grant, START + 30 * HOUR)
+        await _amend(amending, book, grant, START + hours * HOUR)
+    for debit, hour in found.items():
+        [drawn] = (await ahead.explain(book.id, debit)).parts[0].draws
+        assert drawn.grant.expires_at == START + hour * HOUR
+    await behind.close()
+    await ahead.close()
+
+
+async def _debit(ledger: Ledger, book: Book, customer: str) -> Id:
+    command = Debit(customer=customer, entitlement=CREDITS, amount=Amount(1))
+    operation = (await ledger.apply(book.id, command)).operation
+    assert operation is not None
+    return operation.id
 
 
 async def _amend(ledger: Ledger, book: Book, grant: Grant, expires_at: int) -> Id:

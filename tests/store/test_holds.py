@@ -37,6 +37,7 @@ from tests.support.books import (
     open_book,
     open_ledger_on,
     verified,
+    worked_off,
 )
 from tests.support.stores import Database, opened
 
@@ -159,8 +160,7 @@ async def test_a_hold_ends_by_itself(
     assert (shown.state, shown.held, shown.ended_at) == (HoldState.EXPIRED, 0, held.expires_at)
     before = (await book.balance(customer)).seq
     jobs = Jobs(store, clock, ledger.accounts, ledger._settle, observed)
-    for _ in range(2):
-        await jobs.tick()
+    await worked_off(jobs)
     assert (await book.balance(customer)).seq == before + 1
     assert await ledger.hold(book.id, held.id) == shown
     with pytest.raises(HoldEnded, match="expired"):

@@ -1,8 +1,10 @@
-"""What is made in a batch can be used in it: on every store, without taking the batch apart."""
+"""What is made in a batch can be used in it, on every store that keeps everything together."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,18 @@ from drawdown.core.commands import (
 from drawdown.core.requests import Accepted, Answer
 from drawdown.engine.ledger import Ledger
 from tests.support.books import Observed, open_book, verified
+from tests.support.postgres import Clusters
+from tests.support.stores import TOGETHER, Database, new_database
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=TOGETHER)
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
+) -> Iterator[Database]:
+    with new_database(request.param, tmp_path, clusters) as found:
+        yield found
 
 
 def render(accepted: Accepted) -> Answer:

@@ -13,7 +13,16 @@ from drawdown.engine.clocks import ManualClock, TimeOrderedIds
 from drawdown.engine.jobs import PRUNE_EVERY, Jobs
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Store
-from tests.support.books import CREDITS, HOUR, START, Book, Observed, open_book, verified
+from tests.support.books import (
+    CREDITS,
+    HOUR,
+    START,
+    Book,
+    Observed,
+    open_book,
+    verified,
+    worked_off,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +64,7 @@ async def test_a_job_records_what_time_has_done(
     clock.instant = Instant(START + HOUR)
     before = await book.balance(customer)
     jobs = jobs_of(store, ledger, clock, observed)
-    await jobs.tick()
+    await worked_off(jobs)
     after = await book.balance(customer)
     assert (after.posted, after.pending, after.expired) == (7, 0, 5)
     assert (before.posted, before.pending, before.expired) == (7, 0, 5)
@@ -75,7 +84,7 @@ async def test_a_wallet_whose_time_was_moved_is_visited_and_left_alone(
     await book.grant(customer, 5, expires_at=Instant(START + HOUR))
     await book.debit(customer, 5)
     clock.instant = Instant(START + HOUR)
-    await jobs_of(store, ledger, clock, observed).tick()
+    await worked_off(jobs_of(store, ledger, clock, observed))
     assert await store.due_wallets(Instant(START + 9 * HOUR), 10) == []
     assert (await book.balance(customer)).seq == 2
 

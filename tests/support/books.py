@@ -14,6 +14,7 @@ from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Balance, BurnOrder, Grant, Id, Instant, Mode
 from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.clocks import ManualClock, SystemClock, TimeOrderedIds
+from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger, Verified
 from drawdown.engine.ports import Store
 
@@ -109,6 +110,12 @@ def open_ledger_on(
     ledger = Ledger(store, clock or SystemClock(), TimeOrderedIds(), **more)
     ledger.open(jobs=jobs)
     return ledger
+
+
+async def worked_off(jobs: Jobs) -> None:
+    """Ticks until one process alone has taken on each part of any store."""
+    for _ in range(8):
+        await jobs.tick()
 
 
 async def verified(ledger: Ledger) -> Verified:

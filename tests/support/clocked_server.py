@@ -1,4 +1,4 @@
-"""The real app on a real socket and a real file, with a clock that the test sets."""
+"""The real app on a real socket and a real database, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import uvicorn
@@ -62,11 +61,9 @@ class ClockedServer:
 
 
 @contextlib.contextmanager
-def clocked_server(
-    folder: Path, now: Instant, database: str | None = None
-) -> Iterator[ClockedServer]:
-    """``database`` None: a new file in ``folder``."""
-    server = ClockedServer(database or f"sqlite:///{folder / 'clocked.db'}", now)
+def clocked_server(database: str, now: Instant) -> Iterator[ClockedServer]:
+    """On the database of that URL; nothing but the test changes its clock."""
+    server = ClockedServer(database, now)
     server.start()
     try:
         yield server

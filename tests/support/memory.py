@@ -44,7 +44,7 @@ class CoreLedger:
     def run(self, requests: Sequence[Request]) -> list[Outcome]:
         """Plan a batch: all of its needs first, then each request in order."""
         self.state.due_until.clear()
-        while wanted := needs(requests, self.state):
+        for wanted in needs(requests, self.state):
             self._load(wanted)
         return [self._decide(request) for request in requests]
 

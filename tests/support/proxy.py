@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 
 BEGIN = b"BEGIN"
 COMMIT = b"COMMIT"
+#: The next statement that is run by its name, in the middle of a transaction.
+PREPARED = b"a prepared statement"
 #: In place of a SQLSTATE: the connection ends without a reply, or there never is one.
 CUT = "cut"
 STALL = "stall"
 
-_QUERY, _READY = b"Q", b"Z"
+_QUERY, _BIND, _SYNC, _READY = b"Q", b"B", b"S", b"Z"
 _HEADER = 5
 
 
 class Fault(NamedTuple):
-    """What happens to the next statement that begins with ``at``.
+    """What happens to the next statement that begins with ``at``, or is ``PREPARED``.
 
     ``done``: the server carries it out all the same; a COMMIT that is not becomes a ROLLBACK.
     """
@@ -76,7 +78,11 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream = await asyncio.open_unix_connection(str(self._socket))
+        try:
+            upstream_reader, upstream = await asyncio.open_unix_connection(str(self._socket))
+        except OSError:  # there is no server now
+            writer.transport.abort()
+            return
         link = _Link(self, reader, writer, upstream_reader, upstream)
         back = asyncio.create_task(link.backward())
         try:
@@ -103,6 +109,7 @@ class _Link:
         self._reader, self._writer = reader, writer
         self._upstream_reader, self._upstream = upstream_reader, upstream
         self._withheld: asyncio.Event | None = None
+        self._inside = False
 
     async def forward(self) -> None:
         """What the client says, message by message; the first one has no type."""
@@ -113,12 +120,30 @@ class _Link:
         while True:
             kind, message = await _message(self._reader)
             faults = self._proxy.faults
-            if kind == _QUERY and faults and message[_HEADER:].startswith(faults[0].at):
+            if kind == _QUERY:
+                self._inside = message[_HEADER:].startswith(BEGIN)
+            if faults and self._is_at(faults[0], kind, message):
+                if kind == _BIND:
+                    message += await self._until_sync()
                 if not await self._befall(faults.popleft(), message):
                     return
             else:
                 self._upstream.write(message)
                 await self._upstream.drain()
+
+    def _is_at(self, fault: Fault, kind: bytes, message: bytes) -> bool:
+        if fault.at == PREPARED:
+            return kind == _BIND and self._inside
+        return kind == _QUERY and message[_HEADER:].startswith(fault.at)
+
+    async def _until_sync(self) -> bytes:
+        """The rest of what is said about a prepared statement."""
+        said = b""
+        while True:
+            kind, message = await _message(self._reader)
+            said += message
+            if kind == _SYNC:
+                return said
 
     async def _befall(self, fault: Fault, message: bytes) -> bool:
         """Whether the connection goes on after it."""
@@ -132,7 +157,8 @@ class _Link:
         if fault.reply == STALL:
             await self._reader.read()  # until the client has given up
             return False
-        self._writer.write(_error(fault.reply) + _READY + struct.pack("!I", 5) + b"I")
+        state = b"E" if fault.at == PREPARED else b"I"
+        self._writer.write(_error(fault.reply) + _READY + struct.pack("!I", 5) + state)
         return True
 
     async def backward(self) -> None:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import apsw
+import asyncpg
 import pytest
 
 from drawdown.engine.ports import Store
-from drawdown.opening import open_store
+from drawdown.opening import is_postgres, open_store, sqlite_path
 from tests.support.postgres import VERSIONS, Clusters
+from tests.support.spread import citus_database, spread_database
 
 SQLITE = "sqlite"
+#: PostgreSQL that looks as if Citus had spread it over four shards (``tests.support.spread``).
+SPREAD = "spread"
+#: A real Citus: the URL of a database on its coordinator, in which others are made and dropped.
+CITUS = "citus"
+CITUS_URL = os.environ.get("TEST_CITUS_URL", "")
 #: The names by which tests are told on which database they run.
-DATABASES = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
+DATABASES = (
+    SQLITE,
+    *((CITUS,) if CITUS_URL else ()),
+    SPREAD,
+    *(f"postgres-{version}" for version in VERSIONS),
+)
+#: Those that keep everything together: their batches are of all that has come.
+TOGETHER = tuple(name for name in DATABASES if name not in (SPREAD, CITUS))
 
 
 class Database(Protocol):
@@ -42,6 +58,10 @@ def new_database(name: str, folder: Path, clusters: Clusters) -> Iterator[Databa
     if name == SQLITE:
         yield OpenedByUrl(f"sqlite:///{folder / 'ledger.db'}")
         return
+    if name in (SPREAD, CITUS):
+        with spread_database(clusters) if name == SPREAD else citus_database(CITUS_URL) as url:
+            yield OpenedByUrl(url)
+        return
     version = int(name.removeprefix("postgres-"))
     with clusters.of(version).database() as url:
         yield OpenedByUrl(url)
@@ -54,6 +74,20 @@ async def opened(database: Database) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+
+
+async def tamper(url: str, statement: str) -> None:
+    """Change a database behind its ledger's back; the statement must change something."""
+    if is_postgres(url):
+        connection = await asyncpg.connect(url)
+        changed = int((await connection.execute(statement)).rpartition(" ")[2])
+        await connection.close()
+    else:
+        file = apsw.Connection(str(sqlite_path(url)))
+        file.execute(statement)
+        changed = file.changes()
+        file.close()
+    assert changed > 0
 
 
 @pytest.fixture(params=DATABASES)

@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from drawdown.core.commands import CreateCustomer
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.engine.accounts import Role
+from drawdown.engine.accounts import Principal, Role
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.opening import open_ledger
-from drawdown.web.dispatch import DialectApp
+from drawdown.web.dispatch import DialectApp, ignore
 from drawdown.web.endpoints import Call, Context, Dialect, Endpoint, Limits
 from drawdown.web.errors import BadRequest, Header, WebError
 
@@ -255,3 +255,59 @@ def test_a_client_that_hangs_up_before_its_body_is_whole_gets_nothing(tmp_path: 
         assert (sent, logged) == ([], [])
 
     assert play(tmp_path, steps) == []
+
+
+def test_who_asks_is_looked_up_once_a_turn_of_the_loop_and_again_in_the_next(
+    tmp_path: Path,
+) -> None:
+    """What is asked in one turn had all arrived before; a key that was revoked since opens nothing."""
+    asked: list[str] = []
+
+    async def run() -> None:
+        async with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", jobs=False) as ledger:
+            first = await ledger.accounts.first_start()
+            assert first is not None
+            _, key, secret = first
+
+            async def authenticate(secret: str, key_id: str | None) -> Principal | None:
+                asked.append(secret)
+                return await ledger.authenticate(secret, key_id)
+
+            app = DialectApp(Example(), ledger, Limits(), ignore, authenticate)
+
+            async def turn() -> list[int]:
+                return await asyncio.gather(
+                    *(status_of(app, given) for given in (secret, secret, "sk_test_wrong", secret))
+                )
+
+            assert await turn() == [200, 200, 401, 200]
+            assert asked == [secret, "sk_test_wrong"]
+            assert await turn() == [200, 200, 401, 200]
+            assert asked == [secret, "sk_test_wrong"] * 2
+            await ledger.accounts.revoke_key(key.id)
+            assert await turn() == [401] * 4
+
+    asyncio.run(run())
+
+
+async def status_of(app: DialectApp, secret: str) -> int:
+    """Of one request under a key, made without a client in between that would wait for anything."""
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        raise AssertionError("there is no body")
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "raw_path": b"/example/things",
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer " + secret.encode())],
+    }
+    await app(scope, receive, send)
+    [status] = statuses
+    return status

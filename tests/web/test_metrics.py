@@ -6,6 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from drawdown.engine.ports import StoreUnavailable
+from drawdown.web.endpoints import Context
+from drawdown.web.headers import Headers
 from drawdown.web.metrics import SECONDS, Histogram, Metrics
 
 
@@ -16,6 +18,27 @@ def test_a_value_is_counted_in_every_bucket_that_holds_it() -> None:
         histogram.add(value)
     assert histogram.buckets() == [("1.0", 2), ("2.0", 3), ("4.0", 4), ("+Inf", 5)]
     assert histogram.total == 16.0
+
+
+def test_requests_are_counted_by_status_and_timed_whatever_the_status() -> None:
+    metrics = Metrics()
+    for status in (200, 404, 404):
+        metrics.answered("native", nowhere(), status, 0.002)
+    samples = [
+        sample
+        for family in text_string_to_metric_families(metrics.exposition().decode())
+        for sample in family.samples
+        if sample.name.startswith("drawdown_request")
+    ]
+    counted = {s.labels["status"]: s.value for s in samples if s.name == "drawdown_requests_total"}
+    assert counted == {"200": 1, "404": 2}
+    timed = {s.name: s.value for s in samples if s.labels.get("le", "+Inf") == "+Inf"}
+    assert timed["drawdown_request_seconds_bucket"] == 3
+    assert round(timed["drawdown_request_seconds_sum"], 6) == 0.006
+
+
+def nowhere() -> Context:
+    return Context(method="GET", path="/", query=b"", headers=Headers([]), request_id="req_1")
 
 
 def test_a_batch_is_counted_by_size_and_seconds() -> None:

@@ -199,6 +199,36 @@ def test_a_head_without_end_is_cut_off(server: Server, head: bytes) -> None:
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/api/v1/debits"])
+def test_a_request_that_never_ends_is_cut_off(serve: StartServer, path: str) -> None:
+    """Although something comes of it all the time; and nothing of it is carried out."""
+    server = serve(request_seconds_max="1")
+    tenant = server.tenant()
+    with tenant.client() as client:
+        customer = customer_with(client, [("20", "paid")])
+    body = json.dumps(debit_body(customer, "3"))
+    request = (
+        f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.test.editor.secret}\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+    parts = urlsplit(server.url)
+    assert parts.hostname
+    begun = time.monotonic()
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=20) as connection:
+        connection.settimeout(0.05)
+        received, sent = b"", 0
+        while not received:
+            assert sent < len(request) - 1, "the rest was waited for"
+            connection.sendall(request[sent : sent + 1])
+            sent += 1
+            with contextlib.suppress(TimeoutError):
+                received = connection.recv(65536)
+    assert received.startswith(b"HTTP/1.1 408 ")
+    assert 1 <= time.monotonic() - begun < 10
+    with tenant.client() as client:
+        assert balance(client, customer)["used"] == "0"
+
+
 def test_a_connection_may_carry_any_number_of_requests(server: Server) -> None:
     """Their heads are bounded one by one, not together."""
     with httpx.Client(base_url=server.url, verify=False) as client:
@@ -284,6 +314,7 @@ def test_a_taken_port_is_told_before_the_database_is_touched(
     [
         ("body_bytes_max", "many"),
         ("body_bytes_max", "10"),
+        ("request_seconds_max", "0"),
         ("log_level", "loud"),
         ("log_format", "xml"),
         ("access_log", "perhaps"),

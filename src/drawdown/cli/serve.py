@@ -109,7 +109,8 @@ async def _serve_alone(config: Config, listener: socket.socket) -> None:
     async with _open(config, metrics) as ledger:
         await _prepare(config, ledger, address)
         app = create_app(config, ledger, metrics)
-        server = Server(app, lambda: _say(f"listening on {address}"))
+        listening = functools.partial(_say, f"listening on {address}")
+        server = Server(app, listening, config.request_seconds_max)
         await server.serve(sockets=[listener])
 
 
@@ -163,7 +164,8 @@ async def _serve_as_worker(
 ) -> None:
     async with _open(config, metrics, config.workers) as ledger:
         app = create_app(config, ledger, metrics)
-        server = SharingServer(app, functools.partial(_tell_parent, channel), listener)
+        listening = functools.partial(_tell_parent, channel)
+        server = SharingServer(app, listening, config.request_seconds_max, listener)
         publishing = asyncio.create_task(_publish(metrics))
         with _stopped_by(channel, server):
             await server.serve(sockets=[])

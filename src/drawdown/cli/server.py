@@ -7,16 +7,20 @@ import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from typing import cast
 
 import uvicorn
 
 from drawdown.cli.failures import Failure
 from drawdown.web.dispatch import Receive, Scope, Send
-from drawdown.web.protocol import BoundedProtocol
+from drawdown.web.protocol import Connection
 
 CONNECTIONS_WAITING_MAX = 2048
 GRACE_SECONDS = 30
-KEEP_ALIVE_SECONDS = 75
+#: How long a connection waits for its next request, or for a client that takes nothing of an answer.
+IDLE_SECONDS = 75
+#: How often the server is called on, which is uvicorn's measure.
+TICKS_PER_SECOND = 10
 #: How long a process that has accepted a connection leaves the next one to the others.
 TURN_SECONDS = 0.001
 #: How long nothing is accepted when there is nothing left to accept it with, such as file descriptors.
@@ -28,16 +32,24 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Server(uvicorn.Server):
     """Stops on SIGTERM or SIGINT, and then ends like a program that did what it was asked to.
 
-    ``listening`` is called once both hold: it answers, and a signal will be heeded.
+    ``listening`` is called once both hold: it answers, and a signal will be heeded. A request that takes
+    longer than ``request_seconds`` to arrive is given up.
     """
 
-    def __init__(self, app: App, listening: Callable[[], None]) -> None:
+    def __init__(self, app: App, listening: Callable[[], None], request_seconds: float) -> None:
         super().__init__(_server_config(app))
         self._listening = listening
+        self._request_seconds = request_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._listening()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            for connection in cast(set[Connection], self.server_state.connections).copy():
+                connection.close_if_late(self._request_seconds, IDLE_SECONDS)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,8 +70,14 @@ class SharingServer(Server):
     whoever wakes first takes a whole burst, such as a client's pool, and the others stay idle.
     """
 
-    def __init__(self, app: App, listening: Callable[[], None], listener: socket.socket) -> None:
-        super().__init__(app, listening)
+    def __init__(
+        self,
+        app: App,
+        listening: Callable[[], None],
+        request_seconds: float,
+        listener: socket.socket,
+    ) -> None:
+        super().__init__(app, listening, request_seconds)
         self._listener = listener
         self._joining: set[asyncio.Task[object]] = set()
 
@@ -100,7 +118,7 @@ class SharingServer(Server):
         joining.add_done_callback(self._joining.discard)
 
     def _protocol(self) -> asyncio.Protocol:
-        return BoundedProtocol(
+        return Connection(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
@@ -109,7 +127,7 @@ def _server_config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http=BoundedProtocol,
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -118,7 +136,6 @@ def _server_config(app: App) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=CONNECTIONS_WAITING_MAX,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

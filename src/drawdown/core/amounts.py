@@ -80,8 +80,9 @@ def render(units: int, scale: int) -> str:
     """The plain decimal: no exponent, no trailing zeros, ``0`` for zero."""
     if scale == 0:
         return str(units)
-    sign, magnitude = ("-", -units) if units < 0 else ("", units)
-    whole, fraction = divmod(magnitude, 10**scale)
+    if units < 0:
+        return "-" + render(-units, scale)
+    whole, fraction = divmod(units, 10**scale)
     if fraction == 0:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{scale}d}".rstrip("0")
+        return str(whole)
+    return f"{whole}.{str(fraction).zfill(scale).rstrip('0')}"

@@ -64,14 +64,14 @@ def split(
             break
         free = grant.remaining - grant.held
         if free > 0 and is_eligible(grant, valid_at, attributes):
-            taken = min(free, amount)
+            taken = amount if amount < free else free
             draws.append((grant, taken))
             amount -= taken
     return draws, amount
 
 
 def is_eligible(grant: Grant, valid_at: Instant, attributes: Attributes) -> bool:
-    return is_valid(grant, valid_at) and in_scope(grant, attributes)
+    return is_valid(grant, valid_at) and (not grant.scope or in_scope(grant, attributes))
 
 
 def is_valid(grant: Grant, valid_at: Instant) -> bool:

@@ -23,6 +23,7 @@ from drawdown.core.requests import Accepted, Answer, LedgerKey, Request
 from drawdown.core.state import State, Wallet, WalletKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
 
+Facts = Mapping[str, object] | msgspec.Struct
 #: Facts as they are kept and compared: equal requests have equal bytes.
 encode_facts = msgspec.json.Encoder(order="sorted").encode
 
@@ -56,13 +57,13 @@ def find_entitlement(request: Request, reference: Reference, state: State) -> En
     """The entitlement named; a currency that the book has not used yet is made up on the spot."""
     found = state.entitlement_id(request.book, reference)
     entitlement = None if found is None else state.entitlements[found]
+    if entitlement is not None and entitlement.book == request.book:
+        return entitlement
     if entitlement is None and found is not None:
         code = currencies.codes_by_id(request.book).get(found)
         if code is not None:
             return currencies.entitlement(request.book, code, request.recorded_at)
-    if entitlement is None or entitlement.book != request.book:
-        raise EntitlementNotFound(written(reference))
-    return entitlement
+    raise EntitlementNotFound(written(reference))
 
 
 def written(reference: Reference) -> str:
@@ -85,41 +86,35 @@ class Context(msgspec.Struct):
     customer: Customer
     entitlement: Entitlement
     wallet: Wallet
+    key: WalletKey
     at: Instant
-
-    @property
-    def key(self) -> WalletKey:
-        return (self.customer.id, self.entitlement.id)
 
     @property
     def operation_id(self) -> Id:
         return relocate(self.request.id, slot_of(self.customer.id))
 
-    def begin(self, kind: str, facts: Mapping[str, object], subject: Id | None = None) -> Posting:
+    def begin(self, kind: str, facts: Facts, subject: Id | None = None) -> Posting:
         """Start the operation, unless its ledger key was used before.
 
         Raises ``KeyReplay``, ``KeyReused`` or ``KeyInUse``. Call it before the state is judged: a repeated
         request gets its first answer, whatever has happened since.
         """
-        return begin(
-            self.request,
-            self.state,
-            Operation(
-                id=self.operation_id,
-                customer=self.customer.id,
-                entitlement=self.entitlement.id,
-                kind=kind,
-                at=self.at,
-                recorded_at=self.request.recorded_at,
-                facts=encode_facts(facts),
-                subject=subject,
-            ),
+        operation = Operation(
+            self.operation_id,
+            self.customer.id,
+            self.entitlement.id,
+            kind,
+            self.at,
+            self.request.recorded_at,
+            encode_facts(facts),
+            subject,
         )
+        return begin(self.request, self.state, operation)
 
     def finish(self, posting: Posting, amount: int = 0, grant: Grant | None = None) -> Accepted:
         """Hand the operation over to be stored; from here on it has happened."""
         self.reach()
-        commit(self.request, self.state, posting)
+        commit(self.state, posting)
         return Accepted(
             operation=posting.operation,
             entries=tuple(posting.entries),
@@ -132,38 +127,44 @@ class Context(msgspec.Struct):
 
     def reach(self) -> None:
         """The wallet's time has come to the operation's: it never runs back behind it."""
-        self.wallet.last_at = max(self.wallet.last_at, self.at)
-        changes = self.state.changes
+        wallet, changes = self.wallet, self.state.changes
+        wallet.last_at = max(wallet.last_at, self.at)
         if self.key not in changes.drawn_wallets:
-            changes.wallets[self.key] = self.wallet
+            changes.wallets[self.key] = wallet
 
 
 def begin(request: Request, state: State, operation: Operation) -> Posting:
     """Start an operation under the request's ledger key, unless that was used before (``Context.begin``)."""
     key = request.key
-    if key is not None:
-        used = state.keys.get((operation.customer, key.namespace, key.key))
-        if used is not None:
-            _refuse_or_replay(key, used, operation)
-        operation.namespace, operation.key = key.namespace, key.key
-    return Posting(operation=operation, changes=state.changes)
+    if key is None:
+        return Posting(operation, state.changes)
+    place = (operation.customer, key.namespace, key.key)
+    used = state.keys.get(place)
+    if used is not None:
+        _refuse_or_replay(key, used, operation)
+    operation.namespace, operation.key = key.namespace, key.key
+    return Posting(operation, state.changes, place)
 
 
 def _refuse_or_replay(key: LedgerKey, used: Operation, asked: Operation) -> None:
+    if used.id != asked.id:  # equal at most; with its id it is the same request, carried out before
+        _check_equal(key, used, asked)
+    raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
+
+
+def _check_equal(key: LedgerKey, used: Operation, asked: Operation) -> None:
     if not key.replays:
         raise KeyInUse(key=key.key)
     same = (asked.kind, asked.entitlement, asked.subject, asked.facts)
     if (used.kind, used.entitlement, used.subject, used.facts) != same:
         raise KeyReused(key=key.key)
-    raise KeyReplay(Answer(status=used.status, body=used.answer, replayed=True))
 
 
-def commit(request: Request, state: State, posting: Posting) -> None:
+def commit(state: State, posting: Posting) -> None:
     """Hand an operation over to be stored, and remember its key for what follows in the batch."""
     posting.commit()
-    if request.key is not None:
-        operation, key = posting.operation, request.key
-        state.keys[(operation.customer, key.namespace, key.key)] = operation
+    if posting.key is not None:
+        state.keys[posting.key] = posting.operation
 
 
 def settled_context(
@@ -187,15 +188,15 @@ def settled_context(
             created_at=request.at,
         )
     own = max(request.at, wallet.last_at)
-    at = Instant(max(own, at or 0))
-    assert state.can_settle(wallet, at), "needs must load all that may fall due"
-    origin = relocate(request.id, slot_of(customer.id))
-    is_carried_over = wallet.is_due(at) and at > own
-    posting.settle(wallet, state.changes, origin, at, request.recorded_at)
-    if is_carried_over:
-        # Of what is not due yet only the next is loaded, and the batch may have ended that: look again.
-        wallet.next_due_at = Instant(at + 1)
-    return Context(request, state, customer, entitlement, wallet, at)
+    at = own if at is None else max(own, at)
+    context = Context(request, state, customer, entitlement, wallet, key, at)
+    if wallet.is_due(at):
+        assert state.knows_due(key, at), "needs must load all that may fall due"
+        posting.settle(wallet, state.changes, context.operation_id, at, request.recorded_at)
+        if at > own:
+            # Of what is not due yet only the next is loaded, and the batch may have ended that.
+            wallet.next_due_at = Instant(at + 1)
+    return context
 
 
 def grant_context(request: Request, grant_id: Id, state: State) -> tuple[Context, Grant]:

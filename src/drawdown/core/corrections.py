@@ -56,7 +56,7 @@ def expire_grant(request: Request, command: ExpireGrant, state: State) -> Accept
     started = context.begin("expire", {}, command.grant)
     _check_living(context, grant)
     free = grant.free
-    started.note_changes({"expires_at": [grant.expires_at, context.at]})
+    started.note_changes(_changed_expiry(context, grant, context.at))
     posting.write_off(started, context.wallet, grant, EntryKind.EXPIRED, context.at)
     grant.expires_at = grant.updated_at = context.at
     return context.finish(started, free, grant)
@@ -77,6 +77,14 @@ def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
     return context.finish(started, remaining, grant)
 
 
+def _changed_expiry(
+    context: Context, grant: Grant, expiry: Instant | None
+) -> dict[str, list[object]]:
+    """The change of an expiry, and after which entry of the wallet it came: no clock tells that for sure."""
+    seq = context.wallet.seq
+    return {"expires_at": [grant.expires_at, expiry], "seq": [seq, seq]}
+
+
 def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted:
     """Change a living grant's expiry, and any grant's metadata."""
     context, grant = grant_context(request, command.grant, state)
@@ -90,7 +98,7 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     if metadata != grant.metadata:
         changed["metadata"] = [grant.metadata, metadata]
     if not isinstance(expiry, msgspec.UnsetType):
-        changed["expires_at"] = [grant.expires_at, expiry]
+        changed |= _changed_expiry(context, grant, expiry)
         _move_expiry(context, grant, expiry)
     started.note_changes(changed)
     grant.metadata = metadata

@@ -16,7 +16,10 @@ EXPIRES_AFTER_DAYS_MAX = 36_500
 
 
 def create_customer(request: Request, command: CreateCustomer, state: State) -> Accepted:
-    """A customer lives in the slot of its id for life."""
+    """A customer lives in the slot of its id for life. One made by the same request before is answered."""
+    made = state.customers.get(request.id)
+    if made is not None:
+        return Accepted(customer=made)
     if command.own_id is not None:
         _check_own_id("id", command.own_id)
         _claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
@@ -37,7 +40,13 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
 
 
 def create_entitlement(request: Request, command: CreateEntitlement, state: State) -> Accepted:
-    """A kind of credit. Without a code it is known by its id, without a name by its code."""
+    """A kind of credit. Without a code it is known by its id, without a name by its code.
+
+    One made by the same request before is answered.
+    """
+    made = state.entitlements.get(request.id)
+    if made is not None:
+        return Accepted(entitlement=made)
     _check_entitlement(command)
     names = [
         (found, field)

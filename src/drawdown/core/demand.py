@@ -13,6 +13,9 @@ from drawdown.core.requests import Request
 from drawdown.core.state import State, Wallet, WalletKey, Wanted
 from drawdown.core.types import Attributes, Id, Instant
 
+#: The commands that may be carried out as an operation over several wallets.
+_SHARED = frozenset({ReverseDebit, Spend})
+
 
 class Draw(msgspec.Struct, frozen=True):
     """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
@@ -37,7 +40,8 @@ class Demand(msgspec.Struct):
 
     def time_of(self, wallet: Wallet, now: Instant) -> Instant:
         """The latest instant up to which a batch that is decided at ``now`` may settle a wallet."""
-        return max(now, wallet.last_at, self.times.get(wallet.customer, now))
+        latest = max(now, wallet.last_at)
+        return max(latest, self.times.get(wallet.customer, now)) if self.times else latest
 
     def draw(
         self,
@@ -51,6 +55,11 @@ class Demand(msgspec.Struct):
         now = self.time_of(wallet, now)
         draw = Draw(units, now, now if valid_at is None else valid_at, attributes)
         self.draws.setdefault((wallet.customer, wallet.entitlement), []).append(draw)
+
+
+def is_shared(request: Request) -> bool:
+    """Whether the request may be an operation over several wallets."""
+    return type(request.command) in _SHARED
 
 
 def shared_times(batch: Sequence[Request], state: State) -> dict[Id, Instant]:

@@ -119,16 +119,23 @@ def explain(operation: Operation, hold: Hold | None) -> Explanation:
     )
 
 
-def undo_changes(wallet: Wallet, operations: Iterable[Operation]) -> None:
-    """Give grants the expiry they had before ``operations`` (amend, expire), which come newest first."""
+def undo_changes(grant: Grant, operations: Iterable[Operation], seq: int) -> None:
+    """Give the grant the expiry it had before the wallet's entry ``seq``.
+
+    ``operations`` amended or expired it, in any order; of them those since that entry are undone. Each
+    began with the expiry that the one before it had left: so they are gone back from the present one.
+    """
+    befores: dict[Instant | None, list[Instant | None]] = {}
     for operation in operations:
         changed = msgspec.json.decode(operation.changed) if operation.changed else {}
-        grant = None if operation.subject is None else wallet.grants.get(operation.subject)
-        if grant is None or "expires_at" not in changed:
+        if "expires_at" not in changed or changed["seq"][0] < seq:
             continue
-        grant.expires_at = changed["expires_at"][0]
+        before, after = changed["expires_at"]
+        befores.setdefault(after, []).append(before)
         if operation.kind == "expire":
             grant.expired_at = None
+    while before_it := befores.get(grant.expires_at):
+        grant.expires_at = before_it.pop()
 
 
 def add_part(

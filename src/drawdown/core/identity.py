@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import uuid
 
 from drawdown.core.types import Id, Reference
@@ -24,19 +25,19 @@ OWN_ID_RULE = (
     "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, not . or .. and not in the form of a generated id"
 )
 
+_pack = struct.Struct(">QQ").pack
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_WIDTH = 22
 _SPELLED = re.compile(r"(?:[a-z]+_)*([0-9A-Za-z]{22})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def compose(milliseconds: int, fraction: int, randomness: int, slot: int) -> Id:
     """A UUIDv7: 48 bits of Unix milliseconds, 12 bits of a fraction of one, 48 random bits, slot."""
-    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (fraction & 0xFFF) << 64
-    value |= 0b10 << 62 | (randomness & (1 << 48) - 1) << SLOT_BITS | slot
-    return Id(value.to_bytes(16, "big"))
+    high = (milliseconds & (1 << 48) - 1) << 16 | 0x7 << 12 | fraction & 0xFFF
+    low = 0b10 << 62 | (randomness & (1 << 48) - 1) << SLOT_BITS | slot
+    return Id(_pack(high, low))
 
 
 def derive(origin: bytes, label: str) -> Id:
@@ -48,12 +49,11 @@ def derive(origin: bytes, label: str) -> Id:
 
 def relocate(identifier: bytes, slot: int) -> Id:
     """The same id in another slot: an operation moves to the slot of its customer."""
-    low = int.from_bytes(identifier[-2:], "big") & ~(SLOTS - 1) & 0xFFFF | slot
-    return Id(identifier[:-2] + low.to_bytes(2, "big"))
+    return Id(identifier[:14] + (identifier[14] << 8 & 0xC000 | slot).to_bytes(2, "big"))
 
 
 def slot_of(identifier: bytes) -> int:
-    return int.from_bytes(identifier[-2:], "big") & (SLOTS - 1)
+    return (identifier[14] & 0x3F) << 8 | identifier[15]
 
 
 def is_generated(value: bytes) -> bool:
@@ -62,13 +62,20 @@ def is_generated(value: bytes) -> bool:
 
 
 def spell(prefix: str, identifier: bytes) -> str:
-    """``prefix`` and the 22 base-62 characters of the id, most significant first."""
-    number = int.from_bytes(identifier, "big")
-    pairs = []
-    for _ in range(_WIDTH // 2):
-        number, low = divmod(number, 3844)
-        pairs.append(_PAIRS[low])
-    return prefix + "".join(reversed(pairs))
+    """``prefix`` and the 22 base-62 characters of the id, most significant first.
+
+    Cut into 6, 8 and 8 characters at first, since small numbers are divided in half the time of large ones.
+    """
+    number, last = divmod(int.from_bytes(identifier, "big"), 62**8)
+    first, middle = divmod(number, 62**8)
+    a, b = divmod(first, 62**4)
+    c, d = divmod(middle, 62**4)
+    e, f = divmod(last, 62**4)
+    return (
+        f"{prefix}{_PAIRS[a]}{_PAIRS[b // 3844]}{_PAIRS[b % 3844]}"
+        f"{_PAIRS[c // 3844]}{_PAIRS[c % 3844]}{_PAIRS[d // 3844]}{_PAIRS[d % 3844]}"
+        f"{_PAIRS[e // 3844]}{_PAIRS[e % 3844]}{_PAIRS[f // 3844]}{_PAIRS[f % 3844]}"
+    )
 
 
 def spell_uuid(identifier: bytes) -> str:

@@ -1,10 +1,12 @@
-"""What a batch needs loaded before it can be decided. Asked again until it wants nothing more."""
+"""What a batch needs loaded before it can be decided: first the named rows, then what those name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from drawdown.core import currencies
+import msgspec
+
 from drawdown.core.commands import (
     AdjustGrant,
     AmendGrant,
@@ -22,7 +24,15 @@ from drawdown.core.commands import (
     Spend,
     VoidGrant,
 )
-from drawdown.core.demand import Demand, cost_of, enough_grants, scale_of, shared_times, units_of
+from drawdown.core.demand import (
+    Demand,
+    cost_of,
+    enough_grants,
+    is_shared,
+    scale_of,
+    shared_times,
+    units_of,
+)
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
@@ -37,29 +47,30 @@ from drawdown.core.state import (
 from drawdown.core.types import Id, Instant, Reference
 
 
-def needs(batch: Sequence[Request], state: State) -> Wanted:
-    """What of ``batch`` cannot be decided yet: first the named rows, then what those name, then grants."""
-    wanted, demand = Wanted(), Demand(times=shared_times(batch, state))
-    for request in batch:
-        if request.claim is not None:
-            _claim((request.book, request.claim.space, request.claim.key), state, wanted)
-        command = request.command
-        if isinstance(command, Debit | Authorize | IssueGrant | Settle):
-            _wallet_command(request, command, state, wanted, demand)
-        elif isinstance(command, Capture | Release | Extend):
-            _hold(request, command, state, wanted, demand)
-        elif isinstance(command, ExpireGrant | VoidGrant | AmendGrant | AdjustGrant):
-            _grant(request, command.grant, state, wanted, demand)
-        elif isinstance(command, ReverseDebit):
-            _debit(request, command, state, wanted, demand)
-        elif isinstance(command, Spend):
-            _spend(request, command, state, wanted, demand)
-        elif isinstance(command, CreateCustomer):
-            _names(((request.book, CUSTOMER_OWN_ID, command.own_id),), state, wanted)
-        else:
-            _names(entitlement_names(request.book, command), state, wanted)
-    enough_grants(demand, state, wanted)
-    return wanted
+def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
+    """What of ``batch`` cannot be decided yet, until nothing is: load each into ``state`` before going on.
+
+    A store may load only a part of it: the rest is wanted again. A request that is known to its end is not
+    asked again, unless another's time may still carry over to its wallet.
+    """
+    asking = Asking(state)
+    shared = [request for request in batch if is_shared(request)]
+    asked = batch
+    while True:
+        if shared:
+            asked, asking.demand = batch, Demand(times=shared_times(shared, state))
+        asked = asking.ask(asked)
+        enough_grants(asking.demand, state, asking.wanted)
+        if not asking.wanted:
+            return
+        yield asking.wanted
+        asking.wanted = _left_out(asking.wanted, state)
+
+
+def _left_out(wanted: Wanted, state: State) -> Wanted:
+    """Claims and keys lead to nothing, so who wanted them may not be asked again: they are kept in mind."""
+    claims = {claim for claim in wanted.claims if claim not in state.claims}
+    return Wanted(claims=claims, keys={key for key in wanted.keys if key not in state.keys})
 
 
 def entitlement_names(
@@ -70,187 +81,244 @@ def entitlement_names(
     return ((book, ENTITLEMENT_CODE, command.code), (book, ENTITLEMENT_NAME, name))
 
 
-def _claim(name: Name, state: State, wanted: Wanted) -> None:
-    if name not in state.claims:
-        wanted.claims.add(name)
+class Asking(msgspec.Struct):
+    """What the requests of a batch want so far. ``waits``: the one being asked has to be asked again."""
 
+    state: State
+    wanted: Wanted = msgspec.field(default_factory=Wanted)
+    demand: Demand = msgspec.field(default_factory=Demand)
+    waits: bool = False
 
-def _names(names: Iterable[tuple[Id, str, str | None]], state: State, wanted: Wanted) -> None:
-    for book, space, text in names:
-        if text is not None and (book, space, text) not in state.names:
-            wanted.names.add((book, space, text))
+    def ask(self, batch: Sequence[Request]) -> list[Request]:
+        """Ask each request once, and say which have to be asked again."""
+        unknown = []
+        for request in batch:
+            self.waits = False
+            if request.claim is not None:
+                self.claim((request.book, request.claim.space, request.claim.key))
+            _QUESTIONS[type(request.command)](self, request, request.command)
+            if self.waits:
+                unknown.append(request)
+        return unknown
 
+    # What a command names ------------------------------------------------------------------------
 
-def _wallet_command(
-    request: Request,
-    command: Debit | Authorize | IssueGrant | Settle,
-    state: State,
-    wanted: Wanted,
-    demand: Demand,
-) -> None:
-    customer = _customer(request, command.customer, state, wanted)
-    entitlement = _entitlement(request.book, command.entitlement, state, wanted)
-    if customer is not None:
-        _key(request, customer, state, wanted)
-    if customer is None or entitlement is None:
-        return
-    if isinstance(command, IssueGrant) and command.unused_max is not None:
-        _every_wallet(request, customer, state, wanted, demand)
-    key = (customer, entitlement)
-    wallet = _wallet(request.at, key, state, wanted, demand)
-    if isinstance(command, IssueGrant):
-        demand.grown.add(key)
-    elif wallet is not None and isinstance(command, Debit | Authorize):
+    def draw(self, request: Request, command: Debit | Authorize) -> None:
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        wallet = None if key is None else self.wallet(request.at, key)
+        if key is None or wallet is None or wallet.whole:
+            return
         valid_at = command.valid_at if isinstance(command, Debit) else None
-        units = units_of(command.amount, scale_of(key[1], state, request.book))
-        demand.draw(wallet, units, request.at, command.attributes, valid_at)
+        units = units_of(command.amount, scale_of(key[1], self.state, request.book))
+        self.demand.draw(wallet, units, request.at, command.attributes, valid_at)
+
+    def issue(self, request: Request, command: IssueGrant) -> None:
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        if key is None:
+            return
+        if command.unused_max is not None:
+            self.every_wallet(request, key[0])
+        self.wallet(request.at, key)
+        self.demand.grown.add(key)
+
+    def settle(self, request: Request, command: Settle) -> None:
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        if key is not None:
+            self.wallet(request.at, key)
+
+    def spend(self, request: Request, command: Spend) -> None:
+        """Every wallet named; each may have to pay all of the quantity."""
+        customer = self.customer(request.book, command.customer)
+        kinds = [self.entitlement(request.book, price.entitlement) for price in command.wallets]
+        if customer is None:
+            return
+        self.key(request, customer)
+        for kind, price in zip(kinds, command.wallets, strict=True):
+            wallet = None if kind is None else self.wallet(request.at, (customer, kind))
+            if kind is not None and wallet is not None:
+                scale = scale_of(kind, self.state, request.book)
+                units = cost_of(command.quantity, price.price, scale)
+                self.demand.draw(wallet, units, request.at, command.attributes, command.valid_at)
+
+    def hold(self, request: Request, command: Capture | Release | Extend) -> None:
+        """A hold named by its id brings its wallet and its grants. A capture may draw all of it anew."""
+        if command.hold not in self.state.hold_wallets:
+            self.want(self.wanted.holds, command.hold)
+            return
+        key = self.state.hold_wallets[command.hold]
+        wallet = None if key is None else self.owned(request, key)
+        if key is None or wallet is None:
+            return
+        held = wallet.holds.get(command.hold)
+        if held is None:
+            self.want(self.wanted.holds, command.hold)
+            return
+        self.demand.grown.add(key)
+        if isinstance(command, Capture):
+            units = units_of(command.amount, scale_of(key[1], self.state, request.book))
+            self.demand.draw(wallet, units, request.at, held.attributes)
+
+    def grant(
+        self, request: Request, command: AdjustGrant | AmendGrant | ExpireGrant | VoidGrant
+    ) -> None:
+        self.named_grant(request, command.grant)
+
+    def reverse(self, request: Request, command: ReverseDebit) -> None:
+        """A debit named by its id brings the grants it drew on, wherever they are."""
+        if command.debit not in self.state.debits:
+            self.want(self.wanted.debits, command.debit)
+            return
+        record = self.state.debits[command.debit]
+        if command.entitlement is not None:
+            self.entitlement(request.book, command.entitlement)
+        for draw in () if record is None else record.draws:
+            self.named_grant(request, draw.grant)
+
+    def create_customer(self, request: Request, command: CreateCustomer) -> None:
+        """Under a key it may have been made before, with the request's id."""
+        self.names(((request.book, CUSTOMER_OWN_ID, command.own_id),))
+        if request.key is not None and request.id not in self.state.customers:
+            self.want(self.wanted.customers, request.id)
+
+    def create_entitlement(self, request: Request, command: CreateEntitlement) -> None:
+        self.names(entitlement_names(request.book, command))
+        if request.key is not None and request.id not in self.state.entitlements:
+            self.want(self.wanted.entitlements, request.id)
+
+    # What those are ------------------------------------------------------------------------------
+
+    def want(self, things: set[Any], thing: object) -> None:
+        """Want what may lead to more."""
+        things.add(thing)
+        self.waits = True
+
+    def claim(self, name: Name) -> None:
+        if name not in self.state.claims:
+            self.wanted.claims.add(name)
+
+    def key(self, request: Request, customer: Id) -> None:
+        if request.key is not None:
+            key = (customer, request.key.namespace, request.key.key)
+            if key not in self.state.keys:
+                self.wanted.keys.add(key)
+
+    def names(self, names: Iterable[tuple[Id, str, str | None]]) -> None:
+        for name in names:
+            if name[2] is not None and name not in self.state.names:
+                self.want(self.wanted.names, name)
+
+    def customer(self, book: Id, reference: Reference) -> Id | None:
+        """The customer's id once its row is loaded; None while it is not, or when there is none."""
+        found = self.state.customer_id(book, reference)
+        if found is None:
+            if isinstance(reference, str):
+                self.names(((book, CUSTOMER_OWN_ID, reference),))
+            return None
+        if found not in self.state.customers:
+            self.want(self.wanted.customers, found)
+            return None
+        customer = self.state.customers[found]
+        return found if customer is not None and customer.book == book else None
+
+    def entitlement(self, book: Id, reference: Reference) -> Id | None:
+        """The same of an entitlement, but it may be a currency that has no row yet, or another book's."""
+        found = self.state.entitlement_id(book, reference)
+        if found is None:
+            if isinstance(reference, str):
+                self.names(((book, ENTITLEMENT_CODE, reference),))
+            return None
+        if found not in self.state.entitlements:
+            self.want(self.wanted.entitlements, found)
+            return None
+        return found
+
+    def wallet_key(
+        self, request: Request, customer: Reference, entitlement: Reference
+    ) -> WalletKey | None:
+        """The wallet of the two once both are known; the customer brings the request's key."""
+        owner = self.customer(request.book, customer)
+        kind = self.entitlement(request.book, entitlement)
+        if owner is None:
+            self.ahead(request, customer, entitlement)
+            return None
+        self.key(request, owner)
+        return None if kind is None else (owner, kind)
+
+    def ahead(self, request: Request, customer: Reference, entitlement: Reference) -> None:
+        """Whom the book has a name for is there, and his: what else is wanted of him need not wait."""
+        owner = self.state.customer_id(request.book, customer)
+        kind = self.state.entitlement_id(request.book, entitlement)
+        if isinstance(customer, str) and owner is not None:
+            self.key(request, owner)
+            if kind is not None and (owner, kind) not in self.state.wallets:
+                self.wanted.wallets.add((owner, kind))
+
+    def wallet(self, now: Instant, key: WalletKey) -> Wallet | None:
+        """The wallet once it is loaded with all that may fall due in the batch; None before that, or new.
+
+        Where another wallet's time may carry over, what the batch itself adds may fall due as well, and
+        then what follows it must be known.
+        """
+        if key not in self.state.wallets:
+            self.want(self.wanted.wallets, key)
+            return None
+        wallet = self.state.wallets[key]
+        if wallet is None:
+            return None
+        at = self.demand.time_of(wallet, now)
+        may_be_due = wallet.is_due(at) or at > max(now, wallet.last_at)
+        if may_be_due and self.state.due_until.get(key, -1) < at:
+            due = self.wanted.wallets_due
+            due[key] = max(at, due.get(key, at))
+            self.waits = True
+            return None
+        return wallet
+
+    def every_wallet(self, request: Request, customer: Id) -> None:
+        if customer not in self.state.customer_wallets:
+            self.want(self.wanted.customer_wallets, customer)
+            return
+        for key in self.state.customer_wallets[customer]:
+            self.entitlement(request.book, key[1])
+            self.wallet(request.at, key)
+
+    def owned(self, request: Request, key: WalletKey) -> Wallet | None:
+        """The wallet of a thing named by its id, with its customer, its entitlement and the request's key."""
+        customer = self.customer(request.book, key[0])
+        self.entitlement(request.book, key[1])
+        if customer is None:
+            return None
+        self.key(request, customer)
+        return self.wallet(request.at, key)
+
+    def named_grant(self, request: Request, grant: Id) -> None:
+        """A grant named by its id brings its wallet, its customer and its entitlement."""
+        if grant not in self.state.grant_wallets:
+            self.want(self.wanted.grants, grant)
+            return
+        key = self.state.grant_wallets[grant]
+        if key is None:
+            return
+        self.demand.changed.add(key)
+        wallet = self.owned(request, key)
+        if wallet is not None and grant not in wallet.grants:
+            self.want(self.wanted.grants, grant)
 
 
-def _spend(request: Request, command: Spend, state: State, wanted: Wanted, demand: Demand) -> None:
-    """Every wallet named; each may have to pay all of the quantity."""
-    customer = _customer(request, command.customer, state, wanted)
-    kinds = [
-        _entitlement(request.book, price.entitlement, state, wanted) for price in command.wallets
-    ]
-    if customer is None:
-        return
-    _key(request, customer, state, wanted)
-    for kind, price in zip(kinds, command.wallets, strict=True):
-        key = None if kind is None else (customer, kind)
-        wallet = None if key is None else _wallet(request.at, key, state, wanted, demand)
-        if key is not None and wallet is not None:
-            units = cost_of(command.quantity, price.price, scale_of(key[1], state, request.book))
-            demand.draw(wallet, units, request.at, command.attributes, command.valid_at)
-
-
-def _customer(request: Request, reference: Reference, state: State, wanted: Wanted) -> Id | None:
-    """The customer's id once its row is loaded; None while it is not, or when there is none."""
-    if isinstance(reference, str):
-        _names(((request.book, CUSTOMER_OWN_ID, reference),), state, wanted)
-    found = state.customer_id(request.book, reference)
-    if found is None:
-        return None
-    if found not in state.customers:
-        wanted.customers.add(found)
-        return None
-    customer = state.customers[found]
-    return found if customer is not None and customer.book == request.book else None
-
-
-def _entitlement(book: Id, reference: Reference, state: State, wanted: Wanted) -> Id | None:
-    if isinstance(reference, str) and reference not in currencies.MINOR_PLACES:
-        _names(((book, ENTITLEMENT_CODE, reference),), state, wanted)
-    found = state.entitlement_id(book, reference)
-    if found is None:
-        return None
-    if found not in state.entitlements:
-        wanted.entitlements.add(found)
-        return None
-    return found
-
-
-def _key(request: Request, customer: Id, state: State, wanted: Wanted) -> None:
-    if request.key is not None:
-        key = (customer, request.key.namespace, request.key.key)
-        if key not in state.keys:
-            wanted.keys.add(key)
-
-
-def _wallet(
-    now: Instant, key: WalletKey, state: State, wanted: Wanted, demand: Demand
-) -> Wallet | None:
-    """The wallet once it is loaded with all that may fall due in the batch; None before that, or when new.
-
-    Where another wallet's time may carry over, what the batch itself adds may fall due as well, and then
-    what follows it must be known.
-    """
-    if key not in state.wallets:
-        wanted.wallets.add(key)
-        return None
-    wallet = state.wallets[key]
-    if wallet is None:
-        return None
-    at = demand.time_of(wallet, now)
-    is_later = at > max(now, wallet.last_at)
-    if (wallet.is_due(at) or is_later) and state.due_until.get(key, -1) < at:
-        wanted.wallets_due[key] = max(at, wanted.wallets_due.get(key, at))
-        return None
-    return wallet
-
-
-def _every_wallet(
-    request: Request, customer: Id, state: State, wanted: Wanted, demand: Demand
-) -> None:
-    if customer not in state.customer_wallets:
-        wanted.customer_wallets.add(customer)
-        return
-    for key in state.customer_wallets[customer]:
-        _entitlement(request.book, key[1], state, wanted)
-        _wallet(request.at, key, state, wanted, demand)
-
-
-def _hold(
-    request: Request,
-    command: Capture | Release | Extend,
-    state: State,
-    wanted: Wanted,
-    demand: Demand,
-) -> None:
-    """A hold named by its id brings its wallet and its grants. A capture may draw all of it anew."""
-    if command.hold not in state.hold_wallets:
-        wanted.holds.add(command.hold)
-        return
-    key = state.hold_wallets[command.hold]
-    wallet = None if key is None else _owned(request, key, state, wanted, demand)
-    if key is None or wallet is None:
-        return
-    held = wallet.holds.get(command.hold)
-    if held is None:
-        wanted.holds.add(command.hold)
-        return
-    demand.grown.add(key)
-    if isinstance(command, Capture):
-        units = units_of(command.amount, scale_of(key[1], state, request.book))
-        demand.draw(wallet, units, request.at, held.attributes)
-
-
-def _owned(
-    request: Request, key: WalletKey, state: State, wanted: Wanted, demand: Demand
-) -> Wallet | None:
-    """The wallet of a thing named by its id, with its customer, its entitlement and the request's key."""
-    customer = _customer(request, key[0], state, wanted)
-    _entitlement(request.book, key[1], state, wanted)
-    if customer is None:
-        return None
-    _key(request, customer, state, wanted)
-    return _wallet(request.at, key, state, wanted, demand)
-
-
-def _grant(request: Request, grant: Id, state: State, wanted: Wanted, demand: Demand) -> None:
-    """A grant named by its id brings its wallet, its customer and its entitlement."""
-    if grant not in state.grant_wallets:
-        wanted.grants.add(grant)
-        return
-    key = state.grant_wallets[grant]
-    if key is None:
-        return
-    demand.changed.add(key)
-    wallet = _owned(request, key, state, wanted, demand)
-    if wallet is not None and grant not in wallet.grants:
-        wanted.grants.add(grant)
-
-
-def _debit(
-    request: Request, command: ReverseDebit, state: State, wanted: Wanted, demand: Demand
-) -> None:
-    """A debit named by its id brings the grants it drew on, wherever they are."""
-    if command.debit not in state.debits:
-        wanted.debits.add(command.debit)
-        return
-    record = state.debits[command.debit]
-    if command.entitlement is not None:
-        _entitlement(request.book, command.entitlement, state, wanted)
-    if record is None:
-        return
-    for draw in record.draws:
-        _grant(request, draw.grant, state, wanted, demand)
+_QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
+    AdjustGrant: Asking.grant,
+    AmendGrant: Asking.grant,
+    Authorize: Asking.draw,
+    Capture: Asking.hold,
+    CreateCustomer: Asking.create_customer,
+    CreateEntitlement: Asking.create_entitlement,
+    Debit: Asking.draw,
+    ExpireGrant: Asking.grant,
+    Extend: Asking.hold,
+    IssueGrant: Asking.issue,
+    Release: Asking.hold,
+    ReverseDebit: Asking.reverse,
+    Settle: Asking.settle,
+    Spend: Asking.spend,
+    VoidGrant: Asking.grant,
+}

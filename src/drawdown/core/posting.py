@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
+from msgspec.structs import force_setattr
 
 from drawdown.core import burn, chain, lifecycle
 from drawdown.core.identity import derive
-from drawdown.core.state import Changes, Wallet
+from drawdown.core.state import Changes, KeyPlace, Wallet
 from drawdown.core.types import (
     DRAWS,
     Entry,
@@ -25,11 +28,12 @@ Draws = list[tuple[Grant, int]]
 _SET_ASIDE = frozenset({EntryKind.HELD, EntryKind.RELEASED})
 
 
-class Posting(msgspec.Struct, kw_only=True):
-    """One operation in the making: what it has moved so far."""
+class Posting(msgspec.Struct):
+    """One operation in the making: what it has moved so far. ``key`` is its ledger key, if it has one."""
 
     operation: Operation
     changes: Changes
+    key: KeyPlace | None = None
     entries: list[Entry] = []
 
     def note_changes(self, changed: dict[str, list[object]]) -> None:
@@ -53,74 +57,54 @@ def post(
     """Move ``amount`` of ``grant`` as ``kind`` says; wallet, grant and chain follow."""
     operation = posting.operation
     posted_before, held_before, grant_before = wallet.posted, wallet.held, grant.remaining
-    _move(wallet, grant, kind, amount)
+    _MOVES[kind](wallet, grant, amount)
     wallet.seq += 1
-    entry = Entry(
-        customer=wallet.customer,
-        entitlement=wallet.entitlement,
-        operation=operation.id,
-        ordinal=len(posting.entries),
-        seq=wallet.seq,
-        grant=grant.id,
-        kind=kind,
-        amount=amount,
-        posted_before=posted_before,
-        posted_after=wallet.posted,
-        held_before=held_before,
-        held_after=wallet.held,
-        overage_before=wallet.overage,
-        overage_after=wallet.overage,
-        grant_before=0 if kind is EntryKind.GRANTED else grant_before,
-        grant_after=grant.remaining,
-        at=at,
-        recorded_at=operation.recorded_at,
+    entry = Entry(  # in the order of its fields: by their names it takes five times as long
+        wallet.customer,
+        wallet.entitlement,
+        operation.id,
+        len(posting.entries),
+        wallet.seq,
+        grant.id,
+        kind,
+        amount,
+        posted_before,
+        wallet.posted,
+        held_before,
+        wallet.held,
+        wallet.overage,
+        wallet.overage,
+        0 if kind is EntryKind.GRANTED else grant_before,
+        grant.remaining,
+        at,
+        operation.recorded_at,
         order_key=order_key,
     )
     wallet.chain = chain.link(wallet.chain, entry)
-    msgspec.structs.force_setattr(entry, "hash", wallet.chain)
+    force_setattr(entry, "hash", wallet.chain)
     posting.entries.append(entry)
     _touch(posting.changes, wallet, grant, kind)
 
 
 def _touch(changes: Changes, wallet: Wallet, grant: Grant, kind: EntryKind) -> None:
     """Note what must be written: of a drawn wallet or grant only what a draw changes."""
-    wallets = changes.drawn_wallets if kind in DRAWS else changes.wallets
+    is_draw = kind in DRAWS
+    wallets = changes.drawn_wallets if is_draw else changes.wallets
     wallets[(wallet.customer, wallet.entitlement)] = wallet
-    drawn = kind in DRAWS or kind in _SET_ASIDE
-    grants = changes.drawn_grants if drawn and grant.remaining > 0 else changes.grants
+    is_drawn = (is_draw or kind in _SET_ASIDE) and grant.remaining > 0
+    grants = changes.drawn_grants if is_drawn else changes.grants
     grants[grant.id] = grant
 
 
-def _move(wallet: Wallet, grant: Grant, kind: EntryKind, amount: int) -> None:
-    """The arithmetic of each kind. Credit of a pending grant is in ``pending``, else in ``posted``."""
-    if kind is EntryKind.DEBITED:
-        _use(wallet, grant, amount)
-    elif kind is EntryKind.CAPTURED:
-        _set_aside(wallet, grant, -amount)
-        _use(wallet, grant, amount)
-    elif kind in _SET_ASIDE:
-        _set_aside(wallet, grant, amount if kind is EntryKind.HELD else -amount)
-    elif kind is EntryKind.REVERSED:
-        wallet.posted += amount
-        wallet.used -= amount
-        grant.remaining += amount
-        grant.used -= amount
-    elif kind is EntryKind.ACTIVATED:
-        wallet.pending -= amount
-        wallet.posted += amount
-        grant.pending = False
-    elif kind is EntryKind.GRANTED:
-        wallet.granted += amount
-        _shift(wallet, grant, amount)
-    else:
-        _shift(wallet, grant, -amount)
-        grant.remaining -= amount
-        if kind is EntryKind.EXPIRED:
-            wallet.expired += amount
-            grant.expired += amount
-        else:
-            wallet.voided += amount
-            grant.voided += amount
+def _add(wallet: Wallet, grant: Grant, amount: int) -> None:
+    wallet.granted += amount
+    _shift(wallet, grant, amount)
+
+
+def _activate(wallet: Wallet, grant: Grant, amount: int) -> None:
+    wallet.pending -= amount
+    wallet.posted += amount
+    grant.pending = False
 
 
 def _use(wallet: Wallet, grant: Grant, amount: int) -> None:
@@ -131,17 +115,62 @@ def _use(wallet: Wallet, grant: Grant, amount: int) -> None:
     grant.drawn = True
 
 
+def _return(wallet: Wallet, grant: Grant, amount: int) -> None:
+    wallet.posted += amount
+    wallet.used -= amount
+    grant.remaining += amount
+    grant.used -= amount
+
+
 def _set_aside(wallet: Wallet, grant: Grant, amount: int) -> None:
     """What is held stays posted, and remains."""
     wallet.held += amount
     grant.held += amount
 
 
+def _let_go(wallet: Wallet, grant: Grant, amount: int) -> None:
+    _set_aside(wallet, grant, -amount)
+
+
+def _use_held(wallet: Wallet, grant: Grant, amount: int) -> None:
+    _let_go(wallet, grant, amount)
+    _use(wallet, grant, amount)
+
+
+def _expire(wallet: Wallet, grant: Grant, amount: int) -> None:
+    _shift(wallet, grant, -amount)
+    grant.remaining -= amount
+    wallet.expired += amount
+    grant.expired += amount
+
+
+def _void(wallet: Wallet, grant: Grant, amount: int) -> None:
+    _shift(wallet, grant, -amount)
+    grant.remaining -= amount
+    wallet.voided += amount
+    grant.voided += amount
+
+
 def _shift(wallet: Wallet, grant: Grant, amount: int) -> None:
+    """Credit of a pending grant is in ``pending``, else in ``posted``."""
     if grant.pending:
         wallet.pending += amount
     else:
         wallet.posted += amount
+
+
+#: The arithmetic of each kind of entry.
+_MOVES: dict[EntryKind, Callable[[Wallet, Grant, int], None]] = {
+    EntryKind.GRANTED: _add,
+    EntryKind.ACTIVATED: _activate,
+    EntryKind.DEBITED: _use,
+    EntryKind.REVERSED: _return,
+    EntryKind.EXPIRED: _expire,
+    EntryKind.VOIDED: _void,
+    EntryKind.HELD: _set_aside,
+    EntryKind.RELEASED: _let_go,
+    EntryKind.CAPTURED: _use_held,
+}
 
 
 def draw(posting: Posting, wallet: Wallet, draws: Draws, at: Instant) -> None:
@@ -276,4 +305,4 @@ def _settlement(
         recorded_at=recorded_at,
         facts=b"{}",
     )
-    return Posting(operation=operation, changes=changes)
+    return Posting(operation, changes)

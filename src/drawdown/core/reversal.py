@@ -72,7 +72,7 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
     for each in reversed(returns):
         _give_back(started, record, each)
     state.changes.debits[command.debit] = record
-    commit(request, state, started)
+    commit(state, started)
     return _reversed(started, customer, returns)
 
 

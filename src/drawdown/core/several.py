@@ -82,7 +82,7 @@ def spend(request: Request, command: Spend, state: State) -> Accepted:
         _draw(started, share, command, valid_at)
     operation = started.operation
     state.debits[operation.id] = DebitRecord(operation=operation, draws=tuple(started.entries))
-    commit(request, state, started)
+    commit(state, started)
     return Accepted(
         operation=operation,
         entries=tuple(started.entries),

@@ -31,13 +31,15 @@ from drawdown.core.types import (
 WalletKey = tuple[Id, Id]
 #: A name in a book: (book, space, text). Spaces are the claims on own ids, codes and names.
 Name = tuple[Id, str, str]
+#: A ledger key of a customer's: (customer, namespace, key).
+KeyPlace = tuple[Id, str, str]
 
 CUSTOMER_OWN_ID = "customer.own_id"
 ENTITLEMENT_CODE = "entitlement.code"
 ENTITLEMENT_NAME = "entitlement.name"
 
 
-class Wallet(msgspec.Struct, kw_only=True, dict=False):
+class Wallet(msgspec.Struct):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
@@ -175,7 +177,7 @@ class State(msgspec.Struct, kw_only=True):
     hold_wallets: dict[Id, WalletKey | None] = {}
     due_until: dict[WalletKey, Instant] = {}
     customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
-    keys: dict[tuple[Id, str, str], Operation | None] = {}
+    keys: dict[KeyPlace, Operation | None] = {}
     claims: dict[Name, ClaimRecord | None] = {}
     debits: dict[Id, DebitRecord | None] = {}
     changes: Changes = msgspec.field(default_factory=Changes)
@@ -196,15 +198,16 @@ class State(msgspec.Struct, kw_only=True):
 
     def wallet(self, key: WalletKey) -> Wallet | None:
         """A wallet that was asked for; None: not there. A customer made in this batch has none to load."""
-        if key not in self.wallets and any(made.id == key[0] for made in self.changes.customers):
-            return None
-        return self.wallets[key]
+        if key in self.wallets:
+            return self.wallets[key]
+        assert any(made.id == key[0] for made in self.changes.customers), (
+            "needs must load the wallet"
+        )
+        return None
 
-    def can_settle(self, wallet: Wallet, at: Instant) -> bool:
-        """Whether all of the wallet that is due by ``at``, and what comes after it, is known."""
-        key = (wallet.customer, wallet.entitlement)
-        is_known = key in self.changes.new_wallets or at <= self.due_until.get(key, -1)
-        return is_known or not wallet.is_due(at)
+    def knows_due(self, key: WalletKey, at: Instant) -> bool:
+        """Whether all of the wallet that is due by ``at``, and what comes after it, is loaded."""
+        return key in self.changes.new_wallets or at <= self.due_until.get(key, -1)
 
 
 class Wanted(msgspec.Struct, kw_only=True):
@@ -223,7 +226,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     customer_wallets: set[Id] = set()
     grants: set[Id] = set()
     holds: set[Id] = set()
-    keys: set[tuple[Id, str, str]] = set()
+    keys: set[KeyPlace] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
 

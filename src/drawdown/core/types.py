@@ -138,7 +138,7 @@ class CostBasis(msgspec.Struct, frozen=True):
     currency: str | None
 
 
-class Grant(msgspec.Struct, kw_only=True, gc=False):
+class Grant(msgspec.Struct, gc=False):
     """Credit with its own effective and expiry time.
 
     ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``, always. Active while
@@ -253,7 +253,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         return self.posted - self.held
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One movement of one grant in one operation; never changed once written.
 
     ``amount`` is positive, ``kind`` gives the direction. ``seq`` counts the wallet's entries from 1
@@ -284,7 +284,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     order_key: str | None = None
 
 
-class Operation(msgspec.Struct, kw_only=True, gc=False):
+class Operation(msgspec.Struct, gc=False):
     """One accepted command of one customer. ``facts`` is the command as JSON, free of any dialect.
 
     ``changed`` is what it changed beside credit, as JSON: ``{field: [old, new]}``.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import SystemRandom
@@ -29,7 +30,7 @@ from drawdown.core.requests import (
 )
 from drawdown.core.state import State
 from drawdown.core.types import Id, Instant
-from drawdown.engine.ports import BatchConflict, Clock, Ids, Store, StoreUnavailable
+from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
 
 BATCH_MAX = 256
 WAITING_MAX = 20_000
@@ -43,8 +44,16 @@ Refuse = Callable[[LedgerError], Answer]
 _random = SystemRandom()
 
 
+class Waiter:
+    """One caller, who waits for one or more submissions and may have gone away before they are done."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class Submission(msgspec.Struct, kw_only=True):
-    """One command on its way: how its answer is written, and who waits for it."""
+    """One command on its way: how its answer is written, who waits for it, and what came of it."""
 
     book: Id
     command: Command
@@ -52,7 +61,21 @@ class Submission(msgspec.Struct, kw_only=True):
     key: LedgerKey | None = None
     claim: Claim | None = None
     refuse: Refuse | None = None
-    waiter: asyncio.Future[Answer]
+    waiter: Waiter
+    outcome: Answer | Exception | None = None
+
+    def end(self, outcome: Answer | Exception) -> None:
+        """Say what came of it. Whoever waits is woken by the last of those they wait for."""
+        self.outcome = outcome
+        waiter = self.waiter
+        waiter.missing -= 1
+        if waiter.missing == 0 and not waiter.woken.done():
+            waiter.woken.set_result(None)
+
+    def result(self) -> Answer | Exception:
+        """What came of it, once whoever waits has been woken."""
+        assert self.outcome is not None, "who waits is woken when all of it has come to an end"
+        return self.outcome
 
 
 class BatchObserver:
@@ -74,10 +97,42 @@ class BatchObserver:
         """A transaction failed; its requests are tried one by one."""
 
 
-class Batcher:
-    """The one writer of a process. ``run`` must be running for ``submit`` to be answered."""
+class Writer(ABC):
+    """Takes commands, and carries each of them out once ``start`` was called."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish everything that was accepted, then stop."""
+
+    @abstractmethod
+    def enqueue(self, submissions: Sequence[Submission]) -> None:
+        """Take commands; their waiters are told. Raises ``StoreUnavailable`` for more than can wait."""
+
+    async def submit(self, submission: Submission) -> Answer:
+        """Wait for one command's answer. Raises ``LedgerError`` when it is refused.
+
+        A refusal that is raised here keeps this frame in its traceback. The frame lets go of what was
+        asked, or the two would keep each other, and whole requests, in memory until the next collection.
+        """
+        self.enqueue((submission,))
+        await submission.waiter.woken
+        outcome = submission.result()
+        del submission
+        if isinstance(outcome, Answer):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            del outcome
+
+
+class Batcher(Writer):
+    """The writer of one part of a store, in one transaction at a time."""
+
+    def __init__(self, store: Part, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -91,25 +146,10 @@ class Batcher:
         self._task = asyncio.create_task(self._run(), name="drawdown-batcher")
 
     async def close(self) -> None:
-        """Finish everything that was accepted, then stop."""
         self._closing = True
         self._arrived.set()
         if self._task is not None:
             await self._task
-
-    async def submit(self, submission: Submission) -> Answer:
-        """Wait for one command's answer. Raises ``LedgerError`` when it is refused.
-
-        A refusal that is raised here keeps this frame in its traceback. The frame lets go of what was
-        asked, or the two would keep each other, and whole requests, in memory until the next collection.
-        """
-        waiter = submission.waiter
-        self.enqueue((submission,))
-        del submission
-        try:
-            return await asyncio.shield(waiter)
-        finally:
-            del waiter
 
     def enqueue(self, submissions: Sequence[Submission]) -> None:
         if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:
@@ -136,12 +176,12 @@ class Batcher:
         except StoreUnavailable as error:  # no request is to blame: trying each would not help
             loop.call_soon(self._observer.failed, error)
             for submission in batch:
-                _settle_waiter(submission.waiter, error)
+                submission.end(error)
             return
         except Exception as error:  # whatever failed, each of the others still gets its chance
             loop.call_soon(self._observer.failed, error)
             if len(batch) == 1:
-                _settle_waiter(batch[0].waiter, error)
+                batch[0].end(error)
                 return
             for submission in batch:
                 await self._carry_out([submission])
@@ -150,7 +190,7 @@ class Batcher:
         decisions = [(each.command, answer) for each, answer in zip(batch, answers, strict=True)]
         loop.call_soon(self._observer.decided, decisions)
         for submission, answer in zip(batch, answers, strict=True):
-            _settle_waiter(submission.waiter, answer)
+            submission.end(answer)
 
     async def _transact(self, batch: list[Submission]) -> list[Answer | LedgerError]:
         """One batch in one transaction, tried again while other processes come in between.
@@ -174,7 +214,8 @@ class Batcher:
     ) -> list[Answer | LedgerError]:
         async with self._store.transaction() as transaction:
             state = transaction.state
-            while wanted := needs(requests, state):
+            self._begin(batch, state)
+            for wanted in needs(requests, state):
                 await transaction.load(wanted)
             answers = [
                 _decide(submission, request, state)
@@ -183,11 +224,16 @@ class Batcher:
             await transaction.write()
         return answers
 
-    def _request(self, submission: Submission, now: Instant) -> Request:
+    def _begin(self, batch: Sequence[Submission], state: State) -> None:
+        """What is known of a batch before anything is loaded: nothing, where everything can be."""
+
+    def _request(
+        self, submission: Submission, now: Instant, identifier: Id | None = None
+    ) -> Request:
         return Request(
             book=submission.book,
             command=submission.command,
-            id=self._ids.new(),
+            id=identifier or self._ids.new(),
             at=now,
             recorded_at=now,
             key=submission.key,
@@ -208,13 +254,3 @@ def _decide(submission: Submission, request: Request, state: State) -> Answer | 
         answer = submission.refuse(outcome.error)
     keep_answer(request, outcome, answer, state)
     return answer
-
-
-def _settle_waiter(waiter: asyncio.Future[Answer], result: Answer | Exception) -> None:
-    if waiter.done():
-        return
-    if isinstance(result, Exception):
-        waiter.set_exception(result)
-        waiter.exception()  # a caller that has gone away need not collect it
-    else:
-        waiter.set_result(result)

@@ -6,11 +6,12 @@ import secrets
 import struct
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 from drawdown.core import identity
 from drawdown.core.types import Id, Instant
 
-_RANDOM_BLOCK = 4096
+_RANDOM_BLOCK = struct.Struct(">512Q")
 
 
 class SystemClock:
@@ -35,18 +36,16 @@ class TimeOrderedIds:
 
     def __init__(self) -> None:
         self._last = 0
-        self._random = self._blocks()
+        self._random = chain.from_iterable(self._blocks())
 
     @staticmethod
-    def _blocks() -> Iterator[int]:
-        """64 random bits at a time, drawn from the system in blocks: one call for many ids."""
+    def _blocks() -> Iterator[tuple[int, ...]]:
+        """Numbers of 64 random bits, drawn from the system in blocks: one call for many ids."""
         while True:
-            block = secrets.token_bytes(_RANDOM_BLOCK)
-            yield from (number for (number,) in struct.iter_unpack(">Q", block))
+            yield _RANDOM_BLOCK.unpack(secrets.token_bytes(_RANDOM_BLOCK.size))
 
     def new(self, slot: int | None = None) -> Id:
-        stamp = max((time.time_ns() << 12) // 1_000_000, self._last + 1)
-        self._last = stamp
+        self._last = stamp = max((time.time_ns() << 12) // 1_000_000, self._last + 1)
         bits = next(self._random)
         where = bits & (identity.SLOTS - 1) if slot is None else slot
         return identity.compose(stamp >> 12, stamp & 0xFFF, bits >> identity.SLOT_BITS, where)

@@ -28,7 +28,7 @@ _NOTHING_DUE = Instant(0)
 
 async def balance_at(store: Store, owner: Id, kind: Entitlement, at: Instant) -> Balance:
     """A wallet at an instant; zeros before it was made, and where it never was."""
-    async with store.moment() as moment:
+    async with store.moment(owner) as moment:
         wallet = await moment.find_wallet(owner, kind.id, at)
         if wallet is None:
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=at)
@@ -40,7 +40,7 @@ async def grants_at(store: Store, asked: GrantFilter, at: Instant) -> list[Grant
     """Grants of one wallet at an instant, of those made by then."""
     assert asked.customer is not None
     assert asked.entitlement is not None
-    async with store.moment() as moment:
+    async with store.moment(asked.customer) as moment:
         found = await moment.list_grants(msgspec.structs.replace(asked, made_by=at))
         wallet = await moment.find_wallet(asked.customer, asked.entitlement, at)
         if wallet is None or not found:
@@ -50,7 +50,7 @@ async def grants_at(store: Store, asked: GrantFilter, at: Instant) -> list[Grant
 
 async def grant_at(store: Store, grant: Id, at: Instant) -> Grant | None:
     """One grant at an instant; None when it was made later."""
-    async with store.moment() as moment:
+    async with store.moment(grant) as moment:
         found = await moment.find_grant(grant)
         if found is None or found.created_at > at:
             return None
@@ -75,7 +75,7 @@ async def history(
 
     Beside them: where the next page ends, if there is one.
     """
-    async with store.moment() as moment:
+    async with store.moment(owner) as moment:
         wallet = await moment.find_wallet(owner, kind.id, until)
         if wallet is None:
             wallet = Wallet(
@@ -95,7 +95,7 @@ async def history(
 
 async def explained(store: Store, book: Id, debit: Id, kinds: dict[Id, Entitlement]) -> Explanation:
     """Why a debit drew on the grants it drew on. ``kinds``: the entitlements that it drew on."""
-    async with store.moment() as moment:
+    async with store.moment(debit) as moment:
         found = await moment.find_debit(debit)
         assert found is not None
         operation = found.operation
@@ -134,7 +134,7 @@ async def _just_before(moment: Moment, book: Id, debit: StoredDebit, first: Entr
         if grant.id not in born:
             wallet.grants.setdefault(grant.id, grant)
     instants.forget_ends(wallet.grants.values(), debit.operation.at)
-    await _undo_changes(moment, wallet, debit)
+    await _undo_changes(moment, wallet, debit, first.seq)
     return wallet
 
 
@@ -165,12 +165,15 @@ async def _others(moment: Moment, book: Id, first: Entry, at: Instant) -> list[G
     return others
 
 
-async def _undo_changes(moment: Moment, wallet: Wallet, debit: StoredDebit) -> None:
-    """Expiries as they were; only of a grant that was changed since the debit may they differ."""
+async def _undo_changes(moment: Moment, wallet: Wallet, debit: StoredDebit, seq: int) -> None:
+    """Expiries as they were; only of a grant that was changed since the debit may they differ.
+
+    ``seq`` is that of the debit's first entry in the wallet.
+    """
     for grant in list(wallet.grants.values()):
         if grant.updated_at >= debit.operation.at:
             changes = await moment.grant_changes(grant.id, debit.operation.id)
-            explain.undo_changes(wallet, changes)
+            explain.undo_changes(grant, changes, seq)
             await asyncio.sleep(0)
 
 

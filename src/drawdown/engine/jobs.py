@@ -1,8 +1,9 @@
 """Timed work: each job is a command or a clean-up, and none is needed for the ledger to be right.
 
-Of any number of processes one at a time does each job: the one that has its lease. The times of a lease
-are the clock of whoever asks for it, as all times are that the store is given. Clocks that differ cost
-work that is done twice, which changes nothing, or that begins later; never a balance.
+Of any number of processes one at a time does each job: the one that has its lease. Where the store is
+spread, each group is a job of its own, and processes share them out: a tick at most doubles what one has. The
+times of a lease are the clock of whoever asks for it, as all times are that the store is given. Clocks that
+differ cost work that is done twice, which changes nothing, or that begins later; never a balance.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
+from random import SystemRandom
 
 from drawdown.core.commands import Settle
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
 from drawdown.engine.access import Accounts
 from drawdown.engine.batcher import BatchObserver
-from drawdown.engine.ports import Clock, Store, StoreUnavailable
+from drawdown.engine.ports import Clock, Part, Store, StoreUnavailable
 
 TICK_SECONDS = 1.0
 SETTLED_AT_ONCE = 200
@@ -27,6 +29,8 @@ CLAIMS_KEPT_DAYS = 30
 SETTLING, PRUNING = "settle", "prune"
 #: Renewed with every tick. A process that dies keeps the others from its work for so long at most.
 LEASE = 5 * MICROSECONDS
+
+_shuffle = SystemRandom().shuffle
 
 SettleWallet = Callable[[Id, Settle], Awaitable[object]]
 
@@ -49,7 +53,7 @@ class Jobs:
         self._settle = settle
         self._claims_kept_days = claims_kept_days
         self._observer = observer
-        self._prune_at = 0
+        self._prune_at: dict[str, int] = {}
         self._holder = Id(secrets.token_bytes(16))
         self._held: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -83,11 +87,30 @@ class Jobs:
     async def tick(self) -> None:
         """Do what is due now; what does not fit waits for the next tick."""
         now = self._clock.now()
-        if await self._is_mine(SETTLING, now, LEASE):
-            await self._settle_due(now)
+        for part in await self._mine(SETTLING, self._parts(), now, LEASE):
+            await self._settle_due(part, now)
         await self._accounts.write_down_uses()  # everybody's own: no other process knows them
-        if now >= self._prune_at:
-            await self._prune(now)
+        await self._prune(now)
+
+    def _parts(self) -> dict[str, Part]:
+        """What is worked on by itself, by what is put behind the name of the work."""
+        placement = self._store.placement
+        if placement is None:
+            return {"": self._store}
+        return {f" {group}": placement.part(group) for group in placement.groups()}
+
+    async def _mine(self, work: str, parts: dict[str, Part], now: Instant, term: int) -> list[Part]:
+        """Those whose lease this process has from now on: what it had, and at most as much again, or one."""
+        names = {work + suffix: part for suffix, part in parts.items()}
+        held = [name for name in names if name in self._held]
+        others = [name for name in names if name not in self._held]
+        mine = [names[name] for name in held if await self._is_mine(name, now, term)]
+        wanted = 2 * len(mine) or 1
+        _shuffle(others)
+        for name in others:
+            if len(mine) < wanted and await self._is_mine(name, now, term):
+                mine.append(names[name])
+        return mine
 
     async def _is_mine(self, name: str, now: Instant, term: int) -> bool:
         if await self._store.lease(name, self._holder, now, Instant(now + term)):
@@ -96,8 +119,8 @@ class Jobs:
         self._held.discard(name)
         return False
 
-    async def _settle_due(self, now: Instant) -> None:
-        due = await self._store.due_wallets(now, SETTLED_AT_ONCE)
+    async def _settle_due(self, part: Part, now: Instant) -> None:
+        due = await part.due_wallets(now, SETTLED_AT_ONCE)
         commands = [
             self._settle(book, Settle(customer=customer, entitlement=entitlement))
             for book, customer, entitlement in due
@@ -106,8 +129,11 @@ class Jobs:
 
     async def _prune(self, now: Instant) -> None:
         """A part of what is old; while there is more, the next tick goes on."""
-        pruned = 0
-        if await self._is_mine(PRUNING, now, PRUNE_EVERY):
-            kept_since = Instant(now - self._claims_kept_days * DAY)
-            pruned = await self._store.prune_claims(kept_since, PRUNED_AT_ONCE)
-        self._prune_at = now if pruned else now + PRUNE_EVERY
+        kept_since = Instant(now - self._claims_kept_days * DAY)
+        for suffix, part in self._parts().items():
+            if now < self._prune_at.get(suffix, 0):
+                continue
+            pruned = 0
+            if await self._is_mine(PRUNING + suffix, now, PRUNE_EVERY):
+                pruned = await part.prune_claims(kept_since, PRUNED_AT_ONCE)
+            self._prune_at[suffix] = now if pruned else now + PRUNE_EVERY

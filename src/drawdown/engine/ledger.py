@@ -6,7 +6,6 @@ entitlement's scale. A write is on disk when it returns.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
@@ -45,7 +44,14 @@ from drawdown.core.types import (
 from drawdown.engine import history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
-from drawdown.engine.batcher import BATCH_MAX, Batcher, BatchObserver, Refuse, Render, Submission
+from drawdown.engine.batcher import (
+    BATCH_MAX,
+    BatchObserver,
+    Refuse,
+    Render,
+    Submission,
+    Waiter,
+)
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
@@ -57,6 +63,8 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     WalletAudit,
 )
+from drawdown.engine.readiness import Readiness
+from drawdown.engine.spread import open_writer
 
 Asked = tuple[Command, Render, LedgerKey | None]
 
@@ -117,8 +125,8 @@ class Ledger:
         self.clock = clock
         self.accounts = Accounts(store, clock, ids)
         self._store = store
-        observer = observer or BatchObserver()
-        self._batcher = Batcher(store, clock, ids, observer)
+        observer = self._readiness = Readiness(store, observer or BatchObserver())
+        self._batcher = open_writer(store, clock, ids, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
     def open(self, *, jobs: bool = True) -> None:
@@ -134,8 +142,8 @@ class Ledger:
         await self._store.close()
 
     async def ready(self) -> None:
-        """Raises ``StoreUnavailable`` when the database does not answer."""
-        await self._store.ready()
+        """Raises ``StoreUnavailable`` when the database does not answer, or takes no writes."""
+        await self._readiness.check()
 
     async def weaknesses(self) -> list[str]:
         """Why what is answered could be lost after all, as the database is set up; in words."""
@@ -169,7 +177,7 @@ class Ledger:
                 key=key,
                 claim=claim,
                 refuse=refuse if claim is not None else None,
-                waiter=asyncio.get_running_loop().create_future(),
+                waiter=Waiter(1),
             )
         )
 
@@ -188,17 +196,15 @@ class Ledger:
                 if not answers:
                     raise
                 return answers + [error] * (len(asked) - start)
-            waiters = [asyncio.shield(submission.waiter) for submission in piece]
-            answers.extend(await asyncio.gather(*waiters, return_exceptions=True))
+            await piece[0].waiter.woken
+            answers.extend([submission.result() for submission in piece])
         return answers
 
     @staticmethod
     def _submissions(book: Id, asked: Sequence[Asked]) -> list[Submission]:
-        loop = asyncio.get_running_loop()
+        waiter = Waiter(len(asked))
         return [
-            Submission(
-                book=book, command=command, render=render, key=key, waiter=loop.create_future()
-            )
+            Submission(book=book, command=command, render=render, key=key, waiter=waiter)
             for command, render, key in asked
         ]
 
@@ -353,7 +359,9 @@ class Ledger:
         if wallet is None:
             return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
-        return instants.settled(wallet, now).balance(kind.scale, as_of)
+        if wallet.is_due(now):
+            wallet = instants.settled(wallet, now)
+        return wallet.balance(kind.scale, as_of)
 
     async def balance_history(
         self,

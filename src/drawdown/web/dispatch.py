@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
@@ -33,7 +34,7 @@ from drawdown.web.errors import (
     Unexpected,
     WebError,
 )
-from drawdown.web.headers import Credentials, Headers
+from drawdown.web.headers import Headers
 from drawdown.web.openapi import document
 from drawdown.web.request_ids import new_request_id
 from drawdown.web.routing import Router
@@ -41,8 +42,8 @@ from drawdown.web.routing import Router
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: Who a secret belongs to; None: nobody. Raises ``KeyRevoked``.
-Authenticate = Callable[[Credentials], Awaitable[Principal | None]]
+#: Who a secret, and the id of its key if there is one, belong to; None: nobody. Raises ``KeyRevoked``.
+Authenticate = Callable[[str, str | None], Awaitable[Principal | None]]
 #: Told of every answer: the dialect's name, what is known of the request, the status, the seconds.
 Observe = Callable[[str, Context, int, float], None]
 
@@ -71,7 +72,9 @@ class DialectApp:
         authenticate: Authenticate | None = None,
     ) -> None:
         self._dialect, self._ledger = dialect, ledger
-        self._authenticate = authenticate or self._known_to_the_ledger
+        self._authenticate = authenticate or ledger.authenticate
+        #: Who has asked in this turn of the event loop, by what they sent as Authorization.
+        self._known: dict[bytes, Principal] = {}
         self._body_bytes_max = limits.body_bytes_max
         self._observe = observe
         self._document_path = dialect.bases[0] + dialect.openapi_path
@@ -152,19 +155,29 @@ class DialectApp:
         return document(self._dialect)
 
     async def _principal(self, headers: Headers) -> Principal:
+        """Who asks. All that is asked in one turn of the event loop has arrived before the first of it is
+        answered: so what an Authorization opened for the first, it opens for all of them.
+        """
+        authorization = headers.find(b"authorization") or b""
+        known = self._known.get(authorization)
+        if known is None:
+            known = await self._authenticated(headers)
+            if not self._known:
+                asyncio.get_running_loop().call_soon(self._known.clear)
+            self._known[authorization] = known
+        return known
+
+    async def _authenticated(self, headers: Headers) -> Principal:
         given = self._dialect.credentials(headers)
         if given is None:
             raise Unauthorized(given=False)
         try:
-            principal = await self._authenticate(given)
+            principal = await self._authenticate(given.secret, given.key_id)
         except KeyRevoked:
             raise Unauthorized(given=True, revoked=True) from None
         if principal is None:
             raise Unauthorized(given=True)
         return principal
-
-    async def _known_to_the_ledger(self, given: Credentials) -> Principal | None:
-        return await self._ledger.authenticate(given.secret, given.key_id)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         """The whole body; gives up as soon as it is known to be too large."""

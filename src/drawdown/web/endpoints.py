@@ -104,7 +104,10 @@ class Dialect:
     endpoints: tuple[Endpoint, ...] = ()
 
     def credentials(self, headers: Headers) -> Credentials | None:
-        """The key that a request carries; None when it has none in a form this dialect reads."""
+        """The key that a request carries; None when it has none in a form this dialect reads.
+
+        It is in ``Authorization`` and nowhere else: by that header ``dispatch`` remembers who asks.
+        """
         return web_headers.bearer(headers)
 
     def admit(self, call: Call) -> None:

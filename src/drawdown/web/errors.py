@@ -150,7 +150,7 @@ class Unavailable(WebError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not answer at the moment; nothing was changed. Try again."
+            "The database does not answer at the moment. Try again: what has an idempotency key is done once."
         )
 
 

@@ -18,10 +18,14 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The value of the header ``name`` (lower case), decoded as Latin-1."""
-        wanted = name.encode("latin-1")
+        value = self.find(name.encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    def find(self, name: bytes) -> bytes | None:
+        """The same, as it was sent."""
         for key, value in self.raw:
-            if key == wanted:
-                return value.decode("latin-1")
+            if key == name:
+                return value
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,13 +23,28 @@ def name_process(**fields: Any) -> None:
     _process.update(fields)
 
 
-def configure_logs(config: Config) -> None:
-    """Sends our own lines and those of the libraries to stderr in one form.
+def process_fields() -> Mapping[str, Any]:
+    """What tells the lines of this process from those of others."""
+    return _process
 
-    A JSON line costs about 5 µs: it goes out at once, so that nothing is lost.
-    """
-    text = config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
-    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+
+def text_for_people(config: Config) -> bool:
+    """Whether lines are text, not JSON."""
+    return config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
+
+
+def says(config: Config, level: str) -> bool:
+    """Whether lines of this level are written at all."""
+    return _number(level) >= _number(config.log_level)
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def configure_logs(config: Config) -> None:
+    """Sends our own lines and those of the libraries to stderr in one form."""
+    text, level = text_for_people(config), _number(config.log_level)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -51,6 +51,15 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    def include(self, other: Histogram) -> None:
+        """Add what another with the same bounds has counted."""
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative, as the exposition wants them."""
         found, running = [], 0
@@ -65,8 +74,7 @@ class Metrics(BatchObserver, Collector):
 
     def __init__(self, shared: SharedMetrics | None = None) -> None:
         self._shared = shared
-        self._requests: dict[tuple[str, str, str, int], int] = {}
-        self._seconds: dict[tuple[str, str, str], Histogram] = {}
+        self._requests: dict[tuple[str, str, str, int], Histogram] = {}
         self._batch_sizes = Histogram(SIZES)
         self._commit_seconds = Histogram(SECONDS)
         self._debits: dict[str, int] = {}
@@ -81,15 +89,13 @@ class Metrics(BatchObserver, Collector):
     def answered(self, dialect: str, context: Context, status: int, seconds: float) -> None:
         endpoint = context.endpoint
         if endpoint is None:
-            key = (dialect, NO_ROUTE, "ANY")
+            key = (dialect, NO_ROUTE, "ANY", status)
         else:
-            key = (dialect, endpoint.path, endpoint.method)
-        durations = self._seconds.get(key)
+            key = (dialect, endpoint.path, endpoint.method, status)
+        durations = self._requests.get(key)
         if durations is None:
-            durations = self._seconds[key] = Histogram(SECONDS)
+            durations = self._requests[key] = Histogram(SECONDS)
         durations.add(seconds)
-        counted = (*key, status)
-        self._requests[counted] = self._requests.get(counted, 0) + 1
 
     def committed(self, size: int, seconds: float) -> None:
         self._unavailable = None
@@ -133,13 +139,13 @@ class Metrics(BatchObserver, Collector):
             "drawdown_requests",
             "Requests answered.",
             ("dialect", "route", "method", "status"),
-            ((tuple(map(str, key)), count) for key, count in self._requests.items()),
+            ((tuple(map(str, key)), each.count) for key, each in self._requests.items()),
         )
         yield _histogram(
             "drawdown_request_seconds",
             "From the first byte of a request's head to the end of its answer.",
             ("dialect", "route", "method"),
-            self._seconds.items(),
+            self._seconds().items(),
         )
         yield _counter(
             "drawdown_debits",
@@ -163,6 +169,13 @@ class Metrics(BatchObserver, Collector):
             [((), self._failed)],
         )
         yield GaugeMetricFamily("drawdown_workers", "Processes that serve.", value=1)
+
+    def _seconds(self) -> dict[tuple[str, ...], Histogram]:
+        """Durations by dialect, route and method, whatever the status."""
+        found: dict[tuple[str, ...], Histogram] = {}
+        for (*route, _), durations in self._requests.items():
+            found.setdefault(tuple(route), Histogram(SECONDS)).include(durations)
+        return found
 
 
 def _outcome(outcome: Answer | LedgerError) -> str:

@@ -1,103 +1,285 @@
-"""The HTTP protocol of the server: uvicorn's, with a bound on what it does not bound itself."""
+"""HTTP/1.1 on one connection: requests are read, given to an ASGI app one after the other, and answered.
+
+uvicorn is the server around it, and llhttp the parser under it. What stands here is what both leave to a
+protocol: bounds on what a client may send and how long it may take, and one packet for each answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+import structlog
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from drawdown.web.exchange import Exchange, Header, Message, refusal
 
 HEAD_BYTES_MAX = 64 * 1024
+#: More of a body is read only when the app has taken what there is.
+BODY_BYTES_WAITING_MAX = 64 * 1024
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
+App = Callable[[Message, Any, Any], Awaitable[None]]
 
-class UpgradeWithBody(Exception):
-    """Raised out of the parser: what follows the head cannot be read."""
-
-
-class OneWrite:
-    """A transport that keeps the head of a response until its body comes, so that both are one packet.
-
-    A system call costs as much as a good part of the answer does. Everything else is the transport's own.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            self._transport.write(self._head + data)
-            self._head = b""
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
-            self._head = data
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Write a head that no body follows."""
-        if self._head:
-            self.write(b"")
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
+log = structlog.get_logger("drawdown.web")
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers do not end within 64 KiB.
+class Unreadable(Exception):
+    """Raised out of the parser: what follows cannot be told apart. The message is for the client."""
 
-    Bodies are bounded where they are read (``dispatch``), since only there is their limit known.
+
+class Connection(asyncio.Protocol):
+    """A client. A task of its own gives its requests to the app, in their order.
+
+    A head ends within 64 KiB. Bodies are bounded where they are read (``dispatch``), since only there is
+    their limit known. For how long a client may be waited for, the server asks with ``close_if_late``.
 
     An offer to speak another protocol is passed over, as RFC 9110 (7.8) allows. Beside a body it is
     refused: the parser takes what follows such a head for the other protocol, so the body would be lost,
     and a part of it read as the next request. Java's own client makes that offer unless it is told
     to speak HTTP/1.1.
+
+    A request that has arrived whole is carried out although its client has hung up.
     """
 
-    _in_head = True
-    _heads = 0
-    _head_bytes = 0
-    _refusal: str | None = None
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._app = cast(App, config.loaded_app)
+        self._server = server_state
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        # What follows a request that ends the connection must not spoil its answer.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._waiting: deque[Exchange] = deque()
+        self._answering: Exchange | None = None
+        self._arriving: Exchange | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._in_message = False
+        self._heads = self._head_bytes = 0
+        self._reading = True
+        self._began = self._since = self._loop.time()
+        self._unsent = 0
+        self.writable: asyncio.Future[None] | None = None
+        self.stopping = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._one_write = OneWrite(transport)
-        super().connection_made(cast("asyncio.Transport", self._one_write))
+    # Told by the transport -----------------------------------------------------------------------
 
-    def on_response_complete(self) -> None:
-        self._one_write.flush()
-        super().on_response_complete()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._scope = _scope_of(transport)
+        self._server.connections.add(self)  # type: ignore[arg-type]
+        task = self._loop.create_task(self._serve())
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.connections.discard(self)
+        if self._arriving is not None:
+            self._arriving.cut_short()
+        self.resume_writing()
+        self._wake_up()
+        del self._parser  # it knows this connection, too
 
     def data_received(self, data: bytes) -> None:
-        was_in_head, heads = self._in_head, self._heads
-        super().data_received(data)
-        if not was_in_head or self._heads != heads:
+        in_head, heads = self._arriving is None, self._heads
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer that is passed over
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(400, str(cause) if isinstance(cause, Unreadable) else "This is not HTTP.")
+        if not in_head or self._heads != heads:
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self.send_400_response("The request line and headers must be at most 64 KiB.")
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(400, "The request line and headers must be at most 64 KiB.")
+
+    def pause_writing(self) -> None:
+        self.writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self.writable is not None:
+            self.writable.set_result(None)
+            self.writable = None
+
+    # Told by the parser --------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._in_message, self._began = True, self._loop.time()
+        self._url = b""
+        self._headers: list[Header] = []
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         self._heads += 1
-        if self.parser.should_upgrade() and self._announces_body():
-            self._refusal = "A request with a body must speak HTTP/1.1 only: leave out Upgrade."
-            raise UpgradeWithBody
-        super().on_headers_complete()
+        parser = self._parser
+        if parser.should_upgrade() and self._announces_body():
+            raise Unreadable("A request with a body must speak HTTP/1.1 only: leave out Upgrade.")
+        version = parser.get_http_version()
+        raw_path, query = _parts_of(self._url)
+        path = raw_path.decode("ascii")
+        scope = {
+            **self._scope,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._headers,
+        }
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        self._arriving = Exchange(self, scope, keep_alive)
+        self._waiting.append(self._arriving)
+        if self._answering is None:
+            self._wake_up()
+        else:
+            self._pause_reading()
+
+    def on_body(self, part: bytes) -> None:
+        if self._arriving is not None and self._arriving.take(part) > BODY_BYTES_WAITING_MAX:
+            self._pause_reading()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_head = True
+        self._in_message = False
+        if self._arriving is not None:
+            self._arriving.end()
+            self._arriving = None
 
-    def send_400_response(self, msg: str) -> None:
-        super().send_400_response(self._refusal or msg)
+    # Told by the server --------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """End as soon as nothing is under way."""
+        self.stopping = True
+        if self._answering is None and not self._waiting:
+            self._transport.close()
+
+    def close_if_late(self, request_seconds: float, idle_seconds: float) -> None:
+        """End it if its client keeps us waiting: for a request's rest, the next one, or to take an answer.
+
+        Asked about once a second. A client that has taken anything since the last time is not late.
+        """
+        now, unsent = self._loop.time(), self._transport.get_write_buffer_size()
+        if unsent and not 0 < self._unsent <= unsent:
+            self._since = now
+        self._unsent = unsent
+        if self._in_message and self._reading and now - self._began > request_seconds:
+            self._refuse(408, f"A request must arrive within {request_seconds:g} seconds.")
+        elif (unsent or self._idle) and now - self._since > idle_seconds:
+            self._transport.abort()
+
+    @property
+    def _idle(self) -> bool:
+        return self._answering is None and not self._waiting and not self._in_message
+
+    # Told by an exchange -------------------------------------------------------------------------
+
+    @property
+    def default_headers(self) -> list[Header]:
+        return self._server.default_headers
+
+    def write(self, data: bytes) -> None:
+        """What is said to a client that has gone is said to nobody."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _pause_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    # Its life ------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        try:
+            while exchange := await self._next():
+                await self._answer(exchange)
+                if not exchange.leaves_open:
+                    break
+        finally:
+            self._waiting.clear()
+            self._transport.close()
+
+    async def _next(self) -> Exchange | None:
+        """The next request; None when no more will come."""
+        self._answering, self._since = None, self._loop.time()
+        if not self._waiting and not self.stopping:
+            self.resume_reading()
+            if not self._transport.is_closing():
+                self._wake = self._loop.create_future()
+                await self._wake
+        self._answering = self._waiting.popleft() if self._waiting else None
+        return self._answering
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("unexpected error", request_id=None, path=exchange.scope["path"])
+            if not exchange.started:
+                self.write(refusal(500, "Something went wrong on our side."))
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _refuse(self, status: int, said: str) -> None:
+        """End it, and say why. Answers to what came before are given first, and nothing follows them."""
+        arriving = self._arriving
+        if arriving is not None:
+            arriving.cut_short()
+        earlier = self._answering not in {None, arriving} or any(
+            each is not arriving for each in self._waiting
+        )
+        if earlier or (arriving is not None and arriving.started):
+            self.stopping = True
+            self._pause_reading()
+        else:
+            self.write(refusal(status, said))
+            self._transport.close()
 
     def _announces_body(self) -> bool:
-        return any(name in _FRAMING and value != b"0" for name, value in self.headers)
+        return any(name in _FRAMING and value != b"0" for name, value in self._headers)
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """An offer that is passed over is nothing that an operator should do something about."""
+
+def _scope_of(transport: asyncio.BaseTransport) -> dict[str, Any]:
+    """What all requests of a connection have in common."""
+    server, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "http",
+        "root_path": "",
+        "server": tuple(server[:2]) if server else None,
+        "client": tuple(client[:2]) if client else None,
+    }
+
+
+def _parts_of(url: bytes) -> tuple[bytes, bytes]:
+    """Path and query of a request's target. Most are nothing else."""
+    if url.startswith(b"/") and b"#" not in url:
+        path, _, query = url.partition(b"?")
+        return path, query
+    parsed = httptools.parse_url(url)
+    return parsed.path or b"/", parsed.query or b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +24,9 @@ def dodo(request: pytest.FixtureRequest, tenant: Tenant) -> Iterator[Dodo]:
 
 
 @pytest.fixture
-def clocked(tmp_path: Path) -> Iterator[ClockedServer]:
+def clocked(database_url: str) -> Iterator[ClockedServer]:
     """A server of the test's own, on which it is New Year until the test says otherwise."""
-    with clocked_server(tmp_path, NEW_YEAR) as running:
+    with clocked_server(database_url, NEW_YEAR) as running:
         yield running
 
 

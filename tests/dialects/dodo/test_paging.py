@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import NewUrl
 from tests.dialects.dodo.sdk import Dodo
 from tests.support.server import Server, start_server
 
@@ -13,10 +14,12 @@ GRANTS = 7
 
 
 @pytest.fixture(scope="module")
-def one_based(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start_server(tmp_path_factory.mktemp("one_based"), dodo_page_base="1")
-    yield running
-    running.stop()
+def one_based(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
+    with new_url() as url:
+        folder = tmp_path_factory.mktemp("one_based")
+        running = start_server(folder, database=url, dodo_page_base="1")
+        yield running
+        running.stop()
 
 
 @pytest.fixture(params=["blocking", "async"])

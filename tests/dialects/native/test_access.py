@@ -175,8 +175,8 @@ def test_test_keys_never_see_or_make_live_ones(tenant: Tenant) -> None:
         assert live.get("/customers").status_code == 200
 
 
-def test_another_accounts_keys_are_not_there(serve: StartServer) -> None:
-    server = serve()
+def test_another_accounts_keys_are_not_there(database_url: str, serve: StartServer) -> None:
+    server = serve(database=database_url)
     ours, theirs = server.tenant(), server.tenant()
     with ours.client(ours.live.admin) as admin:
         assert len(admin.get("/keys").json()["data"]) == 6

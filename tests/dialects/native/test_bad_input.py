@@ -380,7 +380,7 @@ def test_what_a_hold_or_capture_needs_is_named_when_it_is_missing(
     native: httpx.Client, ada: str, path: str, body: Json, name: str
 ) -> None:
     made = hold(native, ada, "5")
-    sent = body or hold_body(ada, "1")
+    sent = dict(body or hold_body(ada, "1"))
     del sent[name]
     refused = native.post(path.format(made["id"]), json=sent)
     assert problem(refused, 422, "field_missing")["field"] == name

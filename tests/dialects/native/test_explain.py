@@ -11,6 +11,7 @@ import pytest
 
 from drawdown.core.times import text_of
 from drawdown.core.types import DAY, Instant
+from tests.conftest import NewUrl
 from tests.dialects.native.support import Json, created, problem
 from tests.support.clocked_server import ClockedServer, clocked_server
 
@@ -57,8 +58,8 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
-    with clocked_server(tmp_path_factory.mktemp("explain"), START) as started:
+def server(new_url: NewUrl) -> Iterator[ClockedServer]:
+    with new_url() as url, clocked_server(url, START) as started:
         with started.client() as client:
             for code, unit in (("credits", "credit"), ("images", "image")):
                 body = {"code": code, "unit": unit, "scale": 2}

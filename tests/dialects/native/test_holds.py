@@ -11,6 +11,7 @@ import pytest
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Instant
 from drawdown.web import fields
+from tests.conftest import NewUrl
 from tests.dialects.native.support import (
     Json,
     balance,
@@ -43,8 +44,8 @@ def ada(native: httpx.Client) -> str:
 
 
 @pytest.fixture(scope="module")
-def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
-    with clocked_server(tmp_path_factory.mktemp("clocked"), START) as server:
+def clocked(new_url: NewUrl) -> Iterator[ClockedServer]:
+    with new_url() as url, clocked_server(url, START) as server:
         yield server
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 
 from drawdown.core.times import text_of
 from drawdown.core.types import DAY, Instant
+from tests.conftest import NewUrl
 from tests.dialects.native.support import Json, balance, created, debit, grant, problem
 from tests.support.clocked_server import ClockedServer, clocked_server
 
@@ -18,8 +18,8 @@ START = Instant(1_767_225_600_000_000)  # 2026-01-01T00:00:00Z
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
-    with clocked_server(tmp_path_factory.mktemp("instants"), START) as started:
+def server(new_url: NewUrl) -> Iterator[ClockedServer]:
+    with new_url() as url, clocked_server(url, START) as started:
         yield started
 
 
@@ -242,9 +242,9 @@ def test_another_books_wallet_has_no_history(client: httpx.Client, story: Json) 
     problem(client.get("/balances/ada/nothing/history"), 404, "entitlement_not_found")
 
 
-def test_a_long_history_is_read_in_pieces(tmp_path: Path) -> None:
+def test_a_long_history_is_read_in_pieces(database_url: str) -> None:
     """More entries than are read at once: every page, and the balance at every step, is exact."""
-    with clocked_server(tmp_path, START) as server, server.client() as client:
+    with clocked_server(database_url, START) as server, server.client() as client:
         created(client.post("/customers", json={"id": "ada"}))
         grant(client, "ada", "2000")
         for start in range(0, 1200, 400):

@@ -26,7 +26,7 @@ def clocked(
     folder = tmp_path_factory.mktemp("clocked")
     with (
         new_database(request.param, folder, clusters) as database,
-        clocked_server(folder, START, database.url) as server,
+        clocked_server(database.url, START) as server,
     ):
         yield server
 

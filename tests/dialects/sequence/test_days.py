@@ -10,6 +10,7 @@ import pytest
 
 from drawdown.core.times import instant_of
 from drawdown.core.types import Instant
+from tests.conftest import NewUrl
 from tests.dialects.sequence.contract import refusal
 from tests.dialects.sequence.support import (
     credit_body,
@@ -28,8 +29,8 @@ def at(text: str) -> Instant:
 
 
 @pytest.fixture(scope="module")
-def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
-    with clocked_server(tmp_path_factory.mktemp("days"), at("2026-01-01")) as running:
+def clocked(new_url: NewUrl) -> Iterator[ClockedServer]:
+    with new_url() as url, clocked_server(url, at("2026-01-01")) as running:
         yield running
 
 

@@ -16,16 +16,24 @@ from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import store as postgres_store
 from drawdown.store.postgres.store import PostgresStore
+from drawdown.store.postgres.transaction import PostgresTransaction
 from tests.support.books import Book, Observed, open_book, open_ledger_on, verified
-from tests.support.proxy import BEGIN, COMMIT, CUT, STALL, Fault, Proxy
+from tests.support.proxy import BEGIN, COMMIT, CUT, PREPARED, STALL, Fault, Proxy
 
 pytestmark = pytest.mark.anyio
 
 #: What PostgreSQL undoes the transaction for.
 REFUSED = ("40001", "40P01", "55P03", "0A000", "23505")
 #: After these nobody knows whether a commit was carried out.
-UNKNOWN = ("08006", "08003", "XX000", "57P01", "57P02", "57014", "53200", "58030", CUT)
-BEFORE = [Fault(BEGIN, False, code) for code in ("40001", "57P01", "08006", "XX000", CUT)]
+UNKNOWN = (
+    "08006", "08003", "XX000", "57P01", "57P02", "57P03", "57014", "53100", "53200", "53300", "58030",
+    CUT,
+)  # fmt: skip
+BEFORE = [
+    Fault(at, done, code)
+    for at, done in ((BEGIN, False), (PREPARED, True))
+    for code in (*REFUSED, *UNKNOWN, "25006")
+]
 AT_COMMIT = [
     *[Fault(COMMIT, False, code) for code in REFUSED + UNKNOWN],
     *[Fault(COMMIT, True, code) for code in UNKNOWN],
@@ -93,6 +101,22 @@ async def test_a_commit_that_is_never_answered_is_stored_once(
         await asyncio.gather(*(book.debit(customer, 1) for _ in range(20)))
         assert not proxy.faults
         await check_used(book, customer, 20)
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_statement_that_is_never_answered_is_told_and_stores_nothing(
+    proxy: Proxy, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks has waited long enough; the key is free, and connections to the same server are made anew."""
+    monkeypatch.setattr(opening, "STATEMENT_SECONDS", 0.5)
+    async with ledger_behind(proxy) as ledger:
+        book, customer = await funded(ledger)
+        proxy.faults.append(Fault(PREPARED, done, STALL))
+        with pytest.raises(StoreUnavailable):
+            await book.debit(customer, 1, "key")
+        assert not proxy.faults
+        assert not (await book.debit(customer, 1, "key")).replayed
+        await check_used(book, customer, 1)
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -191,6 +215,39 @@ async def test_backends_that_are_ended_are_replaced(proxy: Proxy, url: str) -> N
         await task
         await admin.close()
         await check_used(book, customer, used)
+
+
+@pytest.mark.parametrize("step", ["load", "write"])
+async def test_a_connection_that_ends_in_a_transaction_is_replaced(
+    url: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two statements, or just before the commit: what was asked is done, once."""
+    ledger = open_ledger_on(await PostgresStore.open(url))
+    book, customer = await funded(ledger)
+    carry_out = getattr(PostgresTransaction, step)
+    ends = iter([True])
+
+    async def and_end(transaction: PostgresTransaction, *arguments: object) -> None:
+        await carry_out(transaction, *arguments)
+        if next(ends, False):
+            await end_connections(url)
+            await asyncio.sleep(0.05)  # so that the driver has noticed
+
+    monkeypatch.setattr(PostgresTransaction, step, and_end)
+    await book.debit(customer, 1)
+    assert next(ends, False) is False
+    await check_used(book, customer, 1)
+    await ledger.close()
+
+
+async def end_connections(url: str) -> None:
+    """All but the one that ends them; once they are gone."""
+    administrator = await asyncpg.connect(url)
+    await administrator.fetch(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await administrator.close()
 
 
 async def patiently(book: Book, customer: str, key: str) -> bytes:

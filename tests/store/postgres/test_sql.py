@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,7 @@ from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import GrantFilter, HoldFilter
 from drawdown.store.postgres.inspection import inspection_queries
 from drawdown.store.postgres.reads import grant_list, hold_list
+from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.queries import load_queries
 from tests.store.postgres.sql_rules import SMALL, banned_faults, schema_faults, statement_faults
 from tests.support.postgres import VERSIONS, Cluster, Clusters
@@ -23,6 +25,7 @@ from tests.support.postgres import VERSIONS, Cluster, Clusters
 pytestmark = pytest.mark.anyio
 
 QUERIES = load_queries("drawdown.store.postgres")
+ON_ONE_SERVER = on_one_server(QUERIES)
 SQLITE = load_queries("drawdown.store.sqlite")
 #: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
 ONLY_SQLITE = {
@@ -164,6 +167,29 @@ def test_no_statement_scans_a_table(crowded: tuple[Cluster, str], name: str, sql
         if node["Node Type"] == "Seq Scan"
     }
     assert scanned - SMALL == set(), said
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, sql in QUERIES.items() if ON_ONE_SERVER[name] != sql]
+)
+def test_on_one_server_a_statement_reads_only_what_it_names(
+    crowded: tuple[Cluster, str], name: str
+) -> None:
+    """Whatever else is in the slots: every index is entered by more than the slot."""
+    cluster, database = crowded
+    said = cluster.sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {ON_ONE_SERVER[name]}", database)
+    for node in nodes(json.loads(said)[0]["Plan"]):
+        assert node["Node Type"] not in ("Seq Scan", "Bitmap Heap Scan"), said
+        if "Index Name" in node:
+            assert re.search(r"\b(id|customer|book|debit|operation) = ", node["Index Cond"]), said
+
+
+def test_only_what_tells_the_shard_is_left_out_on_one_server() -> None:
+    query = "SELECT 1 FROM unnest($1::int[]) u JOIN hold h ON h.slot = u.slot WHERE h.slot = ANY ($2::int[])"
+    assert on_one_server({"a": query, "b": "SELECT 1"}) == {
+        "a": query.replace("h.slot = ANY ($2::int[])", "$2::int[] IS NOT NULL"),
+        "b": "SELECT 1",
+    }
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

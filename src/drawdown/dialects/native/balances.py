@@ -5,7 +5,7 @@ from __future__ import annotations
 from drawdown.core import identity
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.requests import Answer
-from drawdown.core.types import Reference
+from drawdown.core.types import Id
 from drawdown.dialects.native import asked, common, errors, render, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -19,9 +19,9 @@ async def get_balance(call: Call) -> Answer:
     query: asked.InstantQuery = call.query
     at = common.optional_instant(query.at, "at")
     balance = await call.ledger.balance(call.book, owner, kind, at=at)
-    return common.ok(
-        render.balance(balance, await _owner_name(call, owner), await _code(call, kind))
-    )
+    name = owner if isinstance(owner, str) else await _owner_name(call, owner)
+    code = kind if isinstance(kind, str) else await _code(call, kind)
+    return common.ok(render.balance(balance, name, code))
 
 
 async def list_entries(call: Call) -> Answer:
@@ -44,16 +44,12 @@ async def list_entries(call: Call) -> Answer:
     return common.ok(wire.Page(data=shown, next=following))
 
 
-async def _owner_name(call: Call, reference: Reference) -> str:
+async def _owner_name(call: Call, reference: Id) -> str:
     """An own id is its own name; a generated id may stand for one."""
-    if isinstance(reference, str):
-        return reference
     return render.name_of(await call.ledger.customer(call.book, reference))
 
 
-async def _code(call: Call, reference: Reference) -> str:
-    if isinstance(reference, str):
-        return reference
+async def _code(call: Call, reference: Id) -> str:
     return (await call.ledger.entitlement(call.book, reference)).code
 
 

@@ -22,9 +22,12 @@ HOLD_PREFIX = "hold_"
 OPERATION_PREFIX = "op_"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def spelled(prefix: str, identifier: Id) -> str:
-    """An id in its text form; those of grants and customers come again and again."""
+    """An id in its text form; those of busy customers and their grants come again and again.
+
+    Spelling one takes no longer than finding it in a cache too large for the processor's own.
+    """
     return spell(prefix, identifier)
 
 

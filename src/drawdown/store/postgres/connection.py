@@ -16,7 +16,10 @@ from drawdown.engine.ports import (
     StoreUnusable,
 )
 from drawdown.store.postgres import pooler
+from drawdown.store.postgres.arrays import write_columns_at_once
+from drawdown.store.postgres.distribution import distribute
 from drawdown.store.postgres.faults import FAILURES, code_of
+from drawdown.store.postgres.hosts import dial
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
@@ -46,9 +49,7 @@ _TAKEN = "42P07"
 async def connect(url: str) -> asyncpg.Connection:
     """One connection. Raises ``StoreUnavailable`` and ``StoreUnusable``."""
     try:
-        connection = await asyncpg.connect(
-            url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
-        )
+        connection = await dial(url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS)
     except (*FAILURES, ValueError) as error:
         raise unreachable(error) from error
     try:
@@ -74,6 +75,7 @@ async def open_pool(url: str, connections: int) -> Any:
             max_cached_statement_lifetime=0,
             init=prepare,
             reset=_leave,
+            connect=dial,
             server_settings={"application_name": "drawdown"},
         )
     except (*FAILURES, ValueError) as error:
@@ -86,6 +88,7 @@ async def prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary"
     )
+    write_columns_at_once(connection)
 
 
 async def _leave(connection: Any) -> None:
@@ -153,6 +156,7 @@ async def migrate(
     Without ``finish`` up to the first ``post`` step only, since servers of the release before may still be
     running. Processes that start at once wait for each other on the table's lock. Raises ``SchemaNewer``,
     ``NotALedger``, and ``StoreUnusable`` where a step waits behind a ``post`` step or a copy is unfinished.
+    Where there is Citus, the tables are spread after that.
     """
     steps = migrations() if steps is None else steps
     await _check_copied(connection)
@@ -168,6 +172,7 @@ async def migrate(
                 await _run_script(connection, step.script)
                 await connection.execute(_NOTE, step.number, step.name)
                 run += 1
+    await distribute(connection)
     return run
 
 

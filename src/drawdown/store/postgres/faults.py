@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import asyncpg
 
@@ -38,10 +39,11 @@ def code_of(error: BaseException) -> str:
 def _is_lost_connection(error: BaseException) -> bool:
     """A driver that is cut off in the middle loses its own thread, which it calls an internal error.
 
-    Of its other errors only those that the connection is closed; the rest are our mistakes.
+    Of its other errors only those that the connection is closed, or that the pool has taken it back, as it
+    does with one that ended while nothing was under way on it; the rest are our mistakes.
     """
     if isinstance(error, asyncpg.InterfaceError):
-        return "closed" in str(error) or "closing" in str(error)
+        return any(word in str(error) for word in ("closed", "closing", "released"))
     return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
@@ -73,11 +75,37 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def before_the_commit() -> Iterator[None]:
-    """Whatever breaks in here has stored nothing, so that all of it may be tried again."""
+    """Whatever breaks in here has stored nothing, so that all of it may be tried again.
+
+    What was not answered in time is for the asker to try again.
+    """
     try:
         yield
     except FAILURES as error:
         meant = told(error)
         if meant is error:
             raise
+        if isinstance(error, TimeoutError):  # who asks has waited long enough
+            raise meant from error
         raise BatchConflict(str(meant)) from error
+
+
+@contextmanager
+def warnings_of(connection: Any) -> Iterator[list[str]]:
+    """What the server warns of meanwhile.
+
+    A commit whose wait for a standby was cut short (statement_timeout, pg_cancel_backend) is reported as
+    a success, with a warning that it may not have been replicated.
+    """
+    told: list[str] = []
+
+    def listen(_: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            told.append(str(message))
+
+    connection.add_log_listener(listen)
+    try:
+        yield told
+    finally:
+        with suppress(asyncpg.InterfaceError):  # one that broke has forgotten its listeners
+            connection.remove_log_listener(listen)

@@ -11,10 +11,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
-
 from drawdown.engine.ports import StoreUnavailable, StoreUnusable
 from drawdown.store.postgres.faults import FAILURES, code_of
+from drawdown.store.postgres.hosts import dial
 
 WAIT_SECONDS = 5.0
 #: A name that is not there, and one that is another's already: no PostgreSQL of our own says either.
@@ -73,7 +72,7 @@ async def _begin(connection: Any, other: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(url, timeout=WAIT_SECONDS, command_timeout=WAIT_SECONDS)
+    connection = await dial(url, timeout=WAIT_SECONDS, command_timeout=WAIT_SECONDS)
     try:
         yield connection
     finally:

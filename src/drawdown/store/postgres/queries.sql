@@ -29,9 +29,11 @@ FROM entitlement WHERE id = ANY ($1::uuid[])
 
 -- name: lock_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at,
+  c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN customer c ON c.slot = w.slot AND c.id = w.customer
 WHERE w.slot = ANY ($4::int[])
 ORDER BY w.slot, w.customer, w.entitlement
 FOR UPDATE OF w
@@ -407,8 +409,7 @@ SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, 
   o.namespace, o.key, o.status, o.answer
 FROM operation o JOIN operation a ON a.slot = o.slot AND a.id = $3
 WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
-  AND (o.at, o.id) > (a.at, a.id)
-ORDER BY o.at DESC, o.id DESC
+  AND o.at >= a.at
 
 -- name: due_wallets
 SELECT book, customer, entitlement FROM wallet

@@ -13,13 +13,15 @@ import asyncpg
 from drawdown.core.state import Wallet
 from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
-from drawdown.engine.ports import BatchConflict, StoreUnavailable
+from drawdown.engine.ports import Audit, BatchConflict, Placement, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import pooler
 from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.connection import CONNECT_SECONDS
+from drawdown.store.postgres.distribution import has_citus
 from drawdown.store.postgres.durability import weaknesses
+from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import (
     ELSEWHERE,
     FAILURES,
@@ -28,12 +30,14 @@ from drawdown.store.postgres.faults import (
     code_of,
     told,
     translated,
+    warnings_of,
 )
 from drawdown.store.postgres.gathering import Gatherer
 from drawdown.store.postgres.inspection import inspection_queries, read_settings
 from drawdown.store.postgres.limits import shortage
 from drawdown.store.postgres.reads import PostgresReads, wallet_of
 from drawdown.store.postgres.slots import lease_slot
+from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.postgres.transaction import PostgresTransaction, Probe
 from drawdown.store.queries import load_queries
 
@@ -46,19 +50,28 @@ PROBE_SECONDS = 0.05
 KEY_SECONDS = 1.0
 KEYS_KEPT = 10_000
 CLOSE_SECONDS = 10.0
+#: Who asks whether a server is ready soon gives up.
+READY_SECONDS = 3.0
+#: The lease that is taken to see whether anything can be written, and who has it.
+TRIED, NOBODY = "ready", Id(bytes(16))
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _COMMITTED = "COMMIT"
+#: Every request reads the keys.
+_READY = "SELECT pg_is_in_recovery(), EXISTS (SELECT 1 FROM api_key)"
 
 
 class PostgresStore(PostgresReads):
     """The store of any number of processes on one database."""
+
+    placement: Placement | None = None
 
     def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
         super().__init__(self, load_queries("drawdown.store.postgres"))
         self._pool = pool
         self._connections = connections
         self._snapshots = asyncio.Semaphore(max(1, connections - 2))
+        self._facts = Facts()
         self._keys: dict[Id, tuple[float, tuple[ApiKey, bytes] | None]] = {}
         self._names = Gatherer(self.read_names)
         self._customers = Gatherer(self.read_customers)
@@ -76,6 +89,8 @@ class PostgresStore(PostgresReads):
                 if await pooler.is_between(connection):
                     await pooler.check(url)
                 store.migrations_run = await opening.migrate(connection)
+                if not await has_citus(connection):
+                    store._queries = on_one_server(store._queries)
         except BaseException as error:
             pool.terminate()
             if isinstance(error, FAILURES):
@@ -85,29 +100,47 @@ class PostgresStore(PostgresReads):
 
     # Reads ---------------------------------------------------------------------------------------
 
-    async def fetch(self, query: str, *args: object) -> list[Any]:
+    async def fetch(self, query: str, *args: object, seconds: float | None = None) -> list[Any]:
         """The rows of one statement; it is tried anew, once, when its connection had been cut."""
         with translated():
             try:
-                return await self._fetch_once(query, *args)
+                return await self._fetch_once(query, *args, seconds=seconds)
             except FAILURES as error:
                 if isinstance(error, TimeoutError) or not code_of(error).startswith(("08", "57P")):
                     raise
-            return await self._fetch_once(query, *args)
+            return await self._fetch_once(query, *args, seconds=seconds)
 
-    async def _fetch_once(self, query: str, *args: object) -> list[Any]:
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-            found: list[Any] = await connection.fetch(query, *args)
+    async def _fetch_once(
+        self, query: str, *args: object, seconds: float | None = None
+    ) -> list[Any]:
+        """``seconds``: how long to wait for the answer, when that is to be less than usual."""
+        async with self._pool.acquire(timeout=seconds or CONNECT_SECONDS) as connection:
+            try:
+                found: list[Any] = await connection.fetch(query, *args, timeout=seconds)
+            except TimeoutError as error:
+                await self._throw_away(connection, error)
+                raise
         return found
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
-        return await self._names.find((book, space, text))
+        name = (book, space, text)
+        found = self._facts.name(name)
+        if found is None:
+            found = await self._names.find(name)
+            if found is not None:
+                self._facts.note_name(name, found)
+        return found
 
     async def find_customer(self, customer: Id) -> Customer | None:
         return await self._customers.find(customer)
 
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
-        return await self._entitlements.find(entitlement)
+        found = self._facts.entitlement(entitlement)
+        if found is None:
+            found = await self._entitlements.find(entitlement)
+            if found is not None:
+                self._facts.note_entitlement(found)
+        return found
 
     async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
         """What time makes due is read in the same moment as the wallet it is due in."""
@@ -117,17 +150,17 @@ class PostgresStore(PostgresReads):
         wallet = wallet_of(row)
         if wallet.next_due_at is None or wallet.next_due_at > due_by:
             return wallet
-        async with self.moment() as moment:
+        async with self.moment(customer) as moment:
             return await moment.find_wallet(customer, entitlement, due_by)
 
     @asynccontextmanager
-    async def moment(self) -> AsyncIterator[PostgresReads]:
+    async def moment(self, of: Id) -> AsyncIterator[PostgresReads]:
         """Reads of one snapshot."""
         async with self._snapshot() as connection:
             yield PostgresReads(connection, self._queries)
 
     @asynccontextmanager
-    async def audit(self) -> AsyncIterator[PostgresAudit]:
+    async def audit(self) -> AsyncIterator[Audit]:
         async with self._snapshot() as connection:
             audit = PostgresAudit(connection, self._queries)
             await audit.begin()
@@ -150,15 +183,16 @@ class PostgresStore(PostgresReads):
         """Raises ``BatchConflict`` when nothing was stored and trying again may do."""
         with translated():
             connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
-        current = PostgresTransaction(connection, self._queries)
+        current = PostgresTransaction(connection, self._queries, self._facts)
         try:
             with before_the_commit():
                 await connection.execute(_BEGIN)
                 yield current
             committed = await self._commit(connection)
         except BaseException as error:
-            if error.__cause__ is not None and code_of(error.__cause__) in ELSEWHERE:
-                _cut(connection)
+            cause = error.__cause__
+            if isinstance(cause, TimeoutError) or (cause and code_of(cause) in ELSEWHERE):
+                await self._throw_away(connection, cause)
             await self._undo(connection)
             raise
         finally:
@@ -168,19 +202,20 @@ class PostgresStore(PostgresReads):
 
     async def _commit(self, connection: Any) -> bool:
         """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""
-        commit = asyncio.ensure_future(connection.execute("COMMIT"))
         try:
-            said = await asyncio.shield(commit)
+            commit = asyncio.ensure_future(connection.execute("COMMIT"))
+            with warnings_of(connection) as warnings:
+                said = await asyncio.shield(commit)
         except asyncio.CancelledError:
             await asyncio.wait([commit])  # a commit that was begun is not broken off
             raise
         except Exception as error:  # whatever it was, only these say that nothing was stored
             if code_of(error) in RETRIED:
                 raise told(error) from error
-            _cut(connection)
+            await self._throw_away(connection, error)
             return False
         assert said == _COMMITTED, "a failed transaction is never committed"
-        return True
+        return not warnings
 
     async def _was_stored(self, current: PostgresTransaction) -> bool:
         """Look for what a commit without an answer would have stored. Raises ``StoreUnavailable``.
@@ -215,7 +250,10 @@ class PostgresStore(PostgresReads):
             except BaseException:
                 await transaction.rollback()
                 raise
-            await transaction.commit()
+            with warnings_of(connection) as warnings:
+                await transaction.commit()
+        if warnings:
+            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
         return True
 
     @staticmethod
@@ -225,6 +263,12 @@ class PostgresStore(PostgresReads):
             await connection.execute("ROLLBACK")
         except FAILURES:
             _cut(connection)
+
+    async def _throw_away(self, connection: Any, error: BaseException) -> None:
+        """Where one did not answer in time, the others lead to the same server: they are made anew."""
+        _cut(connection)
+        if isinstance(error, TimeoutError):
+            await self._pool.expire_connections()
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
         old = await self._fetch("prunable_claims", before, limit)
@@ -304,10 +348,26 @@ class PostgresStore(PostgresReads):
         return [*weaknesses(await read_settings(self, inspection_queries())), *short]
 
     async def ready(self) -> None:
-        """Raises ``StoreUnavailable`` when the database does not answer, or only reads."""
-        [(only_reads,)] = await self.fetch("SELECT pg_is_in_recovery()")
+        """Raises ``StoreUnavailable`` when the database does not answer soon, or only reads."""
+        [(only_reads, _)] = await self.fetch(_READY, seconds=READY_SECONDS)
         if only_reads:
             raise StoreUnavailable("The database only reads: it is a standby.")
+
+    async def try_write(self) -> None:
+        """A lease that nobody wants, given back at once. Waits for standbys as every commit does."""
+        row = (lease_slot(TRIED), TRIED, NOBODY, Instant(0), Instant(0))
+        with translated():
+            async with self._pool.acquire(timeout=READY_SECONDS) as connection:
+                try:
+                    with warnings_of(connection) as warnings:
+                        await connection.execute(
+                            self._queries["take_lease"], *row, timeout=READY_SECONDS
+                        )
+                except TimeoutError as error:
+                    await self._throw_away(connection, error)
+                    raise
+        if warnings:
+            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
 
     async def close(self) -> None:
         for gatherer in (self._names, self._customers, self._entitlements, self._wallets):

@@ -25,6 +25,7 @@ from drawdown.core.types import (
 )
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import rows
+from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.operations import (
     find_debits,
     operation_of,
@@ -43,8 +44,11 @@ from drawdown.store.postgres.reads import (
 )
 from drawdown.store.postgres.slots import claim_slot
 
-FIRST_GRANTS = 32
+#: Every grant is a row to send and to read, and nearly every debit is paid by the first or the second.
+FIRST_GRANTS = 2
 MORE_GRANTS = 8
+#: Where the columns of the customer begin in a row of ``lock_wallet``.
+_OWNER = 17
 
 
 class Probe(NamedTuple):
@@ -56,11 +60,14 @@ class Probe(NamedTuple):
 
 
 class PostgresTransaction:
-    """One batch's view of the database. Nothing of it outlives the transaction."""
+    """One batch's view of the database. Nothing of it outlives the transaction but ``facts``."""
 
-    def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, queries: Mapping[str, str], facts: Facts
+    ) -> None:
         self._connection = connection
         self._queries = queries
+        self._facts = facts
         self._lengths: dict[WalletKey, int] = {}
         self._debit_wallets: dict[Id, set[WalletKey]] = {}
         self.state = State()
@@ -93,13 +100,16 @@ class PostgresTransaction:
         """
         await self._load_names(wanted.names)
         await self._load_claims(wanted.claims)
-        await self._load_customers(wanted.customers)
         await self._load_entitlements(wanted.entitlements)
         await self._load_customer_wallets(wanted.customer_wallets)
         found_places = await self._find_places(wanted)
-        if found_places or wanted.names or wanted.customers or wanted.customer_wallets:
+        # With a wallet comes its customer; whose wallets are not known yet is found first.
+        alone = wanted.customers - {customer for customer, _ in wanted.wallets}
+        await self._load_customers(alone)
+        if found_places or wanted.names or alone or wanted.customer_wallets:
             return
         await self._lock(wanted)
+        await self._load_customers(wanted.customers - self.state.customers.keys())
         await self._load_keys(wanted.keys)
         await self._load_debits(wanted.debits)
         await self._load_due(wanted.wallets_due)
@@ -109,9 +119,11 @@ class PostgresTransaction:
 
     async def _load_names(self, names: Collection[Name]) -> None:
         for name in names:
-            self.state.names[name] = None
-        for book, space, text, target in await self._fetch("find_name", claims_columns(names)):
-            self.state.names[(Id(book), space, text)] = target
+            self.state.names[name] = self._facts.name(name)
+        unknown = [name for name in names if self.state.names[name] is None]
+        for book, space, text, target in await self._fetch("find_name", claims_columns(unknown)):
+            self.state.names[(book, space, text)] = target
+            self._facts.note_name((book, space, text), target)
 
     async def _load_claims(self, claims: Collection[Name]) -> None:
         for claim in claims:
@@ -128,12 +140,14 @@ class PostgresTransaction:
 
     async def _load_entitlements(self, entitlements: Collection[Id]) -> None:
         for entitlement in entitlements:
-            self.state.entitlements[entitlement] = None
-        if not entitlements:
+            self.state.entitlements[entitlement] = self._facts.entitlement(entitlement)
+        unknown = [each for each in entitlements if self.state.entitlements[each] is None]
+        if not unknown:
             return
-        query = self._queries["find_entitlement"]
-        for row in await self._connection.fetch(query, list(entitlements)):
-            self.state.entitlements[row[0]] = rows.entitlement_of(tuple(row))
+        for row in await self._connection.fetch(self._queries["find_entitlement"], unknown):
+            found = rows.entitlement_of(tuple(row))
+            self.state.entitlements[found.id] = found
+            self._facts.note_entitlement(found)
 
     async def _load_customer_wallets(self, customers: Collection[Id]) -> None:
         found: dict[Id, list[WalletKey]] = {customer: [] for customer in customers}
@@ -182,6 +196,8 @@ class PostgresTransaction:
         for row in await self._fetch("lock_wallet", wallet_columns(sorted(keys))):
             key = (row[0], row[1])
             self.state.wallets[key] = wallet_of(row, self._burn_order(key[1]))
+            if key[0] not in self.state.customers:
+                self.state.customers[key[0]] = rows.customer_of((key[0], *row[_OWNER:]))
             locked.append(key)
         if locked:
             await self._fill_queues(locked, FIRST_GRANTS)

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import apsw
 
-from drawdown.core.types import Id, Instant
+from drawdown.core.state import Wallet
+from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
-from drawdown.engine.ports import StoreUnavailable, StoreUnusable
+from drawdown.engine.ports import Placement, StoreUnavailable, StoreUnusable
 from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.audit import SqliteAudit
 from drawdown.store.sqlite.connection import UNAVAILABLE
+from drawdown.store.sqlite.memory import Memory
 from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.sqlite.transaction import SqliteTransaction
 
@@ -33,6 +35,8 @@ MOMENTS_MAX = 4
 class SqliteStore(SqliteReads):
     """The store of a complete installation in one process."""
 
+    placement: Placement | None = None
+
     def __init__(self, path: str, vfs: str | None = None) -> None:
         """Open the file, or make it; bring its schema up to date."""
         opening.check_sqlite_version()
@@ -42,9 +46,7 @@ class SqliteStore(SqliteReads):
         self.migrations_run = opening.migrate(self._writer)
         super().__init__(opening.open_reader(path, vfs), queries)
         self._transaction = SqliteTransaction(self._writer, queries)
-        self._data_version = self._writer.pragma("data_version")
-        self._keys: dict[Id, tuple[ApiKey, bytes]] = {}
-        self._keys_version: object = None
+        self._memory = Memory(self._writer, self._connection, queries, self._transaction)
         self._committer = ThreadPoolExecutor(1, "drawdown-commit")
         self._turn = asyncio.Lock()
         self._moments = asyncio.Semaphore(MOMENTS_MAX)
@@ -67,16 +69,20 @@ class SqliteStore(SqliteReads):
                 self._refresh()
                 yield self._transaction
                 self._transaction.carry_over()  # nothing may fail once the commit is through
+                self._memory.committing()
                 await self._commit()
+                self._transaction.committed()
             except UNAVAILABLE as error:
                 self._undo()
                 raise StoreUnavailable(str(error)) from error
             except BaseException:
                 self._undo()
                 raise
+            finally:
+                self._memory.ended()
 
     @asynccontextmanager
-    async def moment(self) -> AsyncIterator[SqliteReads]:
+    async def moment(self, of: Id) -> AsyncIterator[SqliteReads]:
         """A read transaction on a connection of its own: what is committed meanwhile is not seen."""
         async with self._moments:
             try:
@@ -111,10 +117,7 @@ class SqliteStore(SqliteReads):
         raise StoreUnavailable("Another process keeps the database locked.")
 
     def _refresh(self) -> None:
-        version = self._writer.pragma("data_version")
-        if version != self._data_version:
-            self._data_version = version
-            self._transaction.forget()
+        self._memory.opened()
 
     async def _commit(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,12 +133,46 @@ class SqliteStore(SqliteReads):
             self._writer.execute("ROLLBACK")
         self._transaction.forget()
 
+    # What is kept in memory needs no statement -----------------------------------------------------
+
+    async def find_name(self, book: Id, space: str, text: str) -> Id | None:
+        found = self._memory.target((book, space, text))
+        if found is None:
+            found = await super().find_name(book, space, text)
+            if found is not None:
+                self._memory.keep_target((book, space, text), found)
+        return found
+
+    async def find_customer(self, customer: Id) -> Customer | None:
+        found = self._memory.customer(customer)
+        if found is None:
+            found = await super().find_customer(customer)
+            if found is not None:
+                self._memory.keep_customer(found)
+        return found
+
+    async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
+        found = self._memory.entitlement(entitlement)
+        if found is None:
+            found = await super().find_entitlement(entitlement)
+            if found is not None:
+                self._memory.keep_entitlement(found)
+        return found
+
+    async def find_wallet(self, customer: Id, entitlement: Id, due_by: Instant) -> Wallet | None:
+        found = self._memory.wallet((customer, entitlement), due_by)
+        if found is None:
+            found = await super().find_wallet(customer, entitlement, due_by)
+        return found
+
     async def _write(self, query: str, *bindings: tuple[object, ...]) -> int:
         """Run one statement for each of ``bindings`` in a transaction; returns the rows changed."""
         async with self.transaction():
             before = self._writer.total_changes()
             self._writer.executemany(self._queries[query], bindings)
-            return self._writer.total_changes() - before
+            changed = self._writer.total_changes() - before
+        self._memory.forget_keys()
+        return changed
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
         return await self._write("prune_claims", (before, limit))
@@ -172,16 +209,15 @@ class SqliteStore(SqliteReads):
         return [rows.api_key_of(row) for row in self._rows("list_api_keys")]
 
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
-        """Every request asks for its key: it is kept until anything at all has been committed."""
-        version = self._row("data_version")
-        if version != self._keys_version:
-            self._keys, self._keys_version = {}, version
-        if key not in self._keys:
+        """Every request asks for its key: it is kept until a key is written, or another connection writes."""
+        keys = self._memory.keys()
+        found = keys.get(key)
+        if found is None:
             row = self._row("find_api_key", (key,))
             if row is None:
                 return None
-            self._keys[key] = (rows.api_key_of(row), row[-1])
-        return self._keys[key]
+            found = keys[key] = (rows.api_key_of(row), row[-1])
+        return found
 
     async def revoke_key(self, key: Id, at: Instant) -> bool:
         return await self._write("revoke_api_key", (at, key)) > 0
@@ -201,6 +237,11 @@ class SqliteStore(SqliteReads):
             self._row("last_wallet")
         except apsw.Error as error:
             raise StoreUnavailable(str(error)) from error
+
+    async def try_write(self) -> None:
+        """The schema's number as it is: a page of the log, as small as a commit can be."""
+        async with self.transaction():
+            self._writer.pragma("user_version", self._writer.pragma("user_version"))
 
     async def close(self) -> None:
         async with self._turn:

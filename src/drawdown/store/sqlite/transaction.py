@@ -46,6 +46,7 @@ class SqliteTransaction:
         self._connection = connection
         self._queries = queries
         self.state = State()
+        self._committing = Changes()
         self._missed: list[Name] = []
         self._numbers = self._last_numbers()
 
@@ -326,12 +327,33 @@ class SqliteTransaction:
     def forget(self) -> None:
         """Drop everything: what was loaded may not be what is stored."""
         self.state = State()
+        self._committing = Changes()
         self._missed = []
         self._numbers = self._last_numbers()
+
+    def is_in_flight(self, key: WalletKey) -> bool:
+        """Whether what is kept of the wallet is ahead of what is committed."""
+        return any(
+            key in changes.wallets or key in changes.drawn_wallets or key in changes.new_wallets
+            for changes in (self.state.changes, self._committing)
+        )
+
+    def is_unwritten(self, made: Id) -> bool:
+        """Whether the customer or entitlement is so new that it is not committed yet."""
+        return any(
+            made in {one.id for one in changes.customers}
+            or made in {one.id for one in changes.entitlements}
+            for changes in (self.state.changes, self._committing)
+        )
+
+    def committed(self) -> None:
+        """What is kept is what is committed, from here on."""
+        self._committing = Changes()
 
     def carry_over(self) -> None:
         """Keep wallets, customers and names for the next batch; drop what only this one needed."""
         state = self.state
+        self._committing = state.changes
         for grant, key in state.grant_wallets.items():
             wallet = None if key is None else state.wallets.get(key)
             if wallet is not None:

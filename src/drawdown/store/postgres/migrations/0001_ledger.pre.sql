@@ -63,7 +63,8 @@ CREATE TABLE customer (
 CREATE INDEX customer_by_book ON customer (book, id);
 
 -- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer). Its slot is
--- that of its own hash.
+-- that of its own hash. askers: where claims are apart from what is done under them, how many are at it;
+-- target is what they call it.
 CREATE TABLE claim (
   slot        int NOT NULL,
   book        uuid NOT NULL,
@@ -75,9 +76,10 @@ CREATE TABLE claim (
   status      int,
   answer      bytea,
   request_id  text,
+  askers      int,
   PRIMARY KEY (slot, book, space, key)
 );
-CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL;
+CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL OR askers IS NOT NULL;
 
 -- The lock row: one customer's credit of one entitlement.
 CREATE TABLE wallet (

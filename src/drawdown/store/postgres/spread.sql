@@ -1,0 +1,70 @@
+-- What is asked only where the tables are spread: each statement is about one group, named by its slots.
+
+-- name: group_due_wallets
+SELECT book, customer, entitlement FROM wallet
+WHERE slot = ANY ($3::int[]) AND next_due_at <= $1 ORDER BY next_due_at LIMIT $2
+
+-- name: group_prunable_claims
+SELECT slot, book, space, key FROM claim
+WHERE slot = ANY ($3::int[]) AND created_at < $1 AND (answer IS NOT NULL OR askers IS NOT NULL)
+ORDER BY created_at LIMIT $2
+
+-- name: group_prune_claims
+DELETE FROM claim c USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[])
+  AS u (slot, book, space, key)
+WHERE c.slot = ANY ($5::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND (c.answer IS NOT NULL OR c.askers IS NOT NULL)
+
+-- A claim without an answer has its askers counted: the last to leave frees the key.
+
+-- name: open_claim
+INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, askers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
+ON CONFLICT (slot, book, space, key) DO UPDATE SET askers = claim.askers + 1
+WHERE claim.answer IS NULL AND claim.fingerprint = excluded.fingerprint
+RETURNING target
+
+-- name: close_claim
+UPDATE claim SET status = $6, answer = $7, request_id = $8
+WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
+
+-- name: leave_claim
+UPDATE claim SET askers = askers - 1
+WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
+
+-- name: free_claim
+DELETE FROM claim
+WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
+  AND askers = 0
+
+-- What verify walks, of one group ---------------------------------------------------------------------
+
+-- name: group_count_wallets
+SELECT count(*) FROM wallet WHERE slot = ANY ($1::int[])
+
+-- name: group_count_entries
+SELECT count(*) FROM entry WHERE slot = ANY ($1::int[])
+
+-- name: group_next_wallets
+SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
+WHERE w.slot = ANY ($5::int[]) AND (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
+ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
+
+-- name: group_count_stray_entries
+SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
+WHERE e.slot = ANY ($1::int[]) AND o.id IS NULL
+
+-- name: group_count_wrong_operations
+SELECT count(*)
+FROM operation o
+LEFT JOIN (
+  SELECT slot, operation, count(*) AS kept FROM entry WHERE slot = ANY ($1::int[])
+  GROUP BY slot, operation) e
+  ON e.slot = o.slot AND e.operation = o.id
+WHERE o.slot = ANY ($1::int[]) AND coalesce(e.kept, 0) <> (
+  SELECT coalesce(sum((s.value ->> 1)::bigint), 0) FROM jsonb_each(o.spans::jsonb) s)
+
+-- name: group_count_stray_holds
+SELECT count(*) FROM hold WHERE slot = ANY ($1::int[]) AND state <> 'open' AND held <> 0
