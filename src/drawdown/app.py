@@ -13,6 +13,7 @@ from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
 from drawdown.dialects.native import dialect as native
+from drawdown.dialects.native import events as native_events
 from drawdown.dialects.sequence import dialect as sequence
 from drawdown.dialects.stripe import dialect as stripe
 from drawdown.engine.ledger import Ledger
@@ -22,6 +23,9 @@ from drawdown.web.access import access_log
 from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
+from drawdown.webhooks.deliver import Deliverer
+from drawdown.webhooks.formats import Formats
+from drawdown.webhooks.sending import Sender
 
 BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
     native.build,
@@ -29,6 +33,8 @@ BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
     dodo.build,
     sequence.build,
 )
+#: Whose events can be delivered.
+FORMATS = Formats([native_events.FORMAT])
 #: One vendor's SDKs take no path in their base URL: its paths begin at the origin.
 ORIGIN_ROOTS = ("/v1", "/v2")
 JSON = b"application/json"
@@ -46,6 +52,12 @@ def create_app(config: Config, ledger: Ledger, metrics: Metrics) -> Origin:
     observe = _observe(config, metrics)
     apps = {dialect: DialectApp(dialect, ledger, limits, observe) for dialect in dialects}
     return Origin(apps, ledger, metrics)
+
+
+def create_deliverer(config: Config, ledger: Ledger, metrics: Metrics) -> Deliverer:
+    """What delivers events to webhook endpoints; to be started and closed."""
+    sender = Sender(allow_private=config.webhooks_allow_private)
+    return Deliverer(ledger, FORMATS, sender, metrics)
 
 
 def _observe(config: Config, metrics: Metrics) -> Observe:

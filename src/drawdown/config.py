@@ -27,6 +27,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``claims_kept_days``: how long HTTP idempotency keys are remembered.
     ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
     server. ``database_connections_max``: to PostgreSQL, of all its workers together.
+    ``webhooks_allow_private``: events may go to private addresses, and without TLS.
     """
 
     database: Annotated[str, Meta(min_length=1)] = DATABASE_DEFAULT
@@ -41,6 +42,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     request_seconds_max: Annotated[int, Meta(ge=1, le=3600)] = 60
     claims_kept_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     dodo_page_base: Literal[0, 1] = 0
+    webhooks_allow_private: bool = False
 
 
 def read_config(environment: Mapping[str, str], **options: Any) -> Config:

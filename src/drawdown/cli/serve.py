@@ -11,7 +11,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import structlog
 import uvloop
 from rich.console import Console
 
-from drawdown.app import create_app
+from drawdown.app import create_app, create_deliverer
 from drawdown.cli.failures import Failure
 from drawdown.cli.first import First, chosen, command, exports, introduction
 from drawdown.cli.group import READY, Group
@@ -111,7 +111,19 @@ async def _serve_alone(config: Config, listener: socket.socket) -> None:
         app = create_app(config, ledger, metrics)
         listening = functools.partial(_say, f"listening on {address}")
         server = Server(app, listening, config.request_seconds_max)
-        await server.serve(sockets=[listener])
+        async with _delivering(config, ledger, metrics):
+            await server.serve(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def _delivering(config: Config, ledger: Ledger, metrics: Metrics) -> AsyncIterator[None]:
+    """Within, events go out, unless another process sees to that."""
+    deliverer = create_deliverer(config, ledger, metrics)
+    deliverer.start()
+    try:
+        yield
+    finally:
+        await deliverer.close()
 
 
 # Several workers ---------------------------------------------------------------------------------
@@ -168,7 +180,8 @@ async def _serve_as_worker(
         server = SharingServer(app, listening, config.request_seconds_max, listener)
         publishing = asyncio.create_task(_publish(metrics))
         with _stopped_by(channel, server):
-            await server.serve(sockets=[])
+            async with _delivering(config, ledger, metrics):
+                await server.serve(sockets=[])
         publishing.cancel()
     metrics.close()
 

@@ -6,11 +6,11 @@ from drawdown.core import currencies
 from drawdown.core.amounts import SCALE_MAX
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import AlreadyExists, FieldInvalid
-from drawdown.core.identity import OWN_ID_RULE, is_own_id, spell
+from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
 from drawdown.core.needs import entitlement_names
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
-from drawdown.core.types import Customer, Entitlement, Id
+from drawdown.core.types import Customer, Entitlement, Id, Operation
 
 EXPIRES_AFTER_DAYS_MAX = 36_500
 
@@ -36,6 +36,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     state.customers[customer.id] = customer
     state.customer_wallets[customer.id] = ()
     state.changes.customers.append(customer)
+    _record(request, state, "customer", customer.id)
     return Accepted(customer=customer)
 
 
@@ -77,7 +78,23 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
     )
     state.entitlements[entitlement.id] = entitlement
     state.changes.entitlements.append(entitlement)
+    _record(request, state, "entitlement", request.book)
     return Accepted(entitlement=entitlement)
+
+
+def _record(request: Request, state: State, kind: str, owner: Id) -> None:
+    """So that what was made is found where everything else is that happened. What it is, its record says."""
+    operation = Operation(
+        id=derive(request.id, kind),
+        customer=owner,
+        entitlement=None,
+        kind=kind,
+        at=request.at,
+        recorded_at=request.recorded_at,
+        facts=b"{}",
+        subject=request.id,
+    )
+    state.changes.operations.append((operation, []))
 
 
 def _check_entitlement(command: CreateEntitlement) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -272,6 +272,8 @@ def settle(
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
     items = lifecycle.due(wallet.grants.values(), wallet.holds.values(), at)
     posting = _settlement(wallet, changes, origin, at, recorded_at) if items else None
+    if posting is not None:
+        _note_ended(posting, items)
     for item in items:
         if posting is not None:
             _apply_due(posting, wallet, item)
@@ -280,6 +282,17 @@ def settle(
         wallet.last_at = max(wallet.last_at, at)
         posting.commit()
     return posting
+
+
+def _note_ended(posting: Posting, items: Iterable[lifecycle.Due]) -> None:
+    """Keep which holds come to their end, when and with how much: entries name grants only."""
+    ended = {
+        item.what.id.hex(): [item.at, item.what.held]
+        for item in items
+        if isinstance(item.what, Hold)
+    }
+    if ended:
+        posting.operation.facts = msgspec.json.encode({"holds": ended})
 
 
 def _apply_due(posting: Posting, wallet: Wallet, item: lifecycle.Due) -> None:

@@ -55,6 +55,8 @@ def issue_grant(request: Request, command: IssueGrant, state: State) -> Accepted
     check_open(customer, entitlement)
     grant = _new_grant(context, command, units)
     _check_room(context, command, units)
+    if isinstance(command.expires_at, msgspec.UnsetType) and grant.expires_at is not None:
+        started.note_changes({"expires_at": [None, grant.expires_at]})
     _register(context, grant)
     posting.post(started, context.wallet, grant, EntryKind.GRANTED, units, context.at)
     return context.finish(started, units, grant)

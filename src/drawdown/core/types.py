@@ -287,6 +287,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Operation(msgspec.Struct, gc=False):
     """One accepted command of one customer. ``facts`` is the command as JSON, free of any dialect.
 
+    What makes an entitlement is nobody's: its ``customer`` is the book.
+
     ``changed`` is what it changed beside credit, as JSON: ``{field: [old, new]}``.
     ``namespace`` and ``key`` are the ledger key it was asked under, if any; ``status`` and ``answer``
     what the asker got, so that asking again gets the same. ``subject`` is the grant, hold or debit it names.

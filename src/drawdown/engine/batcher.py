@@ -197,7 +197,7 @@ class Batcher(Writer):
 
         The requests stay the same, and with them every id: what was stored once cannot be stored twice.
         """
-        now = self._clock.now()  # one moment for all: nothing granted here falls due in between
+        now = self._clock.now()
         requests = [self._request(submission, now) for submission in batch]
         problem: BatchConflict | None = None
         for attempt in range(ATTEMPTS_MAX):
@@ -213,6 +213,7 @@ class Batcher(Writer):
         self, batch: list[Submission], requests: list[Request]
     ) -> list[Answer | LedgerError]:
         async with self._store.transaction() as transaction:
+            self._stamp(requests)
             state = transaction.state
             self._begin(batch, state)
             for wanted in needs(requests, state):
@@ -223,6 +224,16 @@ class Batcher(Writer):
             ]
             await transaction.write()
         return answers
+
+    def _stamp(self, requests: Sequence[Request]) -> None:
+        """One moment for all: nothing granted here falls due in between.
+
+        It is told once the transaction has begun: what is recorded is never older than the transaction
+        that records it, which is what the feed counts on (``Store.recorded_until``).
+        """
+        now = self._clock.now()
+        for request in requests:
+            request.at = request.recorded_at = now
 
     def _begin(self, batch: Sequence[Submission], state: State) -> None:
         """What is known of a batch before anything is loaded: nothing, where everything can be."""

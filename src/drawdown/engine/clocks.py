@@ -15,10 +15,14 @@ _RANDOM_BLOCK = struct.Struct(">512Q")
 
 
 class SystemClock:
-    """The wall clock, in microseconds."""
+    """The wall clock, in microseconds. Where it is put back, it stands still until it is there again."""
+
+    def __init__(self) -> None:
+        self._last = 0
 
     def now(self) -> Instant:
-        return Instant(time.time_ns() // 1000)
+        self._last = max(self._last, time.time_ns() // 1000)
+        return Instant(self._last)
 
 
 class ManualClock:

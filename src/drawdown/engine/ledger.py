@@ -56,6 +56,8 @@ from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
     CursorInvalid,
+    FeedFilter,
+    FeedPage,
     GrantFilter,
     HoldFilter,
     Ids,
@@ -63,6 +65,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     WalletAudit,
 )
+from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.spread import open_writer
 
@@ -125,6 +128,7 @@ class Ledger:
         self.clock = clock
         self.accounts = Accounts(store, clock, ids)
         self._store = store
+        self.ids = ids
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
@@ -151,6 +155,11 @@ class Ledger:
 
     async def authenticate(self, secret: str, key_id: str | None = None) -> Principal | None:
         return await self.accounts.authenticate(secret, key_id)
+
+    @property
+    def store(self) -> Store:
+        """For what has a door of its own: endpoints and their deliveries."""
+        return self._store
 
     # Writes --------------------------------------------------------------------------------------
 
@@ -423,6 +432,34 @@ class Ledger:
             )
         )
         return [lifecycle.settled_hold(hold, now) for hold in found]
+
+    async def feed(
+        self,
+        after: Position,
+        *,
+        books: frozenset[Id] | None,
+        customer: Id | None = None,
+        limit: int,
+    ) -> FeedPage:
+        """What was recorded after a place, in its order, as far as it can be seen (``read_feed``)."""
+        until = await self._store.recorded_until(self.clock.now())
+        asked = FeedFilter(after=after, until=until, limit=limit, books=books, customer=customer)
+        return await self._store.read_feed(asked)
+
+    async def position(self, book: Id, operation: Id) -> Position | None:
+        """Where one of the book's operations stands in the feed."""
+        found = await self._store.find_position(book, operation)
+        if found is None:
+            return None
+        before = Position(
+            found.recorded_at, Id((int.from_bytes(operation, "big") - 1).to_bytes(16, "big"))
+        )
+        page = await self.feed(before, books=frozenset({book}), limit=1)
+        return found if any(each.position == found for each in page.found) else None
+
+    async def seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
+        """How many entries the wallets of some customers have: whatever moves credit adds to one."""
+        return await self._store.wallet_seqs(customers)
 
     async def debit(self, book: Id, debit: Id) -> Spent:
         """Raises ``DebitNotFound``."""

@@ -23,6 +23,8 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.engine.accounts import Account, ApiKey
+from drawdown.engine.endpoints import EndpointStore
+from drawdown.engine.positions import Position
 
 
 class StoreUnavailable(Exception):
@@ -96,6 +98,39 @@ class HoldFilter(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Id | None = None
     state: HoldState | None = None
     after: Id | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation as it is kept, without its answer, and its entries."""
+
+    book: Id
+    operation: Operation
+    entries: tuple[Entry, ...]
+
+    @property
+    def position(self) -> Position:
+        return Position(self.operation.recorded_at, self.operation.id)
+
+
+class FeedFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What to read of all that was recorded: after a place, up to an instant, about ``limit`` operations.
+
+    ``books`` and ``customer`` choose among these: fewer are found, or none, though more may follow.
+    """
+
+    after: Position
+    until: Instant
+    limit: int
+    books: frozenset[Id] | None = None
+    customer: Id | None = None
+
+
+class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """``end`` is where to go on; ``more``: whether anything is known to follow."""
+
+    found: list[Recorded]
+    end: Position
+    more: bool
 
 
 class WalletAudit(msgspec.Struct, kw_only=True):
@@ -219,7 +254,7 @@ class Placement(Protocol):
     def part(self, group: Group) -> ClaimingPart: ...
 
 
-class Store(Part, Protocol):
+class Store(Part, EndpointStore, Protocol):
     """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
 
     @property
@@ -266,6 +301,18 @@ class Store(Part, Protocol):
         back. The times are the caller's clock: clocks that differ make work late or done twice by as
         much, so it must be work that doing twice does not harm.
         """
+
+    async def recorded_until(self, now: Instant) -> Instant:
+        """Up to when all that was recorded can be seen: nothing will be recorded before it any more."""
+
+    async def read_feed(self, asked: FeedFilter) -> FeedPage:
+        """What was recorded, in the order of ``Position``. ``until`` must be seen (``recorded_until``)."""
+
+    async def find_position(self, book: Id, operation: Id) -> Position | None:
+        """Where an operation stands in the feed. ``book`` says where to look: it need not be of it."""
+
+    async def wallet_seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
+        """How many entries each wallet of some customers has, by customer and entitlement."""
 
     def audit(self) -> AbstractAsyncContextManager[Audit]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
@@ -23,6 +24,7 @@ from drawdown.web.endpoints import (
     Endpoint,
     Limits,
     QueryDecoder,
+    Stream,
 )
 from drawdown.web.errors import (
     Forbidden,
@@ -93,6 +95,7 @@ class DialectApp:
             request_id=new_request_id(),
         )
         extra: tuple[Header, ...] = ()
+        answer: Answer | Stream
         content_type = self._dialect.content_type
         try:
             answer = await self._answer(context, receive)
@@ -105,6 +108,10 @@ class DialectApp:
         except Exception:
             log.exception("unexpected error", request_id=context.request_id, path=context.path)
             answer, extra = self._refusal(Unexpected(context.request_id), context)
+        if isinstance(answer, Stream):
+            self._observe(self._dialect.name, context, 200, time.perf_counter() - started)
+            await _stream(answer, context, receive, send)
+            return
         if answer.status >= 400:
             content_type = self._dialect.error_content_type
         await send(
@@ -123,7 +130,7 @@ class DialectApp:
         await send({"type": "http.response.body", "body": answer.body})
         self._observe(self._dialect.name, context, answer.status, time.perf_counter() - started)
 
-    async def _answer(self, context: Context, receive: Receive) -> Answer:
+    async def _answer(self, context: Context, receive: Receive) -> Answer | Stream:
         if context.path == self._document_path:
             if context.method not in READING:
                 raise MethodNotAllowed(context.method, context.path, READING)
@@ -206,6 +213,40 @@ class DialectApp:
     ) -> tuple[Answer, tuple[Header, ...]]:
         answer = self._dialect.error(error, context)
         return answer, error.headers if isinstance(error, WebError) else ()
+
+
+async def _stream(stream: Stream, context: Context, receive: Receive, send: Send) -> None:
+    """Send what comes, until the connection says that it ends; then the answer does, too."""
+    headers = [
+        (b"content-type", stream.content_type),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),  # a proxy that waits for more would show old news
+        (b"request-id", context.request_id.encode("ascii")),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    ended = asyncio.ensure_future(_ended(receive))
+    parts = stream.parts
+    try:
+        while not ended.done():
+            following = asyncio.ensure_future(anext(parts, None))
+            await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                part = await following
+                if part is None:
+                    break
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+    finally:
+        ended.cancel()
+        await parts.aclose()  # type: ignore[attr-defined]
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _ended(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _decoders(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -58,7 +58,14 @@ class Call(msgspec.Struct, kw_only=True):
         return self.ledger.clock.now()
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+class Stream(msgspec.Struct, kw_only=True):
+    """An answer without an end: parts as they come, until the client goes or the server stops."""
+
+    parts: AsyncIterator[bytes]
+    content_type: bytes
+
+
+Handler = Callable[[Call], Awaitable[Answer | Stream]]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,12 +32,13 @@ class Wire(Protocol):
 class Exchange:
     """The connection tells it what arrives; the app takes that, and gives the answer.
 
-    The app asks for no more once it was told that the body has ended. Its answer says its length, and its
-    head waits for the first part of its body: a system call costs as much as a good part of the answer.
+    The app that asks for more once it was told that the body has ended waits for the end of the connection.
+    Its answer says its length, or ends with the connection; its head waits for the first part of its body:
+    a system call costs as much as a good part of the answer.
     """
 
     __slots__ = (
-        "_arrival", "_body", "_cut_short", "_head", "_keep_alive", "_left", "_wire",
+        "_arrival", "_body", "_cut_short", "_head", "_keep_alive", "_left", "_over", "_told", "_wire",
         "complete", "scope", "started",
     )  # fmt: skip
 
@@ -47,7 +48,7 @@ class Exchange:
         self.complete = self.started = False
         self._wire, self._keep_alive = wire, keep_alive
         self._body = self._head = b""
-        self._cut_short = False
+        self._cut_short = self._over = self._told = False
         self._arrival: asyncio.Future[None] | None = None
         #: Bytes of the answer that are still to come; None before it began.
         self._left: int | None = None
@@ -76,6 +77,11 @@ class Exchange:
         self._cut_short = True
         self._arrived()
 
+    def over(self) -> None:
+        """The connection ends, or the server does: an answer that would not end by itself does now."""
+        self._over = True
+        self._arrived()
+
     def _arrived(self) -> None:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
@@ -83,11 +89,17 @@ class Exchange:
     # Called by the app ---------------------------------------------------------------------------
 
     async def receive(self) -> Message:
+        """What has come of the body; once that was all, the end of the connection, when it comes."""
+        while self._told and not self._over:
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        if self._told:
+            return {"type": "http.disconnect"}
         if not (self.complete or self._body or self._cut_short):
             await self._more()
         if self._cut_short:
             return {"type": "http.disconnect"}
-        body, self._body = self._body, b""
+        body, self._body, self._told = self._body, b"", self.complete
         return {"type": "http.request", "body": body, "more_body": not self.complete}
 
     async def _more(self) -> None:
@@ -102,10 +114,14 @@ class Exchange:
         if message["type"] == "http.response.start":
             self._head = self._head_of(message["status"], message["headers"])
             return
-        assert self._left is not None, "an answer begins with its head"
         body = message["body"]
-        self._left -= len(body)
-        assert self._left >= 0, "an answer is as long as it says"
+        if self._left is not None:
+            self._left -= len(body)
+            assert self._left >= 0, "an answer is as long as it says"
+        else:
+            assert not self._keep_alive, (
+                "an answer begins with its head, and says its length or closes"
+            )
         data = self._head if self.scope["method"] == "HEAD" else self._head + body
         self._head, self.started = b"", True
         if self._wire.writable is not None:

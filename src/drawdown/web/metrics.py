@@ -24,6 +24,7 @@ from drawdown.core.commands import Capture, Command, Debit, Spend
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine.batcher import BatchObserver
+from drawdown.engine.endpoints import DeliveryObserver
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import Context
 from drawdown.web.shared_metrics import SharedMetrics
@@ -69,7 +70,7 @@ class Histogram:
         return found
 
 
-class Metrics(BatchObserver, Collector):
+class Metrics(BatchObserver, DeliveryObserver, Collector):
     """What one process has done since it began; with ``shared`` it shows what all of its group have."""
 
     def __init__(self, shared: SharedMetrics | None = None) -> None:
@@ -80,6 +81,9 @@ class Metrics(BatchObserver, Collector):
         self._debits: dict[str, int] = {}
         self._failed = 0
         self._unavailable: str | None = None
+        self._deliveries: dict[tuple[str, str], int] = {}
+        self._disabled = self._waiting = self._dead = 0
+        self._lag = 0.0
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -116,6 +120,16 @@ class Metrics(BatchObserver, Collector):
         elif str(error) != self._unavailable:  # told once, not once for each batch meanwhile
             self._unavailable = str(error)
             log.error("the database is unavailable", cause=self._unavailable)
+
+    def attempted(self, format_name: str, outcome: str) -> None:
+        key = (format_name, outcome)
+        self._deliveries[key] = self._deliveries.get(key, 0) + 1
+
+    def standing(self, waiting: int, dead: int, lag_seconds: float) -> None:
+        self._waiting, self._dead, self._lag = waiting, dead, lag_seconds
+
+    def disabled(self) -> None:
+        self._disabled += 1
 
     def exposition(self) -> bytes:
         if self._shared is None:
@@ -168,7 +182,28 @@ class Metrics(BatchObserver, Collector):
             (),
             [((), self._failed)],
         )
+        yield from self._of_webhooks()
         yield GaugeMetricFamily("drawdown_workers", "Processes that serve.", value=1)
+
+    def _of_webhooks(self) -> Iterator[Metric]:
+        yield _counter(
+            "drawdown_webhook_attempts",
+            "Attempts to deliver an event: delivered, failed, or dead where no other follows.",
+            ("format", "outcome"),
+            self._deliveries.items(),
+        )
+        yield _counter(
+            "drawdown_webhook_endpoints_disabled",
+            "Endpoints that failed until they were asked no more.",
+            (),
+            [((), self._disabled)],
+        )
+        for name, text, value in (
+            ("retrying", "Events that failed and will be tried again.", self._waiting),
+            ("dead", "Events that were given up.", self._dead),
+            ("lag_seconds", "Age of the oldest event that is still to be delivered.", self._lag),
+        ):
+            yield GaugeMetricFamily(f"drawdown_webhook_{name}", text, value=value)
 
     def _seconds(self) -> dict[tuple[str, ...], Histogram]:
         """Durations by dialect, route and method, whatever the status."""

@@ -84,6 +84,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
+        if self._answering is not None:
+            self._answering.over()
         if self._arriving is not None:
             self._arriving.cut_short()
         self.resume_writing()
@@ -167,6 +169,8 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """End as soon as nothing is under way."""
         self.stopping = True
+        if self._answering is not None:
+            self._answering.over()
         if self._answering is None and not self._waiting:
             self._transport.close()
 

@@ -20,6 +20,9 @@ PUBLISH_SECONDS = 1.0
 #: How the values of the workers that live become one. The versions of Python are the same in all of them.
 GAUGES = {
     "drawdown_workers": "livesum",
+    "drawdown_webhook_retrying": "livemax",
+    "drawdown_webhook_dead": "livemax",
+    "drawdown_webhook_lag_seconds": "livemax",
     "process_virtual_memory_bytes": "livesum",
     "process_resident_memory_bytes": "livesum",
     "process_open_fds": "livesum",

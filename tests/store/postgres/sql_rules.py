@@ -9,13 +9,18 @@ import re
 from collections.abc import Iterator, Mapping
 
 #: Few rows, rarely written: the same on every machine. All others are owned by customers.
-SMALL = frozenset({"account", "book", "api_key", "entitlement", "drawdown_schema"})
+SMALL = frozenset(
+    {
+        "account", "book", "api_key", "entitlement", "drawdown_schema", "webhook_endpoint",
+        "webhook_retry", "webhook_attempt",
+    }
+)  # fmt: skip
 #: Lists over a whole book and the walk of ``verify``: they ask every machine.
 SCATTERED = frozenset(
     {
         "list_customers", "list_grants", "list_holds", "due_wallets", "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",
-        "count_wrong_operations", "count_stray_holds",
+        "count_wrong_operations", "count_stray_holds", "list_operations", "oldest_writer",
     }
 )  # fmt: skip
 BANNED = {

@@ -30,10 +30,12 @@ SQLITE = load_queries("drawdown.store.sqlite")
 #: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
 ONLY_SQLITE = {
     "last_operation", "last_entry", "last_wallet", "insert_key", "entry_place", "data_version",
+    "operation_number", "recorded_at", "run_before",
 }  # fmt: skip
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_wallet", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
     "confirm_operation", "confirm_customer", "confirm_entitlement",
 }  # fmt: skip

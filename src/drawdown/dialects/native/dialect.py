@@ -7,20 +7,25 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.native import (
     asked,
+    asked_webhooks,
     balances,
     debits,
     directory,
     errors,
     explain,
+    feed,
     grants,
     history,
     holds,
     keys,
     spends,
+    streams,
+    webhooks,
     wire,
+    wire_events,
 )
 from drawdown.web.decoding import json_decoder
-from drawdown.web.endpoints import BodyDecoder, Context, Dialect
+from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
 from drawdown.web.errors import Header, WebError
 from drawdown.web.headers import Credentials, Headers, basic, bearer
 
@@ -36,7 +41,7 @@ class NativeDialect(Dialect):
     error_content_type = b"application/problem+json"
     error_record = wire.Problem
     error_statuses = errors.STATUSES
-    endpoints = (
+    endpoints: tuple[Endpoint, ...] = (
         *directory.ENDPOINTS,
         *grants.ENDPOINTS,
         *holds.ENDPOINTS,
@@ -45,9 +50,12 @@ class NativeDialect(Dialect):
         *explain.ENDPOINTS,
         *balances.ENDPOINTS,
         *history.ENDPOINTS,
+        *streams.ENDPOINTS,
+        *feed.ENDPOINTS,
+        *webhooks.ENDPOINTS,
         *keys.ENDPOINTS,
     )
-    schemas = (wire.OrderKey,)
+    schemas = (wire.OrderKey, wire_events.Event, *wire_events.DATA)
 
     def credentials(self, headers: Headers) -> Credentials | None:
         found = bearer(headers)
@@ -59,16 +67,20 @@ class NativeDialect(Dialect):
     def body_decoder(self, record: type) -> BodyDecoder:
         """Strict JSON. An empty body is an empty object where nothing is required."""
         decode = json_decoder(record)
-        if record not in (asked.EndGrant, asked.ReleaseHold):
+        if record not in (asked.EndGrant, asked.ReleaseHold, asked_webhooks.Nothing):
             return decode
         return lambda raw, headers: decode(raw or b"{}", headers)
 
     def error(self, error: LedgerError | WebError, context: Context) -> Answer:
         return errors.answer(error, context.request_id)
 
+    def __init__(self, *, allow_private: bool = False) -> None:
+        """``allow_private``: webhooks may go to addresses that are not public, and without TLS."""
+        self.endpoints = webhooks.checking_urls(allow_private, NativeDialect.endpoints)
+
     def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
         return REPLAYED if answer.replayed else ()
 
 
 def build(config: Config) -> Dialect:
-    return NativeDialect()
+    return NativeDialect(allow_private=config.webhooks_allow_private)

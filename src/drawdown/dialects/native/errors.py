@@ -24,6 +24,49 @@ class KeyNotFound(WebError):
         super().__init__(f"There is no key {web.echoed(reference)!r} in this account.")
 
 
+class EndpointNotFound(WebError):
+    """The book has no webhook endpoint of this id."""
+
+    status = 404
+    code = "endpoint_not_found"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"There is no webhook endpoint {web.echoed(reference)!r}.")
+
+
+class EventNotFound(WebError):
+    """The book has no event of this id."""
+
+    status = 404
+    code = "event_not_found"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"There is no event {web.echoed(reference)!r}. Ids of events look like evt_…_0."
+        )
+
+
+class TooManyEndpoints(WebError):
+    """The book has all the endpoints that it may have, or too much waits for one of them."""
+
+    status = 409
+    code = "too_many_endpoints"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class TooManyStreams(WebError):
+    """The process has all the streams open that it may have."""
+
+    status = 503
+    code = "too_many_streams"
+    headers = ((b"retry-after", b"10"),)
+
+    def __init__(self) -> None:
+        super().__init__("The server has too many streams open; try again later.")
+
+
 #: The status and title of what the ledger refuses.
 TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.CustomerNotFound: (404, "No such customer"),
@@ -74,6 +117,10 @@ TITLES: dict[type[WebError], str] = {
     web.Unauthorized: "No valid API key",
     web.Forbidden: "The key's role is too small",
     KeyNotFound: "No such key",
+    EndpointNotFound: "No such webhook endpoint",
+    EventNotFound: "No such event",
+    TooManyEndpoints: "Too many webhook endpoints",
+    TooManyStreams: "Too many streams",
     web.UnknownUrl: "No such URL",
     web.MethodNotAllowed: "Wrong method",
     web.TooLarge: "The body is too large",

@@ -16,6 +16,8 @@ from drawdown.core.state import Name, Wallet
 from drawdown.core.types import Customer, Entitlement, Entry, Grant, Hold, Id, Instant
 from drawdown.engine.ports import (
     Audit,
+    FeedFilter,
+    FeedPage,
     GrantFilter,
     Group,
     HoldFilter,
@@ -201,6 +203,17 @@ class CitusStore(PostgresStore):
         self, customer: Id, entitlement: Id | None, after: str | None, limit: int
     ) -> tuple[list[Entry], str | None]:
         return await self._at(customer).walk_entries(customer, entitlement, after, limit)
+
+    async def oldest_writer(self) -> int:
+        """On any server."""
+        servers = self._shards.servers.values()
+        ages = await asyncio.gather(*(server.oldest_writer() for server in servers))
+        return max(await super().oldest_writer(), *ages, 0)
+
+    async def read_feed(self, asked: FeedFilter) -> FeedPage:
+        if asked.customer is None:
+            return await super().read_feed(asked)
+        return await self._at(asked.customer).read_feed(asked)
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
         return await self._at(customer).due_entitlements(customer, now)

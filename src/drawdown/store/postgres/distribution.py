@@ -12,7 +12,15 @@ from drawdown.engine.ports import StoreUnusable
 from drawdown.store.queries import load_queries
 
 #: Few rows, rarely written.
-EVERYWHERE = ("account", "book", "api_key", "entitlement")
+EVERYWHERE = (
+    "account",
+    "book",
+    "api_key",
+    "entitlement",
+    "webhook_endpoint",
+    "webhook_retry",
+    "webhook_attempt",
+)
 #: The first one decides where the shards of the others are.
 BY_SLOT = (
     "customer",

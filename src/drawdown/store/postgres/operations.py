@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import msgspec
 
 from drawdown.core.identity import slot_of
-from drawdown.core.state import DebitRecord
+from drawdown.core.state import ENTITLEMENT_CODE, DebitRecord
 from drawdown.core.types import DEBITS, DRAWS, Entry, Id, Operation
 from drawdown.store import rows
+from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import Row
 
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int]]).decode
@@ -59,7 +60,7 @@ def operation_of(row: Row) -> Operation:
 
 def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
     return (
-        slot_of(operation.customer),
+        place_of(operation),
         operation.id,
         operation.customer,
         operation.entitlement,
@@ -75,6 +76,17 @@ def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
         operation.answer or None,
         spans_of(entries),
     )
+
+
+def place_of(operation: Operation) -> int:
+    """Its slot: its customer's. What makes an entitlement is where the entitlement's names are."""
+    if is_of_book(operation):
+        return claim_slot(operation.customer, ENTITLEMENT_CODE, "")
+    return slot_of(operation.customer)
+
+
+def is_of_book(operation: Operation) -> bool:
+    return operation.kind == "entitlement"
 
 
 async def find_operations(

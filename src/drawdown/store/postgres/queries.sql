@@ -511,3 +511,117 @@ INSERT INTO lease (slot, name, holder, until) VALUES ($1, $2, $3, $5)
 ON CONFLICT (slot, name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE lease.holder = excluded.holder OR lease.until <= $4::bigint
   OR ($5 > $4 AND lease.until > 2 * $5 - $4)
+
+-- The feed --------------------------------------------------------------------------------------------
+
+-- name: list_operations
+SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
+  o.subject, o.facts, o.changed, o.namespace, o.key, o.spans
+FROM operation o LEFT JOIN customer c ON c.slot = o.slot AND c.id = o.customer
+WHERE o.recorded_at >= $1 AND o.recorded_at <= $3 AND (o.recorded_at > $1 OR o.id > $2)
+ORDER BY o.recorded_at, o.id LIMIT $4
+
+-- name: customer_operations
+SELECT c.book, o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
+  o.subject, o.facts, o.changed, o.namespace, o.key, o.spans
+FROM operation o JOIN customer c ON c.slot = o.slot AND c.id = o.customer
+WHERE o.slot = $5 AND o.customer = $6
+  AND o.recorded_at >= $1 AND o.recorded_at <= $3 AND (o.recorded_at > $1 OR o.id > $2)
+ORDER BY o.recorded_at, o.id LIMIT $4
+
+-- name: operation_time
+SELECT recorded_at FROM operation WHERE slot = ANY ($1::int[]) AND id = $2
+
+-- How long the oldest transaction that writes has been under way, in microseconds.
+-- name: oldest_writer
+SELECT (extract(epoch FROM clock_timestamp() - min(xact_start)) * 1000000)::bigint
+FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+
+-- name: wallet_seqs
+SELECT w.customer, w.entitlement, w.seq
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer
+WHERE w.slot = ANY ($3::int[])
+
+-- name: insert_book_operation
+INSERT INTO operation (slot, id, customer, entitlement, kind, at, recorded_at, subject, facts,
+  changed, namespace, key, status, answer, spans)
+SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],
+  $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::int[],
+  $14::bytea[], $15::text[]) AS u (slot, id, customer, entitlement, kind, at, recorded_at, subject,
+  facts, changed, namespace, key, status, answer, spans)
+WHERE u.slot = ANY ($16::int[])
+
+-- Webhooks: few rows, the same on every machine -------------------------------------------------------
+
+-- name: list_endpoints
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint ORDER BY id
+
+-- name: book_endpoints
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint WHERE book = $1 ORDER BY id
+
+-- name: find_endpoint
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint WHERE id = $1
+
+-- name: insert_endpoint
+INSERT INTO webhook_endpoint (id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+
+-- name: update_endpoint
+UPDATE webhook_endpoint SET settings = $1, secret = $2, previous_secret = $3, previous_until = $4,
+  enabled = $5, disabled_for = $6, failing_since = $7, cursor_at = $8, cursor_operation = $9,
+  revision = $10, updated_at = $11
+WHERE id = $12 AND revision = $13
+
+-- name: move_cursor
+UPDATE webhook_endpoint SET cursor_at = $1, cursor_operation = $2, failing_since = $3
+WHERE id = $4 AND revision = $5
+
+-- name: delete_endpoint
+DELETE FROM webhook_endpoint WHERE id = $1
+
+-- name: delete_retries
+DELETE FROM webhook_retry WHERE endpoint = $1
+
+-- name: delete_attempts
+DELETE FROM webhook_attempt WHERE endpoint = $1
+
+-- name: delete_retry
+DELETE FROM webhook_retry
+WHERE endpoint = $1 AND recorded_at = $2 AND operation = $3 AND ordinal = $4
+
+-- name: insert_retry
+INSERT INTO webhook_retry (endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: list_retries
+SELECT endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead
+FROM webhook_retry WHERE endpoint = $1 AND dead = $2
+ORDER BY recorded_at, operation, ordinal LIMIT $3
+
+-- name: tally_retries
+SELECT dead, count(*) FROM webhook_retry GROUP BY dead
+
+-- name: insert_attempt
+INSERT INTO webhook_attempt (id, endpoint, event, type, attempt, at, milliseconds, outcome, status, answer,
+  error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: list_attempts
+SELECT id, endpoint, event, type, attempt, at, milliseconds, outcome, status, answer,
+  error
+FROM webhook_attempt WHERE endpoint = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+
+-- name: oldest_kept_attempt
+SELECT id FROM webhook_attempt WHERE endpoint = $1 ORDER BY id DESC LIMIT 1 OFFSET $2
+
+-- name: prune_attempts
+DELETE FROM webhook_attempt WHERE endpoint = $1 AND id <= $2

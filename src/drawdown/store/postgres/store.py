@@ -21,6 +21,7 @@ from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.connection import CONNECT_SECONDS
 from drawdown.store.postgres.distribution import has_citus
 from drawdown.store.postgres.durability import weaknesses
+from drawdown.store.postgres.endpoints import PostgresEndpoints, Step
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import (
     ELSEWHERE,
@@ -55,13 +56,14 @@ READY_SECONDS = 3.0
 #: The lease that is taken to see whether anything can be written, and who has it.
 TRIED, NOBODY = "ready", Id(bytes(16))
 
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+#: With a number from its first moment, by which the feed sees it before it has written (``oldest_writer``).
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()"
 _COMMITTED = "COMMIT"
 #: Every request reads the keys.
 _READY = "SELECT pg_is_in_recovery(), EXISTS (SELECT 1 FROM api_key)"
 
 
-class PostgresStore(PostgresReads):
+class PostgresStore(PostgresEndpoints):
     """The store of any number of processes on one database."""
 
     placement: Placement | None = None
@@ -279,6 +281,26 @@ class PostgresStore(PostgresReads):
 
     async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
         return await self._change("take_lease", lease_slot(name), name, holder, now, until) > 0
+
+    async def _steps(self, *steps: Step, guarded: bool = False) -> list[int]:
+        changed: list[int] = []
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    for query, bindings in steps:
+                        said = "0"
+                        for row in bindings:
+                            said = await connection.execute(self._queries[query], *row)
+                        changed.append(int(said.rpartition(" ")[2]))
+                        if guarded and not changed[0]:
+                            break
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await transaction.commit()
+        return changed
 
     async def _change(self, query: str, *bindings: object) -> int:
         """Run one statement; returns the rows it changed."""

@@ -28,6 +28,7 @@ from drawdown.store import rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.operations import (
     find_debits,
+    is_of_book,
     operation_of,
     operation_row,
     spans,
@@ -425,10 +426,10 @@ class PostgresTransaction:
         await self._write("update_hold", changed)
 
     async def _write_operations(self, changes: Changes) -> None:
-        await self._write(
-            "insert_operation",
-            [operation_row(operation, entries) for operation, entries in changes.operations],
-        )
+        made = [each for each in changes.operations if is_of_book(each[0])]
+        await self._write("insert_book_operation", [operation_row(*each) for each in made])
+        of_customers = [each for each in changes.operations if not is_of_book(each[0])]
+        await self._write("insert_operation", [operation_row(*each) for each in of_customers])
         await self._write(
             "insert_entry",
             [

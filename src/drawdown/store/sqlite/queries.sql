@@ -307,3 +307,99 @@ UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL
 
 -- name: touch_api_key
 UPDATE api_key SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?
+
+-- The feed ---------------------------------------------------------------------------------------
+
+-- name: operation_number
+SELECT number FROM operation WHERE id = ?
+
+-- name: operation_time
+SELECT recorded_at FROM operation WHERE id = ?
+
+-- name: recorded_at
+SELECT recorded_at FROM operation WHERE number = ?
+
+-- name: run_before
+SELECT number FROM operation WHERE number < ? AND recorded_at <> ? ORDER BY number DESC LIMIT 1
+
+-- name: list_operations
+SELECT o.number, coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at,
+  o.recorded_at, o.subject, o.facts, o.changed, o.namespace, o.key, o.first_entry, o.entries
+FROM operation o LEFT JOIN customer c ON c.id = o.customer
+WHERE o.number > ? ORDER BY o.number LIMIT ?
+
+-- name: wallet_seqs
+SELECT entitlement, seq FROM wallet WHERE customer = ?
+
+-- Webhooks ---------------------------------------------------------------------------------------
+
+-- name: list_endpoints
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint ORDER BY id
+
+-- name: book_endpoints
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint WHERE book = ? ORDER BY id
+
+-- name: find_endpoint
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint WHERE id = ?
+
+-- name: insert_endpoint
+INSERT INTO webhook_endpoint (id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_endpoint
+UPDATE webhook_endpoint SET settings = ?, secret = ?, previous_secret = ?, previous_until = ?,
+  enabled = ?, disabled_for = ?, failing_since = ?, cursor_at = ?, cursor_operation = ?,
+  revision = ?, updated_at = ?
+WHERE id = ? AND revision = ?
+
+-- name: move_cursor
+UPDATE webhook_endpoint SET cursor_at = ?, cursor_operation = ?, failing_since = ?
+WHERE id = ? AND revision = ?
+
+-- name: delete_endpoint
+DELETE FROM webhook_endpoint WHERE id = ?
+
+-- name: delete_retries
+DELETE FROM webhook_retry WHERE endpoint = ?
+
+-- name: delete_attempts
+DELETE FROM webhook_attempt WHERE endpoint = ?
+
+-- name: delete_retry
+DELETE FROM webhook_retry
+WHERE endpoint = ? AND recorded_at = ? AND operation = ? AND ordinal = ?
+
+-- name: insert_retry
+INSERT INTO webhook_retry (endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: list_retries
+SELECT endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead
+FROM webhook_retry WHERE endpoint = ? AND dead = ?
+ORDER BY recorded_at, operation, ordinal LIMIT ?
+
+-- name: tally_retries
+SELECT dead, count(*) FROM webhook_retry GROUP BY dead
+
+-- name: insert_attempt
+INSERT INTO webhook_attempt (id, endpoint, event, type, attempt, at, milliseconds, outcome, status, answer,
+  error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: list_attempts
+SELECT id, endpoint, event, type, attempt, at, milliseconds, outcome, status, answer,
+  error
+FROM webhook_attempt WHERE endpoint = ? AND id < ? ORDER BY id DESC LIMIT ?
+
+-- name: oldest_kept_attempt
+SELECT id FROM webhook_attempt WHERE endpoint = ? ORDER BY id DESC LIMIT 1 OFFSET ?
+
+-- name: prune_attempts
+DELETE FROM webhook_attempt WHERE endpoint = ? AND id <= ?

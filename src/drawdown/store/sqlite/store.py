@@ -23,6 +23,7 @@ from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.audit import SqliteAudit
 from drawdown.store.sqlite.connection import UNAVAILABLE
+from drawdown.store.sqlite.endpoints import SqliteEndpoints, Step
 from drawdown.store.sqlite.memory import Memory
 from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.sqlite.transaction import SqliteTransaction
@@ -32,7 +33,7 @@ BEGIN_WAIT_SECONDS = 0.025
 MOMENTS_MAX = 4
 
 
-class SqliteStore(SqliteReads):
+class SqliteStore(SqliteEndpoints):
     """The store of a complete installation in one process."""
 
     placement: Placement | None = None
@@ -172,6 +173,15 @@ class SqliteStore(SqliteReads):
             self._writer.executemany(self._queries[query], bindings)
             changed = self._writer.total_changes() - before
         self._memory.forget_keys()
+        return changed
+
+    async def _steps(self, *steps: Step) -> list[int]:
+        changed = []
+        async with self.transaction():
+            for query, bindings in steps:
+                before = self._writer.total_changes()
+                self._writer.executemany(self._queries[query], bindings)
+                changed.append(self._writer.total_changes() - before)
         return changed
 
     async def prune_claims(self, before: Instant, limit: int) -> int:

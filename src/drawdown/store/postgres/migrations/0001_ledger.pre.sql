@@ -45,6 +45,55 @@ CREATE TABLE entitlement (
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
+-- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
+-- secrets are what deliveries are signed with: they are needed as they are.
+CREATE TABLE webhook_endpoint (
+  id               uuid PRIMARY KEY,
+  book             uuid NOT NULL,
+  settings         text NOT NULL,        -- what its owner chose, as JSON
+  secret           text NOT NULL,
+  previous_secret  text,
+  previous_until   bigint,
+  enabled          boolean NOT NULL,
+  disabled_for     text,
+  failing_since    bigint,
+  cursor_at        bigint NOT NULL,
+  cursor_operation uuid NOT NULL,
+  revision         int NOT NULL,
+  created_at       bigint NOT NULL,
+  updated_at       bigint NOT NULL
+);
+
+-- One row for each event that has not arrived yet, and each that was given up (dead).
+CREATE TABLE webhook_retry (
+  endpoint    uuid NOT NULL,
+  recorded_at bigint NOT NULL,
+  operation   uuid NOT NULL,
+  ordinal     int NOT NULL,
+  customer    uuid,
+  type        text NOT NULL,
+  attempts    int NOT NULL,
+  next_at     bigint NOT NULL,
+  dead        boolean NOT NULL,
+  PRIMARY KEY (endpoint, dead, recorded_at, operation, ordinal)
+);
+
+-- The newest attempts of each endpoint; older ones are forgotten.
+CREATE TABLE webhook_attempt (
+  endpoint     uuid NOT NULL,
+  id           uuid NOT NULL,
+  event        text NOT NULL,
+  type         text NOT NULL,
+  attempt      int NOT NULL,
+  at           bigint NOT NULL,
+  milliseconds int NOT NULL,
+  outcome      text NOT NULL,
+  status       int,
+  answer       text,
+  error        text,
+  PRIMARY KEY (endpoint, id)
+);
+
 -- What customers own ----------------------------------------------------------------------------------
 
 CREATE TABLE customer (
@@ -204,6 +253,8 @@ CREATE TABLE operation (
   PRIMARY KEY (slot, id)
 );
 CREATE UNIQUE INDEX operation_key ON operation (slot, customer, namespace, key) WHERE key IS NOT NULL;
+-- The feed is in this order. A batch has one recorded_at, so that its operations share a place in the index.
+CREATE INDEX operation_recorded ON operation (recorded_at);
 CREATE INDEX operation_amends ON operation (slot, subject) WHERE kind IN ('amend', 'expire');
 
 -- Append only. seq is given under the wallet's lock.

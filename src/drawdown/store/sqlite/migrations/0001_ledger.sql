@@ -236,3 +236,51 @@ CREATE TABLE reversal (
   PRIMARY KEY (debit, entitlement)
 ) STRICT, WITHOUT ROWID;
 
+-- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
+-- secrets are what deliveries are signed with: they are needed as they are.
+CREATE TABLE webhook_endpoint (
+  id               BLOB PRIMARY KEY,
+  book             BLOB NOT NULL,
+  settings         TEXT NOT NULL,        -- what its owner chose, as JSON
+  secret           TEXT NOT NULL,
+  previous_secret  TEXT,
+  previous_until   INTEGER,
+  enabled          INTEGER NOT NULL,
+  disabled_for     TEXT,
+  failing_since    INTEGER,
+  cursor_at        INTEGER NOT NULL,
+  cursor_operation BLOB NOT NULL,
+  revision         INTEGER NOT NULL,
+  created_at       INTEGER NOT NULL,
+  updated_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row for each event that has not arrived yet, and each that was given up (dead).
+CREATE TABLE webhook_retry (
+  endpoint    BLOB NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  operation   BLOB NOT NULL,
+  ordinal     INTEGER NOT NULL,
+  customer    BLOB,
+  type        TEXT NOT NULL,
+  attempts    INTEGER NOT NULL,
+  next_at     INTEGER NOT NULL,
+  dead        INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, dead, recorded_at, operation, ordinal)
+) STRICT, WITHOUT ROWID;
+
+-- The newest attempts of each endpoint; older ones are forgotten.
+CREATE TABLE webhook_attempt (
+  endpoint     BLOB NOT NULL,
+  id           BLOB NOT NULL,
+  event        TEXT NOT NULL,
+  type         TEXT NOT NULL,
+  attempt      INTEGER NOT NULL,
+  at           INTEGER NOT NULL,
+  milliseconds INTEGER NOT NULL,
+  outcome      TEXT NOT NULL,
+  status       INTEGER,
+  answer       TEXT,
+  error        TEXT,
+  PRIMARY KEY (endpoint, id)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,94 @@
+"""All that happened in a book, in the order in which it was recorded: to be read at one's own pace."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.requests import Answer
+from drawdown.core.types import Id
+from drawdown.dialects.native import asked_webhooks, common, wire_events
+from drawdown.dialects.native.events import FORMAT
+from drawdown.engine.accounts import Role
+from drawdown.engine.positions import BEGINNING, LAST, Position, read_token, token
+from drawdown.web import fields
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+from drawdown.webhooks.events import matches
+
+#: Operations that are looked at for one page: with a filter, it may find nothing among so many.
+LOOKED_AT_MAX = 2_000
+READ_AT_ONCE = 200
+
+
+async def list_events(call: Call) -> Answer:
+    """A page ends with ``limit`` events, with the feed, or where enough was looked at for one request."""
+    query: asked_webhooks.FeedQuery = call.query
+    owner = None
+    if query.customer is not None:
+        reference = fields.reference(query.customer, "customer")
+        owner = (await call.ledger.customer(call.book, reference)).id
+    place = _place(query.after)
+    bodies: list[msgspec.Raw] = []
+    more, looked_at = True, 0
+    while more and len(bodies) < query.limit and looked_at < LOOKED_AT_MAX:
+        place, more = await _add(call, query, owner, place, bodies)
+        looked_at += READ_AT_ONCE
+    return common.ok(wire_events.EventsPage(data=bodies, next=token(*place), has_more=more))
+
+
+async def _add(
+    call: Call,
+    query: asked_webhooks.FeedQuery,
+    owner: Id | None,
+    place: tuple[Position, int],
+    bodies: list[msgspec.Raw],
+) -> tuple[tuple[Position, int], bool]:
+    """Add what comes next, at most up to the limit; where to go on, and whether more follows."""
+    position, last = place
+    patterns = ("*",) if query.type is None else (query.type,)
+    # Some events of the last operation may be left: it is read once more.
+    after = position if last == LAST else _before(position)
+    page = await call.ledger.feed(
+        after, books=frozenset({call.book}), customer=owner, limit=READ_AT_ONCE
+    )
+    for recorded in page.found:
+        for event in await FORMAT.render(call.ledger, recorded):
+            if event.position == position and event.ordinal <= last:
+                continue
+            if not matches(patterns, event.type):
+                continue
+            if len(bodies) == query.limit:
+                return place, True
+            bodies.append(msgspec.Raw(event.body))
+            place = (event.position, event.ordinal)
+    return (max(page.end, position), LAST if page.end >= position else last), page.more
+
+
+def _place(after: str | None) -> tuple[Position, int]:
+    if after is None:
+        return BEGINNING, LAST
+    found = read_token(after)
+    if found is None:
+        raise BadRequest("after", "the `next` of an earlier page")
+    return found
+
+
+def _before(position: Position) -> Position:
+    """Right before an operation."""
+    number = int.from_bytes(position.operation, "big")
+    return Position(position.recorded_at, Id(max(number - 1, 0).to_bytes(16, "big")))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/events-feed",
+        handler=list_events,
+        summary="List what happened, in the order in which it was recorded",
+        role=Role.VIEWER,
+        query=asked_webhooks.FeedQuery,
+        answer=wire_events.EventsPage,
+        errors=(CustomerNotFound,),
+    ),
+)

@@ -1,0 +1,228 @@
+"""Events, endpoints and what becomes of deliveries, as they are answered and sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from drawdown.core.commands import Direction
+from drawdown.core.types import Category
+from drawdown.dialects.native.scalars import AmountText, TimeText
+from drawdown.dialects.native.wire import CostBasis, Return, Slice
+
+
+class BalanceAfter(Struct, kw_only=True):
+    """A wallet right after what the event tells of. ``seq`` counts its entries."""
+
+    entitlement: str
+    posted: AmountText
+    held: AmountText
+    available: AmountText
+    overage: AmountText
+    seq: int
+
+
+class Event(Struct, kw_only=True):
+    """``created_at`` is when it took effect, ``recorded_at`` when it was written down.
+
+    ``data`` depends on ``type``. ``customer`` is null for what is nobody's.
+    """
+
+    id: str
+    type: str
+    created_at: TimeText
+    recorded_at: TimeText
+    operation: str
+    customer: str | None
+    data: Any
+    balances: list[BalanceAfter]
+
+
+class EventsPage(Struct, kw_only=True):
+    """Oldest first. ``next`` goes into ``after``, always: also of a page that is empty.
+
+    ``has_more``: whether more is known to follow. A page may be empty, and more follow, where a filter
+    passed over all that was looked at.
+    """
+
+    data: list[msgspec.Raw]
+    next: str
+    has_more: bool
+
+
+class GrantCreated(Struct, kw_only=True):
+    grant: str
+    entitlement: str
+    amount: AmountText
+    priority: int
+    category: Category
+    name: str | None
+    scope: dict[str, list[str]]
+    effective_at: TimeText
+    expires_at: TimeText | None
+    cost_basis: CostBasis | None
+    metadata: dict[str, str | int | float | bool]
+
+
+class GrantMoved(Struct, kw_only=True):
+    """``amount`` is what became effective, was written off or taken."""
+
+    grant: str
+    entitlement: str
+    amount: AmountText
+
+
+class GrantAmended(Struct, kw_only=True):
+    """``changed``: by field, what was and what is."""
+
+    grant: str
+    entitlement: str
+    changed: dict[str, list[Any]]
+
+
+class GrantAdjusted(Struct, kw_only=True):
+    adjustment: str
+    grant: str
+    entitlement: str
+    direction: Direction
+    amount: AmountText
+    reason: str | None
+
+
+class GrantDepleted(Struct, kw_only=True):
+    """The last of it was used."""
+
+    grant: str
+    entitlement: str
+
+
+class DebitReversed(Struct, kw_only=True):
+    """``returns``: what went back to which grant, of whatever entitlement."""
+
+    reversal: str
+    debit: str
+    returns: list[Return]
+
+
+class HoldCreated(Struct, kw_only=True):
+    hold: str
+    entitlement: str
+    amount: AmountText
+    slices: list[Slice]
+    expires_at: TimeText | None
+    attributes: dict[str, str]
+    metadata: dict[str, str | int | float | bool]
+
+
+class HoldCaptured(Struct, kw_only=True):
+    """``debit`` is the capture's own. ``released`` is what a final capture let go."""
+
+    hold: str
+    debit: str
+    entitlement: str
+    amount: AmountText
+    final: bool
+    released: AmountText
+
+
+class HoldEnded(Struct, kw_only=True):
+    """``amount`` is what was still held."""
+
+    hold: str
+    entitlement: str
+    amount: AmountText
+    ended_at: TimeText
+
+
+class HoldExtended(Struct, kw_only=True):
+    hold: str
+    entitlement: str
+    expires_at: TimeText
+
+
+class Tested(Struct, kw_only=True):
+    message: str
+
+
+class Endpoint(Struct, kw_only=True):
+    """``disabled_for``: ``request``, ``failing`` (for days), or ``gone`` (it said so, with 410)."""
+
+    id: str
+    url: str
+    format: str
+    description: str | None
+    types: list[str]
+    customer: str | None
+    ordered: bool
+    enabled: bool
+    disabled_for: str | None
+    failing_since: TimeText | None
+    metadata: dict[str, str | int | float | bool]
+    created_at: TimeText
+    updated_at: TimeText
+
+
+class NewEndpoint(Endpoint):
+    """The secret is shown this once."""
+
+    secret: str
+
+
+class Rotated(Struct, kw_only=True):
+    """Until ``previous_valid_until`` deliveries are signed with both."""
+
+    id: str
+    secret: str
+    previous_valid_until: TimeText
+
+
+class Deleted(Struct, kw_only=True):
+    id: str
+    deleted: bool
+
+
+class Queued(Struct, kw_only=True):
+    """``event``: the one that will be sent; null where it is all since a time."""
+
+    id: str
+    event: str | None
+
+
+class Delivery(Struct, kw_only=True):
+    """One attempt. ``outcome``: delivered, failed (another follows), or dead (none does)."""
+
+    id: str
+    event: str
+    type: str
+    attempt: int
+    at: TimeText
+    outcome: str
+    status: int | None
+    milliseconds: int
+    answer: str | None
+    error: str | None
+
+
+class DeadLetter(Struct, kw_only=True):
+    event: str
+    type: str
+    attempts: int
+    recorded_at: TimeText
+
+
+#: What ``data`` may be.
+DATA = (
+    GrantCreated,
+    GrantMoved,
+    GrantAmended,
+    GrantAdjusted,
+    GrantDepleted,
+    DebitReversed,
+    HoldCreated,
+    HoldCaptured,
+    HoldEnded,
+    HoldExtended,
+    Tested,
+)

@@ -1,0 +1,88 @@
+"""Webhook endpoints in the file. What happened to a batch of deliveries is one transaction."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+
+from drawdown.core.types import Id
+from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Retry
+from drawdown.store import endpoint_rows, rows
+from drawdown.store.sqlite.feed import SqliteFeed
+from drawdown.store.sqlite.reads import NEWEST
+
+#: A statement by its name, and the rows that it is run with.
+Step = tuple[str, Sequence[rows.Row]]
+
+
+class SqliteEndpoints(SqliteFeed):
+    @abstractmethod
+    async def _steps(self, *steps: Step) -> list[int]:
+        """Run all of it in one transaction; how many rows each step changed."""
+
+    async def list_endpoints(self, book: Id | None) -> list[Endpoint]:
+        found = (
+            self._rows("list_endpoints") if book is None else self._rows("book_endpoints", (book,))
+        )
+        return [endpoint_rows.endpoint_of(row) for row in found]
+
+    async def find_endpoint(self, endpoint: Id) -> Endpoint | None:
+        row = self._row("find_endpoint", (endpoint,))
+        return None if row is None else endpoint_rows.endpoint_of(row)
+
+    async def insert_endpoint(self, endpoint: Endpoint) -> None:
+        await self._steps(("insert_endpoint", [endpoint_rows.endpoint_row(endpoint)]))
+
+    async def update_endpoint(self, endpoint: Endpoint) -> bool:
+        row = endpoint_rows.changed_endpoint_row(endpoint)
+        return (await self._steps(("update_endpoint", [row])))[0] > 0
+
+    async def delete_endpoint(self, endpoint: Id) -> None:
+        names = ("delete_retries", "delete_attempts", "delete_endpoint")
+        await self._steps(*((name, [(endpoint,)]) for name in names))
+
+    async def note_delivered(self, delivered: Delivered) -> bool:
+        found = self._row("find_endpoint", (delivered.endpoint,))
+        attempts = [endpoint_rows.attempt_row(each) for each in delivered.attempts]
+        if found is None:
+            return False
+        if endpoint_rows.endpoint_of(found).revision != delivered.revision:
+            await self._steps(("insert_attempt", attempts))
+            return False
+        keys = [retry.key for retry in delivered.put] + delivered.removed
+        moved, *_ = await self._steps(
+            ("move_cursor", [endpoint_rows.cursor_row(delivered)]),
+            ("delete_retry", [endpoint_rows.retry_key(delivered.endpoint, key) for key in keys]),
+            ("insert_retry", [endpoint_rows.retry_row(retry) for retry in delivered.put]),
+            ("insert_attempt", attempts),
+        )
+        return moved > 0
+
+    async def put_retries(self, retries: Sequence[Retry]) -> None:
+        await self._steps(
+            (
+                "delete_retry",
+                [endpoint_rows.retry_key(each.endpoint, each.key) for each in retries],
+            ),
+            ("insert_retry", [endpoint_rows.retry_row(each) for each in retries]),
+        )
+
+    async def list_retries(self, endpoint: Id, dead: bool, limit: int) -> list[Retry]:
+        found = self._rows("list_retries", (endpoint, dead, limit))
+        return [endpoint_rows.retry_of(row) for row in found]
+
+    async def count_retries(self) -> dict[bool, int]:
+        return {bool(dead): count for dead, count in self._rows("tally_retries")}
+
+    async def list_attempts(self, endpoint: Id, after: Id | None, limit: int) -> list[Attempt]:
+        found = self._rows("list_attempts", (endpoint, after or NEWEST, limit))
+        return [endpoint_rows.attempt_of(row) for row in found]
+
+    async def prune_attempts(self, endpoints: Collection[Id], keep: int) -> None:
+        old = []
+        for endpoint in endpoints:
+            row = self._row("oldest_kept_attempt", (endpoint, keep))
+            if row is not None:
+                old.append((endpoint, row[0]))
+        if old:
+            await self._steps(("prune_attempts", old))

@@ -1,0 +1,1 @@
+"""Events out: what happened, rendered, signed and delivered to whoever asked for it."""
