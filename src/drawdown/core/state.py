@@ -43,8 +43,8 @@ class Wallet(msgspec.Struct):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
-    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``
-    and ``head`` belong to the store.
+    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``,
+    ``head`` and ``drawn`` belong to the store.
     """
 
     customer: Id
@@ -71,6 +71,7 @@ class Wallet(msgspec.Struct):
     whole: bool = True
     number: int = 0
     head: int = 0
+    drawn: Id | None = None
 
     def enqueue(self, grant: Grant) -> None:
         """Put an active grant in its place; one beyond the loaded part stays to be loaded."""

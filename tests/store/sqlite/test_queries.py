@@ -93,7 +93,8 @@ def test_changes_of_a_grant_are_found_by_the_grant(connection: apsw.Connection) 
 def test_grants_burn_from_the_index(connection: apsw.Connection) -> None:
     """In burn-down order, without a sort, however many there are."""
     assert plan_of(connection, QUERIES["first_grants"]) == [
-        "SEARCH credit_grant USING INDEX credit_grant_burn (wallet=?)"
+        "SEARCH w USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH g USING INDEX credit_grant_burn (wallet=?)",
     ]
 
 

@@ -226,9 +226,10 @@ class SqliteTransaction:
         self._many("insert_claim", map(rows.claim_row, changes.claims))
         self._number_wallets(changes)
         self._write_operations(changes)
-        self._write_grants(changes)
+        drawn = _drawn(changes)
+        self._write_grants(changes, drawn)
         self._write_holds(changes)
-        self._write_wallets(changes)
+        self._write_wallets(changes, drawn)
         reversals = [
             (debit, entitlement, units)
             for debit, record in changes.debits.items()
@@ -267,17 +268,26 @@ class SqliteTransaction:
             wallet.head = number
         return found
 
-    def _write_grants(self, changes: Changes) -> None:
-        self._many(
-            "insert_grant", [self._new_grant(grant) for grant in changes.new_grants.values()]
-        )
-        changed = [grant for key, grant in changes.grants.items() if key not in changes.new_grants]
-        self._many("update_grant", map(self._grant_row, changed))
-        written = changes.grants.keys() | changes.new_grants.keys()
-        drawn = [grant for key, grant in changes.drawn_grants.items() if key not in written]
+    def _write_grants(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
+        """Write grants but those that ``drawn`` names: their wallets say what remains of them."""
+        new = changes.new_grants
+        self._many("insert_grant", [self._new_grant(grant) for grant in new.values()])
+        changed = {key: grant for key, grant in changes.grants.items() if key not in new}
+        shown = {grant.id for grant in drawn.values()}
+        apart = changed.keys() | new.keys() | shown
+        others = {key: grant for key, grant in changes.drawn_grants.items() if key not in apart}
+        written = changed.keys() | others.keys() | shown
+        behind = {
+            wallet.number: wallet
+            for wallets in (changes.wallets, changes.drawn_wallets)
+            for wallet in wallets.values()
+            if wallet.drawn is not None and wallet.drawn not in written
+        }
+        self._many("write_back_grant", ((number,) for number in behind))
+        self._many("update_grant", map(self._grant_row, changed.values()))
         self._many(
             "draw_grant",
-            ((*rows.drawn_grant_row(g), self._wallet_of(g).number, g.id) for g in drawn),
+            ((*rows.drawn_grant_row(g), self._wallet_of(g).number, g.id) for g in others.values()),
         )
 
     def _write_holds(self, changes: Changes) -> None:
@@ -312,15 +322,19 @@ class SqliteTransaction:
         wallet = self._wallet_of(grant)
         return (*rows.grant_row(grant, wallet.burn_order), wallet.number, grant.id)
 
-    def _write_wallets(self, changes: Changes) -> None:
+    def _write_wallets(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
         new, whole = changes.new_wallets, changes.wallets
         self._many("insert_wallet", map(_new_wallet, new.values()))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
         self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))
-        drawn = changes.drawn_wallets.items()
-        only_drawn = [wallet for key, wallet in drawn if key not in whole and key not in new]
-        drawn_rows = ((*rows.drawn_wallet_row(w), w.head, w.number) for w in only_drawn)
-        self._many("draw_wallet", drawn_rows)
+        for wallet in changed:
+            wallet.drawn = None
+        only_drawn = [
+            _drawn_wallet(wallet, drawn.get(key))
+            for key, wallet in changes.drawn_wallets.items()
+            if key not in whole and key not in new
+        ]
+        self._many("draw_wallet", only_drawn)
 
     # Between batches -----------------------------------------------------------------------------
 
@@ -381,10 +395,32 @@ class SqliteTransaction:
 
 
 def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:
-    """The wallet of a row of ``find_wallet``: its number comes first, its head last."""
+    """The wallet of a row of ``find_wallet``: its number comes first, what only the file knows last."""
     wallet = rows.wallet_of(key, burn_order, row[1:])
-    wallet.number, wallet.head = row[0], row[-1]
+    wallet.number, wallet.drawn, wallet.head = row[0], row[-2], row[-1]
     return wallet
+
+
+def _drawn(changes: Changes) -> dict[WalletKey, Grant]:
+    """The grants of which only the wallet's row needs to say what remains: debits drew one of its wallet."""
+    found: dict[WalletKey, Grant] = {}
+    others = {(hold.customer, hold.entitlement) for hold in changes.holds.values()}
+    for grant in changes.drawn_grants.values():
+        key = (grant.customer, grant.entitlement)
+        is_whole = grant.id in changes.grants or grant.id in changes.new_grants
+        if is_whole or key in changes.wallets or key in changes.new_wallets:
+            continue
+        if found.setdefault(key, grant) is not grant:
+            others.add(key)
+    for key in others:
+        found.pop(key, None)
+    return found
+
+
+def _drawn_wallet(wallet: Wallet, grant: Grant | None) -> rows.Row:
+    wallet.drawn = None if grant is None else grant.id
+    remaining = None if grant is None else grant.remaining
+    return (*rows.drawn_wallet_row(wallet), wallet.head, wallet.drawn, remaining, wallet.number)
 
 
 def _new_wallet(wallet: Wallet) -> rows.Row:
