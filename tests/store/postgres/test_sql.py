@@ -25,6 +25,7 @@ from tests.support.postgres import VERSIONS, Cluster, Clusters
 pytestmark = pytest.mark.anyio
 
 QUERIES = load_queries("drawdown.store.postgres")
+SPREAD = load_queries("drawdown.store.postgres", "spread.sql")
 ON_ONE_SERVER = on_one_server(QUERIES)
 SQLITE = load_queries("drawdown.store.sqlite")
 #: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
@@ -39,6 +40,7 @@ ONLY_POSTGRES = {
 }  # fmt: skip
 #: ``verify`` and a doctor look at everything.
 READ_EVERYTHING = {name for name in QUERIES if name.startswith("count_")} | {"next_wallets"}
+READ_EVERYTHING |= {f"group_{name}" for name in READ_EVERYTHING}
 CUSTOMERS = 4_000
 
 BOOK, OWNER, KIND = Id(bytes(15) + b"\1"), Id(bytes(15) + b"\2"), Id(bytes(15) + b"\3")
@@ -64,6 +66,7 @@ def lists() -> Iterator[tuple[str, str]]:
 
 STATEMENTS = [
     *((name, sql) for name, sql in QUERIES.items() if name not in ("list_grants", "list_holds")),
+    *SPREAD.items(),
     *inspection_queries().items(),
     *lists(),
 ]
@@ -184,12 +187,27 @@ def test_on_one_server_a_statement_reads_only_what_it_names(
             assert re.search(r"\b(id|customer|book|debit|operation) = ", node["Index Cond"]), said
 
 
-def test_only_what_tells_the_shard_is_left_out_on_one_server() -> None:
-    query = "SELECT 1 FROM unnest($1::int[]) u JOIN hold h ON h.slot = u.slot WHERE h.slot = ANY ($2::int[])"
-    assert on_one_server({"a": query, "b": "SELECT 1"}) == {
-        "a": query.replace("h.slot = ANY ($2::int[])", "$2::int[] IS NOT NULL"),
-        "b": "SELECT 1",
-    }
+def test_on_one_server_arrays_are_read_row_by_row_and_no_shard_is_told() -> None:
+    given = """
+    SELECT h.id FROM unnest($1::int[], $2::uuid[]) AS u (slot,
+      id)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
+    JOIN hold h ON h.slot = c.slot AND h.id = u.id WHERE c.slot = ANY ($3::int[])"""
+    wanted = """
+    SELECT h.id FROM (SELECT unnest($1::int[]) AS slot, unnest($2::uuid[]) AS id) AS u
+    JOIN hold h ON h.slot = u.slot AND h.id = u.id WHERE $3::int[] IS NOT NULL"""
+    assert on_one_server({"a": given, "b": "SELECT 1"}) == {"a": wanted, "b": "SELECT 1"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_every_statement_can_be_prepared_on_one_server(
+    clusters: Clusters, version: int
+) -> None:
+    with clusters.of(version).database() as url:
+        connection = await asyncpg.connect(url)
+        for sql in ON_ONE_SERVER.values():
+            await connection.prepare(sql)
+        await connection.close()
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
