@@ -25,6 +25,7 @@ SCANS = {
     "count_stray_entries": "verify",
     "count_stray_holds": "verify",
     "count_wallets": "verify",
+    "find_keys": "the hashes that are given to it",
     "list_accounts": "accounts are few",
     "list_api_keys": "keys are few",
     "list_grants": "the filter that comes with it chooses the rows",

@@ -54,11 +54,11 @@ SELECT id, amount, remaining, used, expired, voided, held, priority, category, e
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
--- name: find_key
+-- name: find_keys
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer
-FROM operation_key k JOIN operation o ON o.number = k.operation
-WHERE k.hash = ? AND o.customer = ? AND o.namespace = ? AND o.key = ?
+FROM json_each(?) h CROSS JOIN operation_key k ON k.hash = h.value
+JOIN operation o ON o.number = k.operation
 
 -- name: find_operation
 SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,

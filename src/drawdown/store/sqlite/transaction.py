@@ -6,7 +6,7 @@ transaction fails, and whenever another connection has written to the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import TypeVar
 
@@ -25,7 +25,6 @@ from drawdown.core.types import (
     HoldState,
     Id,
     Instant,
-    Operation,
 )
 from drawdown.store import rows
 from drawdown.store.sqlite import operations
@@ -34,6 +33,9 @@ FIRST_GRANTS = 32
 MORE_GRANTS = 8
 WALLETS_CACHED_MAX = 50_000
 NAMES_CACHED_MAX = 200_000
+
+#: A ledger key of a customer: (customer, namespace, key).
+Key = tuple[Id, str, str]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,6 +50,7 @@ class SqliteTransaction:
         self.state = State()
         self._committing = Changes()
         self._missed: list[Name] = []
+        self._hashes: dict[Key, int] = {}
         self._numbers = self._last_numbers()
 
     def _last_numbers(self) -> dict[str, int]:
@@ -81,8 +84,7 @@ class SqliteTransaction:
         for claim in wanted.claims:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
-        for key in wanted.keys:
-            state.keys[key] = self._find_key(*key)
+        self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))
             state.customer_wallets[customer] = tuple((customer, row[0]) for row in found)
@@ -194,10 +196,23 @@ class SqliteTransaction:
             self._load_wallet(key)
         return self._wallet(key)
 
-    def _find_key(self, customer: Id, namespace: str, key: str) -> Operation | None:
-        hashed = operations.key_hash(customer, LedgerKey(namespace, key))
-        row = self._row("find_key", (hashed, customer, namespace, key))
-        return None if row is None else operations.operation_of(row)
+    def _load_keys(self, keys: Collection[Key]) -> None:
+        """Look all of them up at once; nearly all are new. The hashes are kept for those that are written."""
+        if not keys:
+            return
+        hashes = {key: operations.key_hash(key[0], LedgerKey(key[1], key[2])) for key in keys}
+        self._hashes.update(hashes)
+        self.state.keys.update(dict.fromkeys(keys))
+        for row in self._rows("find_keys", (str(list(hashes.values())),)):
+            operation = operations.operation_of(row)
+            if operation.namespace is not None and operation.key is not None:
+                key = (operation.customer, operation.namespace, operation.key)
+                if key in hashes:  # else it has the hash of another
+                    self.state.keys[key] = operation
+
+    def _hash_of(self, customer: Id, key: LedgerKey) -> int:
+        known = self._hashes.get((customer, key.namespace, key.key))
+        return operations.key_hash(customer, key) if known is None else known
 
     def _find_debit(self, debit: Id) -> DebitRecord | None:
         row = self._row("find_operation", (debit,))
@@ -251,7 +266,7 @@ class SqliteTransaction:
             rows_of_operations.append(row)
             if operation.namespace is not None and operation.key is not None:
                 key = LedgerKey(operation.namespace, operation.key)
-                keys.append((operations.key_hash(operation.customer, key), number))
+                keys.append((self._hash_of(operation.customer, key), number))
             entries.extend(self._entry_rows(posted, number))
         self._many("insert_operation", rows_of_operations)
         self._many("insert_entry", entries)
@@ -342,7 +357,7 @@ class SqliteTransaction:
         """Drop everything: what was loaded may not be what is stored."""
         self.state = State()
         self._committing = Changes()
-        self._missed = []
+        self._missed, self._hashes = [], {}
         self._numbers = self._last_numbers()
 
     def is_in_flight(self, key: WalletKey) -> bool:
@@ -379,7 +394,7 @@ class SqliteTransaction:
         for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
             if state.names[name] is None:
                 del state.names[name]
-        self._missed = []
+        self._missed, self._hashes = [], {}
         changes = state.changes
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
