@@ -94,6 +94,10 @@ def scripts() -> Iterator[tuple[str, str]]:
     [
         ("SELECT * FROM wallet WHERE customer = $1", "the slot of wallet"),
         ("SELECT * FROM wallet w JOIN hold h ON h.id = $1 WHERE w.slot = $2", "the slot of hold"),
+        (
+            "SELECT 1 FROM wallet w JOIN hold h ON h.slot = w.slot WHERE w.slot = ANY ($1::int[])",
+            "the slot of hold",
+        ),
         ("UPDATE wallet w SET posted = 1 WHERE w.customer = $1", "the slot of wallet"),
         ("DELETE FROM claim c WHERE c.key = $1", "the slot of claim"),
         ("SELECT 1 FROM wallet WHERE slot = $1 AND pg_advisory_lock(1)", "advisory"),

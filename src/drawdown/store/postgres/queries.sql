@@ -34,7 +34,7 @@ SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.o
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN customer c ON c.slot = w.slot AND c.id = w.customer
-WHERE w.slot = ANY ($4::int[])
+WHERE w.slot = ANY ($4::int[]) AND c.slot = ANY ($4::int[])
 ORDER BY w.slot, w.customer, w.entitlement
 FOR UPDATE OF w
 
@@ -89,6 +89,7 @@ JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
 CROSS JOIN LATERAL (
   SELECT * FROM credit_grant f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement AND f.active
+    AND f.slot = ANY ($5::int[])
   ORDER BY f.priority, f.burn_expires, f.burn_paid, f.effective_at, f.recorded_at, f.id
   LIMIT $4) g
 WHERE w.slot = ANY ($5::int[])
@@ -102,7 +103,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, custome
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
   AND g.due_at <= u.at
-WHERE w.slot = ANY ($5::int[])
+WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 
 -- name: next_due_grant
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
@@ -114,7 +115,7 @@ JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
 CROSS JOIN LATERAL (
   SELECT * FROM credit_grant f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
-    AND f.due_at > u.at
+    AND f.due_at > u.at AND f.slot = ANY ($5::int[])
   ORDER BY f.due_at LIMIT 1) g
 WHERE w.slot = ANY ($5::int[])
 
@@ -132,7 +133,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, custome
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN hold h ON h.slot = w.slot AND h.customer = w.customer AND h.entitlement = w.entitlement
   AND h.due_at <= u.at
-WHERE w.slot = ANY ($5::int[])
+WHERE w.slot = ANY ($5::int[]) AND h.slot = ANY ($5::int[])
 
 -- name: next_due_hold
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
@@ -142,7 +143,7 @@ JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
 CROSS JOIN LATERAL (
   SELECT * FROM hold f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
-    AND f.due_at > u.at
+    AND f.due_at > u.at AND f.slot = ANY ($5::int[])
   ORDER BY f.due_at LIMIT 1) h
 WHERE w.slot = ANY ($5::int[])
 
