@@ -27,7 +27,13 @@ Result = TypeVar("Result")
 @contextmanager
 def spread_database(clusters: Clusters, version: int = VERSIONS[-1]) -> Iterator[str]:
     """The URL of a ledger's empty database, in which everything is found that is asked of Citus."""
-    cluster = clusters.of(version)
+    with spread_on(clusters.of(version)) as url:
+        yield url
+
+
+@contextmanager
+def spread_on(cluster: Cluster) -> Iterator[str]:
+    """As ``spread_database``, on a cluster of one's own."""
     if cluster not in _templates:
         _templates.add(cluster)
         cluster.sql(f"CREATE DATABASE {TEMPLATE} TEMPLATE migrated")
