@@ -17,13 +17,17 @@ from drawdown.core.types import Attributes, Id, Instant
 _SHARED = frozenset({ReverseDebit, Spend})
 
 
-class Draw(msgspec.Struct, frozen=True):
-    """What one request may draw from a wallet, in units, at most; and which grants may pay for it."""
+class Draw(msgspec.Struct):
+    """What requests may draw from a wallet, in units, at most; and which grants may pay for it."""
 
     units: int
     now: Instant
     valid_at: Instant
     attributes: Attributes
+
+    def is_of(self, now: Instant, valid_at: Instant, attributes: Attributes) -> bool:
+        """Whether the same grants may pay."""
+        return self.now == now and self.valid_at == valid_at and self.attributes == attributes
 
 
 class Demand(msgspec.Struct):
@@ -53,8 +57,12 @@ class Demand(msgspec.Struct):
     ) -> None:
         """A request at ``now`` may draw ``units``, of grants valid then or at ``valid_at``."""
         now = self.time_of(wallet, now)
-        draw = Draw(units, now, now if valid_at is None else valid_at, attributes)
-        self.draws.setdefault((wallet.customer, wallet.entitlement), []).append(draw)
+        valid_at = now if valid_at is None else valid_at
+        draws = self.draws.setdefault((wallet.customer, wallet.entitlement), [])
+        if draws and draws[-1].is_of(now, valid_at, attributes):
+            draws[-1].units += units
+        else:
+            draws.append(Draw(units, now, valid_at, attributes))
 
 
 def is_shared(request: Request) -> bool:
