@@ -15,6 +15,7 @@ import pytest
 
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import GrantFilter, HoldFilter
+from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.inspection import inspection_queries
 from drawdown.store.postgres.reads import grant_list, hold_list
 from drawdown.store.postgres.statements import on_one_server
@@ -198,9 +199,24 @@ def test_on_one_server_arrays_are_read_row_by_row_and_no_shard_is_told() -> None
 JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
     JOIN hold h ON h.slot = c.slot AND h.id = u.id WHERE c.slot = ANY ($3::int[])"""
     wanted = """
-    SELECT h.id FROM (SELECT unnest($1::int[]) AS slot, unnest($2::uuid[]) AS id) AS u
+    SELECT h.id FROM (SELECT unnest((SELECT $1::int[])) AS slot, unnest($2::uuid[]) AS id) AS u
     JOIN hold h ON h.slot = u.slot AND h.id = u.id WHERE $3::int[] IS NOT NULL"""
     assert on_one_server({"a": given, "b": "SELECT 1"}) == {"a": wanted, "b": "SELECT 1"}
+
+
+async def test_a_small_batch_is_not_planned_anew(crowded: tuple[Cluster, str]) -> None:
+    """After PostgreSQL has tried five plans made for one row, it stays with the plan for any."""
+    cluster, database = crowded
+    connection = await opening.connect(cluster.postgres.url(database))
+    one = ([1], [bytes(16)], [bytes(16)])
+    given = {"lock_wallet": (*one, [1]), "first_grants": (*one, 2, [1])}
+    statements = {name: await connection.prepare(ON_ONE_SERVER[name]) for name in given}
+    for name, arguments in given.items():
+        for _ in range(10):
+            await statements[name].fetch(*arguments)
+    plans = await connection.fetch("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+    await connection.close()
+    assert [tuple(row) for row in plans if row[0] + row[1] == 10] == [(5, 5), (5, 5)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
