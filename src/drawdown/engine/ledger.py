@@ -141,6 +141,12 @@ class Ledger:
         await self._batcher.close()
         await self._store.close()
 
+    @property
+    def shards(self) -> int:
+        """Over how many groups the store is spread; 0 where it keeps everything together."""
+        placement = self._store.placement
+        return 0 if placement is None else len(placement.groups())
+
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the database does not answer, or takes no writes."""
         await self._readiness.check()
