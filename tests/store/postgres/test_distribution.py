@@ -16,10 +16,11 @@ from drawdown.opening import open_store
 from drawdown.store.postgres import distribution
 from drawdown.store.postgres.citus import CitusStore
 from drawdown.store.postgres.distribution import BY_SLOT, EVERYWHERE, distribute
+from tests.conftest import StartServer
 from tests.support.books import START, open_book, open_ledger_on, verified
 from tests.support.commands import drawdown
 from tests.support.postgres import VERSIONS, Clusters
-from tests.support.spread import apart, pretend_citus
+from tests.support.spread import SHARDS, apart, pretend_citus
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +136,9 @@ def test_migrate_and_the_doctor_tell_what_is_not_spread(empty: str) -> None:
     assert drawdown("migrate", "--check", "--database", empty).code == 1
     said = drawdown("doctor", "--database", empty)
     assert "Citus has not distributed entry." in said.out
+
+
+def test_the_server_says_over_how_many_shards_it_works(empty: str, serve: StartServer) -> None:
+    logged = serve(database=empty).log_lines()
+    [told] = [line for line in logged if line["event"] == "the tables are spread"]
+    assert told["shards"] == SHARDS
