@@ -39,7 +39,7 @@ ENTITLEMENT_CODE = "entitlement.code"
 ENTITLEMENT_NAME = "entitlement.name"
 
 
-class Wallet(msgspec.Struct):
+class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
