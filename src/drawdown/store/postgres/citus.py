@@ -105,16 +105,21 @@ class Shards:
         return store
 
     async def refresh(self) -> None:
-        """Read where the shards are, unless that was just done. Raises ``StoreUnavailable``."""
+        """Read where the shards are, unless that was just tried. Raises ``StoreUnavailable``."""
         async with self._reading:
             if time.monotonic() - self._read_at < REFRESHED_SECONDS:
                 return
-            found = await self._read(self._coordinator, self._map)
-            for node in {node for node in found.nodes.values() if node is not None}:
-                if node not in self.servers:
-                    self.servers[node] = await self._connect(node)
-            self._keep(found)
-            self._read_at = time.monotonic()
+            try:
+                await self._look()
+            finally:
+                self._read_at = time.monotonic()
+
+    async def _look(self) -> None:
+        found = await self._read(self._coordinator, self._map)
+        for node in {node for node in found.nodes.values() if node is not None}:
+            if node not in self.servers:
+                self.servers[node] = await self._connect(node)
+        self._keep(found)
 
     async def look_again(self) -> None:
         """Where nobody can be asked, things are taken to be where they were."""
