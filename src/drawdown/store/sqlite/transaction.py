@@ -19,6 +19,7 @@ from drawdown.core.types import (
     DEBITS,
     DRAWS,
     BurnOrder,
+    Customer,
     Entry,
     Grant,
     Hold,
@@ -29,7 +30,8 @@ from drawdown.core.types import (
 from drawdown.store import rows
 from drawdown.store.sqlite import operations
 
-FIRST_GRANTS = 32
+#: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
+FIRST_GRANTS = 1
 MORE_GRANTS = 8
 WALLETS_CACHED_MAX = 50_000
 NAMES_CACHED_MAX = 200_000
@@ -51,6 +53,7 @@ class SqliteTransaction:
         self._committing = Changes()
         self._missed: list[Name] = []
         self._hashes: dict[Key, int] = {}
+        self._books: dict[Id, Id] = {}
         self._numbers = self._last_numbers()
 
     def _last_numbers(self) -> dict[str, int]:
@@ -78,7 +81,7 @@ class SqliteTransaction:
                 self._missed.append(name)
         for customer in wanted.customers:
             row = self._row("find_customer", (customer,))
-            state.customers[customer] = None if row is None else rows.customer_of(row)
+            state.customers[customer] = None if row is None else self._customer_of(customer, row)
         for entitlement in wanted.entitlements:
             self._load_entitlement(entitlement)
         for claim in wanted.claims:
@@ -103,6 +106,11 @@ class SqliteTransaction:
             self._load_grant(grant)
         for hold in wanted.holds:
             self._load_hold(hold)
+
+    def _customer_of(self, customer: Id, row: rows.Row) -> Customer:
+        """The ids that all its rows have in common are one object each: there may be very many."""
+        book = self._books.setdefault(row[1], row[1])
+        return rows.customer_of((customer, book, *row[2:]))
 
     def _load_entitlement(self, entitlement: Id) -> None:
         row = self._row("find_entitlement", (entitlement,))
