@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import shutil
 import tempfile
 import threading
@@ -19,6 +20,7 @@ import pytest
 from drawdown.store.postgres.durability import NO_STANDBY
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit, debit_body
+from tests.durability.operations import Operations
 from tests.durability.test_parallel import connections
 from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
 from tests.support.postgres import VERSIONS
@@ -171,21 +173,30 @@ def test_what_no_standby_has_confirmed_is_not_acknowledged(
     primary, standby = pair
     standby.demand_quorum()
     server = serve(database=url_of([primary, standby], DATABASE))
-    with server.tenant().client() as client:
-        customer = customer_with(client, [("50", "paid")])
-        body = debit_body(customer, "1")
+    tenant = server.tenant()
+    make = Operations(random.Random(1), tenant.test.editor)
+    with tenant.client(base="") as client:
+        with tenant.client() as native:
+            customer = customer_with(native, [("50", "paid")])
+        asked = [make.debit(customer)]  # each takes as long as the patience there is
+        if impatient:
+            asked.append(make.stripe_grant(customer))
         primary.stall_replication()
         with cancelling(primary) if impatient else contextlib.nullcontext():
-            for _ in range(2):
-                refused = client.post("/debits", json=body)
-                assert refused.status_code == 503, refused.text
+            for one in asked * 2 if impatient else asked:
+                refused = one.send_now(client)
+                assert refused.status_code == 503, (one, refused.text)
                 assert int(refused.headers["retry-after"]) >= 1
             assert httpx.get(f"{server.url}/health/ready").status_code == 503
         primary.resume()
         until(server.url, 200)
-        again = client.post("/debits", json=body)
-        assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
-        assert balance(client, customer)["used"] == "1"
+        for one in asked:
+            assert one.take_late(one.send_now(client))
+            one.check_replay(one.send_now(client))
+        with tenant.client() as native:
+            shown = balance(native, customer)
+        assert shown["used"] == str(sum(one.used for one in asked))
+        assert shown["granted"] == str(50 + sum(one.granted for one in asked))
     server.stop(UNAVAILABLE)
 
 

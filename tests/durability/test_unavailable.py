@@ -72,8 +72,7 @@ class Everyone:
         }
 
     def send(self, asked: Asked) -> httpx.Response:
-        sent: Json = {"data": asked.body} if asked.form else {"json": asked.body}
-        return self.client.post(asked.path, headers=asked.headers, **sent)
+        return asked.send_now(self.client)
 
     def read(self, name: str) -> httpx.Response:
         return self.client.get(READS[name], headers=self.basic if name == "sequence" else {})
