@@ -16,6 +16,7 @@ import pytest
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import GrantFilter, HoldFilter
 from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres.distribution import citus_queries
 from drawdown.store.postgres.inspection import inspection_queries
 from drawdown.store.postgres.reads import grant_list, hold_list
 from drawdown.store.postgres.statements import on_one_server
@@ -76,6 +77,11 @@ STATEMENTS = [
 @pytest.mark.parametrize(("name", "sql"), STATEMENTS, ids=[name for name, _ in STATEMENTS])
 def test_a_statement_keeps_the_rules(name: str, sql: str) -> None:
     assert list(statement_faults(name, sql)) == []
+
+
+def test_what_is_asked_of_citus_keeps_the_rules() -> None:
+    for name, sql in citus_queries().items():
+        assert list(banned_faults(name, sql)) == []
 
 
 def test_the_schema_keeps_the_rules() -> None:
