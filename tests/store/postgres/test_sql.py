@@ -30,9 +30,11 @@ QUERIES = load_queries("drawdown.store.postgres")
 SPREAD = load_queries("drawdown.store.postgres", "spread.sql")
 ON_ONE_SERVER = on_one_server(QUERIES)
 SQLITE = load_queries("drawdown.store.sqlite")
-#: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
+#: SQLite numbers its rows, keeps keys beside operations and what a wallet's first grant has left beside the
+#: wallet, and tells when another process has written.
 ONLY_SQLITE = {
     "last_operation", "last_entry", "last_wallet", "insert_key", "entry_place", "data_version",
+    "write_back_grant",
 }  # fmt: skip
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {

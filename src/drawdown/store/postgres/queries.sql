@@ -148,7 +148,7 @@ CROSS JOIN LATERAL (
   ORDER BY f.due_at LIMIT 1) h
 WHERE w.slot = ANY ($5::int[])
 
--- name: find_key
+-- name: find_keys
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer, o.spans
 FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bytea[]) AS u (slot, customer, namespace, key)
