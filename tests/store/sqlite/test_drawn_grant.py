@@ -10,6 +10,7 @@ import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import AmendGrant, Authorize, VoidGrant
+from drawdown.core.fold import Fault
 from drawdown.core.types import Grant, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.store.sqlite.store import SqliteStore
@@ -122,3 +123,18 @@ async def test_a_debit_over_two_grants_shows_the_one_that_is_left(book: Book, pa
     assert await as_read(book, first) == (0, 5, True)
     assert await as_read(book, second) == (3, 2, True)
     await verified(book.ledger)
+
+
+@pytest.mark.parametrize(
+    "change", ["drawn_remaining = 8", "drawn_grant = NULL, drawn_remaining = NULL"]
+)
+async def test_what_a_wallet_says_of_its_grant_is_verified(
+    book: Book, path: Path, change: str
+) -> None:
+    await book.grant(CUSTOMER, 10)
+    await book.debit(CUSTOMER, 3)
+    connection = apsw.Connection(str(path))
+    connection.execute(f"UPDATE wallet SET {change}")
+    connection.close()
+    with pytest.raises(Fault, match="grant"):
+        await verified(book.ledger)
