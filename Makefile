@@ -29,7 +29,7 @@ serve: $(STAMP) ## Run the server on http://127.0.0.1:8080; ARGS="--port 9000" p
 test: lint ## Run the linters and every test; ARGS="tests/core -x" narrows the tests.
 	@$(BIN)/python -m pytest $(ARGS)
 
-sim: $(STAMP) ## Simulate clients, faults and clocks until stopped; ARGS="--seconds 60 --seed 1" says how long.
+sim: $(STAMP) ## Simulate clients, faults and clocks until stopped; ARGS="--seconds 60 --database postgres-18" narrows.
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
 soak: $(STAMP) ## Kill a server under load, again and again; ARGS="--rounds 50 --seconds 2" says how often.

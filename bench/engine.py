@@ -5,6 +5,7 @@ The answers are rendered as the native API renders them, since they are part of 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import time
@@ -13,6 +14,7 @@ import tracemalloc
 import msgspec
 import uvloop
 
+from bench.costs import Costs, Meter, Reading, between
 from bench.traffic import AMOUNT, CODE, Traffic, chance, chooser, keys
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Debit
@@ -26,7 +28,10 @@ REQUEST_ID = "req_00000000000000000000000000"
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """Ends after ``seconds`` or ``debits_max`` debits. ``memory``: trace what the wallets take, slowly."""
+    """Ends after ``seconds`` or ``debits_max`` debits. ``memory``: trace what the wallets take, slowly.
+
+    ``costs``: say what a debit costs, too.
+    """
 
     database: str
     book: bytes
@@ -37,6 +42,7 @@ class Plan(msgspec.Struct, kw_only=True):
     seconds: float
     debits_max: int
     memory: bool = False
+    costs: bool = False
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -50,6 +56,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     acknowledged: int
     refused: int
     traced_bytes: int = 0
+    costs: Costs | None = None
 
     @property
     def per_second(self) -> float:
@@ -80,11 +87,40 @@ async def drive(plan: Plan) -> Outcome:
         if plan.memory:
             tracemalloc.start()
         await _for(ledger, plan, source, outcome, plan.warm_up)
+        if plan.costs:
+            await _count(ledger, plan, source, outcome)
+            return outcome
         outcome.seconds = await _for(ledger, plan, source, outcome, plan.seconds, measured=True)
         if plan.memory:
             gc.collect()
             outcome.traced_bytes = tracemalloc.get_traced_memory()[0]
     return outcome
+
+
+async def _count(ledger: Ledger, plan: Plan, source: Source, outcome: Outcome) -> None:
+    """Read the counters around so many seconds of debits. A debit before each brings them up to date."""
+    meter = Meter(plan.database)
+    await meter.open()
+
+    async def read() -> Reading:
+        await asyncio.sleep(meter.pause_seconds)
+        await _batch(ledger, plan, source, outcome, 1)
+        return await meter.read()
+
+    before, count = await read(), outcome.acknowledged
+    outcome.seconds = await _for(ledger, plan, source, outcome, plan.seconds, measured=True)
+    after = await read()
+    outcome.costs = between(before, after, outcome.acknowledged - count, plan.size)
+    await meter.close()
+
+
+async def _batch(ledger: Ledger, plan: Plan, source: Source, outcome: Outcome, size: int) -> int:
+    """Submit one batch, add it to ``outcome``, and say how many were not refused."""
+    answers = await ledger.submit_many(Id(plan.book), source.batch(size))
+    refused = sum(isinstance(answer, BaseException) for answer in answers)
+    outcome.refused += refused
+    outcome.acknowledged += len(answers) - refused
+    return len(answers) - refused
 
 
 async def _for(
@@ -100,12 +136,9 @@ async def _for(
     begin = now = time.perf_counter()
     while now - begin < seconds and outcome.acknowledged < plan.debits_max:
         size = min(plan.size, plan.debits_max - outcome.acknowledged)
-        answers = await ledger.submit_many(Id(plan.book), source.batch(size))
-        refused = sum(isinstance(answer, BaseException) for answer in answers)
-        outcome.refused += refused
-        outcome.acknowledged += len(answers) - refused
-        outcome.items += len(answers) - refused if measured else 0
-        if refused:
+        accepted = await _batch(ledger, plan, source, outcome, size)
+        outcome.items += accepted if measured else 0
+        if accepted < size:
             break
         now = time.perf_counter()
     return now - begin

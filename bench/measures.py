@@ -76,6 +76,7 @@ class Round:
         with self._fresh("engine") as books:
             for traffic in DEBITED:
                 self._engine(f"engine.{traffic}", books, traffic)
+            self._costs("costs", books)
         with Server(grown.url, self.folder / "server.log") as server:
             self._load("grown.http", server, grown, Ask.DEBIT)
         with self._fresh("http") as books:
@@ -102,6 +103,7 @@ class Round:
             with database_copy(second.postgres, second.seeded, "engine") as books:
                 for traffic in DEBITED:
                     self._engine(f"postgres.engine.{traffic}", books, traffic)
+                self._costs("postgres.costs", books)
                 self._check(books)
             with database_copy(second.postgres, second.seeded, "http") as books:
                 self._http("postgres.http", books, "--workers", str(WORKERS))
@@ -121,7 +123,18 @@ class Round:
 
     def _engine(self, name: str, books: Books, traffic: Traffic) -> None:
         self.say(name.replace(".", ": "))
-        plan = engine.Plan(
+        self.figures[name] = Figure(run_engine(self._plan(books, traffic), books).per_second)
+
+    def _costs(self, name: str, books: Books) -> None:
+        """What of the engine's uniform debits is counted, as far as the system tells it."""
+        self.say(name.replace(".", ": "))
+        plan = self._plan(books, Traffic.UNIFORM)
+        plan.costs = True
+        found = msgspec.to_builtins(run_engine(plan, books).costs)
+        self.figures |= {f"{name}.{what}": Figure(value) for what, value in found.items()}
+
+    def _plan(self, books: Books, traffic: Traffic) -> engine.Plan:
+        return engine.Plan(
             database=books.url,
             book=books.book,
             traffic=traffic,
@@ -131,7 +144,6 @@ class Round:
             seconds=self.size.seconds,
             debits_max=DEBITS_MAX,
         )
-        self.figures[name] = Figure(run_engine(plan, books).per_second)
 
     def _http(self, name: str, books: Books, *options: str) -> None:
         with Server(books.url, self.folder / "server.log", *options) as server:

@@ -147,6 +147,16 @@ class Postgres:
             raise BenchError(f"{' '.join(command)} failed: {(done.stderr + done.stdout)[-2000:]}")
         return done.stdout
 
+    @property
+    def programs(self) -> Path:
+        """The folder of its programs."""
+        return self._binaries
+
+    @property
+    def user(self) -> str | None:
+        """Whom it runs as; None: whoever runs this."""
+        return self._user
+
     def url(self, database: str = OWNER) -> str:
         return f"postgresql://{OWNER}@/{database}?host={self._socket}"
 

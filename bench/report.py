@@ -62,6 +62,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 DEBITS, READS = "debits/s", "reads/s"
+#: Of processor time.
+MICROSECONDS = "µs"
 
 #: name, title, unit, and the measure of the reference to compare with.
 LINES: tuple[tuple[str, str, str, str | None], ...] = (
@@ -88,6 +90,13 @@ LINES: tuple[tuple[str, str, str, str | None], ...] = (
     ("postgres.http.batch", "  batches of 1,000", DEBITS, "reference.uniform"),
     ("postgres.http.balance", "  GET balance", READS, None),
     ("postgres.http.constant", "  GET /health/live", READS, None),
+    ("costs.process_us", "Each debit of the engine alone: process", MICROSECONDS, None),
+    ("costs.written_bytes", "  written to the log and the database", "bytes", None),
+    ("postgres.costs.process_us", "  on PostgreSQL: process", MICROSECONDS, None),
+    ("postgres.costs.database_us", "  … the database's session", MICROSECONDS, None),
+    ("postgres.costs.statements", "  … statements, each sent and answered", "per batch", None),
+    ("postgres.costs.pages", "  … pages touched", "pages", None),
+    ("postgres.costs.written_bytes", "  … written to the log", "bytes", None),
     ("memory.idle_mb", "Memory of an idle server", "MB", None),
     ("memory.wallet_kb", "  more per cached wallet: Python's objects", "kB", None),
     ("memory.resident_kb", "  more per cached wallet: the process", "kB", None),

@@ -81,6 +81,18 @@ def test_what_was_acknowledged_is_what_the_books_say_was_used(report: Report) ->
     assert report.audits[-1].acknowledged > HISTORY
 
 
+def test_what_a_debit_costs_is_counted(report: Report) -> None:
+    """The statements of a batch are a fixed number; each debit writes its operation and its entry."""
+    (figures,) = report.rounds
+    found = {name: figure.value for name, figure in figures.items() if "costs." in name}
+    assert 8 < found.pop("postgres.costs.statements") < 30
+    assert 5 < found.pop("postgres.costs.pages") < 200
+    assert found.pop("costs.written_bytes") > 500
+    assert found.pop("postgres.costs.written_bytes") > 500
+    assert len(found) == 3
+    assert all(5 < microseconds < 50_000 for microseconds in found.values())
+
+
 def test_memory_is_measured_with_one_debit_of_every_customer(report: Report) -> None:
     """Once over HTTP, once in the engine alone."""
     (memory,) = (audit for audit in report.audits if audit.database == "memory.db")

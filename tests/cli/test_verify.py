@@ -80,7 +80,7 @@ TAMPERED = {
     "an amount": "UPDATE entry SET amount = amount + 1 WHERE seq = 2",
     "a balance": "UPDATE wallet SET posted = posted + 1, used = used - 1",
     "a total": "UPDATE wallet SET granted = granted + 1, used = used + 1",
-    "what a grant has left": "UPDATE credit_grant SET remaining = remaining - 1, used = used + 1",
+    "what a grant was": "UPDATE credit_grant SET amount = amount - 1, remaining = remaining - 1",
     "a time": "UPDATE entry SET at = at - 1 WHERE seq = 1",
     "a missing entry": "DELETE FROM entry WHERE seq = 2",
     "a missing wallet": "DELETE FROM wallet",

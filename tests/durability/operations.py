@@ -43,9 +43,15 @@ class Asked:
     def acknowledged(self) -> bool:
         return self.answer is not None
 
+    @property
+    def _sent(self) -> Json:
+        return {"headers": self.headers, "data" if self.form else "json": self.body}
+
     async def send(self, client: httpx.AsyncClient) -> httpx.Response:
-        sent: Json = {"data": self.body} if self.form else {"json": self.body}
-        return await client.post(self.path, headers=self.headers, **sent)
+        return await client.post(self.path, **self._sent)
+
+    def send_now(self, client: httpx.Client) -> httpx.Response:
+        return client.post(self.path, **self._sent)
 
     def take(self, content: bytes) -> None:
         self.answer, self.bytes_answered = json.loads(content), content

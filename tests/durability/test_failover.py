@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +20,7 @@ import pytest
 from drawdown.store.postgres.durability import NO_STANDBY
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit, debit_body
+from tests.durability.operations import Operations
 from tests.durability.test_parallel import connections
 from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
 from tests.support.postgres import VERSIONS
@@ -159,27 +164,56 @@ def test_a_primary_that_hangs_is_left_for_the_one_that_was_promoted(
     server.stop(UNAVAILABLE)
 
 
+@pytest.mark.parametrize("impatient", [True, False], ids=["cancelled", "waited for"])
 def test_what_no_standby_has_confirmed_is_not_acknowledged(
-    pair: tuple[Machine, Machine], serve: StartServer
+    pair: tuple[Machine, Machine], serve: StartServer, impatient: bool
 ) -> None:
-    """PostgreSQL calls a commit a success whose wait for a standby was cut short. We do not: not when it
-    is asked for, nor when it is asked for again, until a standby has it; readiness says so."""
+    """PostgreSQL calls a commit a success whose wait for a standby an operator breaks off. We do not: not
+    when it is asked for, nor when it is asked for again, until a standby has it; readiness says so."""
     primary, standby = pair
     standby.demand_quorum()
-    primary.sql(f"ALTER DATABASE {DATABASE} SET statement_timeout = '300ms'")
     server = serve(database=url_of([primary, standby], DATABASE))
-    with server.tenant().client() as client:
-        customer = customer_with(client, [("50", "paid")])
-        body = debit_body(customer, "1")
+    tenant = server.tenant()
+    make = Operations(random.Random(1), tenant.test.editor)
+    with tenant.client(base="") as client:
+        with tenant.client() as native:
+            customer = customer_with(native, [("50", "paid")])
+        asked = [make.debit(customer)]  # each takes as long as the patience there is
+        if impatient:
+            asked.append(make.stripe_grant(customer))
         primary.stall_replication()
-        for _ in range(2):
-            refused = client.post("/debits", json=body)
-            assert refused.status_code == 503, refused.text
-            assert int(refused.headers["retry-after"]) >= 1
-        assert httpx.get(f"{server.url}/health/ready").status_code == 503
+        with cancelling(primary) if impatient else contextlib.nullcontext():
+            for one in asked * 2 if impatient else asked:
+                refused = one.send_now(client)
+                assert refused.status_code == 503, (one, refused.text)
+                assert int(refused.headers["retry-after"]) >= 1
+            assert httpx.get(f"{server.url}/health/ready").status_code == 503
         primary.resume()
         until(server.url, 200)
-        again = client.post("/debits", json=body)
-        assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
-        assert balance(client, customer)["used"] == "1"
+        for one in asked:
+            assert one.take_late(one.send_now(client))
+            one.check_replay(one.send_now(client))
+        with tenant.client() as native:
+            shown = balance(native, customer)
+        assert shown["used"] == str(sum(one.used for one in asked))
+        assert shown["granted"] == str(50 + sum(one.granted for one in asked))
     server.stop(UNAVAILABLE)
+
+
+@contextlib.contextmanager
+def cancelling(primary: Machine) -> Iterator[None]:
+    """Whoever waits for a standby is told to go on without."""
+    waiting = "pg_stat_activity WHERE wait_event = 'SyncRep'"
+    stopped = threading.Event()
+
+    def cancel() -> None:
+        while not stopped.wait(0.05):
+            primary.sql(f"SELECT pg_cancel_backend(pid) FROM {waiting}")
+
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(cancel)
+        try:
+            yield
+        finally:
+            stopped.set()
+        working.result()

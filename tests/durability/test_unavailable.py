@@ -15,7 +15,7 @@ import pytest
 
 from drawdown.store.postgres.connection import STATEMENT_SECONDS
 from tests.conftest import StartServer
-from tests.durability.operations import Asked, Operations
+from tests.durability.operations import Asked, Json, Operations
 from tests.durability.torture_database import UNAVAILABLE, until
 from tests.support.postgres import DURABLE, VERSIONS, Cluster, started
 from tests.support.server import Server
@@ -23,7 +23,7 @@ from tests.support.server import Server
 CUSTOMER = "customer-0"
 ROLE = "clerk"
 #: What each dialect says, as far as it is its own.
-SHAPES = {
+SHAPES: dict[str, tuple[str, Json]] = {
     "api": ("application/problem+json", {"status": 503, "code": "unavailable"}),
     "dodo": ("application/json", {"code": "INTERNAL_SERVER_ERROR"}),
     "sequence": ("application/json", {"type": "ServiceUnavailable"}),
@@ -72,8 +72,7 @@ class Everyone:
         }
 
     def send(self, asked: Asked) -> httpx.Response:
-        sent = {"data": asked.body} if asked.form else {"json": asked.body}
-        return self.client.post(asked.path, headers=asked.headers, **sent)
+        return asked.send_now(self.client)
 
     def read(self, name: str) -> httpx.Response:
         return self.client.get(READS[name], headers=self.basic if name == "sequence" else {})

@@ -29,6 +29,7 @@ from tests.support.postgres import VERSIONS, Cluster, Clusters
 from tests.support.server import COMMAND, LISTENING, Server, Tenant
 
 WORKERS = 2
+CONNECTIONS = 12
 PATIENCE_SECONDS = 20
 
 
@@ -177,12 +178,21 @@ class Load:
 
 def check_kept(server: Server, load: Load) -> None:
     """All that was answered is there once, as it was answered, and nothing else."""
+    check_replays(load)
+    with load.tenant.client() as client:
+        assert int(balance(client, load.customer)["used"]) == len(load.answers)
+    check_verify(server)
+
+
+def check_replays(load: Load) -> None:
     with load.tenant.client() as client:
         for body, content in load.answers[:: max(1, len(load.answers) // 100)]:
             again = client.post("/debits", json=body)
             assert (again.status_code, again.content) == (201, content)
             assert again.headers["idempotent-replayed"] == "true"
-        assert int(balance(client, load.customer)["used"]) == len(load.answers)
+
+
+def check_verify(server: Server) -> None:
     verify = [sys.executable, "-m", "drawdown", "verify", "--database", server.database]
     ended = subprocess.run(verify, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -196,7 +206,7 @@ def test_a_worker_that_is_killed_under_load_loses_nothing_and_is_replaced(group:
     before = set(children(group))
     victim = min(before)
     load = Load(tenant, customer)
-    asyncio.run(load.run(12, lambda: os.kill(victim, signal.SIGKILL), 0.7))
+    asyncio.run(load.run(CONNECTIONS, lambda: os.kill(victim, signal.SIGKILL), 0.7))
     assert load.broken > 0
     assert len(load.answers) > 50
     check_kept(group, load)
@@ -247,7 +257,7 @@ def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
         group.process.send_signal(number)
         assert group.process.wait(40) == 0
 
-    asyncio.run(load.run(12, stop, 0.5))
+    asyncio.run(load.run(CONNECTIONS, stop, 0.5))
     assert len(load.answers) > 20
     assert group.output[-1] == "stopped"
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
@@ -255,6 +265,28 @@ def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
     again = serve("--workers", "2", database=group.database)
     load.tenant = Tenant(again.url, tenant.account, tenant.test, tenant.live)
     check_kept(again, load)
+    again.stop()
+
+
+def test_a_parent_that_is_killed_under_load_loses_nothing(
+    group: Server, serve: StartServer
+) -> None:
+    """Its workers end with it; what was answered is there once, and of the rest each at most once."""
+    tenant = group.tenant()
+    with tenant.client() as client:
+        customer = customer_with(client, [("1000000", "paid")])
+    pids = children(group)
+    load = Load(tenant, customer)
+    asyncio.run(load.run(CONNECTIONS, group.kill, 0.5))
+    assert len(load.answers) > 20
+    wait_until(lambda: not any(alive(pid) for pid in pids))
+    again = serve("--workers", "2", database=group.database)
+    load.tenant = Tenant(again.url, tenant.account, tenant.test, tenant.live)
+    check_replays(load)
+    with load.tenant.client() as client:
+        unanswered = int(balance(client, customer)["used"]) - len(load.answers)
+    assert 0 <= unanswered <= CONNECTIONS
+    check_verify(again)
     again.stop()
 
 

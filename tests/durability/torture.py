@@ -17,6 +17,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,10 +34,13 @@ FUNDED = tuple(f"customer-{number}" for number in range(5))
 OTHERS = tuple(f"other-{number}" for number in range(2))
 #: How often each kind of operation is asked for.
 SHARES = {
-    "debit": 34, "batch": 12, "spend": 4, "reversal": 8, "grant": 8, "short grant": 6, "hold": 8,
-    "hold left alone": 4, "customer": 2, "dodo": 6, "sequence": 4, "stripe": 4,
+    "debit": 34, "batch": 12, "spend": 4, "reversal": 8, "grant": 8, "short grant": 6, "capture": 4,
+    "release": 4, "hold left alone": 4, "customer": 2, "dodo": 6, "sequence": 4, "stripe": 4,
 }  # fmt: skip
 WORKERS = 8
+#: How much is acknowledged before a kill, however slow the machine: about one of each kind at least.
+ACKNOWLEDGED_MIN = 300
+PATIENCE_SECONDS = 30
 #: What one check asks for again at most, beside everything of its own round.
 SAMPLE = 400
 
@@ -68,6 +72,7 @@ class Torture:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
+        self._deck: list[str] = []
         self.path = self.folder / "ledger.db"
         self.database = self.database or f"sqlite:///{self.path}"
         with self._server() as server:
@@ -174,10 +179,20 @@ class Torture:
                 await stack.enter_async_context(self._client(server)) for _ in range(WORKERS)
             ]
             workers = [asyncio.create_task(self._work(client)) for client in clients]
+            await self._until_acknowledged(self._acknowledged() + ACKNOWLEDGED_MIN)
             await asyncio.sleep(self._chance.uniform(0.02, self.load_seconds))
             server.process.kill()
             await asyncio.gather(*workers)
             server.kill()
+
+    def _acknowledged(self) -> int:
+        return sum(asked.acknowledged for asked in self.asked)
+
+    async def _until_acknowledged(self, count: int) -> None:
+        last = time.monotonic() + PATIENCE_SECONDS
+        while self._acknowledged() < count:
+            assert time.monotonic() < last, f"not {count} acknowledged within {PATIENCE_SECONDS} s"
+            await asyncio.sleep(0.02)
 
     async def _work(self, client: httpx.AsyncClient) -> None:
         """One thing after the other, until the server is gone."""
@@ -188,19 +203,26 @@ class Torture:
     async def _one(self, client: httpx.AsyncClient) -> None:
         """One operation, or two of which the second is about the first."""
         make, customer = self._operations, self._chance.choice(FUNDED)
-        what = self._chance.choices(list(SHARES), list(SHARES.values()))[0]
+        what = self._draw()
         if what == "batch":
             await self._ask_batch(client, [make.debit(customer) for _ in range(BATCH)])
         elif what == "reversal":
             await self._ask_both(client, make.debit(customer), make.reversal)
-        elif what == "hold":
-            end = self._chance.choice((make.capture, make.release))
+        elif what in ("capture", "release"):
+            end = make.capture if what == "capture" else make.release
             await self._ask_both(client, make.hold(customer, 3_600), end)
         elif what == "stripe":
             grant = make.stripe_grant(self._chance.choice(OTHERS))
             await self._ask_both(client, grant, make.stripe_void)
         else:
             await self._ask(client, self._single(what, customer))
+
+    def _draw(self) -> str:
+        """Each kind as often as its share says, in an order of chance."""
+        if not self._deck:
+            self._deck = [kind for kind, share in SHARES.items() for _ in range(share)]
+            self._chance.shuffle(self._deck)
+        return self._deck.pop()
 
     def _single(self, what: str, customer: str) -> Asked:
         make = self._operations

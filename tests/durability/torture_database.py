@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from tests.durability.operations import Asked, Json
-from tests.durability.torture import WORKERS, Round, Torture
+from tests.durability.torture import ACKNOWLEDGED_MIN, WORKERS, Round, Torture
 from tests.support.postgres import Cluster
 from tests.support.server import Server
 
@@ -62,7 +62,8 @@ class DatabaseTorture(Torture):
             ]
             workers = [asyncio.create_task(self._work_until(stop, client)) for client in clients]
             try:
-                await asyncio.sleep(self._chance.uniform(0.1, self.load_seconds))
+                await self._until_acknowledged(self._acknowledged() + ACKNOWLEDGED_MIN)
+                await asyncio.sleep(self._chance.uniform(0.02, self.load_seconds))
                 await asyncio.to_thread(self._kill_both, survivor, victim)
                 await self._until_acknowledged(self._acknowledged() + 2 * WORKERS)
             finally:
@@ -93,15 +94,6 @@ class DatabaseTorture(Torture):
     def _restore(self) -> None:
         assert self.cluster is not None
         self.cluster.postgres.start()
-
-    async def _until_acknowledged(self, count: int) -> None:
-        last = time.monotonic() + RETURNS_SECONDS
-        while self._acknowledged() < count:
-            assert time.monotonic() < last, "service did not return"
-            await asyncio.sleep(0.02)
-
-    def _acknowledged(self) -> int:
-        return sum(asked.acknowledged for asked in self.asked)
 
     async def _work_until(self, stop: asyncio.Event, client: httpx.AsyncClient) -> None:
         with contextlib.suppress(httpx.TransportError):

@@ -1,26 +1,22 @@
-"""A ledger over a real file, with a clock that stands still and an observer of its batches."""
+"""A ledger over each real database, with a clock that stands still and an observer of its batches."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from drawdown.store.sqlite.store import SqliteStore
 from tests.support.books import START, Book, Observed, open_book, open_ledger_on
+from tests.support.stores import Database, database
+
+__all__ = ["database"]
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
 
 
 @pytest.fixture
@@ -34,8 +30,10 @@ def observed() -> Observed:
 
 
 @pytest.fixture
-async def ledger(path: Path, clock: ManualClock, observed: Observed) -> AsyncIterator[Ledger]:
-    opened = open_ledger_on(SqliteStore.open(path), clock, observer=observed)
+async def ledger(
+    database: Database, clock: ManualClock, observed: Observed
+) -> AsyncIterator[Ledger]:
+    opened = open_ledger_on(await database.open(), clock, observer=observed)
     yield opened
     await opened.close()
 

@@ -42,15 +42,6 @@ __all__ = ["database"]
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def ledger(
-    database: Database, clock: ManualClock, observed: Observed
-) -> AsyncIterator[Ledger]:
-    opened = open_ledger_on(await database.open(), clock, observer=observed)
-    yield opened
-    await opened.close()
-
-
 @asynccontextmanager
 async def locked(database: Database) -> AsyncIterator[None]:
     """Another process is writing to all wallets: whoever wants to waits until the block is left."""

@@ -9,7 +9,7 @@ import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Debit
-from drawdown.core.errors import CustomerNotFound, InsufficientCredit, LedgerError
+from drawdown.core.errors import InsufficientCredit, LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine import batcher, ledger
 from drawdown.engine.ports import StoreUnavailable
@@ -39,18 +39,6 @@ async def test_a_refusal_is_let_go_of_without_a_collection(book: Book) -> None:
         assert len(left) <= 1, "only the last may still be in the event loop's hands"
     finally:
         gc.enable()
-
-
-async def test_names_that_nobody_has_are_not_remembered(book: Book) -> None:
-    known = await book.customer()
-    await book.grant(known, 5)
-    for number in range(50):
-        with pytest.raises(CustomerNotFound):
-            await book.ledger.submit(book.id, debit(f"nobody-{number}"), render)
-    await book.ledger.submit(book.id, debit(known), render)
-    store = book.ledger._store
-    remembered = store._transaction.state.names  # type: ignore[attr-defined]
-    assert {text for _, _, text in remembered} == {CREDITS, known}
 
 
 async def test_a_queue_that_fills_up_refuses_only_what_it_did_not_take(book: Book) -> None:

@@ -124,3 +124,22 @@ async def test_two_ledgers_on_one_database_are_one(
     await verified(ledgers[0])
     for ledger in ledgers:
         await ledger.close()
+
+
+async def test_what_another_process_wrote_is_seen_at_once(database: Database, book: Book) -> None:
+    """Nothing it knew before is trusted after another connection has written."""
+    customer = await book.customer()
+    await book.grant(customer, 10)
+    await book.debit(customer, 4)
+    other = open_ledger_on(await database.open(), ManualClock(START))
+    elsewhere = Book(other, book.id)
+    for _ in range(3):
+        await elsewhere.debit(customer, 1)
+        await book.debit(customer, 1)
+    await elsewhere.grant(customer, 5, priority=0)
+    await book.debit(customer, 5)
+    shown = await book.balance(customer)
+    assert (shown.posted, shown.used) == (0, 15)
+    assert await elsewhere.balance(customer) == shown
+    await verified(other)
+    await other.close()

@@ -31,6 +31,8 @@ from tests.support.books import (
     open_ledger_on,
     verified,
 )
+from tests.support.commands import sqlite_url
+from tests.support.stores import Database, OpenedByUrl
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +67,16 @@ class BrokenFile(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.check()
         super().xSync(flags)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Database:
+    return OpenedByUrl(sqlite_url(path))
 
 
 @contextmanager
@@ -169,25 +181,6 @@ async def test_a_file_that_stays_locked_is_unavailable(
     assert [type(error) for error in observed.errors] == [StoreUnavailable]
     assert (await book.debit(customer, 1)).status == 201
     assert (await book.balance(customer)).used == 1
-
-
-async def test_what_another_process_wrote_is_seen_at_once(path: Path, book: Book) -> None:
-    """Nothing it knew before is trusted after another connection has written."""
-    customer = await book.customer()
-    await book.grant(customer, 10)
-    await book.debit(customer, 4)
-    other = open_ledger_on(SqliteStore.open(path), ManualClock(START))
-    elsewhere = Book(other, book.id)
-    for _ in range(3):
-        await elsewhere.debit(customer, 1)
-        await book.debit(customer, 1)
-    await elsewhere.grant(customer, 5, priority=0)
-    await book.debit(customer, 5)
-    shown = await book.balance(customer)
-    assert (shown.posted, shown.used) == (0, 15)
-    assert await elsewhere.balance(customer) == shown
-    await verified(other)
-    await other.close()
 
 
 async def test_a_job_that_fails_is_tried_again(

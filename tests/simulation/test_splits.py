@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -20,14 +21,23 @@ from tests.simulation.generate import Generator, setting
 from tests.simulation.running import small_limits
 from tests.simulation.world import World
 from tests.support.memory import CoreLedger
-from tests.support.stores import Database, database, opened
-
-__all__ = ["database"]
+from tests.support.postgres import VERSIONS, Clusters
+from tests.support.stores import SQLITE, Database, new_database, opened
 
 Heads = dict[tuple[Id, Id], bytes]
 
 COMMANDS = 120
 SEEDS = range(12)
+#: Where all is kept together: elsewhere no transaction is about customers of several groups.
+TOGETHER = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
+
+
+@pytest.fixture(params=TOGETHER)
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
+) -> Iterator[Database]:
+    with new_database(request.param, tmp_path, clusters) as found:
+        yield found
 
 
 def played(seed: int) -> tuple[list[Request], list[str], Heads]:

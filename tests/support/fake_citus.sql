@@ -5,7 +5,7 @@ CREATE TABLE pg_dist_local_group (groupid int);
 INSERT INTO pg_dist_local_group VALUES (0);
 CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY, partmethod "char", colocated text);
 CREATE TABLE pg_dist_shard (logicalrelid regclass, shardid bigint);
-CREATE TABLE pg_dist_placement (shardid bigint, groupid int);
+CREATE TABLE pg_dist_placement (shardid bigint, shardstate int, groupid int);
 CREATE TABLE pg_dist_node
   (groupid int, nodename text, nodeport int, noderole text, metadatasynced boolean);
 INSERT INTO pg_dist_node SELECT n, :'host', 5432, 'primary', true FROM generate_series(1, 4) n;
@@ -34,7 +34,8 @@ BEGIN
   INSERT INTO pg_dist_partition SELECT t, 'h', colocate_with FROM pg_attribute
     WHERE attrelid = t AND attname = by_column;
   INSERT INTO pg_dist_shard SELECT t, 102000 + t::oid::bigint * 10 + n FROM generate_series(1, 4) n;
-  INSERT INTO pg_dist_placement SELECT 102000 + t::oid::bigint * 10 + n, n FROM generate_series(1, 4) n;
+  INSERT INTO pg_dist_placement
+    SELECT 102000 + t::oid::bigint * 10 + n, 1, n FROM generate_series(1, 4) n;
   EXECUTE format('CREATE TRIGGER stay_in_one_shard BEFORE INSERT OR UPDATE OR DELETE ON %s '
     'FOR EACH ROW EXECUTE FUNCTION stay_in_one_shard()', t);
 END $$;

@@ -18,7 +18,8 @@ import pytest
 from bench.postgres import Postgres, PostgresMissing, find_binaries
 from drawdown.store.postgres.store import PostgresStore
 
-VERSIONS = (16, 18)
+#: Others that are installed may be named instead, such as "15,17"; the last one is used where one will do.
+VERSIONS = tuple(int(each) for each in os.environ.get("TEST_POSTGRES_VERSIONS", "16,18").split(","))
 #: Bytes that all clusters of a test run need, and as much again.
 ROOM = 2 * 2**30
 TEMPLATE = "migrated"

@@ -27,7 +27,13 @@ Result = TypeVar("Result")
 @contextmanager
 def spread_database(clusters: Clusters, version: int = VERSIONS[-1]) -> Iterator[str]:
     """The URL of a ledger's empty database, in which everything is found that is asked of Citus."""
-    cluster = clusters.of(version)
+    with spread_on(clusters.of(version)) as url:
+        yield url
+
+
+@contextmanager
+def spread_on(cluster: Cluster) -> Iterator[str]:
+    """As ``spread_database``, on a cluster of one's own."""
     if cluster not in _templates:
         _templates.add(cluster)
         cluster.sql(f"CREATE DATABASE {TEMPLATE} TEMPLATE migrated")
@@ -50,18 +56,20 @@ def pretend_citus(url: str) -> None:
 
 @contextmanager
 def citus_database(url: str) -> Iterator[str]:
-    """A new database on a real cluster. Citus is a matter of each database: on every node it is made anew."""
+    """A new database on a real cluster: Citus is a matter of each database, so it is made on every node.
+
+    A coordinator that is alone has the shards itself, as long as it is not told to be one.
+    """
     name = f"drawdown_test_{secrets.token_hex(4)}"
     nodes = apart(_nodes(url))
     for node in nodes:
         apart(_run(node, f"CREATE DATABASE {name}"))
         apart(_run(_in(node, name), "CREATE EXTENSION citus"))
     made = _in(url, name)
-    host, port = _address(url)
-    apart(_run(made, f"SELECT citus_set_coordinator_host('{host}', {port})"))
-    for node in nodes[1:]:
+    for node in nodes if len(nodes) > 1 else []:
         host, port = _address(node)
-        apart(_run(made, f"SELECT citus_add_node('{host}', {port})"))
+        add = "citus_set_coordinator_host" if node == url else "citus_add_node"
+        apart(_run(made, f"SELECT {add}('{host}', {port})"))
     yield made
     for node in nodes:
         apart(_run(node, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -33,7 +33,8 @@ def migrate(
     done, or looked at, beforehand. There is no way back but a backup.
 
     In PostgreSQL, where servers of two releases may run side by side, what the older one could not bear
-    waits for `--finish`, which is given once every server runs this release.
+    waits for `--finish`, which is given once every server runs this release. Where PostgreSQL has Citus,
+    the tables are spread over its servers after that; --database names the coordinator.
 
     Example: `drawdown migrate --check && drawdown serve`
     """
@@ -42,20 +43,34 @@ def migrate(
     with refusals(database):
         if is_postgres(database):
             place = shown(database)
-            before, schema, newest = asyncio.run(_postgres(database, check, finish))
+            found = asyncio.run(_postgres(database, check, finish))
         else:
             place = str(existing(database))
-            before, schema, newest = _file(place, check)
+            found = _file(place, check)
     if as_json:
-        show_json({"database": place, "before": before, "schema": schema, "newest": newest})
+        numbers = {name: value for name, value in found._asdict().items() if value is not None}
+        show_json({"database": place} | numbers)
     else:
-        console().print(_said(before, schema, newest, check), soft_wrap=True)
-    if schema < newest and check:
+        for said in (_said(found, check), _said_of_tables(found.undistributed, check)):
+            if said:
+                console().print(said, soft_wrap=True)
+    if check and (found.schema < found.newest or found.undistributed):
         raise typer.Exit(1)
 
 
-def _file(path: str, check: bool) -> tuple[int, int, int]:
-    """The schema that was there, the one that is there now, and this release's."""
+class Found(NamedTuple):
+    """The schema that was there, the one that is there now, this release's; tables Citus had not spread.
+
+    A file has no Citus to spread anything.
+    """
+
+    before: int
+    schema: int
+    newest: int
+    undistributed: int | None = None
+
+
+def _file(path: str, check: bool) -> Found:
     from drawdown.store.sqlite.connection import migrate as run
     from drawdown.store.sqlite.connection import open_writer
     from drawdown.store.sqlite.inspection import inspect
@@ -65,19 +80,30 @@ def _file(path: str, check: bool) -> tuple[int, int, int]:
     if pending and not check:
         with closing(open_writer(path)) as writer:
             run(writer)
-    return schema, schema if check else newest, newest
+    return Found(schema, schema if check else newest, newest)
 
 
-async def _postgres(url: str, check: bool, finish: bool) -> tuple[int, int, int]:
-    """As ``_file``. A database in which there is no ledger yet has schema 0."""
+async def _postgres(url: str, check: bool, finish: bool) -> Found:
+    """A database in which there is no ledger yet has schema 0."""
     from drawdown.store.postgres.inspection import inspect
 
     async with inspect(url) as found:
+        tables = len(await found.undistributed())
         run = 0 if check else await found.migrate(finish=finish)
-        return found.schema, found.schema + run, found.schema_newest
+        return Found(found.schema, found.schema + run, found.schema_newest, tables)
 
 
-def _said(before: int, schema: int, newest: int, check: bool) -> str:
+def _said_of_tables(undistributed: int | None, check: bool) -> str:
+    if not undistributed:
+        return ""
+    tables = counted(undistributed, "table", "tables")
+    if check:
+        return f"Citus is there: {tables} to distribute. `drawdown migrate` does it."
+    return f"Citus has distributed {tables}."
+
+
+def _said(found: Found, check: bool) -> str:
+    before, schema, newest, _ = found
     if schema > newest:
         return (
             f"The schema is {schema}, of a newer release; this one, with {newest}, runs on it too."

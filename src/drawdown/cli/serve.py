@@ -97,6 +97,8 @@ async def _prepare(config: Config, ledger: Ledger, address: str) -> None:
     """What is done once, however many workers there are."""
     for weakness in await ledger.weaknesses():
         log.warning("the database keeps less than is promised", weakness=weakness)
+    if ledger.shards:
+        log.info("the tables are spread", shards=ledger.shards)
     first = await ledger.accounts.first_start()
     if first is not None:
         _introduce(first, address, config.database)

@@ -25,13 +25,15 @@ KIND_CODES = {
     EntryKind.RELEASED: 8,
     EntryKind.CAPTURED: 9,
 }
-# Big-endian: version, customer, entitlement, operation, ordinal, seq, grant, kind, then eleven integers.
-_pack = struct.Struct(">B16s16s16sIQ16sB11q").pack
+# Big-endian: the previous hash, then version, customer, entitlement, operation, ordinal, seq, grant, kind,
+# and eleven integers.
+_pack = struct.Struct(">32sB16s16s16sIQ16sB11q").pack
 
 
 def link(previous: bytes, entry: Entry) -> bytes:
     """The hash of ``entry`` after ``previous`` (``GENESIS`` for a wallet's first); 32 bytes."""
-    canonical = _pack(
+    content = _pack(
+        previous,
         VERSION,
         entry.customer,
         entry.entitlement,
@@ -52,4 +54,4 @@ def link(previous: bytes, entry: Entry) -> bytes:
         entry.at,
         entry.recorded_at,
     )
-    return hashlib.sha256(previous + canonical).digest()
+    return hashlib.sha256(content).digest()

@@ -26,10 +26,12 @@ OWN_ID_RULE = (
 )
 
 _pack = struct.Struct(">QQ").pack
+_pack_place = struct.Struct(">14sH").pack  # the first 14 bytes as they are, then two others
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_SPELLED = re.compile(r"(?:[a-z]+_)*([0-9A-Za-z]{22})")
+_WIDTH = 22
+_SPELLED = re.compile(rf"(?:[a-z]+_)*([0-9A-Za-z]{{{_WIDTH}}})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -49,7 +51,7 @@ def derive(origin: bytes, label: str) -> Id:
 
 def relocate(identifier: bytes, slot: int) -> Id:
     """The same id in another slot: an operation moves to the slot of its customer."""
-    return Id(identifier[:14] + (identifier[14] << 8 & 0xC000 | slot).to_bytes(2, "big"))
+    return Id(_pack_place(identifier, identifier[14] << 8 & 0xC000 | slot))
 
 
 def slot_of(identifier: bytes) -> int:
@@ -85,6 +87,8 @@ def spell_uuid(identifier: bytes) -> str:
 
 def parse(text: str) -> Id | None:
     """The id behind a generated spelling of any dialect, or None when ``text`` is not one."""
+    if len(text) < _WIDTH:
+        return None
     if _UUID.fullmatch(text):
         value = uuid.UUID(text).bytes
     elif match := _SPELLED.fullmatch(text):

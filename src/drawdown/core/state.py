@@ -39,12 +39,12 @@ ENTITLEMENT_CODE = "entitlement.code"
 ENTITLEMENT_NAME = "entitlement.name"
 
 
-class Wallet(msgspec.Struct):
+class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
-    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``
-    and ``head`` belong to the store.
+    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``,
+    ``head`` and ``drawn`` belong to the store.
     """
 
     customer: Id
@@ -71,6 +71,7 @@ class Wallet(msgspec.Struct):
     whole: bool = True
     number: int = 0
     head: int = 0
+    drawn: Id | None = None
 
     def enqueue(self, grant: Grant) -> None:
         """Put an active grant in its place; one beyond the loaded part stays to be loaded."""
@@ -104,10 +105,20 @@ class Wallet(msgspec.Struct):
 
         What is over by ``now`` pays nothing, though it may have been valid at ``valid_at``.
         """
-        if self.whole:
+        if self.whole or (self.queue and self._pays_alone(self.queue[0], amount, now, valid_at)):
             return True
         living = (g for g in self.queue if g.expires_at is None or now < g.expires_at)
         return burn.split(living, amount, valid_at, attributes)[1] == 0
+
+    @staticmethod
+    def _pays_alone(grant: Grant, amount: int, now: Instant, valid_at: Instant) -> bool:
+        """Whether that is plain: what ``covers`` finds nearly always, in a third of the time."""
+        return (
+            amount <= grant.remaining - grant.held
+            and not grant.scope
+            and grant.effective_at <= valid_at
+            and (grant.expires_at is None or max(now, valid_at) < grant.expires_at)
+        )
 
     def balance(self, scale: int, as_of: Instant) -> Balance:
         return Balance(

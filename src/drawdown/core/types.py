@@ -96,7 +96,7 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True):
+class Customer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whose credits. ``own_id`` is the operator's name for it, unique among the book's customers."""
 
     id: Id
@@ -128,7 +128,7 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: Instant | None = None
 
 
-class CostBasis(msgspec.Struct, frozen=True):
+class CostBasis(msgspec.Struct, frozen=True, gc=False):
     """What was paid for a whole grant: units at the scale of ``currency``'s entitlement.
 
     ``currency`` is a lower-case ISO 4217 code; None only for a promotional grant that names none.

@@ -145,6 +145,12 @@ class Ledger:
         await self._batcher.close()
         await self._store.close()
 
+    @property
+    def shards(self) -> int:
+        """Over how many groups the store is spread; 0 where it keeps everything together."""
+        placement = self._store.placement
+        return 0 if placement is None else len(placement.groups())
+
     async def ready(self) -> None:
         """Raises ``StoreUnavailable`` when the database does not answer, or takes no writes."""
         await self._readiness.check()
@@ -358,19 +364,34 @@ class Ledger:
         At an instant in the past: as it was. In the future, up to ten years: what time alone will make
         of it.
         """
-        owner = await self.customer(book, customer)
+        owner = await self._customer_id(book, customer)
         kind = await self.entitlement(book, entitlement)
         now = self.clock.now()
         if at is not None:
             instants.check_foresight(at, now)
-            return await history.balance_at(self._store, owner.id, kind, at)
-        wallet = await self._store.find_wallet(owner.id, kind.id, now)
+            owner = (await self.customer(book, owner)).id
+            return await history.balance_at(self._store, owner, kind, at)
+        wallet = await self._store.find_wallet(owner, kind.id, now)
         if wallet is None:
-            return Balance(customer=owner.id, entitlement=kind.id, scale=kind.scale, as_of=now)
+            owner = (await self.customer(book, owner)).id
+            return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
         if wallet.is_due(now):
             wallet = instants.settled(wallet, now)
         return wallet.balance(kind.scale, as_of)
+
+    async def _customer_id(self, book: Id, reference: Reference) -> Id:
+        """Of a customer who is there if anything of theirs is. Raises ``CustomerNotFound``.
+
+        A name is one book's and needs no more than itself to be read; but whoever makes a customer may
+        have died between the two.
+        """
+        if not isinstance(reference, str):
+            return (await self.customer(book, reference)).id
+        found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+        if found is None:
+            raise CustomerNotFound(written(reference))
+        return found
 
     async def balance_history(
         self,

@@ -134,10 +134,10 @@ class Exchange:
             self._keep_alive = False
         if not self._keep_alive and _CLOSE not in headers:
             headers = [*headers, _CLOSE]
-        for name, value in (*headers, *self._wire.default_headers):
-            if name == b"content-length":
-                self._left = int(value)
-            lines.append(b"%b: %b" % (name, value))
+        for header in (*headers, *self._wire.default_headers):
+            if header[0] == b"content-length":
+                self._left = int(header[1])
+            lines.append(b": ".join(header))
         lines += (b"", b"")
         head = b"\r\n".join(lines)
         ends = len(lines) - 1

@@ -74,20 +74,21 @@ class Router:
     def _walk(self, path: str) -> tuple[_Node | None, tuple[str, ...]]:
         if len(path) > PATH_CHARACTERS_MAX:
             return None, ()
-        segments = [segment for segment in path.split("/") if segment]
-        if "%" in path:
-            try:
-                segments = [unquote(segment, errors="strict") for segment in segments]
-            except UnicodeDecodeError:
-                return None, ()
-        found = _straight(self._root, segments) or _descend(self._root, segments, 0, ())
-        return found or (None, ())
+        if "%" not in path and (found := _straight(self._root, path)):
+            return found
+        try:
+            segments = [unquote(part, errors="strict") for part in path.split("/") if part]
+        except UnicodeDecodeError:
+            return None, ()
+        return _descend(self._root, segments, 0, ()) or (None, ())
 
 
-def _straight(node: _Node, segments: list[str]) -> tuple[_Node, tuple[str, ...]] | None:
+def _straight(node: _Node, path: str) -> tuple[_Node, tuple[str, ...]] | None:
     """What ``_descend`` finds where no literal has to give way to a parameter, in a third of its time."""
     values = []
-    for segment in segments:
+    for segment in path.split("/"):
+        if not segment:
+            continue
         following = node.literals.get(segment)
         if following is None:
             following = node.parameter

@@ -101,7 +101,13 @@ def _insert_faults(name: str, text: str, columns: str) -> Iterator[str]:
 
 
 def _has_slot(text: str, alias: str) -> bool:
-    prefix = rf"\b{alias}\." if alias else r"\b(?:\w+\.)?"
-    return bool(
-        re.search(prefix + r"slot = |= " + (rf"{alias}\.slot\b" if alias else r"slot\b"), text)
-    )
+    """Whether a table's rows are told by their slots alone: nothing follows from those of a joined one.
+
+    Citus finds a table's shards from what is said of that table (``TargetShardIntervalsForRestrictInfo``),
+    and PostgreSQL says of both sides of a join only what is equal to one value.
+    """
+    prefix = rf"\b{alias}\." if alias else r"\b"
+    if re.search(prefix + r"slot = (ANY \()?\$\d", text):
+        return True
+    equal = re.search(r"\b(\w+)\.slot = \$\d", text)
+    return equal is not None and bool(re.search(rf"{prefix}slot = {equal[1]}\.slot", text))

@@ -11,13 +11,16 @@ import pytest
 
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.identity import slot_of
+from drawdown.core.types import Instant
+from drawdown.engine import batcher, jobs
+from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import store as postgres_store
 from drawdown.store.postgres.store import PostgresStore
 from drawdown.store.postgres.transaction import PostgresTransaction
-from tests.support.books import Book, Observed, open_book, open_ledger_on, verified
+from tests.support.books import HOUR, START, Book, Observed, open_book, open_ledger_on, verified
 from tests.support.proxy import BEGIN, COMMIT, CUT, PREPARED, STALL, Fault, Proxy
 
 pytestmark = pytest.mark.anyio
@@ -237,6 +240,34 @@ async def test_a_connection_that_ends_in_a_transaction_is_replaced(
     await book.debit(customer, 1)
     assert next(ends, False) is False
     await check_used(book, customer, 1)
+    await ledger.close()
+
+
+async def test_a_job_that_fails_is_tried_again(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it failed at, a later tick does it; the fault is told."""
+    monkeypatch.setattr(jobs, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(batcher, "PAUSE_SECONDS", 0.0001)
+    clock, observed = ManualClock(START), Observed()
+    ledger = open_ledger_on(
+        await PostgresStore.open(proxy.url), clock, observer=observed, jobs=True
+    )
+    book, customer = await funded(ledger)
+    await book.grant(customer, 10, expires_at=Instant(START + HOUR))
+    proxy.faults.extend([Fault(BEGIN, False, "57P03")] * 2 * batcher.ATTEMPTS_MAX)
+    clock.instant = Instant(START + HOUR)
+    async with asyncio.timeout(10):
+        while proxy.faults:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        written = len(observed.sizes)
+        while len(observed.sizes) == written:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    shown = await book.balance(customer)
+    assert (shown.expired, shown.posted) == (10, 1_000)
+    assert {type(error) for error in observed.errors} == {StoreUnavailable}
+    assert not proxy.faults
+    await verified(ledger)
     await ledger.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
+from drawdown.core.commands import CreateCustomer
 from drawdown.core.state import Wanted
+from drawdown.core.types import Id, Mode
 from drawdown.engine.clocks import ManualClock, TimeOrderedIds
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Group, StoreUnavailable, StoreUnusable
@@ -159,6 +161,44 @@ async def test_the_map_is_read_again_every_so_often(spread_url: str, fake: FakeM
         async with asyncio.timeout(10):
             await fake.read_thrice.wait()
         await store.close()
+
+
+async def test_a_server_that_is_away_takes_only_its_own_customers_with_it(
+    spread_url: str, fake: FakeMap
+) -> None:
+    """Also when a server of the ledger starts meanwhile; once it is back, all are served."""
+    one = Node("/nowhere", 5432)
+    with patch.object(citus, "RETRY_SECONDS", 0.05):
+        fake.nodes[0] = fake.nodes[1] = one
+        store = await open_postgres(spread_url, read=fake.read)
+        ledger = Ledger(store, ManualClock(START), TimeOrderedIds())
+        ledger.open(jobs=False)
+        book = await ledger.accounts.book((await ledger.accounts.create_account("a")).id, Mode.TEST)
+        said = [await _made(ledger, book, number) for number in range(16)]
+        assert set(said) == {True, False}
+        fake.nodes[0] = fake.nodes[1] = fake.elsewhere
+        assert isinstance(store, CitusStore)
+        shards = store._shards
+        await _until(lambda: fake.elsewhere in shards.servers)
+        again = [await _made(ledger, book, number) for number, made in enumerate(said) if not made]
+        assert all(again)
+        await ledger.close()
+
+
+async def _made(ledger: Ledger, book: Id, number: int) -> bool:
+    try:
+        await ledger.apply(book, CreateCustomer(own_id=f"customer-{number}"))
+    except StoreUnavailable:
+        return False
+    return True
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if done():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come about")
 
 
 async def test_a_worker_is_no_coordinator(spread_url: str) -> None:

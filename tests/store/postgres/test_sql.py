@@ -15,6 +15,8 @@ import pytest
 
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import GrantFilter, HoldFilter
+from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres.distribution import citus_queries
 from drawdown.store.postgres.inspection import inspection_queries
 from drawdown.store.postgres.reads import grant_list, hold_list
 from drawdown.store.postgres.statements import on_one_server
@@ -25,12 +27,14 @@ from tests.support.postgres import VERSIONS, Cluster, Clusters
 pytestmark = pytest.mark.anyio
 
 QUERIES = load_queries("drawdown.store.postgres")
+SPREAD = load_queries("drawdown.store.postgres", "spread.sql")
 ON_ONE_SERVER = on_one_server(QUERIES)
 SQLITE = load_queries("drawdown.store.sqlite")
-#: SQLite numbers its rows, keeps keys beside operations, and tells when another process has written.
+#: SQLite numbers its rows, keeps keys beside operations and what a wallet's first grant has left beside the
+#: wallet, and tells when another process has written.
 ONLY_SQLITE = {
     "last_operation", "last_entry", "last_wallet", "insert_key", "entry_place", "data_version",
-    "operation_number", "recorded_at", "run_before",
+    "write_back_grant", "operation_number", "recorded_at", "run_before",
 }  # fmt: skip
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
@@ -41,6 +45,7 @@ ONLY_POSTGRES = {
 }  # fmt: skip
 #: ``verify`` and a doctor look at everything.
 READ_EVERYTHING = {name for name in QUERIES if name.startswith("count_")} | {"next_wallets"}
+READ_EVERYTHING |= {f"group_{name}" for name in READ_EVERYTHING}
 CUSTOMERS = 4_000
 
 BOOK, OWNER, KIND = Id(bytes(15) + b"\1"), Id(bytes(15) + b"\2"), Id(bytes(15) + b"\3")
@@ -66,6 +71,7 @@ def lists() -> Iterator[tuple[str, str]]:
 
 STATEMENTS = [
     *((name, sql) for name, sql in QUERIES.items() if name not in ("list_grants", "list_holds")),
+    *SPREAD.items(),
     *inspection_queries().items(),
     *lists(),
 ]
@@ -74,6 +80,11 @@ STATEMENTS = [
 @pytest.mark.parametrize(("name", "sql"), STATEMENTS, ids=[name for name, _ in STATEMENTS])
 def test_a_statement_keeps_the_rules(name: str, sql: str) -> None:
     assert list(statement_faults(name, sql)) == []
+
+
+def test_what_is_asked_of_citus_keeps_the_rules() -> None:
+    for name, sql in citus_queries().items():
+        assert list(banned_faults(name, sql)) == []
 
 
 def test_the_schema_keeps_the_rules() -> None:
@@ -93,6 +104,10 @@ def scripts() -> Iterator[tuple[str, str]]:
     [
         ("SELECT * FROM wallet WHERE customer = $1", "the slot of wallet"),
         ("SELECT * FROM wallet w JOIN hold h ON h.id = $1 WHERE w.slot = $2", "the slot of hold"),
+        (
+            "SELECT 1 FROM wallet w JOIN hold h ON h.slot = w.slot WHERE w.slot = ANY ($1::int[])",
+            "the slot of hold",
+        ),
         ("UPDATE wallet w SET posted = 1 WHERE w.customer = $1", "the slot of wallet"),
         ("DELETE FROM claim c WHERE c.key = $1", "the slot of claim"),
         ("SELECT 1 FROM wallet WHERE slot = $1 AND pg_advisory_lock(1)", "advisory"),
@@ -186,12 +201,42 @@ def test_on_one_server_a_statement_reads_only_what_it_names(
             assert re.search(r"\b(id|customer|book|debit|operation) = ", node["Index Cond"]), said
 
 
-def test_only_what_tells_the_shard_is_left_out_on_one_server() -> None:
-    query = "SELECT 1 FROM unnest($1::int[]) u JOIN hold h ON h.slot = u.slot WHERE h.slot = ANY ($2::int[])"
-    assert on_one_server({"a": query, "b": "SELECT 1"}) == {
-        "a": query.replace("h.slot = ANY ($2::int[])", "$2::int[] IS NOT NULL"),
-        "b": "SELECT 1",
-    }
+def test_on_one_server_arrays_are_read_row_by_row_and_no_shard_is_told() -> None:
+    given = """
+    SELECT h.id FROM unnest($1::int[], $2::uuid[]) AS u (slot,
+      id)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
+    JOIN hold h ON h.slot = c.slot AND h.id = u.id WHERE c.slot = ANY ($3::int[])"""
+    wanted = """
+    SELECT h.id FROM (SELECT unnest((SELECT $1::int[])) AS slot, unnest($2::uuid[]) AS id) AS u
+    JOIN hold h ON h.slot = u.slot AND h.id = u.id WHERE $3::int[] IS NOT NULL"""
+    assert on_one_server({"a": given, "b": "SELECT 1"}) == {"a": wanted, "b": "SELECT 1"}
+
+
+async def test_a_small_batch_is_not_planned_anew(crowded: tuple[Cluster, str]) -> None:
+    """After PostgreSQL has tried five plans made for one row, it stays with the plan for any."""
+    cluster, database = crowded
+    connection = await opening.connect(cluster.postgres.url(database))
+    one = ([1], [bytes(16)], [bytes(16)])
+    given = {"lock_wallet": (*one, [1]), "first_grants": (*one, 2, [1])}
+    statements = {name: await connection.prepare(ON_ONE_SERVER[name]) for name in given}
+    for name, arguments in given.items():
+        for _ in range(10):
+            await statements[name].fetch(*arguments)
+    plans = await connection.fetch("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+    await connection.close()
+    assert [tuple(row) for row in plans if row[0] + row[1] == 10] == [(5, 5), (5, 5)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_every_statement_can_be_prepared_on_one_server(
+    clusters: Clusters, version: int
+) -> None:
+    with clusters.of(version).database() as url:
+        connection = await asyncpg.connect(url)
+        for sql in ON_ONE_SERVER.values():
+            await connection.prepare(sql)
+        await connection.close()
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

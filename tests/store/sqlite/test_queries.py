@@ -25,6 +25,7 @@ SCANS = {
     "count_stray_entries": "verify",
     "count_stray_holds": "verify",
     "count_wallets": "verify",
+    "find_keys": "the hashes that are given to it",
     "list_accounts": "accounts are few",
     "list_api_keys": "keys are few",
     "list_grants": "the filter that comes with it chooses the rows",
@@ -93,7 +94,8 @@ def test_changes_of_a_grant_are_found_by_the_grant(connection: apsw.Connection) 
 def test_grants_burn_from_the_index(connection: apsw.Connection) -> None:
     """In burn-down order, without a sort, however many there are."""
     assert plan_of(connection, QUERIES["first_grants"]) == [
-        "SEARCH credit_grant USING INDEX credit_grant_burn (wallet=?)"
+        "SEARCH w USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH g USING INDEX credit_grant_burn (wallet=?)",
     ]
 
 

@@ -39,6 +39,7 @@ async def _examine(url: str, named: bool) -> list[Check]:
         return [
             ok("database", at),
             schema(found.schema, found.pending),
+            *_distributed(await found.undistributed()),
             _writable(settings),
             *_durability(settings),
             checks.clock(Instant(settings.clock), now),
@@ -49,6 +50,14 @@ async def _examine(url: str, named: bool) -> list[Check]:
 async def _contents(found: Inspection, now: Instant) -> list[Check]:
     late = await found.late(late_before(now))
     return [keys(await found.keys(), await found.accounts()), due_work(late, now, used=False)]
+
+
+def _distributed(undistributed: list[str]) -> list[Check]:
+    """Nothing is said where there is no Citus, or all is as it should be."""
+    if not undistributed:
+        return []
+    named = ", ".join(undistributed)
+    return [fault("tables", f"Citus has not distributed {named}.", "Run `drawdown migrate`.")]
 
 
 def _writable(settings: Settings) -> Check:

@@ -36,6 +36,8 @@ from drawdown.store.postgres.store import CONNECTIONS_MAX, PostgresStore
 
 #: A shard that was moved, or a server that another took the place of, is found after so long at most.
 REFRESH_SECONDS = 60.0
+#: While a server does not answer it is tried again so often.
+RETRY_SECONDS = 1.0
 #: Many who are told at once that something has moved ask the catalogue once.
 REFRESHED_SECONDS = 0.2
 ReadMap = Callable[[Reader, Map | None], Awaitable[Map]]
@@ -46,16 +48,17 @@ async def open_postgres(
 ) -> PostgresStore:
     """The store of a database, spread or not. Raises ``StoreUnavailable`` and ``StoreUnusable``."""
     store = await PostgresStore.open(url, connections)
+    shards = Shards(store, url, connections, read)
     try:
         [(is_spread,)] = await store.fetch(citus_queries()["has_citus"])
         if not is_spread:
             return store
-        placement = Shards(store, url, connections, read)
-        await placement.refresh()
+        await shards.refresh()
     except BaseException:
+        await shards.close()
         await store.close()
         raise
-    return CitusStore(store, placement)
+    return CitusStore(store, shards)
 
 
 class Shards:
@@ -93,7 +96,7 @@ class Shards:
         return self.map.shards[claim_slot(*name)]
 
     def part(self, group: Group) -> ShardStore:
-        """Raises ``StoreUnavailable`` for a shard that is no more."""
+        """Raises ``StoreUnavailable`` for a shard that is no more, or whose server cannot be reached."""
         store = self._stores.get(group)
         return store if store is not None else self._open(group)
 
@@ -101,22 +104,34 @@ class Shards:
         if group not in self.map.nodes:
             raise StoreUnavailable("The shard has been split since; ask again.")
         node = self.map.nodes[group]
-        server = self._coordinator if node is None else self.servers[node]
+        server = self._coordinator if node is None else self.servers.get(node)
+        if server is None:
+            raise StoreUnavailable(f"{node} cannot be reached; ask again.")
         slots = [slot for slot, shard in enumerate(self.map.shards) if shard == group]
         store = self._stores[group] = ShardStore(server, self._facts, slots, self.look_again)
         return store
 
     async def refresh(self) -> None:
-        """Read where the shards are, unless that was just done. Raises ``StoreUnavailable``."""
+        """Read where the shards are, unless that was just tried. Raises ``StoreUnavailable``."""
         async with self._reading:
             if time.monotonic() - self._read_at < REFRESHED_SECONDS:
                 return
-            found = await self._read(self._coordinator, self._map)
-            for node in {node for node in found.nodes.values() if node is not None}:
-                if node not in self.servers:
-                    self.servers[node] = await self._connect(node)
-            self._keep(found)
-            self._read_at = time.monotonic()
+            try:
+                await self._look()
+            finally:
+                self._read_at = time.monotonic()
+
+    async def _look(self) -> None:
+        found = await self._read(self._coordinator, self._map)
+        for node in found.servers() - self.servers.keys():
+            with suppress(StoreUnavailable):  # what is on the other servers is there nevertheless
+                self.servers[node] = await self._connect(node)
+        self._keep(found)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every server could be reached."""
+        return self.map.servers() <= self.servers.keys()
 
     async def look_again(self) -> None:
         """Where nobody can be asked, things are taken to be where they were."""
@@ -151,13 +166,15 @@ class CitusStore(PostgresStore):
     def __init__(self, coordinator: PostgresStore, placement: Shards) -> None:
         super().__init__(coordinator._pool, coordinator._connections)
         self.migrations_run = coordinator.migrations_run
+        self._snapshots = coordinator._snapshots
         self._shards = placement
         self.placement = placement
         self._refreshing = asyncio.create_task(self._refresh(), name="drawdown-placement")
 
     async def _refresh(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            complete = self._shards.is_complete
+            await asyncio.sleep(REFRESH_SECONDS if complete else RETRY_SECONDS)
             await self._shards.look_again()
 
     def _at(self, identifier: Id) -> ShardStore:
@@ -243,7 +260,7 @@ class CitusStore(PostgresStore):
         """Of each server."""
         found = await super().weaknesses()
         for node, server in self._shards.servers.items():
-            found += [f"{node.host}:{node.port}: {weak}" for weak in await server.weaknesses()]
+            found += [f"{node}: {weak}" for weak in await server.weaknesses()]
         return found
 
     async def close(self) -> None:

@@ -19,11 +19,12 @@ SELECT create_distributed_table($1::text::regclass, 'slot', colocate_with => 'no
 -- name: make_distributed
 SELECT create_distributed_table($1::text::regclass, 'slot', colocate_with => 'customer')
 
--- Where each shard is; nowhere to connect to (null) is with the coordinator.
+-- Where each shard is; nowhere to connect to (null) is with the coordinator. One that is being moved is
+-- where it was until it is finalized (1) there.
 -- name: shards
 SELECT s.shardid, CASE WHEN n.groupid <> 0 AND n.metadatasynced THEN n.nodename END, n.nodeport
 FROM pg_dist_shard s
-JOIN pg_dist_placement p ON p.shardid = s.shardid
+JOIN pg_dist_placement p ON p.shardid = s.shardid AND p.shardstate = 1
 JOIN pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary'
 WHERE s.logicalrelid = 'customer'::regclass
 ORDER BY s.shardid

@@ -92,11 +92,7 @@ def before_the_commit() -> Iterator[None]:
 
 @contextmanager
 def warnings_of(connection: Any) -> Iterator[list[str]]:
-    """What the server warns of meanwhile.
-
-    A commit whose wait for a standby was cut short (statement_timeout, pg_cancel_backend) is reported as
-    a success, with a warning that it may not have been replicated.
-    """
+    """What the server warns of meanwhile."""
     told: list[str] = []
 
     def listen(_: object, message: Any) -> None:
@@ -109,3 +105,12 @@ def warnings_of(connection: Any) -> Iterator[list[str]]:
     finally:
         with suppress(asyncpg.InterfaceError):  # one that broke has forgotten its listeners
             connection.remove_log_listener(listen)
+
+
+def check_confirmed(warnings: list[str]) -> None:
+    """Raises ``StoreUnavailable`` for a commit whose wait for a standby was broken off.
+
+    The server then calls it a success, and warns that it may not have been replicated.
+    """
+    if warnings:
+        raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import asyncpg
 
@@ -33,7 +33,7 @@ def each_host(url: str) -> list[str]:
         raise ValueError(f"{len(names)} hosts, but {len(ports)} ports")
     query = {_ROLE: "read-write"} | query
     return [
-        urlunsplit((parts.scheme, user + at, parts.path, _one(query, name, port), ""))
+        f"{parts.scheme}://{user}{at}{parts.path}?{_one(query, name, port)}"
         for name, port in zip(names, ports * (len(names) // len(ports)), strict=True)
     ]
 

@@ -10,6 +10,7 @@ from drawdown.core.types import Instant, Mode
 from drawdown.engine.accounts import Role
 from drawdown.store.inspection import Late, LiveKey
 from drawdown.store.postgres import connection as opening
+from drawdown.store.postgres.distribution import undistributed
 from drawdown.store.postgres.durability import Settings
 from drawdown.store.postgres.faults import translated
 from drawdown.store.queries import load_queries
@@ -38,6 +39,10 @@ class Inspection:
     async def migrate(self, *, finish: bool = False) -> int:
         """Run what is pending, as ``connection.migrate``; returns how many were run."""
         return await opening.migrate(self._connection, finish=finish)
+
+    async def undistributed(self) -> list[str]:
+        """The tables that Citus, where it is, has not spread; ``migrate`` does."""
+        return await undistributed(self._connection)
 
     async def accounts(self) -> list[str]:
         """Their names, in the order they were made."""

@@ -16,12 +16,19 @@ class Node(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
 
 class Map(NamedTuple):
     """``shards``: by slot. ``nodes``: by shard; None is the coordinator."""
 
     shards: Sequence[Group]
     nodes: Mapping[Group, Node | None]
+
+    def servers(self) -> set[Node]:
+        """Those beside the coordinator."""
+        return {node for node in self.nodes.values() if node is not None}
 
 
 class Reader(Protocol):

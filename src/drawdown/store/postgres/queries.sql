@@ -1,6 +1,7 @@
 -- Every statement names the slots of what it touches, as arrays, so that one statement does for a whole
 -- batch and stays on one machine where the tables are spread. The last argument of those that take
--- arrays is the distinct slots among them.
+-- arrays is the distinct slots among them. A join marked "shard" finds what is there anyway, and is only to
+-- tell where that is: on one server it is left out.
 
 -- What is loaded for a batch --------------------------------------------------------------------------
 
@@ -34,7 +35,7 @@ SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.o
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN customer c ON c.slot = w.slot AND c.id = w.customer
-WHERE w.slot = ANY ($4::int[])
+WHERE w.slot = ANY ($4::int[]) AND c.slot = ANY ($4::int[])
 ORDER BY w.slot, w.customer, w.entitlement
 FOR UPDATE OF w
 
@@ -85,10 +86,11 @@ SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
   SELECT * FROM credit_grant f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement AND f.active
+    AND f.slot = ANY ($5::int[])
   ORDER BY f.priority, f.burn_expires, f.burn_paid, f.effective_at, f.recorded_at, f.id
   LIMIT $4) g
 WHERE w.slot = ANY ($5::int[])
@@ -99,10 +101,10 @@ SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
   AND g.due_at <= u.at
-WHERE w.slot = ANY ($5::int[])
+WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 
 -- name: next_due_grant
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
@@ -110,11 +112,11 @@ SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
   SELECT * FROM credit_grant f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
-    AND f.due_at > u.at
+    AND f.due_at > u.at AND f.slot = ANY ($5::int[])
   ORDER BY f.due_at LIMIT 1) g
 WHERE w.slot = ANY ($5::int[])
 
@@ -129,24 +131,24 @@ WHERE h.slot = ANY ($3::int[])
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
   h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN hold h ON h.slot = w.slot AND h.customer = w.customer AND h.entitlement = w.entitlement
   AND h.due_at <= u.at
-WHERE w.slot = ANY ($5::int[])
+WHERE w.slot = ANY ($5::int[]) AND h.slot = ANY ($5::int[])
 
 -- name: next_due_hold
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
   h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
   SELECT * FROM hold f
   WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
-    AND f.due_at > u.at
+    AND f.due_at > u.at AND f.slot = ANY ($5::int[])
   ORDER BY f.due_at LIMIT 1) h
 WHERE w.slot = ANY ($5::int[])
 
--- name: find_key
+-- name: find_keys
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer, o.spans
 FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bytea[]) AS u (slot, customer, namespace, key)
@@ -212,7 +214,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::big
   $14::int[], $15::int[], $16::bigint[], $17::bytea[], $18::bigint[], $19::bigint[]) AS u (slot,
   customer, entitlement, book, created_at, posted, pending, held, overage, granted, used, expired,
   voided, open_grants, open_holds, seq, chain, last_at, next_due_at)
-JOIN customer c ON c.slot = u.slot AND c.id = u.customer
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
 WHERE c.slot = ANY ($20::int[])
 
 -- name: update_wallet
@@ -256,7 +258,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigin
   voided, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
   pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
   metadata, profiles, active, burn_expires, burn_paid, due_at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 WHERE w.slot = ANY ($35::int[])
 
 -- name: draw_grant
@@ -287,7 +289,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigin
   $15::text[], $16::text[], $17::bigint[]) AS u (slot, customer, entitlement, id, book, amount,
   held, captured, slices, state, created_at, recorded_at, expires_at, ended_at, attributes,
   metadata, due_at)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 WHERE w.slot = ANY ($18::int[])
 
 -- name: update_hold
@@ -307,7 +309,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigin
   $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::int[], $14::bytea[],
   $15::text[]) AS u (slot, id, customer, entitlement, kind, at, recorded_at, subject, facts,
   changed, namespace, key, status, answer, spans)
-JOIN customer c ON c.slot = u.slot AND c.id = u.customer
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
 WHERE c.slot = ANY ($16::int[])
 
 -- name: insert_entry
@@ -323,7 +325,7 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::bigint
   $20::bytea[], $21::text[]) AS u (slot, customer, entitlement, operation, ordinal, seq, grant_id,
   kind, amount, posted_before, posted_after, held_before, held_after, overage_before, overage_after,
   grant_before, grant_after, at, recorded_at, hash, order_key)
-JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 WHERE w.slot = ANY ($22::int[])
 
 -- name: upsert_reversal

@@ -53,7 +53,9 @@ WHERE w.slot = ANY ($5::int[]) AND (w.slot, w.customer, w.entitlement) > ($1, $2
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
 
 -- name: group_count_stray_entries
-SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
+SELECT count(*)
+FROM entry e
+LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation AND o.slot = ANY ($1::int[])
 WHERE e.slot = ANY ($1::int[]) AND o.id IS NULL
 
 -- name: group_count_wrong_operations

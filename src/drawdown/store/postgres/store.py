@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -28,6 +28,7 @@ from drawdown.store.postgres.faults import (
     FAILURES,
     RETRIED,
     before_the_commit,
+    check_confirmed,
     code_of,
     told,
     translated,
@@ -205,19 +206,16 @@ class PostgresStore(PostgresEndpoints):
     async def _commit(self, connection: Any) -> bool:
         """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""
         try:
-            commit = asyncio.ensure_future(connection.execute("COMMIT"))
             with warnings_of(connection) as warnings:
-                said = await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            await asyncio.wait([commit])  # a commit that was begun is not broken off
-            raise
+                said = await _to_its_end(connection.execute("COMMIT"))
         except Exception as error:  # whatever it was, only these say that nothing was stored
             if code_of(error) in RETRIED:
                 raise told(error) from error
             await self._throw_away(connection, error)
             return False
         assert said == _COMMITTED, "a failed transaction is never committed"
-        return not warnings
+        check_confirmed(warnings)
+        return True
 
     async def _was_stored(self, current: PostgresTransaction) -> bool:
         """Look for what a commit without an answer would have stored. Raises ``StoreUnavailable``.
@@ -228,6 +226,8 @@ class PostgresStore(PostgresEndpoints):
         for attempt in range(PROBES_MAX):
             try:
                 return probe is None or await self._is_there(probe)
+            except TimeoutError:  # who asks has waited long enough
+                break
             except FAILURES:
                 await asyncio.sleep(PROBE_SECONDS * 2**attempt)
         raise StoreUnavailable(
@@ -254,8 +254,7 @@ class PostgresStore(PostgresEndpoints):
                 raise
             with warnings_of(connection) as warnings:
                 await transaction.commit()
-        if warnings:
-            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
+        check_confirmed(warnings)
         return True
 
     @staticmethod
@@ -388,8 +387,7 @@ class PostgresStore(PostgresEndpoints):
                 except TimeoutError as error:
                     await self._throw_away(connection, error)
                     raise
-        if warnings:
-            raise StoreUnavailable(f"No standby has confirmed the commit: {warnings[0]}")
+        check_confirmed(warnings)
 
     async def close(self) -> None:
         for gatherer in (self._names, self._customers, self._entitlements, self._wallets):
@@ -398,6 +396,16 @@ class PostgresStore(PostgresEndpoints):
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
         except FAILURES:
             self._pool.terminate()
+
+
+async def _to_its_end(commit: Coroutine[Any, Any, str]) -> str:
+    """A commit that was begun is not broken off, although whoever waits for it is."""
+    task = asyncio.ensure_future(commit)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _cut(connection: Any) -> None:

@@ -293,7 +293,7 @@ class PostgresTransaction:
         ]
         for wanted in keys:
             self.state.keys[wanted] = None
-        for row in await self._fetch("find_key", columns):
+        for row in await self._fetch("find_keys", columns):
             operation = operation_of(tuple(row))
             assert operation.namespace is not None
             assert operation.key is not None

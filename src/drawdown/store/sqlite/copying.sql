@@ -32,12 +32,12 @@ FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LIMIT ?
 
 -- name: pass_credit_grant
-SELECT g.id, g.slot, w.customer, w.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
+SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
   g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
   g.due_at
-FROM credit_grant g JOIN wallet w ON w.number = g.wallet
+FROM grant_now g
 WHERE g.id > ? ORDER BY g.id LIMIT ?
 
 -- name: pass_hold
@@ -80,12 +80,12 @@ SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pend
 FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 
 -- name: customer_credit_grant
-SELECT g.id, g.slot, w.customer, w.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
+SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
   g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
   g.due_at
-FROM wallet w JOIN credit_grant g ON g.wallet = w.number WHERE w.customer = ?
+FROM grant_now g WHERE g.customer = ?
 
 -- name: customer_hold
 SELECT h.id, h.slot, w.customer, w.entitlement, h.book, h.amount, h.held, h.captured, h.slices, h.state,

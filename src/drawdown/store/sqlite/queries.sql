@@ -18,7 +18,7 @@ FROM entitlement WHERE id = ?
 
 -- name: find_wallet
 SELECT number, created_at, posted, pending, held, overage, granted, used, expired, voided,
-  open_grants, open_holds, seq, chain, last_at, next_due_at, head
+  open_grants, open_holds, seq, chain, last_at, next_due_at, drawn_grant, head
 FROM wallet WHERE customer = ? AND entitlement = ?
 
 -- name: customer_wallets
@@ -32,13 +32,13 @@ WHERE g.id = ?
 SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
-FROM credit_grant WHERE wallet = ? AND id = ?
+FROM grant_now WHERE wallet = ? AND id = ?
 
 -- name: first_grants
 SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
-FROM credit_grant WHERE wallet = ? AND active = 1
+FROM grant_now WHERE wallet = ? AND active = 1
 ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
 LIMIT ?
 
@@ -46,19 +46,19 @@ LIMIT ?
 SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
-FROM credit_grant WHERE wallet = ? AND due_at <= ?
+FROM grant_now WHERE wallet = ? AND due_at <= ?
 
 -- name: next_due_grant
 SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
-FROM credit_grant WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
+FROM grant_now WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
--- name: find_key
+-- name: find_keys
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer
-FROM operation_key k JOIN operation o ON o.number = k.operation
-WHERE k.hash = ? AND o.customer = ? AND o.namespace = ? AND o.key = ?
+FROM json_each(?) h CROSS JOIN operation_key k ON k.hash = h.value
+JOIN operation o ON o.number = k.operation
 
 -- name: find_operation
 SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,
@@ -124,11 +124,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_wallet
 UPDATE wallet SET posted = ?, pending = ?, held = ?, overage = ?, granted = ?, used = ?, expired = ?,
-  voided = ?, open_grants = ?, open_holds = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?
+  voided = ?, open_grants = ?, open_holds = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?,
+  drawn_grant = NULL, drawn_remaining = NULL
 WHERE number = ?
 
 -- name: draw_wallet
-UPDATE wallet SET posted = ?, held = ?, used = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, head = ?
+UPDATE wallet SET posted = ?, held = ?, used = ?, open_grants = ?, seq = ?, chain = ?, last_at = ?, head = ?,
+  drawn_grant = ?, drawn_remaining = ?
 WHERE number = ?
 
 -- name: insert_grant
@@ -140,6 +142,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 
 -- name: draw_grant
 UPDATE credit_grant SET remaining = ?, used = ?, held = ?, drawn = ? WHERE wallet = ? AND id = ?
+
+-- name: write_back_grant
+UPDATE credit_grant SET used = credit_grant.used + remaining - w.drawn_remaining,
+  remaining = w.drawn_remaining, drawn = 1
+FROM wallet w WHERE w.number = ? AND credit_grant.wallet = w.number AND credit_grant.id = w.drawn_grant
 
 -- name: update_grant
 UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, held = ?, expires_at = ?,
@@ -186,20 +193,20 @@ SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, cu
 FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_grants
-SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
   g.name, g.scope, g.metadata, g.profiles
-FROM credit_grant g JOIN wallet w ON w.number = g.wallet
+FROM grant_now g
 
 -- name: outstanding_grants
-SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
   g.name, g.scope, g.metadata, g.profiles
-FROM wallet w JOIN credit_grant g ON g.wallet = w.number
-WHERE w.customer = ? AND g.remaining > 0
-ORDER BY w.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
+FROM grant_now g
+WHERE g.customer = ? AND g.remaining > 0
+ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
 
 -- name: list_holds
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state,
@@ -258,7 +265,7 @@ WHERE w.number > ? ORDER BY w.number LIMIT ?
 SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
-FROM credit_grant WHERE wallet = ? ORDER BY id
+FROM grant_now WHERE wallet = ? ORDER BY id
 
 -- name: holds_of_wallet
 SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expires_at, ended_at,

@@ -65,7 +65,7 @@ _HOLD_STATES = {
     HoldState.RELEASED: "h.state = 'released'",
 }
 _MONETARY = (
-    "w.entitlement IN (SELECT id FROM entitlement WHERE book = :book AND currency IS NOT NULL)"
+    "g.entitlement IN (SELECT id FROM entitlement WHERE book = :book AND currency IS NOT NULL)"
 )
 
 
@@ -290,10 +290,10 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]
     conditions = ["g.book = :book" if grants.customer is None else "+g.book = :book"]
     bindings: dict[str, object] = {"book": grants.book, "now": grants.now}
     if grants.customer is not None:
-        conditions.append("w.customer = :customer")
+        conditions.append("g.customer = :customer")
         bindings["customer"] = grants.customer
     if grants.entitlement is not None:
-        conditions.append("w.entitlement = :entitlement")
+        conditions.append("g.entitlement = :entitlement")
         bindings["entitlement"] = grants.entitlement
     if grants.states:
         states = sorted(grants.states)

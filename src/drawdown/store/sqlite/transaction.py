@@ -6,7 +6,7 @@ transaction fails, and whenever another connection has written to the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import TypeVar
 
@@ -19,21 +19,25 @@ from drawdown.core.types import (
     DEBITS,
     DRAWS,
     BurnOrder,
+    Customer,
     Entry,
     Grant,
     Hold,
     HoldState,
     Id,
     Instant,
-    Operation,
 )
 from drawdown.store import rows
 from drawdown.store.sqlite import operations
 
-FIRST_GRANTS = 32
+#: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
+FIRST_GRANTS = 1
 MORE_GRANTS = 8
 WALLETS_CACHED_MAX = 50_000
 NAMES_CACHED_MAX = 200_000
+
+#: A ledger key of a customer: (customer, namespace, key).
+Key = tuple[Id, str, str]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,6 +52,8 @@ class SqliteTransaction:
         self.state = State()
         self._committing = Changes()
         self._missed: list[Name] = []
+        self._hashes: dict[Key, int] = {}
+        self._books: dict[Id, Id] = {}
         self._numbers = self._last_numbers()
 
     def _last_numbers(self) -> dict[str, int]:
@@ -75,14 +81,13 @@ class SqliteTransaction:
                 self._missed.append(name)
         for customer in wanted.customers:
             row = self._row("find_customer", (customer,))
-            state.customers[customer] = None if row is None else rows.customer_of(row)
+            state.customers[customer] = None if row is None else self._customer_of(customer, row)
         for entitlement in wanted.entitlements:
             self._load_entitlement(entitlement)
         for claim in wanted.claims:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
-        for key in wanted.keys:
-            state.keys[key] = self._find_key(*key)
+        self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))
             state.customer_wallets[customer] = tuple((customer, row[0]) for row in found)
@@ -101,6 +106,11 @@ class SqliteTransaction:
             self._load_grant(grant)
         for hold in wanted.holds:
             self._load_hold(hold)
+
+    def _customer_of(self, customer: Id, row: rows.Row) -> Customer:
+        """The ids that all its rows have in common are one object each: there may be very many."""
+        book = self._books.setdefault(row[1], row[1])
+        return rows.customer_of((customer, book, *row[2:]))
 
     def _load_entitlement(self, entitlement: Id) -> None:
         row = self._row("find_entitlement", (entitlement,))
@@ -194,10 +204,23 @@ class SqliteTransaction:
             self._load_wallet(key)
         return self._wallet(key)
 
-    def _find_key(self, customer: Id, namespace: str, key: str) -> Operation | None:
-        hashed = operations.key_hash(customer, LedgerKey(namespace, key))
-        row = self._row("find_key", (hashed, customer, namespace, key))
-        return None if row is None else operations.operation_of(row)
+    def _load_keys(self, keys: Collection[Key]) -> None:
+        """Look all of them up at once; nearly all are new. The hashes are kept for those that are written."""
+        if not keys:
+            return
+        hashes = {key: operations.key_hash(key[0], LedgerKey(key[1], key[2])) for key in keys}
+        self._hashes.update(hashes)
+        self.state.keys.update(dict.fromkeys(keys))
+        for row in self._rows("find_keys", (str(list(hashes.values())),)):
+            operation = operations.operation_of(row)
+            if operation.namespace is not None and operation.key is not None:
+                key = (operation.customer, operation.namespace, operation.key)
+                if key in hashes:  # else it has the hash of another
+                    self.state.keys[key] = operation
+
+    def _hash_of(self, customer: Id, key: LedgerKey) -> int:
+        known = self._hashes.get((customer, key.namespace, key.key))
+        return operations.key_hash(customer, key) if known is None else known
 
     def _find_debit(self, debit: Id) -> DebitRecord | None:
         row = self._row("find_operation", (debit,))
@@ -226,9 +249,10 @@ class SqliteTransaction:
         self._many("insert_claim", map(rows.claim_row, changes.claims))
         self._number_wallets(changes)
         self._write_operations(changes)
-        self._write_grants(changes)
+        drawn = _drawn(changes)
+        self._write_grants(changes, drawn)
         self._write_holds(changes)
-        self._write_wallets(changes)
+        self._write_wallets(changes, drawn)
         reversals = [
             (debit, entitlement, units)
             for debit, record in changes.debits.items()
@@ -250,7 +274,7 @@ class SqliteTransaction:
             rows_of_operations.append(row)
             if operation.namespace is not None and operation.key is not None:
                 key = LedgerKey(operation.namespace, operation.key)
-                keys.append((operations.key_hash(operation.customer, key), number))
+                keys.append((self._hash_of(operation.customer, key), number))
             entries.extend(self._entry_rows(posted, number))
         self._many("insert_operation", rows_of_operations)
         self._many("insert_entry", entries)
@@ -267,17 +291,26 @@ class SqliteTransaction:
             wallet.head = number
         return found
 
-    def _write_grants(self, changes: Changes) -> None:
-        self._many(
-            "insert_grant", [self._new_grant(grant) for grant in changes.new_grants.values()]
-        )
-        changed = [grant for key, grant in changes.grants.items() if key not in changes.new_grants]
-        self._many("update_grant", map(self._grant_row, changed))
-        written = changes.grants.keys() | changes.new_grants.keys()
-        drawn = [grant for key, grant in changes.drawn_grants.items() if key not in written]
+    def _write_grants(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
+        """Write grants but those that ``drawn`` names: their wallets say what remains of them."""
+        new = changes.new_grants
+        self._many("insert_grant", [self._new_grant(grant) for grant in new.values()])
+        changed = {key: grant for key, grant in changes.grants.items() if key not in new}
+        shown = {grant.id for grant in drawn.values()}
+        apart = changed.keys() | new.keys() | shown
+        others = {key: grant for key, grant in changes.drawn_grants.items() if key not in apart}
+        written = changed.keys() | others.keys() | shown
+        behind = {
+            wallet.number: wallet
+            for wallets in (changes.wallets, changes.drawn_wallets)
+            for wallet in wallets.values()
+            if wallet.drawn is not None and wallet.drawn not in written
+        }
+        self._many("write_back_grant", ((number,) for number in behind))
+        self._many("update_grant", map(self._grant_row, changed.values()))
         self._many(
             "draw_grant",
-            ((*rows.drawn_grant_row(g), self._wallet_of(g).number, g.id) for g in drawn),
+            ((*rows.drawn_grant_row(g), self._wallet_of(g).number, g.id) for g in others.values()),
         )
 
     def _write_holds(self, changes: Changes) -> None:
@@ -312,15 +345,19 @@ class SqliteTransaction:
         wallet = self._wallet_of(grant)
         return (*rows.grant_row(grant, wallet.burn_order), wallet.number, grant.id)
 
-    def _write_wallets(self, changes: Changes) -> None:
+    def _write_wallets(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
         new, whole = changes.new_wallets, changes.wallets
         self._many("insert_wallet", map(_new_wallet, new.values()))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
         self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))
-        drawn = changes.drawn_wallets.items()
-        only_drawn = [wallet for key, wallet in drawn if key not in whole and key not in new]
-        drawn_rows = ((*rows.drawn_wallet_row(w), w.head, w.number) for w in only_drawn)
-        self._many("draw_wallet", drawn_rows)
+        for wallet in changed:
+            wallet.drawn = None
+        only_drawn = [
+            _drawn_wallet(wallet, drawn.get(key))
+            for key, wallet in changes.drawn_wallets.items()
+            if key not in whole and key not in new
+        ]
+        self._many("draw_wallet", only_drawn)
 
     # Between batches -----------------------------------------------------------------------------
 
@@ -328,7 +365,7 @@ class SqliteTransaction:
         """Drop everything: what was loaded may not be what is stored."""
         self.state = State()
         self._committing = Changes()
-        self._missed = []
+        self._missed, self._hashes = [], {}
         self._numbers = self._last_numbers()
 
     def is_in_flight(self, key: WalletKey) -> bool:
@@ -365,7 +402,7 @@ class SqliteTransaction:
         for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
             if state.names[name] is None:
                 del state.names[name]
-        self._missed = []
+        self._missed, self._hashes = [], {}
         changes = state.changes
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
@@ -381,10 +418,32 @@ class SqliteTransaction:
 
 
 def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:
-    """The wallet of a row of ``find_wallet``: its number comes first, its head last."""
+    """The wallet of a row of ``find_wallet``: its number comes first, what only the file knows last."""
     wallet = rows.wallet_of(key, burn_order, row[1:])
-    wallet.number, wallet.head = row[0], row[-1]
+    wallet.number, wallet.drawn, wallet.head = row[0], row[-2], row[-1]
     return wallet
+
+
+def _drawn(changes: Changes) -> dict[WalletKey, Grant]:
+    """The grants of which only the wallet's row needs to say what remains: debits drew one of its wallet."""
+    found: dict[WalletKey, Grant] = {}
+    others = {(hold.customer, hold.entitlement) for hold in changes.holds.values()}
+    for grant in changes.drawn_grants.values():
+        key = (grant.customer, grant.entitlement)
+        is_whole = grant.id in changes.grants or grant.id in changes.new_grants
+        if is_whole or key in changes.wallets or key in changes.new_wallets:
+            continue
+        if found.setdefault(key, grant) is not grant:
+            others.add(key)
+    for key in others:
+        found.pop(key, None)
+    return found
+
+
+def _drawn_wallet(wallet: Wallet, grant: Grant | None) -> rows.Row:
+    wallet.drawn = None if grant is None else grant.id
+    remaining = None if grant is None else grant.remaining
+    return (*rows.drawn_wallet_row(wallet), wallet.head, wallet.drawn, remaining, wallet.number)
 
 
 def _new_wallet(wallet: Wallet) -> rows.Row:

@@ -130,28 +130,30 @@ CREATE TABLE claim (
 );
 CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL OR askers IS NOT NULL;
 
--- The lock row: one customer's credit of one entitlement.
+-- The lock row: one customer's credit of one entitlement. Its conditions are few because PostgreSQL reads
+-- each anew in every statement that writes.
 CREATE TABLE wallet (
   slot        int NOT NULL,
   customer    uuid NOT NULL,
   entitlement uuid NOT NULL,
   book        uuid NOT NULL,
   created_at  bigint NOT NULL,
-  posted      bigint NOT NULL CHECK (posted >= 0),
-  pending     bigint NOT NULL CHECK (pending >= 0),
-  held        bigint NOT NULL CHECK (held BETWEEN 0 AND posted),
-  overage     bigint NOT NULL CHECK (overage >= 0),
+  posted      bigint NOT NULL,
+  pending     bigint NOT NULL,
+  held        bigint NOT NULL,
+  overage     bigint NOT NULL,
   granted     bigint NOT NULL,
-  used        bigint NOT NULL CHECK (used >= 0),
-  expired     bigint NOT NULL CHECK (expired >= 0),
-  voided      bigint NOT NULL CHECK (voided >= 0),
-  open_grants int NOT NULL CHECK (open_grants >= 0),
-  open_holds  int NOT NULL CHECK (open_holds >= 0),
+  used        bigint NOT NULL,
+  expired     bigint NOT NULL,
+  voided      bigint NOT NULL,
+  open_grants int NOT NULL,
+  open_holds  int NOT NULL,
   seq         bigint NOT NULL,
   chain       bytea NOT NULL,
   last_at     bigint NOT NULL,
   next_due_at bigint,
   PRIMARY KEY (slot, customer, entitlement),
+  CHECK (least(held, posted - held, pending, overage, used, expired, voided, open_grants, open_holds) >= 0),
   CHECK (granted = posted + pending + used + expired + voided)
 ) WITH (fillfactor = 60);
 CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -165,11 +167,11 @@ CREATE TABLE credit_grant (
   entitlement   uuid NOT NULL,
   book          uuid NOT NULL,
   amount        bigint NOT NULL CHECK (amount > 0),
-  remaining     bigint NOT NULL CHECK (remaining >= 0),
-  used          bigint NOT NULL CHECK (used >= 0),
-  expired       bigint NOT NULL CHECK (expired >= 0),
-  voided        bigint NOT NULL CHECK (voided >= 0),
-  held          bigint NOT NULL CHECK (held BETWEEN 0 AND remaining),
+  remaining     bigint NOT NULL,
+  used          bigint NOT NULL,
+  expired       bigint NOT NULL,
+  voided        bigint NOT NULL,
+  held          bigint NOT NULL,
   priority      int NOT NULL,
   category      text NOT NULL,
   effective_at  bigint NOT NULL,
@@ -194,6 +196,7 @@ CREATE TABLE credit_grant (
   burn_paid     boolean NOT NULL,        -- promotional before paid; false where the oldest is drawn first
   due_at        bigint,                  -- when time alone changes it next
   PRIMARY KEY (slot, id),
+  CHECK (least(held, remaining - held, used, expired, voided) >= 0),
   CHECK (amount = remaining + used + expired + voided)
 ) WITH (fillfactor = 70);
 CREATE INDEX credit_grant_by_book ON credit_grant (book, id);

@@ -72,7 +72,9 @@ CREATE TABLE claim (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_prunable ON claim (created_at) WHERE answer IS NOT NULL;
 
--- The lock row: one customer's credit of one entitlement. head is the wallet's last entry.
+-- The lock row: one customer's credit of one entitlement. head is the wallet's last entry. What remains of the
+-- grant that was drawn last stands here and not in the grant's row, so that a debit writes one page and not
+-- two: the view grant_now shows every grant as it is.
 CREATE TABLE wallet (
   number      INTEGER PRIMARY KEY,
   slot        INTEGER NOT NULL,
@@ -94,12 +96,15 @@ CREATE TABLE wallet (
   last_at     INTEGER NOT NULL,
   next_due_at INTEGER,
   head        INTEGER NOT NULL,
+  drawn_grant     BLOB,
+  drawn_remaining INTEGER CHECK (drawn_remaining > 0),
   UNIQUE (customer, entitlement),
-  CHECK (granted = posted + pending + used + expired + voided)
+  CHECK (granted = posted + pending + used + expired + voided),
+  CHECK ((drawn_grant IS NULL) = (drawn_remaining IS NULL))
 ) STRICT;
 CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
 
--- Grants lie beside their wallet's other grants, so that a debit touches one page of them. active,
+-- Grants lie beside their wallet's other grants. remaining, used and drawn are behind for a wallet's drawn_grant. active,
 -- burn_expires, burn_paid and due_at change seldom: the indices below stay untouched while a grant is drawn.
 CREATE TABLE credit_grant (
   wallet        INTEGER NOT NULL,
@@ -138,6 +143,15 @@ CREATE TABLE credit_grant (
   PRIMARY KEY (wallet, id),
   CHECK (amount = remaining + used + expired + voided)
 ) STRICT, WITHOUT ROWID;
+CREATE VIEW grant_now AS
+SELECT g.wallet, w.customer, w.entitlement, g.id, g.slot, g.book, g.amount,
+  iif(g.id = w.drawn_grant, w.drawn_remaining, g.remaining) AS remaining,
+  iif(g.id = w.drawn_grant, g.used + g.remaining - w.drawn_remaining, g.used) AS used,
+  g.expired, g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at,
+  g.created_at, g.updated_at, g.pending, iif(g.id = w.drawn_grant, 1, g.drawn) AS drawn, g.expired_at,
+  g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
+  g.active, g.burn_expires, g.burn_paid, g.due_at
+FROM credit_grant g JOIN wallet w ON w.number = g.wallet;
 CREATE UNIQUE INDEX credit_grant_by_id ON credit_grant (id);
 CREATE INDEX credit_grant_by_book ON credit_grant (book, id);
 CREATE INDEX credit_grant_burn ON credit_grant
