@@ -24,6 +24,15 @@ KIND_CODES = {
     EntryKind.HELD: 7,
     EntryKind.RELEASED: 8,
     EntryKind.CAPTURED: 9,
+    EntryKind.OVERAGE_CHARGED: 10,
+    EntryKind.OVERAGE_REVERSED: 11,
+    EntryKind.OVERAGE_REPAID: 12,
+    EntryKind.OVERAGE_FORGIVEN: 13,
+    EntryKind.OVERAGE_INVOICED: 14,
+    EntryKind.ROLLED_OUT: 15,
+    EntryKind.ROLLED_IN: 16,
+    EntryKind.FORFEITED: 17,
+    EntryKind.RESTORED: 18,
 }
 # Big-endian: the previous hash, then version, customer, entitlement, operation, ordinal, seq, grant, kind,
 # and eleven integers.

@@ -12,13 +12,12 @@ import msgspec
 
 from drawdown.core import posting
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.fold import HELD_CHANGE, accounts_of
+from drawdown.core.fold import GRANT_CHANGE, SOURCES, transfers_of
 from drawdown.core.state import Changes, Wallet
-from drawdown.core.types import DAY, DRAWS, Entry, EntryKind, Grant, Id, Instant
+from drawdown.core.types import DAY, DRAWS, NOTHING, Entry, EntryKind, Grant, Instant
 
 #: Ten years, whatever leap years are among them.
 FORESIGHT_MAX = 3_653 * DAY
-_NOBODY = Id(bytes(16))
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +60,7 @@ def settled(wallet: Wallet, at: Instant) -> Wallet:
 def foreseen(wallet: Wallet, at: Instant) -> list[Entry]:
     """Settle the wallet up to ``at``, as ``settled``: the entries that time will write, oldest first."""
     changes = Changes()
-    posting.settle(wallet, changes, _NOBODY, Instant(max(at, wallet.last_at)), at)
+    posting.settle(wallet, changes, NOTHING, Instant(max(at, wallet.last_at)), at)
     return [entry for _, entries in changes.operations for entry in entries]
 
 
@@ -71,17 +70,23 @@ def undo(wallet: Wallet, entry: Entry) -> None:
     A grant whose granting is undone is not there any more. ``drawn`` of one whose last use is undone
     becomes false, though it may have been drawn and wholly given back before.
     """
-    amount = entry.amount
-    if entry.kind is not EntryKind.HELD and entry.kind is not EntryKind.RELEASED:
-        source, target = accounts_of(entry.kind, _was_pending(entry))
-        back = -amount if source == "granted" else amount
-        setattr(wallet, source, getattr(wallet, source) + back)
-        setattr(wallet, target, getattr(wallet, target) - amount)
+    for source, target in transfers_of(entry.kind, _was_pending(entry)):
+        _take_back(wallet, source, -entry.amount if source in SOURCES else entry.amount)
+        _take_back(wallet, target, entry.amount if target in SOURCES else -entry.amount)
     wallet.held, wallet.overage, wallet.seq = entry.held_before, entry.overage_before, entry.seq - 1
-    if entry.kind is EntryKind.GRANTED:
+    if entry.kind is EntryKind.GRANTED or entry.kind is EntryKind.ROLLED_IN:
         wallet.grants.pop(entry.grant, None)
     elif entry.grant in wallet.grants:
         _undo_in(wallet.grants[entry.grant], entry)
+
+
+def _take_back(wallet: Wallet, account: str, amount: int) -> None:
+    """A wallet keeps no account of what only passes through, nor of where its overage came from."""
+    if account not in _NOT_KEPT:
+        setattr(wallet, account, getattr(wallet, account) + amount)
+
+
+_NOT_KEPT = frozenset({"rolled", "unfunded", "overage"})
 
 
 def _was_pending(entry: Entry) -> bool:
@@ -90,23 +95,21 @@ def _was_pending(entry: Entry) -> bool:
 
 
 def _undo_in(grant: Grant, entry: Entry) -> None:
-    kind, amount = entry.kind, entry.amount
-    grant.remaining = entry.grant_before
-    grant.held -= HELD_CHANGE.get(kind, 0) * amount
-    if kind in DRAWS:
-        grant.used -= amount
+    kind = entry.kind
+    for name, times in GRANT_CHANGE[kind].items():
+        setattr(grant, name, getattr(grant, name) - times * entry.amount)
+    if kind in _USED:
         grant.drawn = grant.used > 0
     elif kind is EntryKind.REVERSED:
-        grant.used += amount
         grant.drawn = True
     elif kind is EntryKind.ACTIVATED:
         grant.pending = True
-    elif kind is EntryKind.EXPIRED:
-        grant.expired -= amount
+    elif kind in _ENDED:
         grant.pending = _was_pending(entry)
-    elif kind is EntryKind.VOIDED:
-        grant.voided -= amount
-        grant.pending = _was_pending(entry)
+
+
+_USED = DRAWS | {EntryKind.OVERAGE_REPAID}
+_ENDED = frozenset({EntryKind.EXPIRED, EntryKind.VOIDED, EntryKind.FORFEITED})
 
 
 def rewind(wallet: Wallet, entries: Iterable[Entry], at: Instant) -> bool:

@@ -12,14 +12,22 @@ ACCOUNTS = ("posted", "pending", "used", "expired", "voided")
 
 
 def check_grant(grant: Grant) -> None:
-    """amount = remaining + used + expired + voided, and nothing is below zero."""
-    parts = (grant.remaining, grant.used, grant.expired, grant.voided)
+    """amount = remaining + used + expired + voided + rolled_over, and nothing is below zero."""
+    parts = (grant.remaining, grant.used, grant.expired, grant.voided, grant.rolled_over)
     if min(parts) < 0 or sum(parts) != grant.amount:
         raise Fault(f"grant {grant.id.hex()}: {parts} do not sum to {grant.amount}")
 
 
 def check_double_entry(wallet: WalletFold) -> None:
-    """What was granted is posted, pending, used, expired or voided; nowhere else, and once."""
+    """What was granted is posted, pending, used, expired or voided; nowhere else, and once.
+
+    What rolled out has rolled in, and what is past zero has come from nowhere else.
+    """
+    if wallet.rolled or wallet.unfunded != wallet.overage:
+        raise Fault(
+            f"{wallet.rolled} rolled out and not in; {wallet.unfunded} is unfunded,"
+            f" but overage is {wallet.overage}"
+        )
     total = sum(getattr(wallet, account) for account in ACCOUNTS)
     if total != wallet.granted or wallet.granted > UNITS_MAX:
         raise Fault(f"{wallet.granted} was granted, but the accounts hold {total}")
@@ -83,7 +91,7 @@ def _check_against(grant: Grant, folded: WalletFold) -> None:
     found = folded.grants.get(grant.id)
     if found is None:
         raise Fault(f"grant {grant.id.hex()} has no entries")
-    for name in ("amount", "remaining", "used", "expired", "voided", "held"):
+    for name in ("amount", "remaining", "used", "expired", "voided", "rolled_over", "held"):
         if getattr(found, name) != getattr(grant, name):
             raise Fault(f"grant {grant.id.hex()}: {name} differs from what its entries say")
     if grant.remaining > 0 and grant.pending != found.pending:

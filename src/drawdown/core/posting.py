@@ -12,6 +12,8 @@ from drawdown.core.identity import derive
 from drawdown.core.state import Changes, KeyPlace, Wallet
 from drawdown.core.types import (
     DRAWS,
+    NOTHING,
+    WITHOUT_GRANT,
     Entry,
     EntryKind,
     Grant,
@@ -26,6 +28,8 @@ from drawdown.core.types import (
 #: Which grants pay how many units, in burn-down order.
 Draws = list[tuple[Grant, int]]
 _SET_ASIDE = frozenset({EntryKind.HELD, EntryKind.RELEASED})
+#: The kinds of entry that begin a grant: before it, nothing of it was there.
+_BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ROLLED_IN})
 
 
 class Posting(msgspec.Struct):
@@ -55,9 +59,36 @@ def post(
     order_key: str | None = None,
 ) -> None:
     """Move ``amount`` of ``grant`` as ``kind`` says; wallet, grant and chain follow."""
-    operation = posting.operation
-    posted_before, held_before, grant_before = wallet.posted, wallet.held, grant.remaining
+    before = (wallet.posted, wallet.held, wallet.overage, grant.remaining)
     _MOVES[kind](wallet, grant, amount)
+    _record(posting, wallet, kind, amount, before, (grant.id, grant.remaining), at, order_key)
+    _touch(posting.changes, wallet, grant, kind)
+
+
+def post_overage(
+    posting: Posting, wallet: Wallet, kind: EntryKind, amount: int, at: Instant
+) -> None:
+    """Move ``amount`` of overage as ``kind`` says; no grant has a part in it."""
+    assert kind in WITHOUT_GRANT
+    before = (wallet.posted, wallet.held, wallet.overage, 0)
+    wallet.overage += amount if kind is EntryKind.OVERAGE_CHARGED else -amount
+    _record(posting, wallet, kind, amount, before, (NOTHING, 0), at)
+    posting.changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
+
+
+def _record(
+    posting: Posting,
+    wallet: Wallet,
+    kind: EntryKind,
+    amount: int,
+    before: tuple[int, int, int, int],
+    grant: tuple[Id, int],
+    at: Instant,
+    order_key: str | None = None,
+) -> None:
+    """Write the entry of a movement that was made. ``grant``: its id, and what remains of it."""
+    operation = posting.operation
+    posted_before, held_before, overage_before, grant_before = before
     wallet.seq += 1
     entry = Entry(  # in the order of its fields: by their names it takes five times as long
         wallet.customer,
@@ -65,17 +96,17 @@ def post(
         operation.id,
         len(posting.entries),
         wallet.seq,
-        grant.id,
+        grant[0],
         kind,
         amount,
         posted_before,
         wallet.posted,
         held_before,
         wallet.held,
+        overage_before,
         wallet.overage,
-        wallet.overage,
-        0 if kind is EntryKind.GRANTED else grant_before,
-        grant.remaining,
+        0 if kind in _BEGINS else grant_before,
+        grant[1],
         at,
         operation.recorded_at,
         order_key=order_key,
@@ -83,7 +114,6 @@ def post(
     wallet.chain = chain.link(wallet.chain, entry)
     force_setattr(entry, "hash", wallet.chain)
     posting.entries.append(entry)
-    _touch(posting.changes, wallet, grant, kind)
 
 
 def _touch(changes: Changes, wallet: Wallet, grant: Grant, kind: EntryKind) -> None:
@@ -120,6 +150,31 @@ def _return(wallet: Wallet, grant: Grant, amount: int) -> None:
     wallet.used -= amount
     grant.remaining += amount
     grant.used -= amount
+
+
+def _repay(wallet: Wallet, grant: Grant, amount: int) -> None:
+    """The grant is used for what was used before it was there."""
+    wallet.overage -= amount
+    _use(wallet, grant, amount)
+
+
+def _restore(wallet: Wallet, grant: Grant, amount: int) -> None:
+    wallet.posted += amount
+    wallet.expired -= amount
+    grant.remaining += amount
+    grant.expired -= amount
+
+
+def _roll_out(wallet: Wallet, grant: Grant, amount: int) -> None:
+    """What goes out of one grant comes into another in the same operation, and is posted again."""
+    wallet.posted -= amount
+    grant.remaining -= amount
+    grant.rolled_over += amount
+
+
+def _roll_in(wallet: Wallet, grant: Grant, amount: int) -> None:
+    """The new grant's amount was granted before, as a part of its parent's."""
+    wallet.posted += amount
 
 
 def _set_aside(wallet: Wallet, grant: Grant, amount: int) -> None:
@@ -159,7 +214,7 @@ def _shift(wallet: Wallet, grant: Grant, amount: int) -> None:
         wallet.posted += amount
 
 
-#: The arithmetic of each kind of entry.
+#: The arithmetic of each kind of entry that moves a grant.
 _MOVES: dict[EntryKind, Callable[[Wallet, Grant, int], None]] = {
     EntryKind.GRANTED: _add,
     EntryKind.ACTIVATED: _activate,
@@ -170,6 +225,11 @@ _MOVES: dict[EntryKind, Callable[[Wallet, Grant, int], None]] = {
     EntryKind.HELD: _set_aside,
     EntryKind.RELEASED: _let_go,
     EntryKind.CAPTURED: _use_held,
+    EntryKind.OVERAGE_REPAID: _repay,
+    EntryKind.ROLLED_OUT: _roll_out,
+    EntryKind.ROLLED_IN: _roll_in,
+    EntryKind.FORFEITED: _expire,
+    EntryKind.RESTORED: _restore,
 }
 
 

@@ -73,10 +73,31 @@ class EntryKind(StrEnum):
     HELD = "held"
     RELEASED = "released"
     CAPTURED = "captured"
+    OVERAGE_CHARGED = "overage_charged"
+    OVERAGE_REVERSED = "overage_reversed"
+    OVERAGE_REPAID = "overage_repaid"
+    OVERAGE_FORGIVEN = "overage_forgiven"
+    OVERAGE_INVOICED = "overage_invoiced"
+    ROLLED_OUT = "rolled_out"
+    ROLLED_IN = "rolled_in"
+    FORFEITED = "forfeited"
+    RESTORED = "restored"
 
 
 #: The kinds of entry that use credit up, and the kinds of operation that do: what can be reversed.
 DRAWS = frozenset({EntryKind.DEBITED, EntryKind.CAPTURED})
+#: What a debit consists of: what it drew, and what it went past zero.
+USES = DRAWS | {EntryKind.OVERAGE_CHARGED}
+#: The kinds of entry that move overage and no grant: they carry ``NOTHING`` for its id.
+WITHOUT_GRANT = frozenset(
+    {
+        EntryKind.OVERAGE_CHARGED,
+        EntryKind.OVERAGE_REVERSED,
+        EntryKind.OVERAGE_FORGIVEN,
+        EntryKind.OVERAGE_INVOICED,
+    }
+)
+NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture"})
 
 
@@ -141,7 +162,7 @@ class CostBasis(msgspec.Struct, frozen=True, gc=False):
 class Grant(msgspec.Struct, gc=False):
     """Credit with its own effective and expiry time.
 
-    ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``, always. Active while
+    ``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``, always. Active while
     ``effective_at <= now < expires_at`` and something remains. ``expires_at`` None: never. ``held`` is the
     part of ``remaining`` that holds have set aside; it outlives the grant's end until its hold ends.
     ``scope`` says which debits the grant may pay for (``burn.in_scope``); empty: any.
@@ -164,6 +185,7 @@ class Grant(msgspec.Struct, gc=False):
     used: int = 0
     expired: int = 0
     voided: int = 0
+    rolled_over: int = 0
     held: int = 0
     pending: bool = False
     drawn: bool = False
@@ -254,10 +276,11 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One movement of one grant in one operation; never changed once written.
+    """One movement of one grant, or of overage, in one operation; never changed once written.
 
     ``amount`` is positive, ``kind`` gives the direction. ``seq`` counts the wallet's entries from 1
     without a gap. ``grant_before``/``grant_after`` are the grant's remaining credit, pending included.
+    An entry that moves overage alone has the grant ``NOTHING``, whose credit is 0.
     ``at`` is when it took effect for the customer, ``recorded_at`` when it was written.
     ``order_key`` says, for a draw, why this grant was chosen (``burn.order_key``).
     """

@@ -29,7 +29,11 @@ class Table(msgspec.Struct, frozen=True):
 
 
 #: The same for all: replaced whole in every pass.
-SMALL = tuple(map(Table, ("account", "book", "api_key", "entitlement")))
+SMALL = (
+    *map(Table, ("account", "book", "api_key", "entitlement", "webhook_endpoint")),
+    Table("webhook_retry", ("endpoint", "recorded_at", "operation", "ordinal")),
+    Table("webhook_attempt", ("endpoint", "id")),
+)
 CUSTOMER = Table("customer")
 CLAIM = Table("claim", ("book", "space", "key"))
 WALLET = Table("wallet", ("customer", "entitlement"))

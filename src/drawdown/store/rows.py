@@ -203,35 +203,36 @@ def drawn_wallet_row(wallet: Wallet) -> Row:
 
 def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
     """Times that are equal are kept as one object, and so is the source: a sixth of a grant's memory."""
-    recorded_at, created_at, updated_at = row[11:14]
+    recorded_at, created_at, updated_at = row[12:15]
     return Grant(
         row[0],  # id
         customer,
         entitlement,
         row[1],  # amount
         row[2],  # remaining
-        row[7],  # priority
-        _CATEGORIES[row[8]],
-        recorded_at if row[9] == recorded_at else row[9],  # effective_at
-        row[10],  # expires_at
+        row[8],  # priority
+        _CATEGORIES[row[9]],
+        recorded_at if row[10] == recorded_at else row[10],  # effective_at
+        row[11],  # expires_at
         recorded_at,
         recorded_at if created_at == recorded_at else created_at,
         recorded_at if updated_at == recorded_at else updated_at,
         row[3],  # used
         row[4],  # expired
         row[5],  # voided
-        row[6],  # held
-        bool(row[14]),  # pending
-        bool(row[15]),  # drawn
-        _scope(row[23]),
-        row[16],  # expired_at
-        row[17],  # voided_at
-        intern(row[18]),  # source
-        row[19],  # parent
-        None if row[20] is None else CostBasis(row[20], row[21]),
-        row[22],  # name
-        _json(row[24]),  # metadata
-        _json(row[25]),  # profiles
+        row[6],  # rolled_over
+        row[7],  # held
+        bool(row[15]),  # pending
+        bool(row[16]),  # drawn
+        _scope(row[24]),
+        row[17],  # expired_at
+        row[18],  # voided_at
+        intern(row[19]),  # source
+        row[20],  # parent
+        None if row[21] is None else CostBasis(row[21], row[22]),
+        row[23],  # name
+        _json(row[25]),  # metadata
+        _json(row[26]),  # profiles
     )
 
 
@@ -250,6 +251,7 @@ def new_grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
         grant.used,
         grant.expired,
         grant.voided,
+        grant.rolled_over,
         grant.held,
         grant.priority,
         grant.category.value,
@@ -284,6 +286,7 @@ def grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
         grant.used,
         grant.expired,
         grant.voided,
+        grant.rolled_over,
         grant.held,
         grant.expires_at,
         grant.updated_at,

@@ -119,7 +119,7 @@ class Sender:
         except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
             found.setdefault("error", _reason(error))
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError):
-            found.setdefault("error", "the answer is not HTTP")
+            found.setdefault("error", "the answer is not whole, or not HTTP")
         if "status" in found:
             found.pop("error", None)
         milliseconds = round((time.monotonic() - began) * 1_000)

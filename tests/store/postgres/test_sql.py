@@ -183,7 +183,7 @@ def test_no_statement_scans_a_table(crowded: tuple[Cluster, str], name: str, sql
         for node in nodes(json.loads(said)[0]["Plan"])
         if node["Node Type"] == "Seq Scan"
     }
-    assert scanned - SMALL == set(), said
+    assert scanned - SMALL - {"pg_database"} == set(), said
 
 
 @pytest.mark.parametrize(

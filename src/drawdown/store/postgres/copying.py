@@ -15,7 +15,14 @@ from drawdown.store.queries import load_queries
 
 #: A chunk is COPY and a commit; looking at all of a table takes longer.
 STATEMENT_SECONDS = 6 * 3600.0
-_TYPES = {"slot": "int", "seq": "bigint", "space": "text", "key": "text"}
+_TYPES = {
+    "slot": "int",
+    "seq": "bigint",
+    "space": "text",
+    "key": "text",
+    "recorded_at": "bigint",
+    "ordinal": "int",
+}
 _FIRST_CLAIM = (-1, bytes(16), "", "")
 CLAIMS_AT_ONCE = 5_000
 

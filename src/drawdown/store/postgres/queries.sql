@@ -72,7 +72,7 @@ JOIN operation o ON o.slot = u.slot AND o.id = u.id
 WHERE o.slot = ANY ($3::int[])
 
 -- name: find_grant
-SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
@@ -81,7 +81,7 @@ JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
 WHERE g.slot = ANY ($3::int[])
 
 -- name: first_grants
-SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
@@ -96,7 +96,7 @@ CROSS JOIN LATERAL (
 WHERE w.slot = ANY ($5::int[])
 
 -- name: due_grants
-SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
@@ -107,7 +107,7 @@ JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitle
 WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 
 -- name: next_due_grant
-SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
@@ -241,25 +241,25 @@ WHERE w.slot = ANY ($11::int[]) AND w.slot = u.slot AND w.customer = u.customer 
 
 -- name: insert_grant
 INSERT INTO credit_grant (slot, customer, entitlement, id, book, amount, remaining, used, expired,
-  voided, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
+  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
   pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
   metadata, profiles, active, burn_expires, burn_paid, due_at)
 SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.remaining, u.used, u.expired,
-  u.voided, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
+  u.voided, u.rolled_over, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
   u.created_at, u.updated_at, u.pending, u.drawn, u.expired_at, u.voided_at, u.source, u.parent,
   u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.active, u.burn_expires,
   u.burn_paid, u.due_at
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
-  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[], $13::text[], $14::bigint[],
-  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::boolean[], $20::boolean[],
-  $21::bigint[], $22::bigint[], $23::text[], $24::uuid[], $25::bigint[], $26::text[], $27::text[],
-  $28::text[], $29::text[], $30::text[], $31::boolean[], $32::bigint[], $33::boolean[],
-  $34::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
-  voided, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::bigint[],
+  $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[], $21::boolean[],
+  $22::bigint[], $23::bigint[], $24::text[], $25::uuid[], $26::bigint[], $27::text[], $28::text[],
+  $29::text[], $30::text[], $31::text[], $32::boolean[], $33::bigint[], $34::boolean[],
+  $35::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
+  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
   pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
   metadata, profiles, active, burn_expires, burn_paid, due_at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
-WHERE w.slot = ANY ($35::int[])
+WHERE w.slot = ANY ($36::int[])
 
 -- name: draw_grant
 UPDATE credit_grant g SET remaining = u.remaining, used = u.used, held = u.held, drawn = u.drawn
@@ -269,15 +269,15 @@ WHERE g.slot = ANY ($7::int[]) AND g.slot = u.slot AND g.id = u.id
 
 -- name: update_grant
 UPDATE credit_grant g SET remaining = u.remaining, used = u.used, expired = u.expired, voided =
-  u.voided, held = u.held, expires_at = u.expires_at, updated_at = u.updated_at, pending =
+  u.voided, rolled_over = u.rolled_over, held = u.held, expires_at = u.expires_at, updated_at = u.updated_at, pending =
   u.pending, drawn = u.drawn, expired_at = u.expired_at, voided_at = u.voided_at, metadata =
   u.metadata, active = u.active, burn_expires = u.burn_expires, due_at = u.due_at
-FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-  $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $12::bigint[],
-  $13::bigint[], $14::text[], $15::boolean[], $16::bigint[], $17::bigint[]) AS u (slot, id,
-  remaining, used, expired, voided, held, expires_at, updated_at, pending, drawn, expired_at,
+FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[], $13::bigint[],
+  $14::bigint[], $15::text[], $16::boolean[], $17::bigint[], $18::bigint[]) AS u (slot, id,
+  remaining, used, expired, voided, rolled_over, held, expires_at, updated_at, pending, drawn, expired_at,
   voided_at, metadata, active, burn_expires, due_at)
-WHERE g.slot = ANY ($18::int[]) AND g.slot = u.slot AND g.id = u.id
+WHERE g.slot = ANY ($19::int[]) AND g.slot = u.slot AND g.id = u.id
 
 -- name: insert_hold
 INSERT INTO hold (slot, customer, entitlement, id, book, amount, held, captured, slices, state,
@@ -380,14 +380,14 @@ SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, cu
 FROM entitlement WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_grants
-SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
 FROM credit_grant g
 
 -- name: outstanding_grants
-SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles
@@ -446,7 +446,7 @@ WHERE (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
 
 -- name: grants_of_wallet
-SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.held, g.priority, g.category,
+SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
   g.scope, g.metadata, g.profiles

@@ -17,7 +17,8 @@ from drawdown.store.sqlite import connection as opening
 
 OPERATIONS_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 20_000
-_FLAGS = frozenset({"pending", "drawn", "active", "burn_paid"})
+_FLAGS = frozenset({"pending", "drawn", "active", "burn_paid", "enabled", "dead"})
+_FLAGGED = frozenset({"credit_grant", "webhook_endpoint", "webhook_retry"})
 
 
 class Chunk:
@@ -89,7 +90,7 @@ class Source:
     def _neutral(self, table: Table, found: Iterable[Row]) -> list[Row]:
         if table == CLAIM:
             return [(claim_slot(*row[:3]), *row) for row in found]
-        if table.name != "credit_grant":
+        if table.name not in _FLAGGED:
             return list(found)
         columns = self.columns(table)
         flags = [place for place, name in enumerate(columns) if name in _FLAGS]

@@ -16,6 +16,20 @@ SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_da
   created_at, updated_at, closed_at
 FROM entitlement WHERE id > ? ORDER BY id LIMIT ?
 
+-- name: pass_webhook_endpoint
+SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+FROM webhook_endpoint WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_webhook_retry
+SELECT endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead
+FROM webhook_retry WHERE (endpoint, recorded_at, operation, ordinal) > (?, ?, ?, ?)
+ORDER BY endpoint, recorded_at, operation, ordinal LIMIT ?
+
+-- name: pass_webhook_attempt
+SELECT endpoint, id, event, type, attempt, at, milliseconds, outcome, status, answer, error
+FROM webhook_attempt WHERE (endpoint, id) > (?, ?) ORDER BY endpoint, id LIMIT ?
+
 -- name: pass_customer
 SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at
 FROM customer WHERE id > ? ORDER BY id LIMIT ?
@@ -33,7 +47,7 @@ WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LI
 
 -- name: pass_credit_grant
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
-  g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
+  g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
   g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
   g.due_at
@@ -81,7 +95,7 @@ FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 
 -- name: customer_credit_grant
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
-  g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
+  g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
   g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
   g.due_at
@@ -127,6 +141,15 @@ SELECT count(*) FROM api_key
 
 -- name: count_entitlement
 SELECT count(*) FROM entitlement
+
+-- name: count_webhook_endpoint
+SELECT count(*) FROM webhook_endpoint
+
+-- name: count_webhook_retry
+SELECT count(*) FROM webhook_retry
+
+-- name: count_webhook_attempt
+SELECT count(*) FROM webhook_attempt
 
 -- name: count_customer
 SELECT count(*) FROM customer

@@ -38,20 +38,11 @@ class SqliteFeed(SqliteReads):
         while True:
             found = self._rows("list_operations", (start, length + 1))
             whole = len(found) <= length
-            runs = [list(run) for _, run in groupby(found, key=lambda row: row[_RECORDED_AT])]
-            if whole or len(runs) > 1:
-                break
+            kept = _sorted_runs(found if whole else _without_last_run(found), asked.after)
+            if whole or kept:
+                seen = [row for row in kept if row[_RECORDED_AT] <= asked.until]
+                return seen, not whole and len(seen) == len(kept)
             length *= 2
-        if not whole:
-            runs.pop()
-        kept = [
-            row
-            for place, run in enumerate(runs)
-            for row in sorted(run, key=lambda row: bytes(row[2]))
-            if place or Position(row[_RECORDED_AT], row[2]) > asked.after
-        ]
-        seen = [row for row in kept if row[_RECORDED_AT] <= asked.until]
-        return seen, not whole and len(seen) == len(kept)
 
     def _number_before(self, after: Position) -> int:
         """The last number before the run in which ``after`` lies, or would."""
@@ -106,6 +97,26 @@ class SqliteFeed(SqliteReads):
 
     async def wallet_seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
         return {customer: dict(self._rows("wallet_seqs", (customer,))) for customer in customers}
+
+
+def _without_last_run(found: list[rows.Row]) -> list[rows.Row]:
+    """Of which there may be more."""
+    last = found[-1][_RECORDED_AT]
+    length = len(found)
+    while length and found[length - 1][_RECORDED_AT] == last:
+        length -= 1
+    return found[:length]
+
+
+def _sorted_runs(found: list[rows.Row], after: Position) -> list[rows.Row]:
+    """By time, then by id; of the first run only what comes after the place."""
+    runs = [list(run) for _, run in groupby(found, key=lambda row: row[_RECORDED_AT])]
+    return [
+        row
+        for place, run in enumerate(runs)
+        for row in sorted(run, key=lambda row: bytes(row[2]))
+        if place or Position(row[_RECORDED_AT], row[2]) > after
+    ]
 
 
 def _is_chosen(row: Sequence[object], asked: FeedFilter) -> bool:

@@ -29,13 +29,13 @@ SELECT w.customer, w.entitlement FROM credit_grant g JOIN wallet w ON w.number =
 WHERE g.id = ?
 
 -- name: find_grant
-SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? AND id = ?
 
 -- name: first_grants
-SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? AND active = 1
@@ -43,13 +43,13 @@ ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
 LIMIT ?
 
 -- name: due_grants
-SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? AND due_at <= ?
 
 -- name: next_due_grant
-SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
@@ -134,11 +134,11 @@ UPDATE wallet SET posted = ?, held = ?, used = ?, open_grants = ?, seq = ?, chai
 WHERE number = ?
 
 -- name: insert_grant
-INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, held,
+INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, rolled_over, held,
   priority, category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn,
   expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope, metadata, profiles,
   active, burn_expires, burn_paid, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: draw_grant
 UPDATE credit_grant SET remaining = ?, used = ?, held = ?, drawn = ? WHERE wallet = ? AND id = ?
@@ -149,7 +149,7 @@ UPDATE credit_grant SET used = credit_grant.used + remaining - w.drawn_remaining
 FROM wallet w WHERE w.number = ? AND credit_grant.wallet = w.number AND credit_grant.id = w.drawn_grant
 
 -- name: update_grant
-UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, held = ?, expires_at = ?,
+UPDATE credit_grant SET remaining = ?, used = ?, expired = ?, voided = ?, rolled_over = ?, held = ?, expires_at = ?,
   updated_at = ?, pending = ?, drawn = ?, expired_at = ?, voided_at = ?, metadata = ?, active = ?,
   burn_expires = ?, due_at = ?
 WHERE wallet = ? AND id = ?
@@ -194,14 +194,14 @@ FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
-  g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
   g.name, g.scope, g.metadata, g.profiles
 FROM grant_now g
 
 -- name: outstanding_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
-  g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
+  g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
   g.name, g.scope, g.metadata, g.profiles
 FROM grant_now g
@@ -262,7 +262,7 @@ FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.number > ? ORDER BY w.number LIMIT ?
 
 -- name: grants_of_wallet
-SELECT id, amount, remaining, used, expired, voided, held, priority, category, effective_at, expires_at,
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles
 FROM grant_now WHERE wallet = ? ORDER BY id

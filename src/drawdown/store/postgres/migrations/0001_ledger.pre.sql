@@ -171,6 +171,7 @@ CREATE TABLE credit_grant (
   used          bigint NOT NULL,
   expired       bigint NOT NULL,
   voided        bigint NOT NULL,
+  rolled_over   bigint NOT NULL,
   held          bigint NOT NULL,
   priority      int NOT NULL,
   category      text NOT NULL,
@@ -196,8 +197,8 @@ CREATE TABLE credit_grant (
   burn_paid     boolean NOT NULL,        -- promotional before paid; false where the oldest is drawn first
   due_at        bigint,                  -- when time alone changes it next
   PRIMARY KEY (slot, id),
-  CHECK (least(held, remaining - held, used, expired, voided) >= 0),
-  CHECK (amount = remaining + used + expired + voided)
+  CHECK (least(held, remaining - held, used, expired, voided, rolled_over) >= 0),
+  CHECK (amount = remaining + used + expired + voided + rolled_over)
 ) WITH (fillfactor = 70);
 CREATE INDEX credit_grant_by_book ON credit_grant (book, id);
 CREATE INDEX credit_grant_by_wallet ON credit_grant (slot, customer, entitlement, id);

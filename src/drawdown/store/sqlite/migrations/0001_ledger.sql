@@ -116,6 +116,7 @@ CREATE TABLE credit_grant (
   used          INTEGER NOT NULL CHECK (used >= 0),
   expired       INTEGER NOT NULL CHECK (expired >= 0),
   voided        INTEGER NOT NULL CHECK (voided >= 0),
+  rolled_over   INTEGER NOT NULL CHECK (rolled_over >= 0),
   held          INTEGER NOT NULL CHECK (held BETWEEN 0 AND remaining),
   priority      INTEGER NOT NULL,
   category      TEXT NOT NULL,
@@ -141,13 +142,13 @@ CREATE TABLE credit_grant (
   burn_paid     INTEGER NOT NULL,        -- promotional (0) before paid (1); 0 where the oldest is drawn first
   due_at        INTEGER,                 -- when time alone changes it next
   PRIMARY KEY (wallet, id),
-  CHECK (amount = remaining + used + expired + voided)
+  CHECK (amount = remaining + used + expired + voided + rolled_over)
 ) STRICT, WITHOUT ROWID;
 CREATE VIEW grant_now AS
 SELECT g.wallet, w.customer, w.entitlement, g.id, g.slot, g.book, g.amount,
   iif(g.id = w.drawn_grant, w.drawn_remaining, g.remaining) AS remaining,
   iif(g.id = w.drawn_grant, g.used + g.remaining - w.drawn_remaining, g.used) AS used,
-  g.expired, g.voided, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at,
+  g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at,
   g.created_at, g.updated_at, g.pending, iif(g.id = w.drawn_grant, 1, g.drawn) AS drawn, g.expired_at,
   g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
   g.active, g.burn_expires, g.burn_paid, g.due_at

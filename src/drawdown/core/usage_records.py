@@ -1,0 +1,186 @@
+"""The records of usage: meters, rates, events, and what is counted of them for each customer.
+
+A meter and a rate never change once they are made: what was counted is counted by the same rule again. To
+charge otherwise, close the rate and make another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from hashlib import sha256
+
+import msgspec
+
+from drawdown.core import calendar, meters, rating
+from drawdown.core.calendar import CalendarUnit
+from drawdown.core.meters import Measure, Tally
+from drawdown.core.properties import Group, Properties, group_of
+from drawdown.core.rating import Price, Table
+from drawdown.core.types import Id, Instant
+
+METERS_MAX = 200
+RATES_MAX = 500
+#: Over all that one customer's usage is counted by, for one rate and period.
+GROUPS_MAX = 10_000
+#: How many rates one event may be charged by.
+CHARGES_MAX = 50
+EVENT_ID_MAX = 255
+
+
+class Debits(StrEnum):
+    """Whether a meter's usage is drawn as it arrives, or only counted until it is invoiced."""
+
+    AT_ONCE = "at_once"
+    ON_INVOICE = "on_invoice"
+
+
+class Meter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events count, and how they become one number. ``code`` is unique in its book."""
+
+    id: Id
+    book: Id
+    code: str
+    name: str
+    measure: Measure
+    created_at: Instant
+    debits: Debits = Debits.AT_ONCE
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """Over what usage is summed up before it begins again: a calendar's unit in a zone; None: for ever."""
+
+    unit: CalendarUnit | None = CalendarUnit.MONTH
+    zone: str = "UTC"
+
+    def start(self, at: Instant) -> Instant:
+        """When the period that ``at`` lies in began."""
+        if self.unit is None:
+            return Instant(0)
+        cycle = calendar.cycle_at(calendar.calendar_cadence(self.unit, self.zone), at)
+        assert cycle is not None, "instants are from 1970 to 9999"
+        return cycle.starts_at
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a meter's number costs, in credit of which entitlement."""
+
+    id: Id
+    book: Id
+    meter: Id
+    entitlement: Id
+    price: Price | Table
+    created_at: Instant
+    period: Period = Period()
+
+    def group(self, meter: Meter, properties: Properties) -> Group:
+        """By what usage is counted apart: the meter's properties, and the one that prices differ by."""
+        names = meter.measure.group_by
+        if isinstance(self.price, Table):
+            names = (*names, self.price.attribute)
+        return group_of(names, properties)
+
+
+class Catalog(msgspec.Struct, kw_only=True):
+    """Every meter and rate of a book. There are few, so they are loaded together."""
+
+    meters: dict[Id, Meter] = {}
+    rates: dict[Id, Rate] = {}
+    by_event: dict[str, list[tuple[Meter, Rate]]] = {}
+
+    def add_meter(self, meter: Meter) -> None:
+        self.meters[meter.id] = meter
+
+    def add_rate(self, rate: Rate) -> None:
+        """Its meter must be there."""
+        self.rates[rate.id] = rate
+        meter = self.meters[rate.meter]
+        self.by_event.setdefault(meter.measure.event_name, []).append((meter, rate))
+
+    def charges_of(self, name: str) -> Iterator[tuple[Meter, Rate]]:
+        """The rates of an event's name, in the order in which they were made."""
+        return iter(self.by_event.get(name, ()))
+
+
+def catalog_of(found: Iterable[Meter], rates: Iterable[Rate]) -> Catalog:
+    catalog = Catalog()
+    for meter in found:
+        catalog.add_meter(meter)
+    for rate in rates:
+        catalog.add_rate(rate)
+    return catalog
+
+
+#: What is counted together: (customer, rate, start of the period, hash of the group).
+CountKey = tuple[Id, Id, Instant, bytes]
+#: One of the values that ``unique`` counts.
+ValueKey = tuple[CountKey, bytes]
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer's usage by one rate in one period and group; ``charged`` units of it were asked for.
+
+    What was asked for and could not be drawn stays in ``charged``: it is the event's ``uncovered``.
+    """
+
+    key: CountKey
+    group: Group
+    tally: Tally = Tally()
+    charged: int = 0
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event costs by one rate, in units; ``uncovered`` of ``amount`` could not be drawn.
+
+    ``amount`` is the increase of the cost of the whole period, so it may be 0.
+    """
+
+    rate: str
+    entitlement: str
+    amount: int
+    drawn: int = 0
+    overage: int = 0
+    uncovered: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A usage event as it was taken: once for its ``own_id`` in its book. ``time`` is that of the use.
+
+    ``id`` is that of the operation that recorded it.
+    """
+
+    id: Id
+    book: Id
+    customer: Id
+    own_id: str
+    name: str
+    time: Instant
+    recorded_at: Instant
+    properties: Properties = {}
+    charges: tuple[Charge, ...] = ()
+
+    @property
+    def is_uncovered(self) -> bool:
+        return any(charge.uncovered for charge in self.charges)
+
+
+def count_key(customer: Id, rate: Rate, time: Instant, group: Group) -> CountKey:
+    return (customer, rate.id, rate.period.start(time), group_hash(group))
+
+
+def group_hash(group: Group) -> bytes:
+    """16 bytes that stand for a group; that of no group is empty."""
+    if not group:
+        return b""
+    return sha256(msgspec.json.encode(group)).digest()[:16]
+
+
+def check_meter(measure: Measure, field: str = "meter") -> None:
+    meters.check(measure, field)
+
+
+def check_rate(price: Price | Table, period: Period) -> None:
+    """Raises ``FieldInvalid``, naming the field."""
+    rating.check(price)
+    if period.unit is not None:
+        calendar.zone_of(period.zone, "period.zone")
