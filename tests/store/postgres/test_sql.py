@@ -256,7 +256,7 @@ INSERT INTO wallet SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(k, 'e'), pg_
   100, 0, 0, 0, 100, 0, 0, 0, 5, 1, 5, '', n, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 2) k;
 INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.id(n, 'c'),
-  pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20, 0, 0, 0, 0, k, 'paid', n, n, n, n, n, false, false,
+  pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20, 0, 0, 0, 0, 0, k, 'paid', n, n, n, n, n, false, false,
   NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}', true, n, true, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),

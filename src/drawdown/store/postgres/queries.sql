@@ -241,8 +241,8 @@ WHERE w.slot = ANY ($11::int[]) AND w.slot = u.slot AND w.customer = u.customer 
 
 -- name: insert_grant
 INSERT INTO credit_grant (slot, customer, entitlement, id, book, amount, remaining, used, expired,
-  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
-  pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
+  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
+  updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
   metadata, profiles, active, burn_expires, burn_paid, due_at)
 SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.remaining, u.used, u.expired,
   u.voided, u.rolled_over, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
@@ -255,8 +255,8 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigin
   $22::bigint[], $23::bigint[], $24::text[], $25::uuid[], $26::bigint[], $27::text[], $28::text[],
   $29::text[], $30::text[], $31::text[], $32::boolean[], $33::bigint[], $34::boolean[],
   $35::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
-  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at, updated_at,
-  pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
+  voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
+  updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
   metadata, profiles, active, burn_expires, burn_paid, due_at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 WHERE w.slot = ANY ($36::int[])
