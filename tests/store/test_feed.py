@@ -120,6 +120,24 @@ async def test_books_are_apart_and_may_be_read_together(
     )
 
 
+async def test_what_time_did_comes_before_what_came_upon_it(
+    ledger: Ledger, book: Book, clock: ManualClock
+) -> None:
+    """Both are recorded at one time; a hundred of them would not be in order by chance."""
+    names = [await book.customer() for _ in range(20)]
+    for name in names:
+        await book.grant(name, 10)
+        await book.grant(name, 10, expires_at=Instant(clock.instant + 10 * SECOND))
+    later(clock, 20)
+    await asyncio.gather(*(book.debit(name, 1) for name in names))
+    later(clock)
+    found = (await feed(ledger, book, limit=100))[-40:]
+    for name in names:
+        owner = (await ledger.customer(book.id, name)).id
+        kinds = [each.operation.kind for each in found if each.operation.customer == owner]
+        assert kinds == ["settle", "debit"]
+
+
 async def test_from_a_time_on_is_a_place_too(
     ledger: Ledger, book: Book, clock: ManualClock
 ) -> None:
@@ -352,6 +370,13 @@ async def test_no_event_is_skipped_while_two_processes_write(
             whole = [each.position for each in await feed(ledger, book, limit=500)]
             assert len(whole) > 100
             assert seen == whole
+            seqs: dict[Id, list[int]] = {}
+            for each in await feed(ledger, book, limit=500):
+                seqs.setdefault(each.operation.customer, []).extend(
+                    entry.seq for entry in each.entries
+                )
+            for found in seqs.values():  # in the order in which the wallet was moved
+                assert found == list(range(1, len(found) + 1))
 
 
 async def test_a_place_and_an_endpoint_outlive_a_copy(

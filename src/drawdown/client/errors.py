@@ -10,12 +10,15 @@ DrawdownError
     ├── InsufficientCredit
     ├── NotFound
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound
-    │   └── DebitNotFound, HoldNotFound, KeyNotFound
+    │   ├── DebitNotFound, HoldNotFound, KeyNotFound
+    │   ├── EndpointNotFound, EventNotFound
+    │   └── MeterNotFound, UsageEventNotFound
     ├── Conflict
     │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
     │   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
-    │   ├── HoldEnded, CaptureTooLarge, TooManyHolds
-    │   └── ReversalTooLarge, AdjustmentTooLarge
+    │   ├── HoldEnded, CaptureTooLarge, TooManyHolds, TooManyEndpoints
+    │   ├── ReversalTooLarge, AdjustmentTooLarge
+    │   └── EventReused, TooManyMeters, TooManyCounts
     └── Invalid
         ├── AmountNotPositive, AmountTooFine, AmountTooLarge
         └── ExpiryNotInFuture, ExpiryBeforeEffective
@@ -129,7 +132,23 @@ class HoldNotFound(NotFound):
     pass
 
 
+class MeterNotFound(NotFound):
+    pass
+
+
+class UsageEventNotFound(NotFound):
+    pass
+
+
 class KeyNotFound(NotFound):
+    pass
+
+
+class EndpointNotFound(NotFound):
+    pass
+
+
+class EventNotFound(NotFound):
     pass
 
 
@@ -197,6 +216,22 @@ class TooManyHolds(Conflict):
     pass
 
 
+class TooManyEndpoints(Conflict):
+    """Of webhooks; or too many events wait for one of them."""
+
+
+class EventReused(Conflict):
+    """The event's id was taken before, with another body."""
+
+
+class TooManyMeters(Conflict):
+    """The book has all the meters or rates that it may have."""
+
+
+class TooManyCounts(Conflict):
+    """The customer's usage is counted apart for as many groups as it may be."""
+
+
 class ReversalTooLarge(Conflict):
     """More than what is left of the debit."""
 
@@ -256,6 +291,10 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "debit_not_found": DebitNotFound,
     "hold_not_found": HoldNotFound,
     "key_not_found": KeyNotFound,
+    "endpoint_not_found": EndpointNotFound,
+    "event_not_found": EventNotFound,
+    "too_many_endpoints": TooManyEndpoints,
+    "too_many_streams": Unavailable,
     "unknown_url": NotFound,
     "method_not_allowed": Invalid,
     "key_reused": KeyReused,
@@ -271,6 +310,11 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "hold_ended": HoldEnded,
     "capture_too_large": CaptureTooLarge,
     "too_many_holds": TooManyHolds,
+    "meter_not_found": MeterNotFound,
+    "usage_event_not_found": UsageEventNotFound,
+    "event_reused": EventReused,
+    "too_many_meters": TooManyMeters,
+    "too_many_counts": TooManyCounts,
     "reversal_too_large": ReversalTooLarge,
     "adjustment_too_large": AdjustmentTooLarge,
     "body_too_large": Invalid,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
@@ -365,3 +365,101 @@ class NewKey(Key, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"NewKey(id={self.id!r}, mode={self.mode!r}, role={self.role!r}, name={self.name!r})"
+
+
+class BalanceAfter(Record, frozen=True, kw_only=True):
+    """A wallet right after what an event tells of."""
+
+    entitlement: str
+    posted: Decimal
+    held: Decimal
+    available: Decimal
+    overage: Decimal
+    seq: int
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """What happened. ``data`` depends on ``type``."""
+
+    id: str
+    type: str
+    created_at: datetime
+    recorded_at: datetime
+    operation: str
+    customer: str | None
+    data: dict[str, Any]
+    balances: list[BalanceAfter]
+
+
+class EventsPage(Record, frozen=True, kw_only=True):
+    """Oldest first. ``next`` asks for what follows, always; ``has_more``: something is known to."""
+
+    data: list[Event]
+    next: str
+    has_more: bool
+
+
+class WebhookEndpoint(Record, frozen=True, kw_only=True):
+    """``disabled_for``: request, failing or gone."""
+
+    id: str
+    url: str
+    format: str
+    description: str | None
+    types: list[str]
+    customer: str | None
+    ordered: bool
+    enabled: bool
+    disabled_for: str | None
+    failing_since: datetime | None
+    metadata: Metadata
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewWebhookEndpoint(WebhookEndpoint, frozen=True, kw_only=True):
+    """With the secret, which is answered this once."""
+
+    secret: str
+
+
+class RotatedSecret(Record, frozen=True, kw_only=True):
+    id: str
+    secret: str
+    previous_valid_until: datetime
+
+
+class DeletedEndpoint(Record, frozen=True, kw_only=True):
+    id: str
+    deleted: bool
+
+
+class QueuedDelivery(Record, frozen=True, kw_only=True):
+    """``event`` is None where everything since a time is sent again."""
+
+    id: str
+    event: str | None
+
+
+class Delivery(Record, frozen=True, kw_only=True):
+    """One attempt. ``outcome``: delivered, failed or dead."""
+
+    id: str
+    event: str
+    type: str
+    attempt: int
+    at: datetime
+    outcome: str
+    status: int | None
+    milliseconds: int
+    answer: str | None
+    error: str | None
+
+
+class DeadLetter(Record, frozen=True, kw_only=True):
+    """An event that was given up."""
+
+    event: str
+    type: str
+    attempts: int
+    recorded_at: datetime

@@ -161,6 +161,18 @@ class Client:
     balance_history = _pages(requests.balances.balance_history)
     entries = _pages(requests.balances.entries)
 
+    events = _method(requests.webhooks.events)
+    create_webhook_endpoint = _method(requests.webhooks.create_webhook_endpoint)
+    get_webhook_endpoint = _method(requests.webhooks.get_webhook_endpoint)
+    webhook_endpoints = _pages(requests.webhooks.webhook_endpoints)
+    change_webhook_endpoint = _method(requests.webhooks.change_webhook_endpoint)
+    delete_webhook_endpoint = _method(requests.webhooks.delete_webhook_endpoint)
+    rotate_webhook_secret = _method(requests.webhooks.rotate_webhook_secret)
+    test_webhook_endpoint = _method(requests.webhooks.test_webhook_endpoint)
+    redeliver = _method(requests.webhooks.redeliver)
+    webhook_deliveries = _pages(requests.webhooks.webhook_deliveries)
+    dead_letters = _pages(requests.webhooks.dead_letters)
+
     request = _method(calls.request)
 
 

@@ -49,6 +49,28 @@ def derive(origin: bytes, label: str) -> Id:
     return Id(origin[:8] + low.to_bytes(8, "big"))
 
 
+def precede(origin: bytes, label: str) -> Id:
+    """As ``derive``, but before its origin: what a request comes upon was there before what it does."""
+    bits = int.from_bytes(origin[8:], "big") >> SLOT_BITS & (1 << 48) - 1
+    digest = hashlib.sha256(origin + label.encode()).digest()
+    low = (
+        0b10 << 62 | int.from_bytes(digest[:6], "big") % max(bits, 1) << SLOT_BITS | slot_of(origin)
+    )
+    return Id(origin[:8] + low.to_bytes(8, "big"))
+
+
+def nth(origin: bytes, number: int) -> Id:
+    """The id of the ``number``-th of a row of things that follow from ``origin``: they sort in their order.
+
+    Below 2**24; 24 other bits follow from the origin, and the slot is its own.
+    """
+    assert 0 <= number < 1 << 24
+    digest = hashlib.sha256(origin).digest()
+    rest = number << 24 | int.from_bytes(digest[:3], "big")
+    low = 0b10 << 62 | rest << SLOT_BITS | slot_of(origin)
+    return Id(origin[:8] + low.to_bytes(8, "big"))
+
+
 def relocate(identifier: bytes, slot: int) -> Id:
     """The same id in another slot: an operation moves to the slot of its customer."""
     return Id(_pack_place(identifier, identifier[14] << 8 & 0xC000 | slot))

@@ -199,6 +199,10 @@ class Batcher(Writer):
         """
         now = self._clock.now()
         requests = [self._request(submission, now) for submission in batch]
+        # The feed puts what has one time in the order of its ids, so it is done in that order, too.
+        pairs = sorted(zip(batch, requests, strict=True), key=lambda pair: pair[1].id)
+        batch[:] = [submission for submission, _ in pairs]
+        requests = [request for _, request in pairs]
         problem: BatchConflict | None = None
         for attempt in range(ATTEMPTS_MAX):
             try:
@@ -218,6 +222,10 @@ class Batcher(Writer):
             self._begin(batch, state)
             for wanted in needs(requests, state):
                 await transaction.load(wanted)
+            if transaction.waits_for_others:
+                self._stamp(requests)
+                for wanted in needs(requests, state):
+                    await transaction.load(wanted)
             answers = [
                 _decide(submission, request, state)
                 for submission, request in zip(batch, requests, strict=True)
@@ -229,7 +237,8 @@ class Batcher(Writer):
         """One moment for all: nothing granted here falls due in between.
 
         It is told once the transaction has begun: what is recorded is never older than the transaction
-        that records it, which is what the feed counts on (``Store.recorded_until``).
+        that records it, which is what the feed counts on (``Store.recorded_until``). Where a wallet had to
+        be waited for it is told again: what another process did to the wallet meanwhile came before.
         """
         now = self._clock.now()
         for request in requests:

@@ -178,6 +178,9 @@ class Audit(Protocol):
 class Transaction(Protocol):
     """One transaction over the ledger. Leaving it commits; leaving it by an exception undoes it all."""
 
+    #: Whether loading may wait until another process is done with what is wanted.
+    waits_for_others: bool
+
     @property
     def state(self) -> State:
         """What is loaded so far. It may hold more than was asked for, never anything stale."""

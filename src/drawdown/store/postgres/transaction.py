@@ -63,6 +63,8 @@ class Probe(NamedTuple):
 class PostgresTransaction:
     """One batch's view of the database. Nothing of it outlives the transaction but ``facts``."""
 
+    waits_for_others = True
+
     def __init__(
         self, connection: asyncpg.Connection, queries: Mapping[str, str], facts: Facts
     ) -> None:

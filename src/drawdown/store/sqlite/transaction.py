@@ -46,6 +46,8 @@ V = TypeVar("V")
 class SqliteTransaction:
     """The writer's view of the file during one batch."""
 
+    waits_for_others = False  # it has waited before it began
+
     def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
         self._connection = connection
         self._queries = queries
