@@ -22,7 +22,7 @@ _MARK = "@@ example at line"
 _CURL = Path(__file__).parent / "curl.py"
 #: What differs from run to run: generated ids, times, days, hashes, and what a request is called.
 _VARYING = re.compile(
-    r"(?<=_)[0-9A-Za-z]{22,}\b"
+    r"(?<=_)[0-9A-Za-z]{22,}(?![0-9A-Za-z])"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
     r"|\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?Z?)?)?"
     r"|\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d UTC"

@@ -28,12 +28,13 @@ from drawdown.core import (
     several,
     types,
 )
-from drawdown.dialects.native import directory, scalars, wire
+from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.stripe import grants as stripe_grants
-from drawdown.engine import accounts, batcher
+from drawdown.engine import accounts, batcher, endpoints
 from drawdown.store.sqlite import connection, transaction
 from drawdown.web import fields, protocol
 from drawdown.web.endpoints import Dialect
+from drawdown.webhooks import deliver, outlet, sending
 from tests.docs.pages import ROOT, blocks, name_of, pages, prose
 from tests.support.server import Server, Tenant
 
@@ -235,6 +236,16 @@ LIMITS = {
     "commands that wait for a transaction, beyond which writes answer 503": batcher.WAITING_MAX,
     "connections that wait to be accepted": listening.CONNECTIONS_WAITING_MAX,
     "items of a page in the native API": scalars.PAGE_MAX,
+    "webhook endpoints of a book": endpoints.ENDPOINTS_MAX,
+    "events in retry for one endpoint, beyond which nothing more is read for it": (
+        outlet.RETRYING_MAX
+    ),
+    "attempts to deliver that are kept of an endpoint": deliver.ATTEMPTS_KEPT,
+    "deliveries under way at once, in all": deliver.IN_FLIGHT_MAX,
+    "deliveries under way at once, to one endpoint": outlet.IN_FLIGHT_MAX,
+    "seconds an attempt to deliver may take": round(sending.SECONDS_MAX),
+    "bytes that are read of an endpoint's answer": sending.ANSWER_BYTES_MAX,
+    "streams of balances, of one process": streams.STREAMS_MAX,
     "open grants of a wallet": types.GRANTS_OPEN_MAX,
     "open holds of a wallet": types.HOLDS_OPEN_MAX,
     "seconds a hold lives": types.HOLD_MAX // types.MICROSECONDS,
@@ -333,7 +344,17 @@ def is_there(folder: Path, path: str) -> bool:
     return any((base / path).exists() for base in bases)
 
 
-PACKAGES = ["core", "engine", "store", "store/sqlite", "web", "dialects", "cli", "client"]
+PACKAGES = [
+    "core",
+    "engine",
+    "store",
+    "store/sqlite",
+    "web",
+    "webhooks",
+    "dialects",
+    "cli",
+    "client",
+]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

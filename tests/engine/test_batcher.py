@@ -306,7 +306,7 @@ async def test_a_batch_is_of_one_moment(database: Database, book: Book, clock: M
         return clock.instant
 
     soon = IssueGrant(
-        customer=customer, entitlement=CREDITS, amount=Amount(5), expires_at=Instant(START + 3)
+        customer=customer, entitlement=CREDITS, amount=Amount(5), expires_at=Instant(START + 4)
     )
     settle = Settle(customer=customer, entitlement=CREDITS)
     with patch.object(clock, "now", ticking):

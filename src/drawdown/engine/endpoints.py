@@ -142,6 +142,9 @@ class EndpointStore(Protocol):
 class DeliveryObserver:
     """Is told how deliveries go. The metrics override what they count."""
 
+    def opened(self, formats: Sequence[str]) -> None:
+        """In which formats events may be delivered from now on."""
+
     def attempted(self, format_name: str, outcome: str) -> None:
         """``outcome``: delivered, failed, or dead for the last failure of an event."""
 

@@ -121,6 +121,11 @@ class Metrics(BatchObserver, DeliveryObserver, Collector):
             self._unavailable = str(error)
             log.error("the database is unavailable", cause=self._unavailable)
 
+    def opened(self, formats: Sequence[str]) -> None:
+        """What has not happened yet is 0, so that the first time is an increase."""
+        outcomes = ("delivered", "failed", "dead")
+        self._deliveries |= {(each, outcome): 0 for each in formats for outcome in outcomes}
+
     def attempted(self, format_name: str, outcome: str) -> None:
         key = (format_name, outcome)
         self._deliveries[key] = self._deliveries.get(key, 0) + 1

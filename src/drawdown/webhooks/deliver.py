@@ -63,6 +63,7 @@ class Deliverer:
         self._dead = 0
 
     def start(self) -> None:
+        self._observer.opened(self._formats.names())
         self._task = asyncio.create_task(self._run(), name="drawdown-webhooks")
 
     async def close(self) -> None:
