@@ -179,7 +179,14 @@ def test_a_token_is_read_as_it_was_written_and_nothing_else_is() -> None:
     place = Position(Instant(1_767_225_600_000_000), Id(bytes(range(16))))
     assert read_token(token(place, 7)) == (place, 7)
     assert read_token(token(BEGINNING, LAST)) == (BEGINNING, LAST)
-    for text in ("", "x", "é", token(place, 7) + "=", token(place, 7)[:-1], token(place, 7) + "A"):
+    for text in (
+        "",
+        "x",
+        "é",
+        token(place, 7).upper(),
+        token(place, 7)[:-1],
+        token(place, 7) + "0",
+    ):
         assert read_token(text) is None
 
 
