@@ -91,19 +91,20 @@ from_bytes = msgspec.json.Decoder(Tally).decode
 
 def check(measure: Measure, field: str = "meter") -> None:
     """Raises ``FieldInvalid`` for a measure that cannot be; its filter was checked when it was read."""
+    below = f"{field}." if field else ""
     if not is_name(measure.event_name):
-        raise FieldInvalid(f"{field}.event_name", NAME_RULE)
+        raise FieldInvalid(f"{below}event_name", NAME_RULE)
     counts = measure.aggregation is Aggregation.COUNT
     if counts and measure.property is not None:
-        raise FieldInvalid(f"{field}.property", "left out: a count is of events")
+        raise FieldInvalid(f"{below}property", "left out: a count is of events")
     if not counts and not is_name(measure.property):
-        raise FieldInvalid(f"{field}.property", NAME_RULE)
+        raise FieldInvalid(f"{below}property", NAME_RULE)
     names = measure.group_by
     if len(names) > GROUP_BY_MAX or len(set(names)) < len(names):
-        raise FieldInvalid(f"{field}.group_by", f"at most {GROUP_BY_MAX} different properties")
+        raise FieldInvalid(f"{below}group_by", f"at most {GROUP_BY_MAX} different properties")
     for number, name in enumerate(names):
         if not is_name(name):
-            raise FieldInvalid(f"{field}.group_by[{number}]", NAME_RULE)
+            raise FieldInvalid(f"{below}group_by[{number}]", NAME_RULE)
 
 
 def contribution(

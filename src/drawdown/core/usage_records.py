@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
-from drawdown.core import calendar, meters, rating
+from drawdown.core import calendar
 from drawdown.core.calendar import CalendarUnit
 from drawdown.core.meters import Measure, Tally
 from drawdown.core.properties import Group, Properties, group_of
@@ -113,6 +113,8 @@ def catalog_of(found: Iterable[Meter], rates: Iterable[Rate]) -> Catalog:
 
 #: What is counted together: (customer, rate, start of the period, hash of the group).
 CountKey = tuple[Id, Id, Instant, bytes]
+#: A customer, a rate and a period: what groups are counted in.
+CountPlace = tuple[Id, Id, Instant]
 #: One of the values that ``unique`` counts.
 ValueKey = tuple[CountKey, bytes]
 
@@ -129,18 +131,24 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     charged: int = 0
 
 
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event costs by one rate, in units; ``uncovered`` of ``amount`` could not be drawn.
+class Charge(msgspec.Struct, frozen=True, array_like=True):
+    """What one event costs by one rate, in units at ``scale``: ``drawn``, or taken as ``overage``, or not.
 
-    ``amount`` is the increase of the cost of the whole period, so it may be 0.
+    ``amount`` is the increase of the cost of the whole period, so it may be 0. ``rate`` is the id in
+    hexadecimal digits, ``meter`` and ``entitlement`` are codes.
     """
 
     rate: str
+    meter: str
     entitlement: str
+    scale: int
     amount: int
-    drawn: int = 0
+    drawn: int
     overage: int = 0
-    uncovered: int = 0
+
+    @property
+    def uncovered(self) -> int:
+        return self.amount - self.drawn - self.overage
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,14 +181,3 @@ def group_hash(group: Group) -> bytes:
     if not group:
         return b""
     return sha256(msgspec.json.encode(group)).digest()[:16]
-
-
-def check_meter(measure: Measure, field: str = "meter") -> None:
-    meters.check(measure, field)
-
-
-def check_rate(price: Price | Table, period: Period) -> None:
-    """Raises ``FieldInvalid``, naming the field."""
-    rating.check(price)
-    if period.unit is not None:
-        calendar.zone_of(period.zone, "period.zone")

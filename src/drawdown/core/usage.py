@@ -1,0 +1,254 @@
+"""Usage: an event is counted by its meters, and what it costs is drawn in one operation.
+
+Every rate of the event's name whose meter counts the event moves the customer's count of the period, and
+asks for the increase of the truncated cumulative cost. All that is decided before anything moves. Then the
+wallets pay, each settled up to one instant, in their burn-down order. The event is kept whatever they can
+pay: what they cannot is ``uncovered``, by the rule of the entitlement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from drawdown.core import burn, meters, posting, rating
+from drawdown.core.commands import RecordUsage
+from drawdown.core.context import (
+    Context,
+    begin,
+    commit,
+    encode_facts,
+    find_customer,
+    find_entitlement,
+    settled_context,
+)
+from drawdown.core.errors import CustomerClosed, EventReused, FieldInvalid, TooManyCounts
+from drawdown.core.identity import relocate, slot_of
+from drawdown.core.posting import Posting
+from drawdown.core.properties import Properties
+from drawdown.core.requests import Accepted, ClaimRecord, Request
+from drawdown.core.spending import payable
+from drawdown.core.state import USAGE_EVENT, State
+from drawdown.core.types import MICROSECONDS, Customer, Id, Instant, Operation, Shortfall
+from drawdown.core.usage_counting import Counted, attributes_of, counted_by, usage_time
+from drawdown.core.usage_records import (
+    EVENT_ID_MAX,
+    GROUPS_MAX,
+    Charge,
+    Count,
+    CountKey,
+    Debits,
+    Event,
+)
+
+#: How far ahead of the ledger's clock an asker's may be.
+AHEAD_MAX = 5 * 60 * MICROSECONDS
+
+
+class Due(msgspec.Struct):
+    """What one rate asks for: the count after the event, and the units that are due by it."""
+
+    counted: Counted
+    context: Context
+    after: Count
+    amount: int
+
+
+def record_usage(request: Request, command: RecordUsage, state: State) -> Accepted:
+    """Keep an event, count it and draw what it costs. One that is kept already is answered as it is.
+
+    Raises ``EventReused`` when it was another one, and ``FieldInvalid`` for what cannot be counted: then
+    nothing is kept.
+    """
+    customer = find_customer(request, command.customer, state)
+    time = _time_of(request, command)
+    known = _known(request, command, customer, state)
+    if known is not None:
+        return Accepted(customer=customer, event=known)
+    if customer.closed_at is not None:
+        raise CustomerClosed()
+    identifier = relocate(request.id, slot_of(customer.id))
+    counted = counted_by(request, command, customer.id, identifier, state)
+    contexts = _settled(request, customer, counted, state)
+    dues = _dues(counted, contexts, command.properties, state)
+    at = next((due.context.at for due in dues), request.at)
+    started = begin(request, state, _operation(request, command, customer, dues, at))
+    charges = tuple(_draw(started, due, command.properties) for due in dues)
+    event = _event(request, command, customer, started.operation, time, charges)
+    _keep(started, event, dues, state)
+    return Accepted(
+        operation=started.operation,
+        entries=tuple(started.entries),
+        customer=customer,
+        event=event,
+    )
+
+
+def _time_of(request: Request, command: RecordUsage) -> Instant:
+    if command.time is not None and command.time > request.at + AHEAD_MAX:
+        raise FieldInvalid("time", f"at most {AHEAD_MAX // MICROSECONDS} seconds in the future")
+    if not 1 <= len(command.own_id) <= EVENT_ID_MAX or not command.own_id.isprintable():
+        raise FieldInvalid("id", f"1 to {EVENT_ID_MAX} printable characters")
+    return usage_time(request, command)
+
+
+def _known(
+    request: Request, command: RecordUsage, customer: Customer, state: State
+) -> Event | None:
+    """The event of that id, if there is one and it is the same. A time left out is any."""
+    found = state.event_ids[(request.book, command.own_id)]
+    if found is None:
+        return None
+    event = state.events[found]
+    assert event is not None, "an event's id leads to it"
+    asked = (customer.id, command.name, command.properties)
+    same = asked == (event.customer, event.name, event.properties)
+    if not same or (command.time is not None and command.time != event.time):
+        raise EventReused(event=command.own_id)
+    return event
+
+
+def _settled(
+    request: Request, customer: Customer, counted: Iterable[Counted], state: State
+) -> dict[Id, Context]:
+    """The wallets of the rates, settled up to one instant: the latest that any of them has seen."""
+    kinds = dict.fromkeys(each.rate.entitlement for each in counted)
+    known = [state.wallet((customer.id, kind)) for kind in kinds]
+    at = max((wallet.last_at for wallet in known if wallet is not None), default=request.at)
+    return {
+        kind: settled_context(
+            request, customer, find_entitlement(request, kind, state), state, max(request.at, at)
+        )
+        for kind in kinds
+    }
+
+
+def _dues(
+    counted: list[Counted], contexts: dict[Id, Context], properties: Properties, state: State
+) -> list[Due]:
+    return [_due(each, contexts[each.rate.entitlement], properties, state) for each in counted]
+
+
+def _due(counted: Counted, context: Context, properties: Properties, state: State) -> Due:
+    """What the count is after the event, and what of its cost was not asked for yet."""
+    meter, rate = counted.meter, counted.rate
+    before = state.counts[counted.key]
+    if before is None:
+        _check_room(counted.key, state)
+        before = Count(key=counted.key, group=rate.group(meter, properties))
+    value = (counted.key, counted.contribution.value)
+    seen = {counted.contribution.value: state.values.get(value, 0)}
+    tally = meters.add(meter.measure, before.tally, counted.contribution, seen)
+    attributes = attributes_of(properties)
+    price = rating.price_for(rate.price, attributes)
+    charge = rating.charge(price, tally.quantity, context.entitlement.scale, before.charged)
+    if meter.debits is Debits.ON_INVOICE:
+        return Due(counted, context, msgspec.structs.replace(before, tally=tally), 0)
+    after = msgspec.structs.replace(before, tally=tally, charged=charge.charged)
+    return Due(counted, context, after, charge.debit)
+
+
+def _check_room(key: CountKey, state: State) -> None:
+    """A customer's usage is counted apart for a bounded number of groups."""
+    if state.groups.get(key[:3], 0) >= GROUPS_MAX:
+        raise TooManyCounts(maximum=GROUPS_MAX)
+
+
+def _operation(
+    request: Request, command: RecordUsage, customer: Customer, dues: list[Due], at: Instant
+) -> Operation:
+    kinds = {due.context.entitlement.id for due in dues}
+    identifier = relocate(request.id, slot_of(customer.id))
+    return Operation(
+        id=identifier,
+        customer=customer.id,
+        entitlement=kinds.pop() if len(kinds) == 1 else None,
+        kind="usage",
+        at=at,
+        recorded_at=request.recorded_at,
+        facts=encode_facts({"event": command.own_id, "name": command.name}),
+        subject=identifier,
+    )
+
+
+def _draw(started: Posting, due: Due, properties: Properties) -> Charge:
+    """Draw what is due as far as the rule of the entitlement allows it."""
+    context = due.context
+    drawn = _drawable(due, properties)
+    if drawn:
+        attributes = attributes_of(properties)
+        draws, shortfall = burn.split(context.wallet.queue, drawn, context.at, attributes)
+        assert shortfall == 0, "no more is drawn than the wallet can pay"
+        posting.draw(started, context.wallet, draws, context.at)
+        context.reach()
+    return Charge(
+        due.counted.rate.id.hex(),
+        due.counted.meter.code,
+        context.entitlement.code,
+        context.entitlement.scale,
+        due.amount,
+        drawn,
+    )
+
+
+def _drawable(due: Due, properties: Properties) -> int:
+    """How much of what is due the wallet pays: all of it, or as the rule of the entitlement says."""
+    context = due.context
+    if due.amount == 0 or context.entitlement.closed_at is not None:
+        return 0
+    credit = payable(context.wallet, context.at, attributes_of(properties))
+    if credit >= due.amount:
+        return due.amount
+    return 0 if context.entitlement.shortfall is Shortfall.REFUSE else credit
+
+
+def _event(
+    request: Request,
+    command: RecordUsage,
+    customer: Customer,
+    operation: Operation,
+    time: Instant,
+    charges: tuple[Charge, ...],
+) -> Event:
+    return Event(
+        id=operation.id,
+        book=request.book,
+        customer=customer.id,
+        own_id=command.own_id,
+        name=command.name,
+        time=time,
+        recorded_at=request.recorded_at,
+        properties=command.properties,
+        charges=charges,
+    )
+
+
+def _keep(started: Posting, event: Event, dues: list[Due], state: State) -> None:
+    """From here on it has happened."""
+    changes = state.changes
+    name = (event.book, event.own_id)
+    state.event_ids[name], state.events[event.id] = event.id, event
+    changes.events[event.id] = event
+    changes.claims.append(
+        ClaimRecord(
+            book=event.book,
+            space=USAGE_EVENT,
+            key=event.own_id,
+            created_at=event.recorded_at,
+            target=event.id,
+        )
+    )
+    for due in dues:
+        _count(due, state)
+    commit(state, started)
+
+
+def _count(due: Due, state: State) -> None:
+    key, value = due.counted.key, due.counted.contribution.value
+    if state.counts[key] is None:
+        state.groups[key[:3]] = state.groups.get(key[:3], 0) + 1
+    state.counts[key] = state.changes.counts[key] = due.after
+    if value:
+        place = (key, value)
+        state.values[place] = state.changes.values[place] = state.values.get(place, 0) + 1

@@ -1,0 +1,53 @@
+"""What a usage event is to the meters and rates of its book, before anything is decided on it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core import meters
+from drawdown.core.commands import RecordUsage
+from drawdown.core.errors import FieldInvalid
+from drawdown.core.meters import Contribution
+from drawdown.core.properties import Properties, text_of
+from drawdown.core.requests import Request
+from drawdown.core.state import State
+from drawdown.core.types import Attributes, Id, Instant
+from drawdown.core.usage_records import CHARGES_MAX, CountKey, Meter, Rate, count_key
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What one rate counts of an event."""
+
+    meter: Meter
+    rate: Rate
+    key: CountKey
+    contribution: Contribution
+
+
+def counted_by(
+    request: Request, command: RecordUsage, customer: Id, event: bytes, state: State
+) -> list[Counted]:
+    """Which rates count an event, in the order in which they were made, and what it is to each.
+
+    Raises ``FieldInvalid`` for an event that lacks what a meter is about.
+    """
+    found = []
+    time = usage_time(request, command)
+    for meter, rate in state.catalogs[request.book].charges_of(command.name):
+        contribution = meters.contribution(meter.measure, time, event, command.properties)
+        if contribution is not None:
+            key = count_key(customer, rate, time, rate.group(meter, command.properties))
+            found.append(Counted(meter, rate, key, contribution))
+    if len(found) > CHARGES_MAX:
+        raise FieldInvalid("name", f"charged by at most {CHARGES_MAX} rates")
+    return found
+
+
+def usage_time(request: Request, command: RecordUsage) -> Instant:
+    """When the usage was."""
+    return request.at if command.time is None else command.time
+
+
+def attributes_of(properties: Properties) -> Attributes:
+    """What a debit of the usage is for: by it grants are in scope, and prices differ."""
+    return {name: text_of(value) for name, value in properties.items()}

@@ -1,0 +1,186 @@
+"""What is asked at ``/api/v1`` of usage: meters, rates and events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from drawdown.core import rating, usage_records
+from drawdown.core.calendar import CalendarUnit
+from drawdown.core.meters import GROUP_BY_MAX, Aggregation
+from drawdown.core.rating import Rounding
+from drawdown.core.usage_records import Debits
+from drawdown.dialects.native.asked import PageQuery, Request
+from drawdown.dialects.native.scalars import (
+    BATCH_MAX,
+    AmountText,
+    KeyText,
+    NameText,
+    OwnIdText,
+    ReferenceText,
+    TimeText,
+)
+
+#: What is decoded later, where it was left out.
+NULL = msgspec.Raw(b"null")
+PropertyText = Annotated[str, Meta(min_length=1, max_length=100)]
+GroupBy = Annotated[list[PropertyText], Meta(max_length=GROUP_BY_MAX)]
+EventIdText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=usage_records.EVENT_ID_MAX,
+        description="Your own: each is taken once in a book.",
+    ),
+]
+FilterRaw = Annotated[
+    msgspec.Raw,
+    Meta(
+        description=(
+            'Which events count: `{"and": […]}`, `{"or": […]}` or `{"property", "op", "value"}`; op is one '
+            "of eq, ne, in, gt, gte, lt, lte, contains, not_contains and exists."
+        ),
+        extra_json_schema={"type": ["object", "null"]},
+    ),
+]
+PropertiesRaw = Annotated[
+    msgspec.Raw,
+    Meta(
+        description="At most 50 strings, numbers and truths by name. Numbers are exact.",
+        extra_json_schema={"type": ["object", "null"]},
+    ),
+]
+
+
+class CreateMeter(Request):
+    """A meter never changes: make another to count otherwise."""
+
+    code: OwnIdText
+    event_name: PropertyText
+    aggregation: Aggregation
+    property: PropertyText | None = None
+    filter: FilterRaw = NULL
+    group_by: GroupBy = msgspec.field(default_factory=list)
+    case_sensitive: bool = True
+    debits: Debits = Debits.AT_ONCE
+    name: NameText | None = None
+    idempotency_key: KeyText | None = None
+
+
+class _Price(Request, kw_only=True, tag_field="model"):
+    """``free``: how much of each period's quantity costs nothing."""
+
+    free: AmountText = "0"
+
+
+class PerCredit(_Price, kw_only=True, tag="per_credit"):
+    """One credit buys ``units_per_credit`` of the quantity."""
+
+    units_per_credit: AmountText
+
+
+class PerUnit(_Price, kw_only=True, tag="per_unit"):
+    """Each one of the quantity costs ``price``."""
+
+    price: AmountText
+
+
+class Tier(Request):
+    """Quantities up to ``up_to``, itself included; the last tier has none."""
+
+    up_to: AmountText | None = None
+    price: AmountText = "0"
+    flat: AmountText = "0"
+
+
+Tiers = Annotated[list[Tier], Meta(min_length=1, max_length=rating.TIERS_MAX)]
+
+
+class Graduated(_Price, kw_only=True, tag="graduated"):
+    """Each part of the quantity is priced by the tier in which it lies."""
+
+    tiers: Tiers
+
+
+class Volume(_Price, kw_only=True, tag="volume"):
+    """The whole quantity is priced by the tier that it reaches."""
+
+    tiers: Tiers
+
+
+class Package(_Price, kw_only=True, tag="package"):
+    """Each ``size`` of the quantity costs ``price``."""
+
+    size: AmountText
+    price: AmountText
+    rounding: Rounding = Rounding.UP
+
+
+RatePrice = PerCredit | PerUnit | Graduated | Volume | Package
+
+
+class Table(Request, kw_only=True, tag_field="model", tag="table"):
+    """A price for each value of a property; ``default`` for any other, or none."""
+
+    attribute: PropertyText
+    prices: Annotated[dict[str, RatePrice], Meta(min_length=1, max_length=rating.TABLE_MAX)]
+    default: RatePrice | None = None
+
+
+class Period(Request):
+    """Over what usage is summed up; ``unit`` null: for ever."""
+
+    unit: CalendarUnit | None = CalendarUnit.MONTH
+    zone: str = "UTC"
+
+
+class CreateRate(Request):
+    """A rate never changes."""
+
+    meter: ReferenceText
+    entitlement: ReferenceText
+    price: PerCredit | PerUnit | Graduated | Volume | Package | Table
+    period: Period = msgspec.field(default_factory=Period)
+    idempotency_key: KeyText | None = None
+
+
+class UsageEvent(Request):
+    """``time`` is when the usage was; left out: now."""
+
+    id: EventIdText
+    customer: ReferenceText
+    name: PropertyText
+    time: TimeText | None = None
+    properties: PropertiesRaw = NULL
+
+
+class RecordUsage(Request):
+    """One event; or ``events``, each of which is read by itself, so that a bad one affects only itself."""
+
+    id: EventIdText | None = None
+    customer: ReferenceText | None = None
+    name: PropertyText | None = None
+    time: TimeText | None = None
+    properties: PropertiesRaw = NULL
+    events: (
+        Annotated[
+            list[msgspec.Raw],
+            Meta(
+                max_length=BATCH_MAX,
+                extra_json_schema={"items": {"$ref": "#/components/schemas/UsageEvent"}},
+            ),
+        ]
+        | None
+    ) = None
+
+
+class UsageQuery(PageQuery):
+    """``since`` and ``until`` are times of use: from the one, before the other."""
+
+    customer: ReferenceText | None = None
+    name: PropertyText | None = None
+    since: TimeText | None = None
+    until: TimeText | None = None
+    uncovered: bool = False

@@ -1,0 +1,83 @@
+"""What is answered at ``/api/v1`` of usage."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from drawdown.core.calendar import CalendarUnit
+from drawdown.core.meters import Aggregation
+from drawdown.core.usage_records import Debits
+from drawdown.dialects.native import wire
+from drawdown.dialects.native.scalars import AmountText, TimeText
+
+ObjectRaw = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+
+
+class Meter(Struct, kw_only=True):
+    id: str
+    code: str
+    name: str
+    event_name: str
+    aggregation: Aggregation
+    property: str | None
+    filter: ObjectRaw
+    group_by: list[str]
+    case_sensitive: bool
+    debits: Debits
+    created_at: TimeText
+
+
+class Period(Struct, kw_only=True):
+    unit: CalendarUnit | None
+    zone: str
+
+
+class Rate(Struct, kw_only=True):
+    """``price`` is as it was given, with what was left out."""
+
+    id: str
+    meter: str
+    entitlement: str
+    price: ObjectRaw
+    period: Period
+    created_at: TimeText
+
+
+class UsageCharge(Struct, kw_only=True):
+    """``amount`` = ``drawn`` + ``overage`` + ``uncovered``: what could not be paid."""
+
+    meter: str
+    rate: str
+    entitlement: str
+    amount: AmountText
+    drawn: AmountText
+    overage: AmountText
+    uncovered: AmountText
+
+
+class UsageEvent(Struct, kw_only=True):
+    id: str
+    customer: str
+    name: str
+    time: TimeText
+    recorded_at: TimeText
+    properties: ObjectRaw
+    charges: list[UsageCharge]
+
+
+class UsageResult(Struct, kw_only=True, omit_defaults=True):
+    """``event`` or ``error``, as it would have been answered alone."""
+
+    status: int
+    replayed: bool = False
+    event: UsageEvent | None = None
+    error: wire.Problem | None = None
+
+
+class UsageResults(Struct, kw_only=True):
+    """In the order of what was asked."""
+
+    results: list[UsageResult]

@@ -1,0 +1,129 @@
+"""What usage needs of the database within a batch, and what is written of it.
+
+Counts are locked after the wallets, in the order of their keys. One that is new is inserted, so that of two
+processes that begin it at once the later fails, and finds it when it tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from drawdown.core.identity import slot_of
+from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
+from drawdown.core.types import Id
+from drawdown.core.usage_records import Catalog, CountKey, ValueKey, catalog_of
+from drawdown.store import usage_rows
+from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
+
+Fetch = Callable[[str, Columns], Awaitable[list[Row]]]
+Write = Callable[[str, Sequence[Row]], Awaitable[None]]
+
+
+class UsageRows:
+    """One transaction's view of usage."""
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        write: Write,
+        connection: asyncpg.Connection,
+        queries: Mapping[str, str],
+    ) -> None:
+        self._fetch, self._write = fetch, write
+        self._connection, self._queries = connection, queries
+        self._new: set[CountKey] = set()
+
+    async def find(self, state: State, wanted: Wanted) -> None:
+        """What leads to more: meters and rates, and the events that are known."""
+        if wanted.catalogs:
+            state.catalogs |= await catalogs(self._connection, self._queries, wanted.catalogs)
+        await self._find_ids(state, wanted.event_ids)
+        state.events |= dict.fromkeys(wanted.events)
+        for row in await self._fetch("find_event", id_columns(wanted.events)):
+            state.events[row[0]] = usage_rows.event_of(tuple(row))
+
+    async def _find_ids(self, state: State, wanted: Collection[EventName]) -> None:
+        state.event_ids |= dict.fromkeys(wanted)
+        names = [(book, USAGE_EVENT, own_id) for book, own_id in wanted]
+        for book, _, own_id, target in await self._fetch("find_name", claims_columns(names)):
+            state.event_ids[(book, own_id)] = target
+
+    async def lock(self, state: State, wanted: Wanted) -> None:
+        """The counts, which nobody else changes before the commit, and what they have seen."""
+        keys = sorted(wanted.counts)
+        state.counts |= dict.fromkeys(keys)
+        for row in await self._fetch("lock_count", _columns(keys)):
+            key = (row[0], row[1], row[2], row[3])
+            state.counts[key] = usage_rows.count_of(key, tuple(row[4:]))
+        missing = [key for key in keys if state.counts[key] is None]
+        self._new.update(missing)
+        places = sorted({key[:3] for key in missing} - state.groups.keys())
+        state.groups |= dict.fromkeys(places, 0)
+        for row in await self._fetch("tally_groups", _columns(places, 3)):
+            state.groups[(row[0], row[1], row[2])] = row[3]
+        await self._find_values(state, list(wanted.values))
+
+    async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
+        state.values |= dict.fromkeys(wanted, 0)
+        columns = [*_columns([key for key, _ in wanted]), tuple(value for _, value in wanted)]
+        for row in await self._fetch("find_value", columns):
+            state.values[((row[0], row[1], row[2], row[3]), row[4])] = row[5]
+
+    async def write(self, changes: Changes) -> None:
+        for meter in changes.meters:
+            await self._connection.execute(
+                self._queries["insert_meter"], *usage_rows.meter_row(meter)
+            )
+        for rate in changes.rates:
+            await self._connection.execute(self._queries["insert_rate"], *usage_rows.rate_row(rate))
+        events = changes.events.values()
+        await self._write(
+            "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
+        )
+        counts = sorted(changes.counts.items(), key=lambda each: each[0])
+        new = [(_slot(key), *usage_rows.new_count_row(c)) for key, c in counts if key in self._new]
+        kept = [(_slot(key), *usage_rows.count_row(c)) for key, c in counts if key not in self._new]
+        await self._write("insert_count", new)
+        await self._write("update_count", kept)
+        await self._write(
+            "upsert_value",
+            [
+                (_slot(value[0]), *usage_rows.value_row(value, events))
+                for value, events in changes.values.items()
+            ],
+        )
+
+
+async def catalogs(
+    connection: Any, queries: Mapping[str, str], books: Collection[Id]
+) -> dict[Id, Catalog]:
+    """The meters and rates of some books, in the order in which they were made."""
+    asked = list(books)
+    meters = [
+        usage_rows.meter_of(tuple(row))
+        for row in await connection.fetch(queries["book_meters"], asked)
+    ]
+    rates = [
+        usage_rows.rate_of(tuple(row))
+        for row in await connection.fetch(queries["book_rates"], asked)
+    ]
+    return {
+        book: catalog_of(
+            [meter for meter in meters if meter.book == book],
+            [rate for rate in rates if rate.book == book],
+        )
+        for book in asked
+    }
+
+
+def _columns(keys: Sequence[tuple[Any, ...]], length: int = 4) -> Columns:
+    """The slots of keys that begin with a customer, and their parts."""
+    slots = tuple(slot_of(key[0]) for key in keys)
+    return [slots, *(tuple(key[place] for key in keys) for place in range(length))]
+
+
+def _slot(key: CountKey) -> int:
+    return slot_of(key[0])

@@ -1,0 +1,62 @@
+"""What usage needs of the file within a batch, and what is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+
+from drawdown.core.identity import slot_of
+from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
+from drawdown.core.usage_records import CountKey
+from drawdown.store import rows, usage_rows
+
+
+def load(
+    connection: apsw.Connection, queries: dict[str, str], state: State, wanted: Wanted
+) -> None:
+    """Load what is wanted of usage. What is not there is loaded as None, or counted as 0."""
+
+    def row(query: str, bindings: Sequence[object]) -> rows.Row | None:
+        return connection.execute(queries[query], bindings).fetchone()
+
+    for book in wanted.catalogs:
+        meters = connection.execute(queries["book_meters"], (book,))
+        rates = connection.execute(queries["book_rates"], (book,))
+        state.catalogs[book] = usage_rows.catalog(meters.fetchall(), rates.fetchall())
+    for name in wanted.event_ids:
+        found = row("find_name", (name[0], USAGE_EVENT, name[1]))
+        state.event_ids[name] = None if found is None else found[0]
+    for event in wanted.events:
+        found = row("find_event", (event,))
+        state.events[event] = None if found is None else usage_rows.event_of(found)
+    for key in wanted.counts:
+        found = row("find_count", key)
+        state.counts[key] = None if found is None else usage_rows.count_of(key, found)
+        place = key[:3]
+        if found is None and place not in state.groups:
+            tallied = row("tally_groups", place)
+            assert tallied is not None
+            state.groups[place] = tallied[0]
+    for value in wanted.values:
+        found = row("find_value", (*value[0], value[1]))
+        state.values[value] = 0 if found is None else found[0]
+
+
+def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
+    """The statements that write what a batch changed, each with its rows."""
+    yield "insert_meter", [usage_rows.meter_row(each) for each in changes.meters]
+    yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
+    events = changes.events.values()
+    yield "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
+    counts = changes.counts.items()
+    yield "upsert_count", [(_slot(key), *usage_rows.new_count_row(each)) for key, each in counts]
+    values = changes.values.items()
+    yield (
+        "upsert_value",
+        [(_slot(key[0]), *usage_rows.value_row(key, events)) for key, events in values],
+    )
+
+
+def _slot(key: CountKey) -> int:
+    return slot_of(key[0])

@@ -1,0 +1,192 @@
+"""Rows of usage: meters, rates, events and counts, in the column order of every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from drawdown.core import meters
+from drawdown.core.amounts import Amount
+from drawdown.core.identity import slot_of
+from drawdown.core.meters import Measure
+from drawdown.core.properties import Group, Properties, exact, properties_of
+from drawdown.core.rating import Price, Table
+from drawdown.core.types import Id, Instant
+from drawdown.core.usage_records import (
+    Catalog,
+    Charge,
+    Count,
+    CountKey,
+    Debits,
+    Event,
+    Meter,
+    Period,
+    Rate,
+    ValueKey,
+    catalog_of,
+)
+from drawdown.engine.ports import EventFilter
+from drawdown.store.rows import Row
+
+_encode = msgspec.json.Encoder().encode
+_decode_measure = msgspec.json.Decoder(Measure).decode
+_decode_price = msgspec.json.Decoder(Price | Table).decode
+_decode_period = msgspec.json.Decoder(Period).decode
+_decode_group = msgspec.json.Decoder(Group).decode
+_decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
+_decode_properties = msgspec.json.Decoder(dict[str, object], float_hook=exact).decode
+
+
+def _text(value: object) -> str:
+    return _encode(value).decode()
+
+
+def properties_text(properties: Properties) -> str:
+    """The properties as the JSON that they came in: a number is a number."""
+    return _text(
+        {
+            name: msgspec.Raw(str(value).encode()) if isinstance(value, Amount) else value
+            for name, value in properties.items()
+        }
+    )
+
+
+def meter_of(row: Row) -> Meter:
+    return Meter(
+        id=row[0],
+        book=row[1],
+        code=row[2],
+        name=row[3],
+        measure=_decode_measure(row[4]),
+        debits=Debits(row[5]),
+        created_at=Instant(row[6]),
+    )
+
+
+def meter_row(meter: Meter) -> Row:
+    return (
+        meter.id,
+        meter.book,
+        meter.code,
+        meter.name,
+        _text(meter.measure),
+        meter.debits.value,
+        meter.created_at,
+    )
+
+
+def rate_of(row: Row) -> Rate:
+    return Rate(
+        id=row[0],
+        book=row[1],
+        meter=row[2],
+        entitlement=row[3],
+        price=_decode_price(row[4]),
+        period=_decode_period(row[5]),
+        created_at=Instant(row[6]),
+    )
+
+
+def rate_row(rate: Rate) -> Row:
+    return (
+        rate.id,
+        rate.book,
+        rate.meter,
+        rate.entitlement,
+        _text(rate.price),
+        _text(rate.period),
+        rate.created_at,
+    )
+
+
+def catalog(meters_found: Iterable[Row], rates_found: Iterable[Row]) -> Catalog:
+    """The meters and rates of a book, in the order in which they were made."""
+    return catalog_of(
+        (meter_of(tuple(row)) for row in meters_found), (rate_of(tuple(row)) for row in rates_found)
+    )
+
+
+def event_of(row: Row) -> Event:
+    return Event(
+        id=Id(row[0]),
+        customer=Id(row[1]),
+        book=Id(row[2]),
+        own_id=row[3],
+        name=row[4],
+        time=Instant(row[5]),
+        recorded_at=Instant(row[6]),
+        properties=properties_of(_decode_properties(row[7])),
+        charges=_decode_charges(row[8]),
+    )
+
+
+def event_row(event: Event) -> Row:
+    """Without its slot."""
+    return (
+        event.id,
+        event.customer,
+        event.book,
+        event.own_id,
+        event.name,
+        event.time,
+        event.recorded_at,
+        properties_text(event.properties),
+        _text(event.charges),
+        event.is_uncovered,
+    )
+
+
+def count_of(key: CountKey, row: Row) -> Count:
+    """The count of a row's texts, tally and charged units."""
+    return Count(
+        key=key,
+        group=_decode_group(row[0]),
+        tally=meters.from_bytes(row[1].encode()),
+        charged=row[2],
+    )
+
+
+def new_count_row(count: Count) -> Row:
+    return (*count.key, _text(count.group), *_kept(count))
+
+
+def count_row(count: Count) -> Row:
+    return (*count.key, *_kept(count))
+
+
+def _kept(count: Count) -> Row:
+    return meters.to_bytes(count.tally).decode(), count.charged
+
+
+def value_row(value: ValueKey, events: int) -> Row:
+    key, hashed = value
+    return (*key, hashed, events)
+
+
+def event_list(
+    select: str, asked: EventFilter, mark: Callable[[int], str], uncovered: str
+) -> tuple[str, list[object]]:
+    """The statement of a filter; ``mark`` writes the n-th parameter, ``uncovered`` what the index says."""
+    bindings: list[object] = []
+
+    def bound(value: object) -> str:
+        bindings.append(value)
+        return mark(len(bindings))
+
+    conditions = [f"e.book = {bound(asked.book)}"]
+    if asked.customer is not None:
+        conditions.append(f"e.slot = {bound(slot_of(asked.customer))}")
+        conditions.append(f"e.customer = {bound(asked.customer)}")
+    if asked.name is not None:
+        conditions.append(f"e.name = {bound(asked.name)}")
+    if asked.since is not None:
+        conditions.append(f"e.time >= {bound(asked.since)}")
+    if asked.until is not None:
+        conditions.append(f"e.time < {bound(asked.until)}")
+    if asked.uncovered:
+        conditions.append(uncovered)
+    if asked.after is not None:
+        conditions.append(f"e.id < {bound(asked.after)}")
+    where = " AND ".join(conditions)
+    return f"{select} WHERE {where} ORDER BY e.id DESC LIMIT {bound(asked.limit)}", bindings

@@ -1,0 +1,165 @@
+"""Usage over HTTP: meters and rates are made, events are counted and drawn, once for their id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+METER = {"code": "tokens", "event_name": "call", "aggregation": "sum", "property": "tokens"}
+RATE = {
+    "meter": "tokens",
+    "entitlement": "credits",
+    "price": {"model": "per_unit", "price": "0.003"},
+}
+EVENT = {
+    "id": "e1",
+    "customer": "ann",
+    "name": "call",
+    "time": "2026-01-31T12:00:00Z",
+    "properties": {"tokens": 1000, "model": "small"},
+}
+
+
+@pytest.fixture
+def book(native: httpx.Client) -> httpx.Client:
+    """A customer with 10 credits, and a rate of 3 credits for a thousand tokens."""
+    post(native, "customers", {"id": "ann"})
+    post(native, "entitlements", {"code": "credits", "unit": "credit", "scale": 0})
+    post(native, "grants", {"customer": "ann", "entitlement": "credits", "amount": "10"})
+    post(native, "meters", METER)
+    post(native, "rates", RATE)
+    return native
+
+
+def post(client: httpx.Client, path: str, body: dict[str, Any], status: int = 201) -> Any:
+    answer = client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def available(client: httpx.Client) -> str:
+    found: str = client.get("balances/ann/credits").json()["available"]
+    return found
+
+
+def test_an_event_draws_what_it_costs(book: httpx.Client) -> None:
+    event = post(book, "events", EVENT)
+    [charge] = event["charges"]
+    assert event["id"] == "e1"
+    assert event["properties"] == {"tokens": 1000, "model": "small"}
+    assert charge["meter"] == "tokens"
+    assert (charge["amount"], charge["drawn"], charge["uncovered"]) == ("3", "3", "0")
+    assert available(book) == "7"
+    assert book.get("events/e1").json() == event
+
+
+def test_the_same_event_again_is_answered_as_it_was(book: httpx.Client) -> None:
+    first = post(book, "events", EVENT)
+    again = book.post("events", json=EVENT)
+    assert again.json() == first
+    assert again.headers["idempotent-replayed"] == "true"
+    assert available(book) == "7"
+
+
+def test_another_event_of_the_same_id_is_refused(book: httpx.Client) -> None:
+    post(book, "events", EVENT)
+    problem = post(book, "events", EVENT | {"properties": {"tokens": 5}}, 409)
+    assert problem["code"] == "event_reused"
+    assert available(book) == "7"
+
+
+def test_numbers_are_exact(book: httpx.Client) -> None:
+    raw = b'{"id":"e1","customer":"ann","name":"call","properties":{"tokens":0.100000000001}}'
+    answer = book.post("events", content=raw, headers={"content-type": "application/json"})
+    assert b'"tokens":0.100000000001' in answer.content
+    assert b'"tokens":0.100000000001' in book.get("events/e1").content
+
+
+def test_many_events_are_taken_each_for_itself(book: httpx.Client) -> None:
+    events = [EVENT | {"id": f"e{n}"} for n in range(3)]
+    events.insert(1, EVENT | {"id": "bad", "properties": {}})
+    events.append(events[0])
+    answer = post(book, "events", {"events": events}, 200)
+    assert [each["status"] for each in answer["results"]] == [201, 422, 201, 201, 201]
+    assert answer["results"][1]["error"]["field"] == "properties.tokens"
+    assert answer["results"][4]["replayed"] is True
+    assert available(book) == "1"
+
+
+def test_what_cannot_be_paid_is_on_the_event(book: httpx.Client) -> None:
+    [charge] = post(book, "events", EVENT | {"properties": {"tokens": 4_000}})["charges"]
+    assert (charge["amount"], charge["drawn"], charge["uncovered"]) == ("12", "0", "12")
+    assert available(book) == "10"
+    found = book.get("events", params={"uncovered": True}).json()["data"]
+    assert [event["id"] for event in found] == ["e1"]
+
+
+def test_an_entitlement_may_say_that_what_there_is_is_drawn(native: httpx.Client) -> None:
+    post(native, "customers", {"id": "ann"})
+    kind = {"code": "credits", "unit": "credit", "scale": 0, "shortfall": "cap"}
+    assert post(native, "entitlements", kind)["shortfall"] == "cap"
+    post(native, "grants", {"customer": "ann", "entitlement": "credits", "amount": "10"})
+    post(native, "meters", METER)
+    post(native, "rates", RATE)
+    [charge] = post(native, "events", EVENT | {"properties": {"tokens": 4_000}})["charges"]
+    assert (charge["amount"], charge["drawn"], charge["uncovered"]) == ("12", "10", "2")
+
+
+def test_events_are_listed_by_customer_name_and_time(book: httpx.Client) -> None:
+    post(book, "customers", {"id": "bob"})
+    for n, customer in enumerate(["ann", "bob", "ann"]):
+        time = f"2026-01-0{n + 1}T00:00:00Z"
+        post(book, "events", EVENT | {"id": f"e{n}", "customer": customer, "time": time})
+
+    def ids(**query: object) -> list[str]:
+        data = book.get("events", params=query).json()["data"]  # type: ignore[arg-type]
+        return [event["id"] for event in data]
+
+    assert ids() == ["e2", "e1", "e0"]
+    assert ids(customer="ann") == ["e2", "e0"]
+    assert ids(since="2026-01-02T00:00:00Z") == ["e2", "e1"]
+    assert ids(until="2026-01-02T00:00:00Z") == ["e0"]
+    assert ids(name="other") == []
+
+
+def test_an_event_of_nobody_is_refused(book: httpx.Client) -> None:
+    problem = post(book, "events", EVENT | {"customer": "nobody"}, 404)
+    assert problem["code"] == "customer_not_found"
+
+
+def test_a_meter_is_shown_as_it_was_made(book: httpx.Client) -> None:
+    tree = {"and": [{"property": "tokens", "op": "gt", "value": 1.5}]}
+    body = METER | {"code": "large", "filter": tree, "group_by": ["model"]}
+    meter = post(book, "meters", body)
+    assert meter["filter"] == tree
+    assert book.get("meters/large").json() == meter
+    assert [one["code"] for one in book.get("meters").json()["data"]] == ["large", "tokens"]
+
+
+def test_a_meter_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> None:
+    body = METER | {"code": "wrong", "filter": {"property": "a", "op": "like", "value": 1}}
+    assert post(book, "meters", body, 422)["field"] == "filter.op"
+    assert post(book, "meters", METER | {"code": "x", "property": None}, 422)["field"] == "property"
+    assert post(book, "meters", METER, 409)["code"] == "already_exists"
+
+
+def test_a_rate_is_shown_as_it_was_made(book: httpx.Client) -> None:
+    tiers = [
+        {"up_to": "10", "price": "0", "flat": "1"},
+        {"up_to": None, "price": "0.5", "flat": "0"},
+    ]
+    price = {"model": "graduated", "free": "0", "tiers": tiers}
+    rate = post(book, "rates", RATE | {"price": price})
+    assert rate["price"] == price
+    assert rate["period"] == {"unit": "month", "zone": "UTC"}
+    assert book.get("rates").json()["data"][0] == rate
+
+
+def test_a_rate_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> None:
+    wrong = {"model": "volume", "tiers": [{"up_to": "10"}]}
+    assert post(book, "rates", RATE | {"price": wrong}, 422)["field"] == "price.tiers[0].up_to"
+    assert post(book, "rates", RATE | {"meter": "none"}, 404)["code"] == "meter_not_found"
+    zone = {"unit": "day", "zone": "europe/berlin"}
+    assert post(book, "rates", RATE | {"period": zone}, 422)["field"] == "period.zone"
