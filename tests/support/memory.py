@@ -61,6 +61,7 @@ class CoreLedger:
         """Everything there is was made in this state; what is wanted and not in it is not there."""
         state = self.state
         _miss(state.customers, wanted.customers)
+        _miss(state.clocks, wanted.clocks)
         _miss(state.entitlements, wanted.entitlements)
         _miss(state.names, wanted.names)
         _miss(state.wallets, wanted.wallets)

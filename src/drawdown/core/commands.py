@@ -20,6 +20,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Metadata,
+    Mode,
     Profiles,
     Reference,
     Scope,
@@ -48,13 +49,38 @@ class Money(msgspec.Struct, frozen=True):
 
 
 class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """Refused with ``AlreadyExists`` when ``own_id`` is taken in the book."""
+    """Refused with ``AlreadyExists`` when ``own_id`` is taken in the book.
+
+    With ``test_clock`` that clock's time is the customer's, for life.
+    """
 
     own_id: str | None = None
     name: str | None = None
     email: str | None = None
     metadata: Metadata = {}
     profiles: Profiles = {}
+    test_clock: Id | None = None
+
+
+class CreateTestClock(msgspec.Struct, frozen=True, kw_only=True):
+    """A clock that begins at any instant and stands still there. ``mode`` is that of the book: test."""
+
+    frozen_at: Instant
+    mode: Mode
+    name: str | None = None
+
+
+class AdvanceTestClock(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin to move a clock forward; where it is already, or is going already, changes nothing."""
+
+    clock: Id
+    to: Instant
+
+
+class DeleteTestClock(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop a clock where it is, for good; its customers are closed with it. Nothing is erased."""
+
+    clock: Id
 
 
 class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,15 +243,22 @@ class AmendGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
-    """Record what time has done to a wallet: ends of holds, expiries and activations that are due."""
+    """Record what time has done to a wallet: ends of holds, expiries and activations that are due.
+
+    ``at``: up to that instant of the customer's test clock, on its way to where it is being advanced.
+    """
 
     customer: Reference
     entitlement: Reference
+    at: Instant | None = None
 
 
 Command = (
     CreateCustomer
     | CreateEntitlement
+    | CreateTestClock
+    | AdvanceTestClock
+    | DeleteTestClock
     | IssueGrant
     | Debit
     | Spend

@@ -50,6 +50,9 @@ def find_customer(request: Request, reference: Reference, state: State) -> Custo
     customer = None if found is None else state.customers[found]
     if customer is None or customer.book != request.book:
         raise CustomerNotFound(written(reference))
+    clock = state.clock_of(customer.id)
+    if clock is not None and clock.deleted_at is not None:
+        return msgspec.structs.replace(customer, closed_at=clock.frozen_at)
     return customer
 
 
@@ -173,21 +176,23 @@ def settled_context(
     entitlement: Entitlement,
     state: State,
     at: Instant | None = None,
+    now: Instant | None = None,
 ) -> Context:
-    """The wallet of the two, settled up to the request's time, or to ``at`` if that is later.
+    """The wallet of the two, settled up to the customer's time, or to ``at`` if that is later.
 
-    One never used is new and empty.
+    One never used is new and empty. ``now``: what time it is for him, where that is not what it seems.
     """
     key = (customer.id, entitlement.id)
+    now = state.now_of(customer.id, request.at) if now is None else now
     wallet = state.wallet(key)
     if wallet is None:
         wallet = Wallet(
             customer=customer.id,
             entitlement=entitlement.id,
             burn_order=entitlement.burn_order,
-            created_at=request.at,
+            created_at=now,
         )
-    own = max(request.at, wallet.last_at)
+    own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)
     if wallet.is_due(at):

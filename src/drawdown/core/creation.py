@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from drawdown.core import currencies
 from drawdown.core.amounts import SCALE_MAX
+from drawdown.core.clocks import find_clock
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import AlreadyExists, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
 from drawdown.core.needs import entitlement_names
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
-from drawdown.core.types import Customer, Entitlement, Id, Operation
+from drawdown.core.types import Customer, Entitlement, Id, Instant, Operation
 
 EXPIRES_AFTER_DAYS_MAX = 36_500
 
@@ -22,21 +23,26 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
         return Accepted(customer=made)
     if command.own_id is not None:
         _check_own_id("id", command.own_id)
+    at = request.at
+    if command.test_clock is not None:
+        at = find_clock(request, command.test_clock, state).frozen_at
+    if command.own_id is not None:
         _claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
     customer = Customer(
         id=request.id,
         book=request.book,
-        created_at=request.at,
+        created_at=at,
         own_id=command.own_id,
         name=command.name,
         email=command.email,
         metadata=command.metadata,
         profiles=command.profiles,
+        test_clock=command.test_clock,
     )
     state.customers[customer.id] = customer
     state.customer_wallets[customer.id] = ()
     state.changes.customers.append(customer)
-    _record(request, state, "customer", customer.id)
+    _record(request, state, "customer", customer.id, at)
     return Accepted(customer=customer)
 
 
@@ -78,18 +84,18 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
     )
     state.entitlements[entitlement.id] = entitlement
     state.changes.entitlements.append(entitlement)
-    _record(request, state, "entitlement", request.book)
+    _record(request, state, "entitlement", request.book, request.at)
     return Accepted(entitlement=entitlement)
 
 
-def _record(request: Request, state: State, kind: str, owner: Id) -> None:
+def _record(request: Request, state: State, kind: str, owner: Id, at: Instant) -> None:
     """So that what was made is found where everything else is that happened. What it is, its record says."""
     operation = Operation(
         id=derive(request.id, kind),
         customer=owner,
         entitlement=None,
         kind=kind,
-        at=request.at,
+        at=at,
         recorded_at=request.recorded_at,
         facts=b"{}",
         subject=request.id,

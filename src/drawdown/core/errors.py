@@ -2,7 +2,8 @@
 
     LedgerError
     ├── NotFound
-    │   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound
+    │   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
+    │       TestClockNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
     │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
@@ -12,6 +13,7 @@
         ├── KeyReused, KeyInUse
         ├── AlreadyExists
         ├── CustomerClosed, EntitlementClosed
+        ├── TestModeOnly, TestClockAdvancing
         ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending
         ├── HoldEnded, CaptureTooLarge
         ├── ReversalTooLarge, AdjustmentTooLarge
@@ -85,6 +87,11 @@ class HoldNotFound(NotFound):
     noun = "hold"
 
 
+class TestClockNotFound(NotFound):
+    code = "test_clock_not_found"
+    noun = "test clock"
+
+
 class Invalid(LedgerError):
     """Wrong whatever the state of the ledger. Every subclass has a ``field``."""
 
@@ -154,6 +161,16 @@ class KeyInUse(Refused):
 class AlreadyExists(Refused):
     code = "already_exists"
     template = "{field} {value!r} is taken."
+
+
+class TestModeOnly(Refused):
+    code = "test_mode_only"
+    template = "{what} is made in test mode only; this key is a live one. Use a test key."
+
+
+class TestClockAdvancing(Refused):
+    code = "test_clock_advancing"
+    template = "The test clock is being advanced to {target}. Wait until its status is ready."
 
 
 class CustomerClosed(Refused):

@@ -7,14 +7,18 @@ from typing import Any
 
 import msgspec
 
+from drawdown.core.clocks import played_until
 from drawdown.core.commands import (
     AdjustGrant,
+    AdvanceTestClock,
     AmendGrant,
     Authorize,
     Capture,
     CreateCustomer,
     CreateEntitlement,
+    CreateTestClock,
     Debit,
+    DeleteTestClock,
     ExpireGrant,
     Extend,
     IssueGrant,
@@ -105,12 +109,13 @@ class Asking(msgspec.Struct):
 
     def draw(self, request: Request, command: Debit | Authorize) -> None:
         key = self.wallet_key(request, command.customer, command.entitlement)
-        wallet = None if key is None else self.wallet(request.at, key)
+        now = self.now(request, key)
+        wallet = None if key is None else self.wallet(now, key)
         if key is None or wallet is None or wallet.whole:
             return
         valid_at = command.valid_at if isinstance(command, Debit) else None
         units = units_of(command.amount, scale_of(key[1], self.state, request.book))
-        self.demand.draw(wallet, units, request.at, command.attributes, valid_at)
+        self.demand.draw(wallet, units, now, command.attributes, valid_at)
 
     def issue(self, request: Request, command: IssueGrant) -> None:
         key = self.wallet_key(request, command.customer, command.entitlement)
@@ -118,13 +123,14 @@ class Asking(msgspec.Struct):
             return
         if command.unused_max is not None:
             self.every_wallet(request, key[0])
-        self.wallet(request.at, key)
+        self.wallet(self.now(request, key), key)
         self.demand.grown.add(key)
 
     def settle(self, request: Request, command: Settle) -> None:
         key = self.wallet_key(request, command.customer, command.entitlement)
         if key is not None:
-            self.wallet(request.at, key)
+            played = played_until(self.state.clock_of(key[0]), command.at)
+            self.wallet(self.now(request, key) if played is None else played, key)
 
     def spend(self, request: Request, command: Spend) -> None:
         """Every wallet named; each may have to pay all of the quantity."""
@@ -133,12 +139,13 @@ class Asking(msgspec.Struct):
         if customer is None:
             return
         self.key(request, customer)
+        now = self.state.now_of(customer, request.at)
         for kind, price in zip(kinds, command.wallets, strict=True):
-            wallet = None if kind is None else self.wallet(request.at, (customer, kind))
+            wallet = None if kind is None else self.wallet(now, (customer, kind))
             if kind is not None and wallet is not None:
                 scale = scale_of(kind, self.state, request.book)
                 units = cost_of(command.quantity, price.price, scale)
-                self.demand.draw(wallet, units, request.at, command.attributes, command.valid_at)
+                self.demand.draw(wallet, units, now, command.attributes, command.valid_at)
 
     def hold(self, request: Request, command: Capture | Release | Extend) -> None:
         """A hold named by its id brings its wallet and its grants. A capture may draw all of it anew."""
@@ -156,7 +163,7 @@ class Asking(msgspec.Struct):
         self.demand.grown.add(key)
         if isinstance(command, Capture):
             units = units_of(command.amount, scale_of(key[1], self.state, request.book))
-            self.demand.draw(wallet, units, request.at, held.attributes)
+            self.demand.draw(wallet, units, self.now(request, key), held.attributes)
 
     def grant(
         self, request: Request, command: AdjustGrant | AmendGrant | ExpireGrant | VoidGrant
@@ -177,6 +184,8 @@ class Asking(msgspec.Struct):
     def create_customer(self, request: Request, command: CreateCustomer) -> None:
         """Under a key it may have been made before, with the request's id."""
         self.names(((request.book, CUSTOMER_OWN_ID, command.own_id),))
+        if command.test_clock is not None:
+            self.clock(command.test_clock)
         if request.key is not None and request.id not in self.state.customers:
             self.want(self.wanted.customers, request.id)
 
@@ -184,6 +193,13 @@ class Asking(msgspec.Struct):
         self.names(entitlement_names(request.book, command))
         if request.key is not None and request.id not in self.state.entitlements:
             self.want(self.wanted.entitlements, request.id)
+
+    def create_clock(self, request: Request, command: CreateTestClock) -> None:
+        """It may have been made before, with the request's id."""
+        self.clock(request.id)
+
+    def change_clock(self, request: Request, command: AdvanceTestClock | DeleteTestClock) -> None:
+        self.clock(command.clock)
 
     # What those are ------------------------------------------------------------------------------
 
@@ -202,13 +218,24 @@ class Asking(msgspec.Struct):
             if key not in self.state.keys:
                 self.wanted.keys.add(key)
 
+    def clock(self, clock: Id) -> bool:
+        """Whether the clock is loaded, if there is one of that id."""
+        if clock in self.state.clocks:
+            return True
+        self.want(self.wanted.clocks, clock)
+        return False
+
+    def now(self, request: Request, key: WalletKey | None) -> Instant:
+        """What time it is for whom a wallet belongs to."""
+        return request.at if key is None else self.state.now_of(key[0], request.at)
+
     def names(self, names: Iterable[tuple[Id, str, str | None]]) -> None:
         for name in names:
             if name[2] is not None and name not in self.state.names:
                 self.want(self.wanted.names, name)
 
     def customer(self, book: Id, reference: Reference) -> Id | None:
-        """The customer's id once its row is loaded; None while it is not, or when there is none."""
+        """The customer's id once its row and its clock are loaded; None before, or where there is none."""
         found = self.state.customer_id(book, reference)
         if found is None:
             if isinstance(reference, str):
@@ -218,7 +245,11 @@ class Asking(msgspec.Struct):
             self.want(self.wanted.customers, found)
             return None
         customer = self.state.customers[found]
-        return found if customer is not None and customer.book == book else None
+        if customer is None or customer.book != book:
+            return None
+        if customer.test_clock is not None and not self.clock(customer.test_clock):
+            return None
+        return found
 
     def entitlement(self, book: Id, reference: Reference) -> Id | None:
         """The same of an entitlement, but it may be a currency that has no row yet, or another book's."""
@@ -280,7 +311,7 @@ class Asking(msgspec.Struct):
             return
         for key in self.state.customer_wallets[customer]:
             self.entitlement(request.book, key[1])
-            self.wallet(request.at, key)
+            self.wallet(self.now(request, key), key)
 
     def owned(self, request: Request, key: WalletKey) -> Wallet | None:
         """The wallet of a thing named by its id, with its customer, its entitlement and the request's key."""
@@ -289,7 +320,7 @@ class Asking(msgspec.Struct):
         if customer is None:
             return None
         self.key(request, customer)
-        return self.wallet(request.at, key)
+        return self.wallet(self.now(request, key), key)
 
     def named_grant(self, request: Request, grant: Id) -> None:
         """A grant named by its id brings its wallet, its customer and its entitlement."""
@@ -307,12 +338,15 @@ class Asking(msgspec.Struct):
 
 _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     AdjustGrant: Asking.grant,
+    AdvanceTestClock: Asking.change_clock,
     AmendGrant: Asking.grant,
     Authorize: Asking.draw,
     Capture: Asking.hold,
     CreateCustomer: Asking.create_customer,
     CreateEntitlement: Asking.create_entitlement,
+    CreateTestClock: Asking.create_clock,
     Debit: Asking.draw,
+    DeleteTestClock: Asking.change_clock,
     ExpireGrant: Asking.grant,
     Extend: Asking.hold,
     IssueGrant: Asking.issue,

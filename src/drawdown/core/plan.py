@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from drawdown.core.clocks import advance_clock, create_clock, delete_clock
 from drawdown.core.commands import (
     AdjustGrant,
+    AdvanceTestClock,
     AmendGrant,
     Authorize,
     Capture,
     CreateCustomer,
     CreateEntitlement,
+    CreateTestClock,
     Debit,
+    DeleteTestClock,
     ExpireGrant,
     Extend,
     IssueGrant,
@@ -47,12 +51,15 @@ from drawdown.core.state import State
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
+    AdvanceTestClock: advance_clock,
     AmendGrant: amend_grant,
     Authorize: authorize,
     Capture: capture,
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
+    CreateTestClock: create_clock,
     Debit: debit,
+    DeleteTestClock: delete_clock,
     ExpireGrant: expire_grant,
     Extend: extend,
     IssueGrant: issue_grant,

@@ -17,6 +17,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    TestClock,
 )
 
 KEY_MAX = 255
@@ -67,7 +68,8 @@ class ClaimRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, kw_only=True):
     """One command as it enters ``plan``. ``id`` is fresh; what is made takes its ids from it.
 
-    ``at`` is the customer's clock, ``recorded_at`` the wall clock.
+    ``at`` is the wall clock's time, which is the customer's unless he is on a test clock
+    (``State.now_of``); ``recorded_at`` is the wall clock's in any case.
     """
 
     book: Id
@@ -99,6 +101,7 @@ class Accepted(msgspec.Struct, kw_only=True):
     entries: tuple[Entry, ...] = ()
     customer: Customer | None = None
     entitlement: Entitlement | None = None
+    clock: TestClock | None = None
     balance: Balance | None = None
     grant: Grant | None = None
     hold: Hold | None = None

@@ -87,7 +87,8 @@ def _debit_contexts(
             raise FieldInvalid("entitlement", "one that the debit drew on")
         drawn = [chosen.id]
     wallets = [state.wallets[(customer.id, entitlement)] for entitlement in drawn]
-    at = max(request.at, *(wallet.last_at for wallet in wallets if wallet is not None), Instant(0))
+    now = state.now_of(customer.id, request.at)
+    at = max(now, *(wallet.last_at for wallet in wallets if wallet is not None), Instant(0))
     return [
         settled_context(request, customer, find_entitlement(request, entitlement, state), state, at)
         for entitlement in drawn

@@ -107,7 +107,8 @@ def _payers(request: Request, command: Spend, customer: Customer, state: State) 
     if len({kind.id for kind in kinds}) < len(kinds):
         raise FieldInvalid("wallets", "of different entitlements")
     known = [state.wallet((customer.id, kind.id)) for kind in kinds]
-    at = max(request.at, *(wallet.last_at for wallet in known if wallet is not None), Instant(0))
+    now = state.now_of(customer.id, request.at)
+    at = max(now, *(wallet.last_at for wallet in known if wallet is not None), Instant(0))
     payers = []
     for kind, wallet in zip(kinds, command.wallets, strict=True):
         units, steps = unit_price(wallet.price, command.quantity.places, kind.scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core import amounts, burn, currencies, posting
+from drawdown.core.clocks import played_until
 from drawdown.core.commands import Debit, IssueGrant, Money, Settle
 from drawdown.core.context import (
     Context,
@@ -279,7 +280,8 @@ def settle_wallet(request: Request, command: Settle, state: State) -> Accepted:
     """Record what is due in a wallet; nothing due records nothing."""
     customer = find_customer(request, command.customer, state)
     entitlement = find_entitlement(request, command.entitlement, state)
-    context = settled_context(request, customer, entitlement, state)
+    now = played_until(state.clock_of(customer.id), command.at)
+    context = settled_context(request, customer, entitlement, state, now=now)
     return Accepted(
         customer=customer,
         entitlement=entitlement,

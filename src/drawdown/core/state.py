@@ -26,6 +26,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
     Reference,
+    TestClock,
 )
 
 WalletKey = tuple[Id, Id]
@@ -162,6 +163,8 @@ class Changes(msgspec.Struct, kw_only=True):
     operations: list[tuple[Operation, list[Entry]]] = []
     customers: list[Customer] = []
     entitlements: list[Entitlement] = []
+    new_clocks: dict[Id, TestClock] = {}
+    clocks: dict[Id, TestClock] = {}
     claims: list[ClaimRecord] = []
     new_wallets: dict[WalletKey, Wallet] = {}
     wallets: dict[WalletKey, Wallet] = {}
@@ -182,6 +185,7 @@ class State(msgspec.Struct, kw_only=True):
 
     customers: dict[Id, Customer | None] = {}
     entitlements: dict[Id, Entitlement | None] = {}
+    clocks: dict[Id, TestClock | None] = {}
     names: dict[Name, Id | None] = {}
     wallets: dict[WalletKey, Wallet | None] = {}
     grant_wallets: dict[Id, WalletKey | None] = {}
@@ -207,6 +211,20 @@ class State(msgspec.Struct, kw_only=True):
             return currencies.entitlement_id(book, reference)
         return self.names.get((book, ENTITLEMENT_CODE, reference))
 
+    def clock_of(self, customer: Id) -> TestClock | None:
+        """The test clock that a loaded customer is on."""
+        owner = self.customers.get(customer)
+        if owner is None or owner.test_clock is None:
+            return None
+        clock = self.clocks[owner.test_clock]
+        assert clock is not None, "clocks stay as long as their customers"
+        return clock
+
+    def now_of(self, customer: Id, now: Instant) -> Instant:
+        """What time it is for a loaded customer, when it is ``now`` for everybody else."""
+        clock = self.clock_of(customer)
+        return now if clock is None else clock.frozen_at
+
     def wallet(self, key: WalletKey) -> Wallet | None:
         """A wallet that was asked for; None: not there. A customer made in this batch has none to load."""
         if key in self.wallets:
@@ -230,6 +248,7 @@ class Wanted(msgspec.Struct, kw_only=True):
 
     names: set[Name] = set()
     customers: set[Id] = set()
+    clocks: set[Id] = set()
     entitlements: set[Id] = set()
     wallets: set[WalletKey] = set()
     wallets_due: dict[WalletKey, Instant] = {}
@@ -245,6 +264,7 @@ class Wanted(msgspec.Struct, kw_only=True):
         return bool(
             self.names
             or self.customers
+            or self.clocks
             or self.entitlements
             or self.wallets
             or self.wallets_due

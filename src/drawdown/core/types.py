@@ -118,7 +118,10 @@ class Mode(StrEnum):
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Whose credits. ``own_id`` is the operator's name for it, unique among the book's customers."""
+    """Whose credits. ``own_id`` is the operator's name for it, unique among the book's customers.
+
+    A customer on a ``test_clock`` is there for life: that clock's time is his.
+    """
 
     id: Id
     book: Id
@@ -129,6 +132,33 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metadata: Metadata = {}
     profiles: Profiles = {}
     closed_at: Instant | None = None
+    test_clock: Id | None = None
+
+
+class ClockStatus(StrEnum):
+    """Whether all that comes due by a test clock's time has been played."""
+
+    READY = "ready"
+    ADVANCING = "advancing"
+
+
+class TestClock(msgspec.Struct, frozen=True, kw_only=True):
+    """What time it is for the customers on it, in a test book; it moves only when it is told to.
+
+    ``target`` is where an advance under way is going. ``created_at`` and ``deleted_at`` are real time.
+    """
+
+    id: Id
+    book: Id
+    frozen_at: Instant
+    created_at: Instant
+    name: str | None = None
+    target: Instant | None = None
+    deleted_at: Instant | None = None
+
+    @property
+    def status(self) -> ClockStatus:
+        return ClockStatus.READY if self.target is None else ClockStatus.ADVANCING
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,9 @@ from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.spread import open_writer
 
+#: Of so many customers it is kept in mind that they are on no test clock.
+UNCLOCKED_MAX = 100_000
+
 Asked = tuple[Command, Render, LedgerKey | None]
 
 
@@ -131,6 +134,7 @@ class Ledger:
         self.ids = ids
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer)
+        self._unclocked: set[Id] = set()
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
     def open(self, *, jobs: bool = True) -> None:
@@ -237,6 +241,34 @@ class Ledger:
     async def _settle(self, book: Id, command: Settle) -> object:
         return await self.submit(book, command, lambda _: Answer(status=200, body=b""))
 
+    # Time ----------------------------------------------------------------------------------------
+
+    async def now_of(self, customer: Customer) -> Instant:
+        """What time it is for a customer: real time, or that of the test clock he is on."""
+        if customer.test_clock is None:
+            return self.clock.now()
+        clock = await self._store.find_clock(customer.test_clock)
+        assert clock is not None, "clocks stay as long as their customers"
+        return clock.frozen_at
+
+    async def time_of(self, book: Id, customer: Reference) -> Instant:
+        """As ``now_of``. Raises ``CustomerNotFound``."""
+        return await self._now(await self._customer_id(book, customer))
+
+    async def _now_for(self, customer: Customer | None) -> Instant:
+        return self.clock.now() if customer is None else await self.now_of(customer)
+
+    async def _now(self, customer: Id) -> Instant:
+        """As ``now_of``. That somebody is on no clock is read once: he is on it for life, or never."""
+        if customer in self._unclocked:
+            return self.clock.now()
+        found = await self._store.find_customer(customer)
+        if found is not None and found.test_clock is None:
+            if len(self._unclocked) >= UNCLOCKED_MAX:
+                self._unclocked.clear()
+            self._unclocked.add(customer)
+        return await self._now_for(found)
+
     # Reads ---------------------------------------------------------------------------------------
 
     async def customer(self, book: Id, reference: Reference) -> Customer:
@@ -280,15 +312,14 @@ class Ledger:
 
     async def grant(self, book: Id, grant: Id, *, at: Instant | None = None) -> Grant:
         """The grant as it is now, or at an instant (``balance``). Raises ``GrantNotFound``."""
-        now = self.clock.now()
-        instants.check_foresight(now if at is None else at, now)
         found = await self._store.find_grant(grant)
         owner = None if found is None else await self._store.find_customer(found.customer)
         if found is None or owner is None or owner.book != book:
             raise GrantNotFound(written(grant))
         if at is None:
-            [settled] = await self._as_of([found], now)
+            [settled] = await self._as_of([found])
             return settled
+        instants.check_foresight(at, await self.now_of(owner))
         then = await history.grant_at(self._store, grant, at)
         if then is None:
             raise GrantNotFound(written(grant))
@@ -313,7 +344,8 @@ class Ledger:
         With ``at`` they are those of one wallet, in any state. Raises ``CustomerNotFound`` and
         ``EntitlementNotFound``.
         """
-        now = self.clock.now()
+        owner = None if customer is None else await self.customer(book, customer)
+        now = await self._now_for(owner)
         if at is not None:
             _check_grants_at(customer, entitlement, states)
             instants.check_foresight(at, now)
@@ -321,7 +353,8 @@ class Ledger:
             book=book,
             now=now,
             limit=limit,
-            customer=None if customer is None else (await self.customer(book, customer)).id,
+            customer=None if owner is None else owner.id,
+            clocked=owner is None and bool(states) and await self._store.has_clocks(book),
             entitlement=(
                 None if entitlement is None else (await self.entitlement(book, entitlement)).id
             ),
@@ -333,23 +366,27 @@ class Ledger:
         )
         if at is not None:
             return await history.grants_at(self._store, asked, at)
-        return await self._as_of(await self._store.list_grants(asked), now)
+        return await self._as_of(await self._store.list_grants(asked))
 
-    async def _as_of(self, grants: Sequence[Grant], now: Instant) -> list[Grant]:
-        """Grants as they are at ``now``. Of one that is held the end of its holds may be due too."""
+    async def _as_of(self, grants: Sequence[Grant]) -> list[Grant]:
+        """Grants as they are now. Of one that is held the end of its holds may be due too."""
+        nows = {owner: await self._now(owner) for owner in {grant.customer for grant in grants}}
         settled: dict[Id, Grant] = {}
         for key in {(grant.customer, grant.entitlement) for grant in grants if grant.held}:
+            now = nows[key[0]]
             wallet = await self._store.find_wallet(*key, now)
             if wallet is not None:
                 settled |= instants.settled(wallet, now).grants
-        return [settled.get(grant.id) or lifecycle.settled(grant, now) for grant in grants]
+        return [
+            settled.get(grant.id) or lifecycle.settled(grant, nows[grant.customer])
+            for grant in grants
+        ]
 
     async def outstanding(self, book: Id, customer: Reference) -> list[Grant]:
         """What a customer has left, pending grants included, in burn-down order per entitlement."""
         owner = await self.customer(book, customer)
-        now = self.clock.now()
         found = await self._store.outstanding_grants(owner.id)
-        return [grant for grant in await self._as_of(found, now) if grant.remaining > 0]
+        return [grant for grant in await self._as_of(found) if grant.remaining > 0]
 
     async def balance(
         self,
@@ -366,7 +403,7 @@ class Ledger:
         """
         owner = await self._customer_id(book, customer)
         kind = await self.entitlement(book, entitlement)
-        now = self.clock.now()
+        now = await self._now(owner)
         if at is not None:
             instants.check_foresight(at, now)
             owner = (await self.customer(book, owner)).id
@@ -411,7 +448,7 @@ class Ledger:
         """
         owner = await self.customer(book, customer)
         kind = await self.entitlement(book, entitlement)
-        now = self.clock.now()
+        now = await self.now_of(owner)
         until = now if until is None else until
         instants.check_foresight(until, now, "to")
         if since is not None and since >= until:
@@ -425,7 +462,7 @@ class Ledger:
         owner = None if found is None else await self._store.find_customer(found.customer)
         if found is None or owner is None or owner.book != book:
             raise HoldNotFound(written(hold))
-        return lifecycle.settled_hold(found, self.clock.now())
+        return lifecycle.settled_hold(found, await self.now_of(owner))
 
     async def holds(
         self,
@@ -438,8 +475,8 @@ class Ledger:
         limit: int,
     ) -> list[Hold]:
         """Holds as they are now, newest first. Raises ``CustomerNotFound`` and ``EntitlementNotFound``."""
-        now = self.clock.now()
         owner = None if customer is None else await self.customer(book, customer)
+        now = await self._now_for(owner)
         kind = None if entitlement is None else await self.entitlement(book, entitlement)
         found = await self._store.list_holds(
             HoldFilter(
@@ -450,9 +487,10 @@ class Ledger:
                 entitlement=None if kind is None else kind.id,
                 state=state,
                 after=after,
+                clocked=owner is None and bool(state) and await self._store.has_clocks(book),
             )
         )
-        return [lifecycle.settled_hold(hold, now) for hold in found]
+        return [lifecycle.settled_hold(hold, await self._now(hold.customer)) for hold in found]
 
     async def feed(
         self,
@@ -531,7 +569,8 @@ class Ledger:
             raise FieldInvalid("after", "the `next` of an earlier page") from None
 
     async def _settle_due(self, book: Id, customer: Id) -> None:
-        for entitlement in await self._store.due_entitlements(customer, self.clock.now()):
+        now = await self._now(customer)
+        for entitlement in await self._store.due_entitlements(customer, now):
             await self._settle(book, Settle(customer=customer, entitlement=entitlement))
 
     # Audit ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    TestClock,
 )
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
@@ -71,7 +72,8 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     ``states`` are judged at ``now``. ``after``: older than that id. ``before``: the ``limit`` next newer
     than that id, still newest first. ``monetary``: of currencies only. ``made_by``: not those made after
-    that instant. ``unspent``: only those with something remaining, as recorded.
+    that instant. ``unspent``: only those with something remaining, as recorded. ``clocked``: of customers on
+    test clocks states are judged at those clocks' time.
     """
 
     book: Id
@@ -83,13 +85,14 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     monetary: bool = False
     made_by: Instant | None = None
     unspent: bool = False
+    clocked: bool = False
     after: Id | None = None
     before: Id | None = None
     offset: int = 0
 
 
 class HoldFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which holds of a book to list, newest first. ``state`` is judged at ``now``."""
+    """Which holds of a book to list, newest first. ``state``: at ``now``; ``clocked``: as of grants."""
 
     book: Id
     now: Instant
@@ -97,6 +100,7 @@ class HoldFilter(msgspec.Struct, frozen=True, kw_only=True):
     customer: Id | None = None
     entitlement: Id | None = None
     state: HoldState | None = None
+    clocked: bool = False
     after: Id | None = None
 
 
@@ -257,7 +261,37 @@ class Placement(Protocol):
     def part(self, group: Group) -> ClaimingPart: ...
 
 
-class Store(Part, EndpointStore, Protocol):
+class ClockStore(Protocol):
+    """Test clocks. They are few, and what is asked of them here is asked while one is being advanced."""
+
+    async def find_clock(self, clock: Id) -> TestClock | None:
+        """Also one that was deleted: its customers are still there."""
+
+    async def list_clocks(self, book: Id, after: Id | None, limit: int) -> list[TestClock]:
+        """Newest first, without those deleted."""
+
+    async def has_clocks(self, book: Id) -> bool:
+        """Whether any was ever made in the book."""
+
+    async def advancing_clocks(self) -> list[TestClock]:
+        """Of all books: those on their way."""
+
+    async def clock_due(
+        self, clock: Id, until: Instant, limit: int
+    ) -> list[tuple[Id, Id, Instant]]:
+        """(customer, entitlement, instant) of its wallets in which something is due, the first due first."""
+
+    async def count_clock(self, clock: Id, until: Instant) -> tuple[int, int]:
+        """How many wallets it has, and in how many of them something is due."""
+
+    async def reach_target(self, clock: Id, target: Instant) -> bool:
+        """Let it be ``target`` from now on; False when the clock is not on its way there any more."""
+
+    async def end_advance(self, clock: Id, target: Instant) -> bool:
+        """Say that all is played, of a clock that has reached its target."""
+
+
+class Store(Part, EndpointStore, ClockStore, Protocol):
     """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
 
     @property

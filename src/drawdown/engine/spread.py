@@ -19,11 +19,14 @@ import msgspec
 from drawdown.core import currencies
 from drawdown.core.commands import (
     AdjustGrant,
+    AdvanceTestClock,
     AmendGrant,
     Capture,
     Command,
     CreateCustomer,
     CreateEntitlement,
+    CreateTestClock,
+    DeleteTestClock,
     ExpireGrant,
     Extend,
     Release,
@@ -59,7 +62,12 @@ CLAIMED = "claim"
 
 Names = dict[Name, Id | None]
 
+#: What they make has the request's id.
+_MAKING = CreateCustomer | CreateEntitlement | CreateTestClock
+
 _SUBJECTS: dict[type, str] = {
+    AdvanceTestClock: "clock",
+    DeleteTestClock: "clock",
     AdjustGrant: "grant",
     AmendGrant: "grant",
     ExpireGrant: "grant",
@@ -199,7 +207,7 @@ class SpreadWriter(Writer):
         if isinstance(command, CreateCustomer) and command.own_id is not None:
             name = (book, CUSTOMER_OWN_ID, command.own_id)
             return self._ids.new(self._placement.slot_of_name(name))
-        return self._ids.new() if isinstance(command, CreateCustomer | CreateEntitlement) else None
+        return self._ids.new() if isinstance(command, _MAKING) else None
 
     def _group(self, routed: Routed) -> Group:
         """Where the request is decided; of what it names, that is looked up again which may change there."""
@@ -216,7 +224,7 @@ class SpreadWriter(Writer):
             for name in entitlement_names(book, command):
                 if name[2] is not None:
                     return self._placement.of_name((book, name[1], name[2]))
-        if routed.id is not None and isinstance(command, CreateCustomer | CreateEntitlement):
+        if routed.id is not None and isinstance(command, _MAKING):
             return self._placement.of(routed.id)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
@@ -307,7 +315,7 @@ def _again(answer: Answer) -> Answer:
 
 def _names(book: Id, command: Command) -> Iterable[Name]:
     """By which names a command speaks of what is there; those it gives are not among them."""
-    if isinstance(command, CreateCustomer | CreateEntitlement):
+    if isinstance(command, _MAKING):
         return
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):

@@ -63,6 +63,7 @@ def customer_of(row: Row) -> Customer:
         metadata=_json(row[6]),
         profiles=_json(row[7]),
         closed_at=row[8],
+        test_clock=row[9],
     )
 
 
@@ -77,6 +78,7 @@ def customer_row(customer: Customer) -> Row:
         json_text(customer.profiles),
         customer.created_at,
         customer.closed_at,
+        customer.test_clock,
     )
 
 

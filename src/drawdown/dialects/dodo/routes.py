@@ -59,12 +59,13 @@ async def retrieve_balance(call: Call) -> Answer:
 async def list_grants(call: Call, *, page_base: int) -> Answer:
     """Newest first. A page past the end, and a customer nobody knows, have no grants."""
     query: wire.ListGrantsQuery = call.query
-    now = call.now  # before the grants are read: none is shown as more expired than it was found
     entitlement = await call.ledger.entitlement(call.book, _entitlement(call))
     try:
         customer = await call.ledger.customer(call.book, _customer(call))
     except errors.CustomerNotFound:
         return _answer(call, 200, wire.GrantPage([]))
+    # Before the grants are read: none is shown as more expired than it was found.
+    now = await call.ledger.now_of(customer)
     found = await call.ledger.grants(
         call.book,
         customer=customer.id,

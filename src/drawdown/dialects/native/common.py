@@ -108,10 +108,11 @@ async def shown_grants(
 ) -> Callable[[Grant], wire.Grant]:
     """How ``grants`` are shown, now or at an instant."""
     names = await Names().find(call, ((grant.customer, grant.entitlement) for grant in grants))
-    now = call.now if at is None else at
+    owners = names.customers.values()
+    nows = {each.id: await call.ledger.now_of(each) if at is None else at for each in owners}
 
     def shape(grant: Grant) -> wire.Grant:
         owner, kind = names.customers[grant.customer], names.entitlements[grant.entitlement]
-        return render.grant(grant, owner, kind, now)
+        return render.grant(grant, owner, kind, nows[grant.customer])
 
     return shape

@@ -48,9 +48,6 @@ async def create_credit(call: Call) -> Answer:
     reading.check_account(body.sequence_account_id, account)
     asked = reading.create_credit(body, call.book)
     cost = numbers.read_optional(body.cost_of_credit, "costOfCredit")
-    command = asked
-    if asked.effective_at is None:
-        command = msgspec.structs.replace(asked, effective_at=dates.start_of_day(call.now))
 
     def render(accepted: Accepted) -> Answer:
         assert accepted.grant is not None
@@ -59,6 +56,10 @@ async def create_credit(call: Call) -> Answer:
         return _answer(call, 201, rendering.created_credit(grant, kind, body, cost, account))
 
     try:
+        command = asked
+        if asked.effective_at is None:
+            day = dates.start_of_day(await call.ledger.time_of(call.book, asked.customer))
+            command = msgspec.structs.replace(asked, effective_at=day)
         return await call.ledger.submit(call.book, command, render, claim=claim(call, asked))
     except CustomerNotFound:
         raise BadRequest("customerId", _CUSTOMER_RULE) from None

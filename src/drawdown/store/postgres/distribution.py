@@ -17,6 +17,7 @@ EVERYWHERE = (
     "book",
     "api_key",
     "entitlement",
+    "test_clock",
     "webhook_endpoint",
     "webhook_retry",
     "webhook_attempt",

@@ -18,7 +18,8 @@ JOIN claim c ON c.slot = u.slot AND c.book = u.book AND c.space = u.space AND c.
 WHERE c.slot = ANY ($5::int[])
 
 -- name: find_customer
-SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at
+SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at,
+  c.test_clock
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN customer c ON c.slot = u.slot AND c.id = u.id
 WHERE c.slot = ANY ($3::int[])
@@ -31,7 +32,7 @@ FROM entitlement WHERE id = ANY ($1::uuid[])
 -- name: lock_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
   w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at,
-  c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at
+  c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN customer c ON c.slot = w.slot AND c.id = w.customer
@@ -184,11 +185,11 @@ WHERE r.slot = ANY ($3::int[])
 
 -- name: insert_customer
 INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at,
-  closed_at)
+  closed_at, test_clock)
 SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-  $7::text[], $8::text[], $9::bigint[], $10::bigint[]) AS u (slot, id, book, own_id, name, email,
-  metadata, profiles, created_at, closed_at)
-WHERE u.slot = ANY ($11::int[])
+  $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::uuid[]) AS u (slot, id, book, own_id,
+  name, email, metadata, profiles, created_at, closed_at, test_clock)
+WHERE u.slot = ANY ($12::int[])
 
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
@@ -349,8 +350,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (slot, id) DO NOTHING RETURNING id
 
 -- name: probe_customer
-INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at,
+  test_clock)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (slot, id) DO NOTHING RETURNING id
 
 -- name: probe_entitlement
@@ -371,7 +373,7 @@ SELECT id FROM entitlement WHERE id = $1 FOR UPDATE
 -- What is read ----------------------------------------------------------------------------------------
 
 -- name: list_customers
-SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at, test_clock
 FROM customer WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_entitlements
@@ -415,7 +417,7 @@ WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
 
 -- name: due_wallets
 SELECT book, customer, entitlement FROM wallet
-WHERE next_due_at <= $1 ORDER BY next_due_at LIMIT $2
+WHERE next_due_at <= $1 AND clock IS NULL ORDER BY next_due_at LIMIT $2
 
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE slot = $1 AND customer = $2 AND next_due_at <= $3
@@ -515,6 +517,51 @@ WHERE lease.holder = excluded.holder OR lease.until <= $4::bigint
   OR ($5 > $4 AND lease.until > 2 * $5 - $4)
 
 -- The feed --------------------------------------------------------------------------------------------
+
+-- Test clocks -----------------------------------------------------------------------------------------
+
+-- name: find_clock
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE id = ANY ($1::uuid[])
+
+-- name: list_clocks
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE book = $1 AND id < $2 AND deleted_at IS NULL ORDER BY id DESC LIMIT $3
+
+-- name: has_clocks
+SELECT 1 FROM test_clock WHERE book = $1 LIMIT 1
+
+-- name: advancing_clocks
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE target IS NOT NULL ORDER BY id
+
+-- name: insert_clock
+INSERT INTO test_clock (id, book, frozen_at, target, name, created_at, deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- As of what was read: null and no instant are equal here.
+-- name: change_clock
+UPDATE test_clock SET target = $1, deleted_at = $2
+WHERE id = $3 AND deleted_at IS NULL AND frozen_at = $4 AND target IS NOT DISTINCT FROM $5
+
+-- name: set_clock
+UPDATE wallet w SET clock = u.clock
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[]) AS u (slot, customer, entitlement, clock)
+WHERE w.slot = ANY ($5::int[]) AND w.slot = u.slot AND w.customer = u.customer
+  AND w.entitlement = u.entitlement
+
+-- name: clock_due
+SELECT customer, entitlement, next_due_at FROM wallet
+WHERE clock = $1 AND next_due_at <= $2 ORDER BY next_due_at LIMIT $3
+
+-- name: count_clock
+SELECT count(*), count(*) FILTER (WHERE next_due_at <= $1) FROM wallet WHERE clock = $2
+
+-- name: reach_target
+UPDATE test_clock SET frozen_at = target WHERE id = $1 AND target = $2
+
+-- name: end_advance
+UPDATE test_clock SET target = NULL WHERE id = $1 AND target = $2 AND frozen_at = target
 
 -- name: list_operations
 SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,

@@ -52,6 +52,11 @@ _HOLD_STATES = {
     HoldState.CAPTURED: "h.state = 'captured'",
     HoldState.RELEASED: "h.state = 'released'",
 }
+#: What time it is for whom a row belongs to, in a book with test clocks.
+_OWN_NOW = (
+    "coalesce((SELECT t.frozen_at FROM customer c JOIN test_clock t ON t.id = c.test_clock"
+    " WHERE c.slot = {0}.slot AND c.id = {0}.customer), :now)"
+)
 _MONETARY = "g.entitlement IN (SELECT id FROM entitlement WHERE book = $1 AND currency IS NOT NULL)"
 
 
@@ -265,7 +270,9 @@ def hold_list(select: str, holds: HoldFilter) -> tuple[str, list[object]]:
     conditions = ["h.book = $1"]
     _of_customer("h", holds.customer, holds.entitlement, conditions, bindings)
     if holds.state is not None:
-        conditions.append(_judged(_HOLD_STATES[holds.state], holds.now, bindings))
+        judged = _HOLD_STATES[holds.state]
+        judged = _at_own(judged, "h") if holds.clocked else judged
+        conditions.append(_judged(judged, holds.now, bindings))
     if holds.after is not None:
         conditions.append(f"h.id < {_bound(bindings, holds.after)}")
     limit = _bound(bindings, holds.limit)
@@ -279,6 +286,7 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:
     _of_customer("g", grants.customer, grants.entitlement, conditions, bindings)
     if grants.states:
         states = " OR ".join(_STATES[state] for state in sorted(grants.states))
+        states = _at_own(states, "g") if grants.clocked else states
         conditions.append(_judged(f"({states})", grants.now, bindings))
     if grants.monetary:
         conditions.append(_MONETARY)
@@ -310,6 +318,10 @@ def _of_customer(
         conditions.append(f"{alias}.customer = {_bound(bindings, customer)}")
     if entitlement is not None:
         conditions.append(f"{alias}.entitlement = {_bound(bindings, entitlement)}")
+
+
+def _at_own(states: str, alias: str) -> str:
+    return states.replace(":now", _OWN_NOW.format(alias))
 
 
 def _judged(states: str, now: Instant, bindings: list[object]) -> str:

@@ -2,7 +2,8 @@
 
 -- name: group_due_wallets
 SELECT book, customer, entitlement FROM wallet
-WHERE slot = ANY ($3::int[]) AND next_due_at <= $1 ORDER BY next_due_at LIMIT $2
+WHERE slot = ANY ($3::int[]) AND next_due_at <= $1 AND clock IS NULL
+ORDER BY next_due_at LIMIT $2
 
 -- name: group_prunable_claims
 SELECT slot, book, space, key FROM claim

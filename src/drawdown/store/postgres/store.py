@@ -18,10 +18,11 @@ from drawdown.store import rows
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import pooler
 from drawdown.store.postgres.audit import PostgresAudit
+from drawdown.store.postgres.clocks import PostgresClocks
 from drawdown.store.postgres.connection import CONNECT_SECONDS
 from drawdown.store.postgres.distribution import has_citus
 from drawdown.store.postgres.durability import weaknesses
-from drawdown.store.postgres.endpoints import PostgresEndpoints, Step
+from drawdown.store.postgres.endpoints import Step
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import (
     ELSEWHERE,
@@ -64,7 +65,7 @@ _COMMITTED = "COMMIT"
 _READY = "SELECT pg_is_in_recovery(), EXISTS (SELECT 1 FROM api_key)"
 
 
-class PostgresStore(PostgresEndpoints):
+class PostgresStore(PostgresClocks):
     """The store of any number of processes on one database."""
 
     placement: Placement | None = None

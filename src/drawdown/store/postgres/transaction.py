@@ -22,9 +22,10 @@ from drawdown.core.types import (
     Hold,
     Id,
     Instant,
+    TestClock,
 )
 from drawdown.engine.ports import BatchConflict
-from drawdown.store import rows
+from drawdown.store import clock_rows, rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.operations import (
     find_debits,
@@ -73,6 +74,7 @@ class PostgresTransaction:
         self._facts = facts
         self._lengths: dict[WalletKey, int] = {}
         self._debit_wallets: dict[Id, set[WalletKey]] = {}
+        self._clocks: dict[Id, TestClock] = {}
         self.state = State()
 
     async def _fetch(self, query: str, columns: Columns, *more: object) -> list[Row]:
@@ -104,12 +106,13 @@ class PostgresTransaction:
         await self._load_names(wanted.names)
         await self._load_claims(wanted.claims)
         await self._load_entitlements(wanted.entitlements)
+        await self._load_clocks(wanted.clocks)
         await self._load_customer_wallets(wanted.customer_wallets)
         found_places = await self._find_places(wanted)
         # With a wallet comes its customer; whose wallets are not known yet is found first.
         alone = wanted.customers - {customer for customer, _ in wanted.wallets}
         await self._load_customers(alone)
-        if found_places or wanted.names or alone or wanted.customer_wallets:
+        if found_places or wanted.names or alone or wanted.clocks or wanted.customer_wallets:
             return
         await self._lock(wanted)
         await self._load_customers(wanted.customers - self.state.customers.keys())
@@ -151,6 +154,13 @@ class PostgresTransaction:
             found = rows.entitlement_of(tuple(row))
             self.state.entitlements[found.id] = found
             self._facts.note_entitlement(found)
+
+    async def _load_clocks(self, clocks: Collection[Id]) -> None:
+        if not clocks:
+            return
+        self.state.clocks |= dict.fromkeys(clocks)
+        for row in await self._connection.fetch(self._queries["find_clock"], list(clocks)):
+            self.state.clocks[row[0]] = self._clocks[row[0]] = clock_rows.clock_of(tuple(row))
 
     async def _load_customer_wallets(self, customers: Collection[Id]) -> None:
         found: dict[Id, list[WalletKey]] = {customer: [] for customer in customers}
@@ -322,6 +332,7 @@ class PostgresTransaction:
             await self._connection.execute(
                 self._queries["insert_entitlement"], *rows.entitlement_row(entitlement)
             )
+        await self._write_clocks(changes)
         # In one order, as the wallets: processes that insert the same rows wait, and not for each other.
         await self._write("insert_claim", sorted(map(_claim_row, changes.claims), key=_by_key))
         await self._write_wallets(changes)
@@ -332,8 +343,8 @@ class PostgresTransaction:
     def probe(self) -> Probe | None:
         """One row that tells whether the batch was stored; None when it changed nothing.
 
-        Its id is this batch's own. A batch of claims alone, which are refusals kept, is taken for one that
-        was not stored: it is tried again, and finds its claims or makes them.
+        Its id is this batch's own. A batch of claims alone, which are refusals kept, or of test clocks, is
+        taken for one that was not stored: it is tried again, and finds them or makes them.
         """
         changes = self.state.changes
         if changes.operations:
@@ -343,11 +354,29 @@ class PostgresTransaction:
             return Probe("customer", (slot_of(customer.id), *rows.customer_row(customer)), 2)
         if changes.entitlements:
             return Probe("entitlement", rows.entitlement_row(changes.entitlements[0]), 1)
-        if changes.claims:
+        if changes.claims or changes.clocks or changes.new_clocks:
             raise BatchConflict(
                 "The connection broke while it committed; the batch may be repeated."
             )
         return None
+
+    async def _write_clocks(self, changes: Changes) -> None:
+        """Raises ``BatchConflict`` where somebody else was first to change one."""
+        for clock in changes.new_clocks.values():
+            row = clock_rows.clock_row(clock)
+            await self._connection.execute(self._queries["insert_clock"], *row)
+        for clock in changes.clocks.values():
+            read = self._clocks[clock.id]
+            said: str = await self._connection.execute(
+                self._queries["change_clock"],
+                clock.target,
+                clock.deleted_at,
+                clock.id,
+                read.frozen_at,
+                read.target,
+            )
+            if said.endswith(" 0"):
+                raise BatchConflict("The test clock was moved meanwhile.")
 
     async def _write_wallets(self, changes: Changes) -> None:
         new, whole = changes.new_wallets, changes.wallets
@@ -358,6 +387,12 @@ class PostgresTransaction:
                 for key, wallet in sorted(new.items(), key=itemgetter(0))
             ],
         )
+        clocks = [
+            (*_place(key), clock.id)
+            for key in sorted(new)
+            if (clock := self.state.clock_of(key[0]))
+        ]
+        await self._write("set_clock", clocks)
         changed = [
             (*_place(key), *rows.wallet_row(wallet))
             for key, wallet in whole.items()

@@ -8,7 +8,7 @@ SELECT created_at, fingerprint, target, status, answer, request_id
 FROM claim WHERE book = ? AND space = ? AND key = ?
 
 -- name: find_customer
-SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at, test_clock
 FROM customer WHERE id = ?
 
 -- name: find_entitlement
@@ -105,8 +105,9 @@ SELECT coalesce(max(number), 0) FROM entry
 SELECT coalesce(max(number), 0) FROM wallet
 
 -- name: insert_customer
-INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO customer (slot, id, book, own_id, name, email, metadata, profiles, created_at, closed_at,
+  test_clock)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
@@ -184,7 +185,7 @@ ON CONFLICT (debit, entitlement) DO UPDATE SET reversed = excluded.reversed
 -- What is read -----------------------------------------------------------------------------------
 
 -- name: list_customers
-SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at
+SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at, test_clock
 FROM customer WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_entitlements
@@ -238,7 +239,7 @@ FROM entry e JOIN wallet w ON w.number = e.wallet WHERE e.number = ?
 
 -- name: due_wallets
 SELECT w.customer, w.entitlement, c.book FROM wallet w JOIN customer c ON c.id = w.customer
-WHERE w.next_due_at <= ? ORDER BY w.next_due_at LIMIT ?
+WHERE w.next_due_at <= ? AND w.clock IS NULL ORDER BY w.next_due_at LIMIT ?
 
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE customer = ? AND next_due_at <= ?
@@ -314,6 +315,46 @@ UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL
 
 -- name: touch_api_key
 UPDATE api_key SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?
+
+-- Test clocks ------------------------------------------------------------------------------------
+
+-- name: find_clock
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE id = ?
+
+-- name: list_clocks
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE book = ? AND id < ? AND deleted_at IS NULL ORDER BY id DESC LIMIT ?
+
+-- name: has_clocks
+SELECT 1 FROM test_clock WHERE book = ? LIMIT 1
+
+-- name: advancing_clocks
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE target IS NOT NULL ORDER BY id
+
+-- name: insert_clock
+INSERT INTO test_clock (id, book, frozen_at, target, name, created_at, deleted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: change_clock
+UPDATE test_clock SET target = ?, deleted_at = ? WHERE id = ?
+
+-- name: set_clock
+UPDATE wallet SET clock = ? WHERE number = ?
+
+-- name: clock_due
+SELECT customer, entitlement, next_due_at FROM wallet
+WHERE clock = ? AND next_due_at <= ? ORDER BY next_due_at LIMIT ?
+
+-- name: count_clock
+SELECT count(*), count(*) FILTER (WHERE next_due_at <= ?) FROM wallet WHERE clock = ?
+
+-- name: reach_target
+UPDATE test_clock SET frozen_at = target WHERE id = ? AND target = ?
+
+-- name: end_advance
+UPDATE test_clock SET target = NULL WHERE id = ? AND target = ? AND frozen_at = target
 
 -- The feed ---------------------------------------------------------------------------------------
 

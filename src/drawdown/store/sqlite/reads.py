@@ -64,6 +64,11 @@ _HOLD_STATES = {
     HoldState.CAPTURED: "h.state = 'captured'",
     HoldState.RELEASED: "h.state = 'released'",
 }
+#: What time it is for whom a row belongs to, in a book with test clocks.
+_OWN_NOW = (
+    "coalesce((SELECT t.frozen_at FROM customer c JOIN test_clock t ON t.id = c.test_clock"
+    " WHERE c.id = {}), :now)"
+)
 _MONETARY = (
     "g.entitlement IN (SELECT id FROM entitlement WHERE book = :book AND currency IS NOT NULL)"
 )
@@ -265,6 +270,10 @@ def _hold(row: rows.Row) -> Hold:
     return rows.hold_of(row[0], row[1], row[2:])
 
 
+def _at_own(states: str, customer: str) -> str:
+    return states.replace(":now", _OWN_NOW.format(customer))
+
+
 def hold_list(select: str, holds: HoldFilter) -> tuple[str, dict[str, object]]:
     """As ``grant_list``, of holds."""
     conditions = ["h.book = :book" if holds.customer is None else "+h.book = :book"]
@@ -276,7 +285,8 @@ def hold_list(select: str, holds: HoldFilter) -> tuple[str, dict[str, object]]:
         conditions.append("w.entitlement = :entitlement")
         bindings["entitlement"] = holds.entitlement
     if holds.state is not None:
-        conditions.append(_HOLD_STATES[holds.state])
+        judged = _HOLD_STATES[holds.state]
+        conditions.append(_at_own(judged, "w.customer") if holds.clocked else judged)
     if holds.after is not None:
         conditions.append("h.id < :after")
         bindings["after"] = holds.after
@@ -297,7 +307,8 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]
         bindings["entitlement"] = grants.entitlement
     if grants.states:
         states = sorted(grants.states)
-        conditions.append("(" + " OR ".join(_STATES[state] for state in states) + ")")
+        judged = "(" + " OR ".join(_STATES[state] for state in states) + ")"
+        conditions.append(_at_own(judged, "g.customer") if grants.clocked else judged)
     if grants.monetary:
         conditions.append(_MONETARY)
     if grants.made_by is not None:

@@ -22,8 +22,9 @@ from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.audit import SqliteAudit
+from drawdown.store.sqlite.clocks import SqliteClocks
 from drawdown.store.sqlite.connection import UNAVAILABLE
-from drawdown.store.sqlite.endpoints import SqliteEndpoints, Step
+from drawdown.store.sqlite.endpoints import Step
 from drawdown.store.sqlite.memory import Memory
 from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.sqlite.transaction import SqliteTransaction
@@ -33,7 +34,7 @@ BEGIN_WAIT_SECONDS = 0.025
 MOMENTS_MAX = 4
 
 
-class SqliteStore(SqliteEndpoints):
+class SqliteStore(SqliteClocks):
     """The store of a complete installation in one process."""
 
     placement: Placement | None = None

@@ -27,7 +27,7 @@ from drawdown.core.types import (
     Id,
     Instant,
 )
-from drawdown.store import rows
+from drawdown.store import clock_rows, rows
 from drawdown.store.sqlite import operations
 
 #: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
@@ -86,6 +86,9 @@ class SqliteTransaction:
             state.customers[customer] = None if row is None else self._customer_of(customer, row)
         for entitlement in wanted.entitlements:
             self._load_entitlement(entitlement)
+        for clock in wanted.clocks:
+            row = self._row("find_clock", (clock,))
+            state.clocks[clock] = None if row is None else clock_rows.clock_of(row)
         for claim in wanted.claims:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
@@ -248,6 +251,9 @@ class SqliteTransaction:
         customers = ((slot_of(c.id), *rows.customer_row(c)) for c in changes.customers)
         self._many("insert_customer", customers)
         self._many("insert_entitlement", map(rows.entitlement_row, changes.entitlements))
+        self._many("insert_clock", map(clock_rows.clock_row, changes.new_clocks.values()))
+        moved = ((each.target, each.deleted_at, each.id) for each in changes.clocks.values())
+        self._many("change_clock", moved)
         self._many("insert_claim", map(rows.claim_row, changes.claims))
         self._number_wallets(changes)
         self._write_operations(changes)
@@ -350,6 +356,8 @@ class SqliteTransaction:
     def _write_wallets(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
         new, whole = changes.new_wallets, changes.wallets
         self._many("insert_wallet", map(_new_wallet, new.values()))
+        clocks = ((self.state.clock_of(w.customer), w.number) for w in new.values())
+        self._many("set_clock", ((clock.id, number) for clock, number in clocks if clock))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
         self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))
         for wallet in changed:

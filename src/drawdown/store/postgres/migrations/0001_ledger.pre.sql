@@ -45,6 +45,20 @@ CREATE TABLE entitlement (
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
+-- What time it is for the customers on it, in a test book. target: where an advance under way is going.
+CREATE TABLE test_clock (
+  id         uuid PRIMARY KEY,
+  book       uuid NOT NULL,
+  frozen_at  bigint NOT NULL,
+  target     bigint,
+  name       text,
+  created_at bigint NOT NULL,
+  deleted_at bigint,
+  CHECK (target >= frozen_at)
+);
+CREATE INDEX test_clock_by_book ON test_clock (book, id);
+CREATE INDEX test_clock_advancing ON test_clock (target) WHERE target IS NOT NULL;
+
 -- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
 -- secrets are what deliveries are signed with: they are needed as they are.
 CREATE TABLE webhook_endpoint (
@@ -107,6 +121,7 @@ CREATE TABLE customer (
   profiles   text NOT NULL,              -- what one dialect keeps beside the customer, by dialect
   created_at bigint NOT NULL,
   closed_at  bigint,
+  test_clock uuid,
   PRIMARY KEY (slot, id)
 );
 CREATE INDEX customer_by_book ON customer (book, id);
@@ -152,11 +167,13 @@ CREATE TABLE wallet (
   chain       bytea NOT NULL,
   last_at     bigint NOT NULL,
   next_due_at bigint,
+  clock       uuid,                      -- its customer's test clock: time that is due by that alone
   PRIMARY KEY (slot, customer, entitlement),
   CHECK (least(held, posted - held, pending, overage, used, expired, voided, open_grants, open_holds) >= 0),
   CHECK (granted = posted + pending + used + expired + voided)
 ) WITH (fillfactor = 60);
-CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL AND clock IS NULL;
+CREATE INDEX wallet_clock_due ON wallet (clock, next_due_at) WHERE clock IS NOT NULL;
 
 -- active, burn_expires, burn_paid and due_at change seldom: the indices stay untouched while a grant is
 -- drawn.

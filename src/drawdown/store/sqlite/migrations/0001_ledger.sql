@@ -26,6 +26,20 @@ CREATE TABLE api_key (
   revoked_at   INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- What time it is for the customers on it, in a test book. target: where an advance under way is going.
+CREATE TABLE test_clock (
+  id         BLOB PRIMARY KEY,
+  book       BLOB NOT NULL,
+  frozen_at  INTEGER NOT NULL,
+  target     INTEGER,
+  name       TEXT,
+  created_at INTEGER NOT NULL,
+  deleted_at INTEGER,
+  CHECK (target >= frozen_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX test_clock_by_book ON test_clock (book, id);
+CREATE INDEX test_clock_advancing ON test_clock (target) WHERE target IS NOT NULL;
+
 CREATE TABLE customer (
   id         BLOB PRIMARY KEY,
   slot       INTEGER NOT NULL,
@@ -36,7 +50,8 @@ CREATE TABLE customer (
   metadata   TEXT NOT NULL,
   profiles   TEXT NOT NULL,              -- what one dialect keeps beside the customer, by dialect
   created_at INTEGER NOT NULL,
-  closed_at  INTEGER
+  closed_at  INTEGER,
+  test_clock BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX customer_by_book ON customer (book, id);
 
@@ -98,11 +113,13 @@ CREATE TABLE wallet (
   head        INTEGER NOT NULL,
   drawn_grant     BLOB,
   drawn_remaining INTEGER CHECK (drawn_remaining > 0),
+  clock           BLOB,                  -- its customer's test clock: time that is due by that alone
   UNIQUE (customer, entitlement),
   CHECK (granted = posted + pending + used + expired + voided),
   CHECK ((drawn_grant IS NULL) = (drawn_remaining IS NULL))
 ) STRICT;
-CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL AND clock IS NULL;
+CREATE INDEX wallet_clock_due ON wallet (clock, next_due_at) WHERE clock IS NOT NULL;
 
 -- Grants lie beside their wallet's other grants. remaining, used and drawn are behind for a wallet's drawn_grant. active,
 -- burn_expires, burn_paid and due_at change seldom: the indices below stay untouched while a grant is drawn.
