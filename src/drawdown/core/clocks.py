@@ -10,10 +10,10 @@ import msgspec
 
 from drawdown.core.commands import AdvanceTestClock, CreateTestClock, DeleteTestClock
 from drawdown.core.errors import (
+    ClockAdvancing,
+    ClockNotFound,
     FieldInvalid,
-    TestClockAdvancing,
-    TestClockNotFound,
-    TestModeOnly,
+    OnlyInTestMode,
 )
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Request
@@ -23,10 +23,10 @@ from drawdown.core.types import Id, Instant, Mode, TestClock
 
 
 def find_clock(request: Request, clock: Id, state: State) -> TestClock:
-    """A clock of the book that has not been deleted. Raises ``TestClockNotFound``."""
+    """A clock of the book that has not been deleted. Raises ``ClockNotFound``."""
     found = state.clocks[clock]
     if found is None or found.book != request.book or found.deleted_at is not None:
-        raise TestClockNotFound(spell("", clock))
+        raise ClockNotFound(spell("", clock))
     return found
 
 
@@ -43,7 +43,7 @@ def played_until(clock: TestClock | None, at: Instant | None) -> Instant | None:
 def create_clock(request: Request, command: CreateTestClock, state: State) -> Accepted:
     """A clock that stands at an instant. One made by the same request before is answered."""
     if command.mode is not Mode.TEST:
-        raise TestModeOnly(what="A test clock")
+        raise OnlyInTestMode(what="A test clock")
     made = state.clocks.get(request.id)
     if made is None:
         made = TestClock(
@@ -60,11 +60,11 @@ def create_clock(request: Request, command: CreateTestClock, state: State) -> Ac
 def advance_clock(request: Request, command: AdvanceTestClock, state: State) -> Accepted:
     """Send a clock on its way. Where it is, or is going already, is no way to go.
 
-    Raises ``FieldInvalid`` for what lies behind it, ``TestClockAdvancing`` while it goes elsewhere.
+    Raises ``FieldInvalid`` for what lies behind it, ``ClockAdvancing`` while it goes elsewhere.
     """
     clock = find_clock(request, command.clock, state)
     if clock.target is not None and command.to != clock.target:
-        raise TestClockAdvancing(target=text_of(clock.target))
+        raise ClockAdvancing(target=text_of(clock.target))
     if command.to < clock.frozen_at:
         raise FieldInvalid("to", f"not before the clock's own time, {text_of(clock.frozen_at)}")
     if clock.target is None and command.to > clock.frozen_at:

@@ -3,7 +3,7 @@
     LedgerError
     ├── NotFound
     │   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
-    │       TestClockNotFound
+    │       ClockNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
     │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
@@ -13,7 +13,7 @@
         ├── KeyReused, KeyInUse
         ├── AlreadyExists
         ├── CustomerClosed, EntitlementClosed
-        ├── TestModeOnly, TestClockAdvancing
+        ├── OnlyInTestMode, ClockAdvancing
         ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending
         ├── HoldEnded, CaptureTooLarge
         ├── ReversalTooLarge, AdjustmentTooLarge
@@ -87,7 +87,7 @@ class HoldNotFound(NotFound):
     noun = "hold"
 
 
-class TestClockNotFound(NotFound):
+class ClockNotFound(NotFound):
     code = "test_clock_not_found"
     noun = "test clock"
 
@@ -163,12 +163,12 @@ class AlreadyExists(Refused):
     template = "{field} {value!r} is taken."
 
 
-class TestModeOnly(Refused):
+class OnlyInTestMode(Refused):
     code = "test_mode_only"
     template = "{what} is made in test mode only; this key is a live one. Use a test key."
 
 
-class TestClockAdvancing(Refused):
+class ClockAdvancing(Refused):
     code = "test_clock_advancing"
     template = "The test clock is being advanced to {target}. Wait until its status is ready."
 

@@ -68,6 +68,7 @@ from drawdown.engine.ports import (
 from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.spread import open_writer
+from drawdown.engine.test_clocks import TestClocks
 
 #: Of so many customers it is kept in mind that they are on no test clock.
 UNCLOCKED_MAX = 100_000
@@ -135,6 +136,7 @@ class Ledger:
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer)
         self._unclocked: set[Id] = set()
+        self.test_clocks = TestClocks(store, clock, self.submit_many, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
     def open(self, *, jobs: bool = True) -> None:
@@ -142,9 +144,11 @@ class Ledger:
         self._batcher.start()
         if jobs:
             self._jobs.start()
+            self.test_clocks.start()
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the store."""
+        await self.test_clocks.close()
         await self._jobs.close()
         await self._batcher.close()
         await self._store.close()

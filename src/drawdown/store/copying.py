@@ -30,7 +30,7 @@ class Table(msgspec.Struct, frozen=True):
 
 #: The same for all: replaced whole in every pass.
 SMALL = (
-    *map(Table, ("account", "book", "api_key", "entitlement", "webhook_endpoint")),
+    *map(Table, ("account", "book", "api_key", "entitlement", "test_clock", "webhook_endpoint")),
     Table("webhook_retry", ("endpoint", "recorded_at", "operation", "ordinal")),
     Table("webhook_attempt", ("endpoint", "id")),
 )

@@ -100,9 +100,9 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
         "CREDIT_ENTITLEMENT_NAME_ALREADY_EXISTS",
         "A credit entitlement with this {field} already exists: {value}.",
     ),
-    core.TestClockNotFound: Row(404, "NOT_FOUND"),
-    core.TestModeOnly: Row(400, _ACTION),
-    core.TestClockAdvancing: Row(400, _ACTION),
+    core.ClockNotFound: Row(404, "NOT_FOUND"),
+    core.OnlyInTestMode: Row(400, _ACTION),
+    core.ClockAdvancing: Row(400, _ACTION),
     core.CustomerClosed: Row(400, _ACTION),
     core.EntitlementClosed: Row(
         410, "CREDIT_ENTITLEMENT_IS_DELETED", "The credit entitlement has already been deleted."

@@ -43,6 +43,20 @@ class CreateCustomer(Request):
     name: NameText | None = None
     email: EmailText | None = None
     metadata: MetadataMap = {}
+    test_clock: ReferenceText | None = None
+    idempotency_key: KeyText | None = None
+
+
+class CreateTestClock(Request):
+    frozen_at: TimeText
+    name: NameText | None = None
+    idempotency_key: KeyText | None = None
+
+
+class AdvanceTestClock(Request):
+    """``to``: any instant from the clock's own time on."""
+
+    to: TimeText
     idempotency_key: KeyText | None = None
 
 

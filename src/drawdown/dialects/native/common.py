@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from drawdown.core import identity
+from drawdown.core.errors import ClockNotFound
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Reference
 from drawdown.dialects.native import render, wire
@@ -44,12 +45,15 @@ def ledger_key(namespace: str, key: str | None) -> LedgerKey | None:
     return None if key is None else LedgerKey("native." + namespace, fields.key(key))
 
 
-def claim(call: Call, key: str | None) -> Claim | None:
-    """A claim on the key for writes that name no customer, with what must be equal to replay."""
+def claim(call: Call, key: str | None, about: str = "") -> Claim | None:
+    """A claim on the key for writes that name no customer, with what must be equal to replay.
+
+    ``about``: what the path names.
+    """
     if key is None:
         return None
     record = msgspec.structs.replace(call.body, idempotency_key=None)
-    what = f"{call.endpoint.method} {call.endpoint.path}\n".encode() + _canonical(record)
+    what = f"{call.endpoint.method} {call.endpoint.path}\n{about}".encode() + _canonical(record)
     return Claim(CLAIM_SPACE, fields.key(key), hashlib.sha256(what).digest())
 
 
@@ -59,6 +63,14 @@ def optional_reference(value: str | None, field: str) -> Reference | None:
 
 def optional_instant(value: str | None, field: str) -> Instant | None:
     return None if value is None else fields.instant(value, field)
+
+
+def clock_id(text: str) -> Id:
+    """The id of a test clock. Raises ``ClockNotFound`` for what cannot be one."""
+    found = identity.parse(text)
+    if found is None:
+        raise ClockNotFound(text)
+    return found
 
 
 def after(text: str | None) -> Id | None:

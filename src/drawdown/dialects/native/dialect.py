@@ -20,6 +20,7 @@ from drawdown.dialects.native import (
     keys,
     spends,
     streams,
+    test_clocks,
     webhooks,
     wire,
     wire_events,
@@ -43,6 +44,7 @@ class NativeDialect(Dialect):
     error_statuses = errors.STATUSES
     endpoints: tuple[Endpoint, ...] = (
         *directory.ENDPOINTS,
+        *test_clocks.ENDPOINTS,
         *grants.ENDPOINTS,
         *holds.ENDPOINTS,
         *debits.ENDPOINTS,

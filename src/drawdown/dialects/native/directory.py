@@ -5,6 +5,7 @@ from __future__ import annotations
 from drawdown.core import commands, identity
 from drawdown.core.errors import (
     AlreadyExists,
+    ClockNotFound,
     CustomerNotFound,
     EntitlementNotFound,
     FieldInvalid,
@@ -22,11 +23,13 @@ NAME_MAX = 255
 
 async def create_customer(call: Call) -> Answer:
     body: asked.CreateCustomer = call.body
+    clock = None if body.test_clock is None else common.clock_id(body.test_clock)
     command = commands.CreateCustomer(
         own_id=body.id,
         name=optional_text(body.name, "name", NAME_MAX),
         email=optional_text(body.email, "email", EMAIL_MAX),
         metadata=fields.metadata(body.metadata),
+        test_clock=clock,
     )
 
     def shape(accepted: Accepted) -> wire.Customer:
@@ -98,7 +101,7 @@ ENDPOINTS = (
         body=asked.CreateCustomer,
         answer=wire.Customer,
         status=201,
-        errors=(FieldInvalid, AlreadyExists, KeyReused),
+        errors=(FieldInvalid, AlreadyExists, KeyReused, ClockNotFound),
     ),
     Endpoint(
         method="GET",

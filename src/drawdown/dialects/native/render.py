@@ -15,6 +15,7 @@ from drawdown.dialects.native import wire
 from drawdown.engine.accounts import KEY_PREFIX, ApiKey
 
 CUSTOMER_PREFIX = "cus_"
+CLOCK_PREFIX = "clock_"
 ENTITLEMENT_PREFIX = "ent_"
 GRANT_PREFIX = "grant_"
 ADJUSTMENT_PREFIX = "adj_"
@@ -42,6 +43,9 @@ def customer(record: types.Customer) -> wire.Customer:
         name=record.name,
         email=record.email,
         metadata=record.metadata,
+        test_clock=(
+            None if record.test_clock is None else spelled(CLOCK_PREFIX, record.test_clock)
+        ),
         created_at=text_of(record.created_at),
     )
 

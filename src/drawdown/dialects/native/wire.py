@@ -9,7 +9,15 @@ from msgspec import Meta, Struct
 
 from drawdown.core.commands import Direction
 from drawdown.core.explain import Ineligible
-from drawdown.core.types import BurnOrder, Category, EntryKind, GrantState, HoldState, Mode
+from drawdown.core.types import (
+    BurnOrder,
+    Category,
+    ClockStatus,
+    EntryKind,
+    GrantState,
+    HoldState,
+    Mode,
+)
 from drawdown.dialects.native.scalars import AmountText, TimeText
 from drawdown.engine.accounts import Role
 
@@ -30,6 +38,30 @@ class Customer(Struct, kw_only=True):
     name: str | None
     email: str | None
     metadata: dict[str, str | int | float | bool]
+    test_clock: str | None
+    created_at: TimeText
+
+
+class Progress(Struct, kw_only=True):
+    """Of ``total`` wallets on the clock, ``done`` have nothing more to be played.
+
+    Before ``at`` nothing is left to be played in any of them.
+    """
+
+    done: int
+    total: int
+    at: TimeText
+
+
+class TestClock(Struct, kw_only=True):
+    """What time it is for its customers. ``target`` and ``progress``: of an advance under way."""
+
+    id: str
+    name: str | None
+    status: ClockStatus
+    frozen_at: TimeText
+    target: TimeText | None
+    progress: Progress | None
     created_at: TimeText
 
 

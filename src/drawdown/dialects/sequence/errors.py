@@ -90,9 +90,9 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.KeyReused: _KEY,
     core.KeyInUse: _KEY,
     core.AlreadyExists: _INVALID,
-    core.TestClockNotFound: Row(404, "NotFound"),
-    core.TestModeOnly: _STATE,
-    core.TestClockAdvancing: _STATE,
+    core.ClockNotFound: Row(404, "NotFound"),
+    core.OnlyInTestMode: _STATE,
+    core.ClockAdvancing: _STATE,
     core.CustomerClosed: Row(
         400, "InvalidState", "The customer is archived: it takes no credit grants."
     ),

@@ -16,6 +16,10 @@ SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_da
   created_at, updated_at, closed_at
 FROM entitlement WHERE id > ? ORDER BY id LIMIT ?
 
+-- name: pass_test_clock
+SELECT id, book, frozen_at, target, name, created_at, deleted_at
+FROM test_clock WHERE id > ? ORDER BY id LIMIT ?
+
 -- name: pass_webhook_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
   failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
@@ -31,7 +35,8 @@ SELECT endpoint, id, event, type, attempt, at, milliseconds, outcome, status, an
 FROM webhook_attempt WHERE (endpoint, id) > (?, ?) ORDER BY endpoint, id LIMIT ?
 
 -- name: pass_customer
-SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at
+SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at,
+  test_clock
 FROM customer WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_claim
@@ -41,7 +46,7 @@ FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT 
 -- name: pass_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at
+  w.next_due_at, w.clock
 FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LIMIT ?
 
@@ -90,7 +95,7 @@ SELECT DISTINCT customer FROM operation WHERE number > ? AND number <= ? ORDER B
 -- name: customer_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at
+  w.next_due_at, w.clock
 FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 
 -- name: customer_credit_grant
@@ -109,7 +114,8 @@ FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
 -- What is made without an operation ------------------------------------------------------------------
 
 -- name: customers_since
-SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at
+SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at,
+  test_clock
 FROM customer WHERE id >= ? ORDER BY id
 
 -- name: claims_since
@@ -141,6 +147,9 @@ SELECT count(*) FROM api_key
 
 -- name: count_entitlement
 SELECT count(*) FROM entitlement
+
+-- name: count_test_clock
+SELECT count(*) FROM test_clock
 
 -- name: count_webhook_endpoint
 SELECT count(*) FROM webhook_endpoint
