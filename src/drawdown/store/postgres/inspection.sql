@@ -1,7 +1,7 @@
 -- What `drawdown doctor` and its kin look at in a ledger of any schema: only what its first one had.
 
 -- name: late_wallets
-SELECT count(*), min(next_due_at) FROM wallet WHERE next_due_at < $1
+SELECT count(*), min(next_due_at) FROM wallet WHERE next_due_at < $1 AND clock IS NULL
 
 -- name: live_keys
 SELECT b.mode, k.role, k.name, k.id, a.name FROM api_key k JOIN book b ON b.id = k.book

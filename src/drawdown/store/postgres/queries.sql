@@ -533,7 +533,7 @@ SELECT 1 FROM test_clock WHERE book = $1 LIMIT 1
 
 -- name: advancing_clocks
 SELECT id, book, frozen_at, target, name, created_at, deleted_at
-FROM test_clock WHERE target IS NOT NULL ORDER BY id
+FROM test_clock WHERE target IS NOT NULL
 
 -- name: insert_clock
 INSERT INTO test_clock (id, book, frozen_at, target, name, created_at, deleted_at)

@@ -4,7 +4,7 @@
 SELECT recorded_at FROM operation ORDER BY number DESC LIMIT 1
 
 -- name: late_wallets
-SELECT count(*), min(next_due_at) FROM wallet WHERE next_due_at < ?
+SELECT count(*), min(next_due_at) FROM wallet WHERE next_due_at < ? AND clock IS NULL
 
 -- name: live_keys
 SELECT b.mode, k.role, k.name, k.id, a.name FROM api_key k JOIN book b ON b.id = k.book
