@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from random import Random
+
+import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from drawdown.core import usage
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
+    AskedOverage,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -11,12 +21,13 @@ from drawdown.core.commands import (
     IssueGrant,
     RecordUsage,
 )
-from drawdown.core.errors import EventReused
+from drawdown.core.errors import EventReused, TooManyCounts
 from drawdown.core.meters import Aggregation, Measure
 from drawdown.core.properties import Properties
+from drawdown.core.quantities import ONE
 from drawdown.core.rating import PerUnit, Price, Table
 from drawdown.core.requests import Accepted, Outcome, Refused
-from drawdown.core.types import DAY, Instant, Shortfall
+from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
 from drawdown.core.usage_records import Debits, Event
 from tests.support.memory import CoreLedger
 
@@ -36,11 +47,16 @@ class Book:
         price: Price | Table = CHEAP,
         shortfall: Shortfall = Shortfall.REFUSE,
         debits: Debits = Debits.AT_ONCE,
+        overage: AskedOverage | None = None,
         amount: int = 100,
     ) -> None:
         self.core = CoreLedger()
         self.done(CreateCustomer(own_id="ann"))
-        self.done(CreateEntitlement(code="credits", unit="credit", scale=0, shortfall=shortfall))
+        self.done(
+            CreateEntitlement(
+                code="credits", unit="credit", scale=0, shortfall=shortfall, overage=overage
+            )
+        )
         for number, measure in enumerate(measures):
             self.done(CreateMeter(code=f"m{number}", measure=measure, debits=debits))
             self.done(CreateRate(meter=f"m{number}", entitlement="credits", price=price))
@@ -99,3 +115,147 @@ def test_another_event_of_the_same_id_is_refused() -> None:
     assert isinstance(outcome, Refused)
     assert isinstance(outcome.error, EventReused)
     assert book.used == 3
+
+
+def test_an_event_that_cannot_be_counted_is_refused_and_nothing_is_kept() -> None:
+    book = Book(TOKENS)
+    outcome = book.use("e1", size=3)
+    assert isinstance(outcome, Refused)
+    assert outcome.error.field == "properties.tokens"
+    assert book.event("e1", tokens=1_000).charges[0].drawn == 3
+
+
+def test_one_event_may_be_counted_by_several_meters() -> None:
+    book = Book(TOKENS, CALLS, price=PerUnit(price=Amount(1)))
+    assert [charge.drawn for charge in book.event("e1", tokens=7).charges] == [7, 1]
+    assert book.used == 8
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "drawn", "uncovered"), [("refuse", 0, 12), ("cap", 10, 2), ("overage", 10, 2)]
+)
+def test_what_credit_does_not_pay_is_on_the_event(
+    shortfall: str, drawn: int, uncovered: int
+) -> None:
+    """Without a rule for overage there is none."""
+    book = Book(TOKENS, shortfall=Shortfall(shortfall), amount=10)
+    [charge] = book.event("e1", tokens=4_000).charges
+    assert (charge.amount, charge.drawn, charge.overage) == (12, drawn, 0)
+    assert charge.uncovered == uncovered
+    assert book.event("e2", tokens=1_000).charges[0].amount == 3
+
+
+def test_overage_takes_what_its_rule_allows() -> None:
+    rule = AskedOverage(mode=OverageMode.LIMITED, limit=Amount(1))
+    book = Book(TOKENS, shortfall=Shortfall.OVERAGE, overage=rule, amount=10)
+    [charge] = book.event("e1", tokens=4_000).charges
+    assert (charge.drawn, charge.overage, charge.uncovered) == (10, 1, 1)
+    assert [wallet.overage for wallet in book.core.wallets] == [1]
+
+
+def test_overage_needs_no_credit_before_it() -> None:
+    rule = AskedOverage(mode=OverageMode.UNLIMITED)
+    book = Book(TOKENS, shortfall=Shortfall.OVERAGE, overage=rule, amount=0)
+    [charge] = book.event("e1", tokens=1_000).charges
+    assert (charge.drawn, charge.overage, charge.uncovered) == (0, 3, 0)
+
+
+def test_a_meter_that_waits_for_an_invoice_counts_and_draws_nothing() -> None:
+    book = Book(TOKENS, debits=Debits.ON_INVOICE)
+    assert book.event("e1", tokens=1_000).charges[0].amount == 0
+    [count] = book.core.state.counts.values()
+    assert count is not None
+    assert (count.tally.quantity, count.charged) == (1_000 * ONE, 0)
+    assert book.used == 0
+
+
+def test_each_period_begins_again() -> None:
+    """500 tokens cost 1.5 credits: two of them in one month cost 3, in two months 1 each."""
+    book = Book(TOKENS)
+    february = START + 31 * DAY
+    assert book.event("e1", february - 1, tokens=500).charges[0].drawn == 1
+    assert book.event("e2", february, tokens=500).charges[0].drawn == 1
+    assert book.event("e3", february + 1, tokens=500).charges[0].drawn == 2
+
+
+def test_each_value_of_a_table_has_its_price_and_its_count() -> None:
+    price = Table(
+        attribute="model",
+        prices={"small": PerUnit(price=Amount(1, 1)), "large": PerUnit(price=Amount(1))},
+    )
+    book = Book(TOKENS, price=price)
+    assert book.event("e1", tokens=15, model="small").charges[0].drawn == 1
+    assert book.event("e2", tokens=15, model="large").charges[0].drawn == 15
+    assert book.event("e3", tokens=5, model="small").charges[0].drawn == 1
+    outcome = book.use("e4", tokens=5, model="other")
+    assert isinstance(outcome, Refused)
+    assert outcome.error.field == "properties.model"
+
+
+def test_a_maximum_debits_its_increase_and_never_gives_back() -> None:
+    seats = Measure(event_name="call", aggregation=Aggregation.MAX, property="seats")
+    book = Book(seats, price=PerUnit(price=Amount(2)))
+    drawn = [book.event(f"e{n}", seats=n).charges[0].drawn for n in (3, 2, 5)]
+    assert drawn == [6, 0, 4]
+
+
+def test_a_last_value_that_falls_debits_nothing_until_it_exceeds_what_was_charged() -> None:
+    last = Measure(event_name="call", aggregation=Aggregation.LAST, property="seats")
+    book = Book(last, price=PerUnit(price=Amount(2)))
+    seats = [(1, 5), (2, 1), (3, 4), (4, 6)]
+    drawn = [book.event(f"e{n}", START + n, seats=size).charges[0].drawn for n, size in seats]
+    assert drawn == [10, 0, 0, 2]
+
+
+def test_a_value_is_counted_once() -> None:
+    users = Measure(event_name="call", aggregation=Aggregation.UNIQUE, property="user")
+    book = Book(users, price=PerUnit(price=Amount(1)))
+    names = ["ann", "bob", "ann", "cy"]
+    drawn = [book.event(f"e{n}", user=name).charges[0].drawn for n, name in enumerate(names)]
+    assert drawn == [1, 1, 0, 1]
+
+
+def test_another_customer_is_counted_apart() -> None:
+    book = Book(TOKENS)
+    book.done(CreateCustomer(own_id="bob"))
+    book.event("e1", tokens=500)
+    command = RecordUsage(
+        customer="bob", own_id="e2", name="call", properties=given({"tokens": 500})
+    )
+    outcome = book.done(command)
+    assert outcome.event is not None
+    assert outcome.event.charges[0].amount == 1
+
+
+def test_a_customer_has_a_bounded_number_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "GROUPS_MAX", 2)
+    grouped = Measure(event_name="call", aggregation=Aggregation.COUNT, group_by=("model",))
+    book = Book(grouped, price=PerUnit(price=Amount(1)))
+    book.event("e1", model="a")
+    book.event("e2", model="b")
+    book.event("e3", model="a")
+    outcome = book.use("e4", model="c")
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.error, TooManyCounts)
+
+
+@given_(
+    st.lists(st.integers(0, 3_000), min_size=1, max_size=12),
+    st.randoms(use_true_random=False),
+    st.sampled_from([1, 3, 12]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_split_and_order_of_additive_events_draws_the_same(
+    sizes: list[int], order: Random, batch: int
+) -> None:
+    """What a naive reckoning of the whole quantity says, truncated once."""
+    order.shuffle(sizes)
+    book = Book(TOKENS, amount=1_000)
+    commands = [
+        RecordUsage(customer="ann", own_id=f"e{n}", name="call", properties=given({"tokens": size}))
+        for n, size in enumerate(sizes)
+    ]
+    for start in range(0, len(commands), batch):
+        book.core.run([book.core.request(c, START) for c in commands[start : start + batch]])
+        book.core.check()
+    assert book.used == int(Fraction(3, 1_000) * sum(sizes))

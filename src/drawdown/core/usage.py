@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import burn, meters, posting, rating
+from drawdown.core import burn, meters, rating
 from drawdown.core.commands import RecordUsage
 from drawdown.core.context import (
     Context,
@@ -25,10 +25,11 @@ from drawdown.core.context import (
 )
 from drawdown.core.errors import CustomerClosed, EventReused, FieldInvalid, TooManyCounts
 from drawdown.core.identity import relocate, slot_of
+from drawdown.core.overage import headroom
 from drawdown.core.posting import Posting
 from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, ClaimRecord, Request
-from drawdown.core.spending import payable
+from drawdown.core.spending import payable, use
 from drawdown.core.state import USAGE_EVENT, State
 from drawdown.core.types import MICROSECONDS, Customer, Id, Instant, Operation, Shortfall
 from drawdown.core.usage_counting import Counted, attributes_of, counted_by, usage_time
@@ -175,12 +176,12 @@ def _operation(
 def _draw(started: Posting, due: Due, properties: Properties) -> Charge:
     """Draw what is due as far as the rule of the entitlement allows it."""
     context = due.context
-    drawn = _drawable(due, properties)
-    if drawn:
-        attributes = attributes_of(properties)
+    attributes = attributes_of(properties)
+    drawn, beyond = _split(due, payable(context.wallet, context.at, attributes))
+    if drawn or beyond:
         draws, shortfall = burn.split(context.wallet.queue, drawn, context.at, attributes)
         assert shortfall == 0, "no more is drawn than the wallet can pay"
-        posting.draw(started, context.wallet, draws, context.at)
+        use(started, context, draws, beyond)
         context.reach()
     return Charge(
         due.counted.rate.id.hex(),
@@ -189,18 +190,22 @@ def _draw(started: Posting, due: Due, properties: Properties) -> Charge:
         context.entitlement.scale,
         due.amount,
         drawn,
+        beyond,
     )
 
 
-def _drawable(due: Due, properties: Properties) -> int:
-    """How much of what is due the wallet pays: all of it, or as the rule of the entitlement says."""
-    context = due.context
-    if due.amount == 0 or context.entitlement.closed_at is not None:
-        return 0
-    credit = payable(context.wallet, context.at, attributes_of(properties))
-    if credit >= due.amount:
-        return due.amount
-    return 0 if context.entitlement.shortfall is Shortfall.REFUSE else credit
+def _split(due: Due, credit: int) -> tuple[int, int]:
+    """How much of what is due ``credit`` pays, and how much more is overage."""
+    kind, amount = due.context.entitlement, due.amount
+    if kind.closed_at is not None:
+        return 0, 0
+    if credit >= amount:
+        return amount, 0
+    if kind.shortfall is Shortfall.REFUSE:
+        return 0, 0
+    if kind.shortfall is Shortfall.CAP:
+        return credit, 0
+    return credit, min(amount - credit, headroom(due.context.wallet))
 
 
 def _event(
