@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,11 +16,11 @@ from tests.support.server import Tenant
 
 
 @pytest.fixture
-def ada(native: httpx.Client) -> Iterator[httpx.Client]:
+def ada(native: httpx.Client) -> httpx.Client:
     post(native, "/customers", id="ada")
     post(native, "/entitlements", code="images", unit="image", scale=0)
     post(native, "/grants", customer="ada", entitlement="images", amount="10")
-    yield native
+    return native
 
 
 class Stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -201,7 +202,7 @@ def test_a_server_that_is_killed_while_it_delivers_leaves_nothing_out(
         if each.event["type"] == "grant.created"
     ]
     assert list(dict.fromkeys(amounts)) == list(range(1, 31))
-    assert all(later <= earlier + 1 for earlier, later in zip(amounts, amounts[1:], strict=False))
+    assert all(later <= earlier + 1 for earlier, later in pairwise(amounts))
     assert len(set(got.ids)) == 32
 
 

@@ -96,8 +96,8 @@ def deliveries(
         present.rows(client.webhook_deliveries(endpoint), limit, as_json, _attempts)
 
 
-@app.command()
-def test(
+@app.command("test")
+def try_out(
     endpoint: Endpoint, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False
 ) -> None:
     """Send an event that says nothing, and tell what came of it.
