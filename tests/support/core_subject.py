@@ -10,7 +10,9 @@ import msgspec
 from drawdown.core import amounts, instants, lifecycle
 from drawdown.core.commands import (
     AdjustGrant,
+    AmendEntitlement,
     AmendGrant,
+    AskedOverage,
     Authorize,
     Capture,
     Command,
@@ -22,8 +24,11 @@ from drawdown.core.commands import (
     Extend,
     IssueGrant,
     OverCapture,
+    PauseSchedule,
     Price,
     Release,
+    ResetOverage,
+    ResumeSchedule,
     ReverseDebit,
     Settle,
     Spend,
@@ -31,9 +36,19 @@ from drawdown.core.commands import (
 )
 from drawdown.core.requests import Accepted, LedgerKey, Refused, Replayed
 from drawdown.core.state import Wallet
-from drawdown.core.types import BurnOrder, Category, Id, Instant
+from drawdown.core.times import text_of
+from drawdown.core.types import (
+    BurnOrder,
+    Category,
+    Grant,
+    Id,
+    Instant,
+    OverageBehavior,
+    OverageMode,
+)
+from tests.support import scheduling
 from tests.support.memory import CoreLedger
-from tests.support.scenarios import START, Step, instant, span
+from tests.support.scenarios import START, Step, instant, rule_of, span
 
 CUSTOMER = "customer"
 EMPTY = "available posted pending held used granted expired voided overage".split()
@@ -71,6 +86,7 @@ class CoreSubject:
                 scale=int(options["scale"]),
                 burn_order=BurnOrder(options.get("order", "soonest_expiry")),
                 expires_after_days=None if days is None else int(days),
+                overage=asked_overage(options, options.get("overage", "off")),
             )
             made = self.core.one(command, START)
             assert isinstance(made, Accepted)
@@ -91,6 +107,8 @@ class CoreSubject:
         if isinstance(outcome, Replayed):
             return "replayed", {}
         self._remember(step, outcome)
+        if step.verb == "reset":
+            return "ok", {"moved": amounts.render(outcome.amount, self._scales[self._unit(step)])}
         return "ok", _spent(step, outcome)
 
     def _remember(self, step: Step, outcome: Accepted) -> None:
@@ -99,6 +117,8 @@ class CoreSubject:
         name = step.words[0]
         if step.verb == "grant" and outcome.grant is not None:
             self.names[name] = outcome.grant.id
+        elif step.verb == "schedule" and outcome.schedule is not None:
+            self.names[name] = outcome.schedule.id
         elif step.verb == "hold" and outcome.hold is not None:
             self.names[name] = outcome.hold.id
         elif step.verb in ("debit", "spend", "capture") and outcome.operation is not None:
@@ -195,6 +215,28 @@ class CoreSubject:
     def _void(self, step: Step) -> Command:
         return VoidGrant(grant=self.names[step.words[0]], only_unused="only_unused" in step.words)
 
+    def _schedule(self, step: Step) -> Command:
+        return scheduling.create(CUSTOMER, self._unit(step), step)
+
+    def _change(self, step: Step) -> Command:
+        return scheduling.change(self.names[step.words[0]], step)
+
+    def _pause(self, step: Step) -> Command:
+        return PauseSchedule(schedule=self.names[step.words[0]])
+
+    def _resume(self, step: Step) -> Command:
+        return ResumeSchedule(schedule=self.names[step.words[0]])
+
+    def _cancel(self, step: Step) -> Command:
+        return scheduling.cancel(self.names[step.words[0]], step)
+
+    def _rule(self, step: Step) -> Command:
+        rule = asked_overage(step.options, step.words[0])
+        return AmendEntitlement(entitlement=self._unit(step), overage=rule)
+
+    def _reset(self, step: Step) -> Command:
+        return ResetOverage(customer=CUSTOMER, entitlement=self._unit(step))
+
     def _settle(self, step: Step) -> Command:
         return Settle(customer=CUSTOMER, entitlement=self._unit(step))
 
@@ -213,10 +255,15 @@ class CoreSubject:
     def grant(self, name: str, at: Instant) -> dict[str, str]:
         kind = self.core.grant(self.names[name]).entitlement
         seen = self._settled(kind, at)
-        grant, scale = seen.grants[self.names[name]], self._scale(kind)
-        fields = ("amount", "remaining", "held", "used", "expired", "voided")
+        return self._grant_facts(seen.grants[self.names[name]], seen, at)
+
+    def _grant_facts(self, grant: Grant, wallet: Wallet, at: Instant) -> dict[str, str]:
+        scale = self._scale(wallet.entitlement)
+        fields = ("amount", "remaining", "held", "used", "expired", "voided", "rolled_over")
         facts = {field: amounts.render(getattr(grant, field), scale) for field in fields}
-        return facts | {"state": lifecycle.state_of(grant, max(at, seen.last_at)).value}
+        expires = "never" if grant.expires_at is None else text_of(grant.expires_at)
+        facts |= {"at": text_of(grant.effective_at), "expires": expires}
+        return facts | {"state": lifecycle.state_of(grant, max(at, wallet.last_at)).value}
 
     def hold(self, name: str, at: Instant) -> dict[str, str]:
         kind = next(
@@ -227,6 +274,23 @@ class CoreSubject:
         facts = {field: amounts.render(getattr(hold, field), scale) for field in fields}
         return facts | {"state": hold.state.value}
 
+    def schedule(self, name: str, at: Instant) -> dict[str, str]:
+        return scheduling.facts(self._with_schedule(name, at).schedules[self.names[name]])
+
+    def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]:
+        """Of a grant that was never made, nothing is left."""
+        wallet = self._with_schedule(name, at)
+        schedule = wallet.schedules[self.names[name]]
+        grant = wallet.grants.get(scheduling.grant_id(schedule, cycles))
+        if grant is None:
+            return {"state": "none"}
+        return self._grant_facts(grant, wallet, at)
+
+    def _with_schedule(self, name: str, at: Instant) -> Wallet:
+        schedule = self.names[name]
+        kind = next(kept.entitlement for kept in self.core.wallets if schedule in kept.schedules)
+        return self._settled(kind, at)
+
     def _settled(self, kind: Id, at: Instant) -> Wallet:
         kept = self._kept(kind)
         assert kept is not None
@@ -234,6 +298,15 @@ class CoreSubject:
 
     def _scale(self, kind: Id) -> int:
         return next(scale for unit, scale in self._scales.items() if self._kinds[unit] == kind)
+
+
+def asked_overage(options: dict[str, str], text: str) -> AskedOverage:
+    asked = rule_of(options, text)
+    return AskedOverage(
+        mode=OverageMode(asked["mode"]),
+        limit=amount(asked["limit"]) if "limit" in asked else None,
+        behavior=OverageBehavior(asked.get("behavior", "forgive_at_reset")),
+    )
 
 
 def _spent(step: Step, outcome: Accepted) -> dict[str, str]:

@@ -14,7 +14,8 @@ from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
-from drawdown.core.types import DEBITS, DRAWS, Entry, Grant, HoldState, Id, Instant
+from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
+from drawdown.core.usage_records import Catalog
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -65,10 +66,21 @@ class CoreLedger:
         _miss(state.entitlements, wanted.entitlements)
         _miss(state.names, wanted.names)
         _miss(state.wallets, wanted.wallets)
+        for grant in wanted.grants:
+            made = state.changes.new_grants.get(grant)  # by a cycle, which nobody asked for
+            if made is not None:
+                state.grant_wallets[grant] = (made.customer, made.entitlement)
         _miss(state.grant_wallets, wanted.grants)
         _miss(state.hold_wallets, wanted.holds)
+        _miss(state.schedule_wallets, wanted.schedules)
         _miss(state.keys, wanted.keys)
         _miss(state.claims, wanted.claims)
+        for book in wanted.catalogs:
+            state.catalogs.setdefault(book, Catalog())
+        _miss(state.event_ids, wanted.event_ids)
+        _miss(state.events, wanted.events)
+        _miss(state.counts, wanted.counts)
+        state.values = dict.fromkeys(wanted.values, 0) | state.values
         state.due_until |= wanted.wallets_due
         state.debits |= {debit: self._debit(debit) for debit in wanted.debits}
         for customer in wanted.customer_wallets:
@@ -79,7 +91,7 @@ class CoreLedger:
     def _debit(self, debit: Id) -> DebitRecord | None:
         for operation, entries in self.state.changes.operations:
             if operation.id == debit and operation.kind in DEBITS:
-                draws = tuple(entry for entry in entries if entry.kind in DRAWS)
+                draws = tuple(entry for entry in entries if entry.kind in USES)
                 return DebitRecord(operation=operation, draws=draws)
         return None
 

@@ -6,8 +6,10 @@ import copy
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
+from typing import Any
 
 NEVER = 2**63
+DAY = 86_400_000_000
 UNITS_MAX = 2**63 - 1
 EXACT = Context(prec=80)
 ENDED = {"expired": "expired", "released": "was released", "captured": "was captured"}
@@ -49,6 +51,10 @@ class NaiveGrant:
     voided: int = 0
     drawn: bool = False
     ended: str = ""
+    schedule: object = None
+    cycle: int = 0
+    generation: int = 0
+    rolled_over: int = 0
 
     def numbers(self) -> tuple[int, ...]:
         """Remaining, held, used, expired, voided."""
@@ -87,24 +93,32 @@ class NaiveHold:
 
 @dataclass(eq=False, slots=True)
 class NaiveDraw:
-    """``left`` is what of it was not reversed."""
+    """``left`` is what of it was not reversed. ``grant`` None: it went past zero."""
 
     wallet: NaiveWallet
-    grant: NaiveGrant
+    grant: NaiveGrant | None
     left: int
 
 
 @dataclass(eq=False, slots=True)
 class NaiveWallet:
-    """One customer's credit of one kind. ``notes`` counts the rare paths that were taken."""
+    """One customer's credit of one kind. ``notes`` counts the rare paths that were taken.
+
+    ``overage_max``: how many units past zero it may go in all; ``limited``: that is said when it is refused.
+    """
 
     scale: int = 0
     oldest_first: bool = False
     expires_after_days: int = 0
+    overage_max: int = 0
+    limited: bool = False
+    behavior: str = "forgive_at_reset"
+    overage: int = 0
     notes: Counter[str] = field(default_factory=Counter)
     grants: list[NaiveGrant] = field(default_factory=list)
     holds: list[NaiveHold] = field(default_factory=list)
     last_at: int = 0
+    schedules: list[Any] = field(default_factory=list)
 
     # Numbers -------------------------------------------------------------------------------------
 
@@ -139,7 +153,7 @@ class NaiveWallet:
             self.posted(now),
             self.held(),
             self.pending(now),
-            sum(grant.amount for grant in self.grants),
+            sum(grant.amount for grant in self.grants if not grant.generation),
             sum(grant.used for grant in self.grants),
             sum(grant.expired for grant in self.grants),
             sum(grant.voided for grant in self.grants),
@@ -148,36 +162,63 @@ class NaiveWallet:
     # Time ----------------------------------------------------------------------------------------
 
     def arrive(self, at: int) -> int:
-        """Let time do its work: its clock never runs back. At one instant holds end before grants do."""
-        now = max(at, self.last_at)
+        """Let time do its work: its clock never runs back. At one instant holds end, cycles, then grants."""
+        now, since = max(at, self.last_at), self.last_at
         if at < now:
             self.notes["the clock is behind a wallet"] += 1
-        ends = [hold for hold in self.holds if hold.state == "open" and hold.expires_at <= now]
+        while due := [(*one.next(), one) for one in self.schedules if one.next()[0] <= now]:
+            instant, number, schedule = min(due, key=lambda each: each[0])
+            self._come(now, instant, since, instant - 1)
+            schedule.play(self, instant, number, at)
+            self.last_at, since = now, instant - 1
+            self.notes["a cycle is played"] += 1
+        self._come(now, now, since, now)
+        return now
+
+    def _come(self, now: int, holds_until: int, since: int, until: int) -> None:
+        """Holds end up to an instant; grants end and begin up to another."""
+        ends = [
+            hold for hold in self.holds if hold.state == "open" and hold.expires_at <= holds_until
+        ]
         over = [
             grant
             for grant in self.grants
-            if grant.remaining and not grant.ended and grant.expires_at <= now
+            if grant.remaining and not grant.ended and grant.expires_at <= until
         ]
-        begun = any(g.remaining and self.last_at < g.effective_at <= now for g in self.grants)
+        begun = [
+            grant
+            for grant in self.grants
+            if grant.remaining and not grant.schedule and since < grant.effective_at <= until
+        ]
         if ends or over or begun:
             self.last_at = now
         if begun:
             self.notes["a pending grant begins"] += 1
-        whats: list[tuple[int, int, NaiveHold | NaiveGrant]] = [
-            *((hold.expires_at, 0, hold) for hold in ends),
-            *((grant.expires_at, 1, grant) for grant in over),
+        whats: list[tuple[int, int, int, NaiveHold | NaiveGrant]] = [
+            *((hold.expires_at, 0, 0, hold) for hold in ends),
+            *((grant.expires_at, 1, 0, grant) for grant in over),
+            *((grant.effective_at, 2, grant.number, grant) for grant in begun),
         ]
-        whats.sort(key=lambda what: what[:2])
-        instants = [{at for at, rank, _ in whats if rank == one} for one in (0, 1)]
+        whats.sort(key=lambda what: what[:3])
+        instants = [{at for at, rank, *_ in whats if rank == one} for one in (0, 1)]
         if instants[0] & instants[1]:
             self.notes["a hold and a grant end at one instant"] += 1
-        for _, _, what in whats:
+        for _, rank, _, what in whats:
             if isinstance(what, NaiveHold):
                 self.notes["a hold expires"] += 1
                 self.end_hold(what, "expired")
-            else:
+            elif rank == 2:
+                self.repay(what, what.remaining)
+            elif what.remaining:
                 self.end_grant(what, "grant_expired")
-        return now
+
+    def repay(self, grant: NaiveGrant, units: int) -> None:
+        """New credit pays first for what was used before it, unless it is for something in particular."""
+        paid = min(units, grant.remaining - grant.held, self.overage)
+        if self.behavior == "carry_deficit_auto_repay" and not grant.scope and paid:
+            self.notes["a grant repays overage"] += 1
+            self.draw(grant, paid)
+            self.overage -= paid
 
     def end_grant(self, grant: NaiveGrant, why: str) -> None:
         """What is free is written off; what is held stays until its hold ends."""
@@ -246,6 +287,33 @@ class NaiveWallet:
             units -= taken
         return found
 
+    def cover(
+        self, now: int, valid_at: int, attributes: Attributes, units: int
+    ) -> tuple[list[tuple[NaiveGrant, int]], int]:
+        """The same of a debit: what the grants do not pay may go past zero."""
+        eligible = self.eligible(now, valid_at, attributes)
+        payable = sum(grant.remaining - grant.held for grant in eligible)
+        beyond = max(units - payable, 0)
+        if beyond <= max(self.overage_max - self.overage, 0):
+            return self.split(now, valid_at, attributes, units - beyond), beyond
+        if self.overage_max == UNITS_MAX:
+            raise Refusal("amount_too_large", field="amount")
+        try:
+            return self.split(now, valid_at, attributes, units), 0
+        except Refusal as refusal:
+            if self.limited:
+                left = max(self.overage_max - self.overage, 0)
+                refusal.facts["overage_available"] = self.text(left)
+            raise
+
+    def use(self, draws: list[tuple[NaiveGrant, int]], beyond: int) -> list[NaiveDraw]:
+        used = [self.draw(grant, taken) for grant, taken in draws]
+        if beyond:
+            self.notes["a debit goes past zero"] += 1
+            self.overage += beyond
+            used.append(NaiveDraw(self, None, beyond))
+        return used
+
     def draw(self, grant: NaiveGrant, units: int) -> NaiveDraw:
         grant.remaining -= units
         grant.used += units
@@ -258,6 +326,8 @@ class NaiveWallet:
         if grant.ended or grant.expires_at <= now:
             self.notes["credit returns to a grant that has ended"] += 1
             self.write_off(grant, units, grant.ended or "grant_expired")
+        else:
+            self.repay(grant, units)
 
 
 def looked_at(wallet: NaiveWallet, at: int) -> tuple[NaiveWallet, int]:

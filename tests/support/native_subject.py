@@ -10,7 +10,7 @@ import httpx
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Instant
 from tests.support.clocked_server import ClockedServer
-from tests.support.scenarios import START, Scenario, Step, instant, span
+from tests.support.scenarios import START, Scenario, Step, instant, rule_of, span
 
 Json = dict[str, Any]
 
@@ -51,6 +51,8 @@ class NativeSubject:
             }
             if "expires_after_days" in options:
                 entitlement["expires_after_days"] = int(options["expires_after_days"])
+            if "overage" in options:
+                entitlement["overage"] = rule_of(options, options["overage"])
             self._ok(self._client.post("/entitlements", json=entitlement))
 
     def _code(self, unit: str) -> str:
@@ -80,6 +82,8 @@ class NativeSubject:
             return "replayed", {}
         if step.verb in _MAKERS:
             self._names[step.words[0]] = found["id"]
+        if step.verb == "reset":
+            return "ok", {"moved": found["amount"]}
         if step.verb == "spend":
             return "ok", {"spent": found["spent"], "unpaid": found["unpaid"]}
         return "ok", {}
@@ -88,7 +92,7 @@ class NativeSubject:
         """Every step is a method of its own: the path, and the body beside the key."""
         path, body = getattr(self, "_" + step.verb)(step)
         key = step.options.get("key", f"own-{next(_numbers)}")
-        method = "PATCH" if step.verb == "amend" else "POST"
+        method = "PATCH" if step.verb in ("amend", "rule") else "POST"
         return self._client.request(method, path, json=body | {"idempotency_key": key})
 
     def _named(self, step: Step, word: int = 0) -> str:
@@ -152,6 +156,13 @@ class NativeSubject:
 
     def _amend(self, step: Step) -> tuple[str, Json]:
         return f"/grants/{self._named(step)}", {"expires_at": expiry(step.options["exp"])}
+
+    def _rule(self, step: Step) -> tuple[str, Json]:
+        code = self._place(step)["entitlement"]
+        return f"/entitlements/{code}", {"overage": rule_of(step.options, step.words[0])}
+
+    def _reset(self, step: Step) -> tuple[str, Json]:
+        return "/overage/reset", self._place(step)
 
     def _expire(self, step: Step) -> tuple[str, Json]:
         return f"/grants/{self._named(step)}/expire", {}

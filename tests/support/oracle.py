@@ -25,6 +25,7 @@ from tests.support.naive import (
     Scope,
     plain,
 )
+from tests.support.naive_schedules import NaiveScheduling
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
@@ -32,7 +33,7 @@ HOLD_DEFAULT = 15 * MINUTE
 HOLD_MAX = DAY
 
 
-class NaiveLedger:
+class NaiveLedger(NaiveScheduling):
     """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet."""
 
     def __init__(
@@ -49,6 +50,7 @@ class NaiveLedger:
             wallet.notes = self.notes
         self.grants: dict[int, tuple[NaiveWallet, NaiveGrant]] = {}
         self.holds: dict[int, tuple[NaiveWallet, NaiveHold]] = {}
+        self.schedules = {}
         self.debits: dict[int, list[NaiveDraw]] = {}
         self.keys: dict[tuple[str, str], object] = {}
         self._key: tuple[str, str] | None = None
@@ -120,7 +122,7 @@ class NaiveLedger:
         else:
             expires_at = exp
         check_expiry(expires_at, effective_at, now)
-        if sum(grant.amount for grant in wallet.grants) + units > UNITS_MAX:
+        if wallet.sums(now)[3] + units > UNITS_MAX:
             raise Refusal("amount_too_large", field="amount")
         if sum(grant.remaining > 0 for grant in wallet.grants) >= self.grants_max:
             raise Refusal("too_many_grants")
@@ -139,6 +141,8 @@ class NaiveLedger:
         )
         wallet.grants.append(made)
         self.grants[name] = (wallet, made)
+        if effective_at <= now:
+            wallet.repay(made, units)
 
     def _living(self, name: int, at: int, *body: object) -> tuple[NaiveWallet, NaiveGrant, int]:
         wallet, grant = self._found_grant(name)
@@ -212,9 +216,9 @@ class NaiveLedger:
         now = wallet.arrive(at)
         self._once(unit, units, attributes, valid)
         valid_at = now if valid is None else valid
-        draws = wallet.split(now, valid_at, attributes or {}, units)
+        draws, beyond = wallet.cover(now, valid_at, attributes or {}, units)
         wallet.last_at = now
-        self.debits[name] = [wallet.draw(grant, taken) for grant, taken in draws]
+        self.debits[name] = wallet.use(draws, beyond)
         if len(draws) > 2:
             self.notes["a debit draws three grants or more"] += 1
         if valid_at != now:
@@ -247,7 +251,10 @@ class NaiveLedger:
             )
             for wallet in wallets
         ]
-        parts, only_fine = cover(total, costs(wallets, asked, step), eligible)
+        last = wallets[-1]
+        room = max(last.overage_max - last.overage, 0)
+        reach = [*eligible[:-1], eligible[-1] + room]
+        parts, only_fine = cover(total, costs(wallets, asked, step), reach)
         covered = sum(steps for steps, _ in parts)
         if covered < total and (not partial or not covered):
             if only_fine:
@@ -256,12 +263,16 @@ class NaiveLedger:
                 most(cost, wallet.available(now))
                 for cost, wallet in zip(costs(wallets, asked, step), wallets, strict=True)
             ]
-            raise Refusal(
-                "insufficient_credit",
-                needed=plain(Decimal(quantity)),
-                available=number(covered * step),
-                available_total=number(sum(every) * step),
-            )
+            prices_of = costs(wallets, asked, step)
+            paid = sum(steps for steps, _ in cover(total, prices_of, eligible)[0])
+            facts = {
+                "needed": plain(Decimal(quantity)),
+                "available": number(paid * step),
+                "available_total": number(sum(every) * step),
+            }
+            if last.limited:
+                facts["overage_available"] = number(most(prices_of[-1], room) * step)
+            raise Refusal("insufficient_credit", **facts)
         if covered < total:
             self.notes["a spend goes only as far as the wallets do"] += 1
         if len(parts) > 1 and parts[0][1] and parts[-1][1]:
@@ -270,8 +281,7 @@ class NaiveLedger:
         for wallet, (_, units) in zip(wallets, parts, strict=True):
             if units:
                 wallet.last_at = now
-                draws = wallet.split(now, now, attributes or {}, units)
-                self.debits[name] += [wallet.draw(grant, taken) for grant, taken in draws]
+                self.debits[name] += wallet.use(*wallet.cover(now, now, attributes or {}, units))
         return {"spent": number(covered * step), "unpaid": number((total - covered) * step)}
 
     def _reverse(
@@ -351,13 +361,13 @@ class NaiveLedger:
         if units > held and refuse:
             facts = {"amount": wallet.text(units), "held": wallet.text(held)}
             raise Refusal("capture_too_large", **facts)
-        excess = wallet.split(now, now, found.attributes, max(units - held, 0))
+        excess, beyond = wallet.cover(now, now, found.attributes, max(units - held, 0))
         wallet.last_at = now
         self._note_capture(found, units, final)
         draws = take(found, min(units, held))
         for grant, taken in draws:
             grant.held -= taken
-        self.debits[name] = [wallet.draw(grant, taken) for grant, taken in draws + excess]
+        self.debits[name] = wallet.use(draws + excess, beyond)
         found.captured += units
         if final:
             wallet.end_hold(found, "captured")
@@ -396,6 +406,21 @@ class NaiveLedger:
             self.notes["a hold is extended to its limit"] += 1
         found.expires_at = end
 
+    def _rule(self, at: int, unit: str, overage_max: int, limited: bool, behavior: str) -> None:
+        wallet = self.wallets[unit]
+        wallet.overage_max, wallet.limited, wallet.behavior = overage_max, limited, behavior
+
+    def _reset(self, at: int, unit: str) -> Facts:
+        wallet = self.wallets[unit]
+        now = wallet.arrive(at)
+        self._once(unit)
+        wallet.last_at = now
+        moved = 0 if wallet.behavior.startswith("carry") else wallet.overage
+        if moved:
+            self.notes["a reset ends overage"] += 1
+        wallet.overage -= moved
+        return {"moved": wallet.text(moved)}
+
     def _settle(self, at: int, unit: str) -> None:
         self.wallets[unit].arrive(at)
 
@@ -430,20 +455,30 @@ def take(hold: NaiveHold, units: int) -> list[tuple[NaiveGrant, int]]:
 
 def to_return(draws: list[NaiveDraw], units: int | None) -> list[tuple[NaiveDraw, int]]:
     """What of ``units`` (None: of all) each draw gives back, the last drawn first."""
-    used = {draw.grant.name: draw.grant.used for draw in draws}
+    used = {_source(draw): _used(draw) for draw in draws}
     left = sum(draw.left for draw in draws) if units is None else units
     returns = []
     for draw in reversed(draws):
-        part = min(draw.left, used[draw.grant.name], left)
-        used[draw.grant.name] -= part
+        part = min(draw.left, used[_source(draw)], left)
+        used[_source(draw)] -= part
         left -= part
         returns.append((draw, part))
     return returns
 
 
+def _source(draw: NaiveDraw) -> tuple[int, int]:
+    """What a draw goes back to: a grant, or its wallet's overage."""
+    return (id(draw.wallet), -1 if draw.grant is None else draw.grant.name)
+
+
+def _used(draw: NaiveDraw) -> int:
+    return draw.wallet.overage if draw.grant is None else draw.grant.used
+
+
 def give_back(returns: list[tuple[NaiveDraw, int]], now: int) -> None:
     """A draw that was gone past has nothing left: an adjustment had returned the rest of it."""
     gone_past: set[int] = set()
+    settled = []
     for draw, part in reversed(returns):
         if id(draw.wallet) in gone_past:
             if draw.left > part:
@@ -453,6 +488,14 @@ def give_back(returns: list[tuple[NaiveDraw, int]], now: int) -> None:
             draw.left -= part
             gone_past.add(id(draw.wallet))
         if part:
+            settled.append((draw, part))
+    for draw, part in reversed(
+        settled
+    ):  # overage first, then the last drawn: credit may repay what is left
+        if draw.grant is None:
+            draw.wallet.notes["a reversal undoes overage"] += 1
+            draw.wallet.overage -= part
+        else:
             draw.wallet.give_back(draw.grant, part, now)
 
 

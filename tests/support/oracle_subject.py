@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from drawdown.core.times import text_of
 from drawdown.core.types import Instant
-from tests.support.naive import NEVER, NaiveWallet, looked_at
+from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at
+from tests.support.naive_schedules import NaiveSchedule
 from tests.support.oracle import NaiveLedger
-from tests.support.scenarios import Step, instant, span
+from tests.support.scenarios import Step, instant, rule_of, span
 
 
 class OracleSubject:
@@ -22,6 +25,7 @@ class OracleSubject:
                     scale=int(options["scale"]),
                     oldest_first=options.get("order") == "oldest_first",
                     expires_after_days=int(options.get("expires_after_days", 0)),
+                    **naive_rule(options, options.get("overage", "off"), int(options["scale"])),
                 )
                 for unit, options in units.items()
             }
@@ -114,6 +118,52 @@ class OracleSubject:
         only_unused = "only_unused" in step.words
         return {"grant": self._names[step.words[0]], "only_unused": only_unused}
 
+    def _rule(self, step: Step) -> dict[str, Any]:
+        scale = self.ledger.wallets[self._unit(step)].scale
+        return {"unit": self._unit(step), **naive_rule(step.options, step.words[0], scale)}
+
+    def _reset(self, step: Step) -> dict[str, Any]:
+        return {"unit": self._unit(step)}
+
+    def _schedule(self, step: Step) -> dict[str, Any]:
+        options = step.options
+        life = int(options["after"]) if "after" in options else "cycle_end"
+        return {
+            "name": self._made(step),
+            "unit": self._unit(step),
+            "amount": step.words[1],
+            "every": (options["every"], int(options.get("count", "1"))),
+            "starts": moment(options, "starts"),
+            "ends": moment(options, "ends"),
+            "anchor": moment(options, "anchor"),
+            "zone": options.get("zone", "UTC"),
+            "trial": trial(options),
+            "life": "never" if "never" in step.words else life,
+            "roll": roll(options),
+        }
+
+    def _change(self, step: Step) -> dict[str, Any]:
+        now, prorate = "now" in step.words, "prorate" in step.words
+        return {
+            "schedule": self._names[step.words[0]],
+            "amount": step.words[1],
+            "now": now,
+            "prorate": prorate,
+        }
+
+    def _pause(self, step: Step) -> dict[str, Any]:
+        return {"schedule": self._names[step.words[0]]}
+
+    def _resume(self, step: Step) -> dict[str, Any]:
+        return {"schedule": self._names[step.words[0]]}
+
+    def _cancel(self, step: Step) -> dict[str, Any]:
+        return {
+            "schedule": self._names[step.words[0]],
+            "at_end": "at_end" in step.words,
+            "expire": "expire_credit" in step.words,
+        }
+
     def _settle(self, step: Step) -> dict[str, Any]:
         return {"unit": self._unit(step)}
 
@@ -124,17 +174,36 @@ class OracleSubject:
         facts = {
             name: wallet.text(units) for name, units in zip(names, seen.sums(now), strict=True)
         }
-        return facts | {"available": wallet.text(seen.available(now)), "overage": "0"}
+        return facts | {
+            "available": wallet.text(seen.available(now)),
+            "overage": wallet.text(seen.overage),
+        }
 
     def grant(self, name: str, at: Instant) -> dict[str, str]:
         wallet, grant = self.ledger.grants[self._names[name]]
         seen, now = looked_at(wallet, at)
         found = seen.grants[wallet.grants.index(grant)]
-        names = ("remaining", "held", "used", "expired", "voided")
-        facts = {
-            name: wallet.text(units) for name, units in zip(names, found.numbers(), strict=True)
+        return grant_facts(wallet, found, now)
+
+    def schedule(self, name: str, at: Instant) -> dict[str, str]:
+        _, _, found = self._seen_schedule(name, at)
+        next_at = found.next()[0]
+        return {
+            "state": found.state,
+            "cycle": str(found.last) if found.last >= 0 else "none",
+            "next": "never" if next_at == NEVER else text_of(next_at),
         }
-        return facts | {"amount": wallet.text(found.amount), "state": found.state(now)}
+
+    def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]:
+        wallet, now, found = self._seen_schedule(name, at)
+        if cycles not in found.grants:
+            return {"state": "none"}
+        return grant_facts(wallet, found.grants[cycles], now)
+
+    def _seen_schedule(self, name: str, at: Instant) -> tuple[NaiveWallet, int, NaiveSchedule]:
+        wallet, schedule = self.ledger.schedules[self._names[name]]
+        seen, now = looked_at(wallet, at)
+        return seen, now, seen.schedules[wallet.schedules.index(schedule)]
 
     def hold(self, name: str, at: Instant) -> dict[str, str]:
         wallet, hold = self.ledger.holds[self._names[name]]
@@ -144,6 +213,50 @@ class OracleSubject:
         return {name: wallet.text(units) for name, units in numbers.items()} | {
             "state": found.state
         }
+
+
+def naive_rule(options: dict[str, str], text: str, scale: int) -> dict[str, Any]:
+    """How far past zero, in units, and what becomes of it."""
+    asked = rule_of(options, text)
+    most = {"off": 0, "unlimited": UNITS_MAX}.get(asked["mode"], 0)
+    if "limit" in asked:
+        most = int(Decimal(asked["limit"]).scaleb(scale))
+    behavior = asked.get("behavior", "forgive_at_reset")
+    return {"overage_max": most, "limited": "limit" in asked, "behavior": behavior}
+
+
+def grant_facts(wallet: NaiveWallet, grant: NaiveGrant, now: int) -> dict[str, str]:
+    names = ("remaining", "held", "used", "expired", "voided")
+    facts = {name: wallet.text(units) for name, units in zip(names, grant.numbers(), strict=True)}
+    facts |= {"amount": wallet.text(grant.amount), "rolled_over": wallet.text(grant.rolled_over)}
+    expires = "never" if grant.expires_at == NEVER else text_of(grant.expires_at)
+    facts |= {"at": text_of(grant.effective_at), "expires": expires}
+    return facts | {"state": grant.state(now)}
+
+
+def moment(options: dict[str, str], name: str) -> int | None:
+    return instant(options[name]) if name in options else None
+
+
+def trial(options: dict[str, str]) -> tuple[str, int, bool] | None:
+    if "trial" not in options:
+        return None
+    units, end, *keeps = options["trial"].replace(":", "/", 1).split("/")
+    return units, instant(end), not keeps
+
+
+def roll(options: dict[str, str]) -> dict[str, Any]:
+    """Nothing where nothing rolls over."""
+    if "roll" not in options:
+        return {}
+    found: dict[str, Any] = {"percentage": int(options["roll"])}
+    found |= {name: options[name] for name in ("least", "most") if name in options}
+    if "generations" in options:
+        found["generations"] = int(options["generations"])
+    if "lives" in options:
+        count, unit = options["lives"].split(":")
+        found["lives"] = (int(count), unit)
+    return found
 
 
 def expiry(text: str) -> int:

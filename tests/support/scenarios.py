@@ -11,7 +11,8 @@ Times are days after the start: ``d10-1us`` a microsecond before the tenth, ``d1
 hour after the first. ``grant``, ``debit``, ``hold``, ``capture`` and ``spend`` name what they make. After
 ``ok``, ``replayed`` or an error's code come facts: of the wallet (available, posted, pending, held, used,
 granted, expired, voided, overage), of a grant (``A`` its remaining credit, ``A.state`` …), of a hold
-(``H`` what it still holds, ``H.captured``, ``H.state`` …), or of the answer (needed, reversible, spent …).
+(``H`` what it still holds, ``H.captured``, ``H.state`` …), or of the answer (needed, reversible, spent, and
+of a reset ``moved`` …).
 
 A scenario about several wallets has a line ``unit`` for each. The first is meant where none is named,
 another by ``of=cash``; its facts are ``cash.available`` and so on.
@@ -25,17 +26,29 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
     extend H for=1h | until=d1
     release H
     adjust A up 5, adjust A down 5
+    rule limited:50 | unlimited | off [behavior=carry_deficit] [of=unit]   how far past zero; a unit may have
+                                                          it from its start: unit credits overage=limited:50
+    reset [of=unit]
     amend A exp=d20, expire A, void A [only_unused], settle, read
+    schedule S 100 every=month [count=] [anchor=] [zone=] [starts=] [ends=] [trial=20:d14[:keeps]]
+        [after=30 | never] [roll=50] [generations=] [lives=3:month] [least=] [most=]
+    change S 200 [now] [prorate], pause S, resume S, cancel S [at_end] [expire_credit]
+
+Where a calendar matters, times are written out, in UTC: ``2026-03-29T01:00``. Of a schedule, ``S.cycle``,
+``S.state`` and ``S.next`` are facts; ``S.1`` is the grant of its first cycle, ``S.1>2`` what was carried of
+that into the second.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from drawdown.core.times import instant_of
 from drawdown.core.types import DAY, Instant
 
 START = Instant(1_767_225_600_000_000)  # 2026-01-01T00:00:00Z
@@ -78,6 +91,13 @@ class Step(msgspec.Struct, frozen=True):
         return {name: values.split("|") for name, values in pairs}
 
 
+def rule_of(options: dict[str, str], text: str) -> dict[str, str]:
+    """``limited:50`` and a behavior as fields: mode, limit, behavior; empty where nothing is said."""
+    mode, _, limit = text.partition(":")
+    found = {"mode": mode, "limit": limit, "behavior": options.get("behavior", "")}
+    return {name: value for name, value in found.items() if value}
+
+
 class Scenario(msgspec.Struct, frozen=True):
     """``units`` are the options of each ``unit`` line by its name, the first one first."""
 
@@ -97,9 +117,13 @@ class Subject(Protocol):
     def wallet(self, at: Instant, unit: str | None) -> dict[str, str]: ...
     def grant(self, name: str, at: Instant) -> dict[str, str]: ...
     def hold(self, name: str, at: Instant) -> dict[str, str]: ...
+    def schedule(self, name: str, at: Instant) -> dict[str, str]: ...
+    def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]: ...
 
 
 def instant(text: str) -> Instant:
+    if text[:2].isdigit():
+        return instant_of(datetime.fromisoformat(text).replace(tzinfo=UTC))
     match = _TIME.fullmatch(text)
     assert match is not None, f"{text!r} is not a time"
     moved = START + round(float(match[1]) * DAY)
@@ -165,6 +189,11 @@ def _fact(fact: str, step: Step, subject: Subject, scenario: Scenario, holds: se
     name, _, field = fact.partition(".")
     if name in scenario.units:
         return subject.wallet(step.at, name)[field]
+    if any(step.verb == "schedule" and step.words[0] == name for step in scenario.steps):
+        cycles, _, field = field.partition(".")
+        if cycles[0].isdigit():
+            return subject.cycle_grant(name, cycles, step.at)[field or "remaining"]
+        return subject.schedule(name, step.at)[cycles]
     if name in holds:
         return subject.hold(name, step.at)[field or "held"]
     return subject.grant(name, step.at)[field or "remaining"]

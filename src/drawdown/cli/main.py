@@ -16,7 +16,7 @@ from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
 from drawdown.cli.credit import customers, debit, entitlements, grants, hold, webhooks
-from drawdown.cli.credit.reading import balance, entries, explain
+from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
 from drawdown.cli.demo.command import demo
 from drawdown.cli.doctor.command import doctor
@@ -85,7 +85,7 @@ ON_THE_DATABASE: tuple[Callable[..., None], ...] = (
     copy,
     verify,
 )
-OF_CREDIT: tuple[Callable[..., None], ...] = (balance, entries, explain)
+OF_CREDIT: tuple[Callable[..., None], ...] = (balance, entries, explain, reset_overage)
 OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:

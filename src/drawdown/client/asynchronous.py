@@ -133,6 +133,7 @@ class AsyncClient:
     get_customer = _method(requests.directory.get_customer)
     customers = _pages(requests.directory.customers)
     create_entitlement = _method(requests.directory.create_entitlement)
+    amend_entitlement = _method(requests.directory.amend_entitlement)
     get_entitlement = _method(requests.directory.get_entitlement)
     entitlements = _pages(requests.directory.entitlements)
     create_api_key = _method(requests.directory.create_api_key)
@@ -163,6 +164,7 @@ class AsyncClient:
     extend = _method(requests.holds.extend)
 
     balance = _method(requests.balances.balance)
+    reset_overage = _method(requests.balances.reset_overage)
     balance_history = _pages(requests.balances.balance_history)
     entries = _pages(requests.balances.entries)
 

@@ -107,6 +107,11 @@ class InsufficientCredit(Refused):
         """What is there in all, scoped credit that is for something else included."""
         return self._decimal("available_total")
 
+    @property
+    def overage_available(self) -> Decimal | None:
+        """How far it could have gone past zero; None where the entitlement sets no limit."""
+        return self._decimal("overage_available") if "overage_available" in self.fields else None
+
 
 class NotFound(Refused):
     """There is no such thing for this key."""
@@ -126,6 +131,10 @@ class GrantNotFound(NotFound):
 
 class DebitNotFound(NotFound):
     pass
+
+
+class ScheduleNotFound(NotFound):
+    """There is no schedule of that id in this book."""
 
 
 class HoldNotFound(NotFound):
@@ -194,6 +203,14 @@ class GrantPending(Conflict):
 
 class TooManyGrants(Conflict):
     pass
+
+
+class ScheduleOver(Conflict):
+    """The schedule is not in the state that this takes."""
+
+
+class TooManySchedules(Conflict):
+    """The customer has as many schedules of this entitlement as it may have."""
 
 
 class HoldEnded(Conflict):
@@ -290,6 +307,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "grant_not_found": GrantNotFound,
     "debit_not_found": DebitNotFound,
     "hold_not_found": HoldNotFound,
+    "schedule_not_found": ScheduleNotFound,
     "key_not_found": KeyNotFound,
     "endpoint_not_found": EndpointNotFound,
     "event_not_found": EventNotFound,
@@ -308,6 +326,8 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "grant_pending": GrantPending,
     "too_many_grants": TooManyGrants,
     "hold_ended": HoldEnded,
+    "schedule_over": ScheduleOver,
+    "too_many_schedules": TooManySchedules,
     "capture_too_large": CaptureTooLarge,
     "too_many_holds": TooManyHolds,
     "meter_not_found": MeterNotFound,

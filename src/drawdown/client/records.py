@@ -43,6 +43,22 @@ class Customer(Written, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class UnitPrice(Record, frozen=True, kw_only=True):
+    """What one of an entitlement costs in a currency."""
+
+    amount: Decimal
+    currency: str
+
+
+class Overage(Record, frozen=True, kw_only=True):
+    """The rule for usage past zero. ``mode``: off, limited (up to ``limit``) or unlimited."""
+
+    mode: str
+    limit: Decimal | None
+    behavior: str
+    price_per_unit: UnitPrice | None
+
+
 class Entitlement(Written, frozen=True, kw_only=True):
     """What credit is counted in. ``scale``: how many decimal places are kept."""
 
@@ -54,6 +70,7 @@ class Entitlement(Written, frozen=True, kw_only=True):
     burn_order: str
     currency: str | None
     expires_after_days: int | None
+    overage: Overage
     created_at: datetime
     updated_at: datetime
 
@@ -66,8 +83,8 @@ class CostBasis(Record, frozen=True, kw_only=True):
 
 
 class Grant(Written, frozen=True, kw_only=True):
-    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``; ``held`` is a part of
-    ``remaining``. ``state``: pending, active, depleted, expired or voided."""
+    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``; ``held`` is a
+    part of ``remaining``. ``state``: pending, active, depleted, expired or voided."""
 
     id: str
     customer: str
@@ -80,6 +97,7 @@ class Grant(Written, frozen=True, kw_only=True):
     used: Decimal
     expired: Decimal
     voided: Decimal
+    rolled_over: Decimal
     priority: int
     category: str
     scope: dict[str, list[str]]
@@ -150,20 +168,26 @@ class Hold(Written, frozen=True, kw_only=True):
 
 
 class SpendPart(Record, frozen=True, kw_only=True):
-    """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit."""
+    """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit.
+
+    ``overage_charged`` is what of the amount went past zero, if something did.
+    """
 
     entitlement: str
     quantity: Decimal
     amount: Decimal
     draws: list[Draw]
     available: Decimal
+    overage_charged: Decimal | None = None
     reversed: Decimal | None = None
 
 
 class AnyDebit(Written, frozen=True, kw_only=True):
     """A debit as it is read again, whatever made it; ``reversed`` is how much was returned since.
 
-    A capture has its ``hold``. A spend has ``parts``, and None for what is counted in one wallet.
+    ``overage_charged`` is what of the amount went past zero, if something did; ``overage`` is the wallet's
+    right after it. A capture has its ``hold``. A spend has ``parts``, and None for what is counted in one
+    wallet.
     """
 
     id: str
@@ -173,6 +197,7 @@ class AnyDebit(Written, frozen=True, kw_only=True):
     draws: list[Draw]
     available: Decimal | None
     overage: Decimal | None
+    overage_charged: Decimal | None = None
     at: datetime
     attributes: dict[str, str]
     metadata: Metadata
@@ -226,6 +251,7 @@ class ReversalPart(Record, frozen=True, kw_only=True):
     amount: Decimal
     returns: list[Return]
     available: Decimal
+    overage_reversed: Decimal | None = None
 
 
 class Reversal(Written, frozen=True, kw_only=True):
@@ -240,6 +266,7 @@ class Reversal(Written, frozen=True, kw_only=True):
     amount: Decimal | None
     returns: list[Return]
     available: Decimal | None
+    overage_reversed: Decimal | None = None
     parts: list[ReversalPart] | None = None
 
 
@@ -274,6 +301,20 @@ class Segment(Record, frozen=True, kw_only=True):
     overage: Decimal
 
 
+class OverageReset(Written, frozen=True, kw_only=True):
+    """``amount`` was forgiven or taken to an invoice, as ``behavior`` says; ``overage`` is what is left."""
+
+    id: str
+    customer: str
+    entitlement: str
+    behavior: str
+    amount: Decimal
+    price_per_unit: UnitPrice | None
+    overage: Decimal
+    available: Decimal
+    at: datetime
+
+
 class Entry(Record, frozen=True, kw_only=True):
     """One movement of one grant. ``seq`` counts the wallet's entries; ``hash`` chains them."""
 
@@ -282,7 +323,7 @@ class Entry(Record, frozen=True, kw_only=True):
     seq: int
     customer: str
     entitlement: str
-    grant: str
+    grant: str | None
     kind: str
     amount: Decimal
     posted_before: Decimal
@@ -336,6 +377,14 @@ class IneligibleGrant(Record, frozen=True, kw_only=True):
     detail: str
 
 
+class ExplainedOverage(Record, frozen=True, kw_only=True):
+    """What went past zero in a wallet; ``reason`` follows "because"."""
+
+    entitlement: str
+    amount: Decimal
+    reason: str
+
+
 class Explanation(Record, frozen=True, kw_only=True):
     """Why a debit drew on the grants it drew on; ``sentence`` says it for people."""
 
@@ -344,6 +393,7 @@ class Explanation(Record, frozen=True, kw_only=True):
     draws: list[ExplainedDraw]
     later: list[LaterGrant]
     ineligible: list[IneligibleGrant]
+    overage: list[ExplainedOverage]
 
 
 class Key(Record, frozen=True, kw_only=True):

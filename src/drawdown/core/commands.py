@@ -11,7 +11,12 @@ from enum import StrEnum
 
 import msgspec
 
+from drawdown.core import rating
 from drawdown.core.amounts import Amount
+from drawdown.core.calendar import Every
+from drawdown.core.meters import Measure
+from drawdown.core.properties import Properties
+from drawdown.core.schedules import CycleExpiry
 from drawdown.core.types import (
     HOLD_MAX,
     Attributes,
@@ -21,10 +26,14 @@ from drawdown.core.types import (
     Instant,
     Metadata,
     Mode,
+    OverageBehavior,
+    OverageMode,
     Profiles,
     Reference,
     Scope,
+    Shortfall,
 )
+from drawdown.core.usage_records import Debits, Period
 
 
 class OverCapture(StrEnum):
@@ -41,11 +50,27 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
+class ChangeTime(StrEnum):
+    """From when on a changed amount is given."""
+
+    NOW = "now"
+    NEXT_CYCLE = "next_cycle"
+
+
 class Money(msgspec.Struct, frozen=True):
     """An exact amount of a currency (lower-case ISO 4217 code)."""
 
     amount: Amount
     currency: str
+
+
+class AskedOverage(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule for usage past zero (``types.Overage``), as it is asked for."""
+
+    mode: OverageMode
+    limit: Amount | None = None
+    behavior: OverageBehavior = OverageBehavior.FORGIVE_AT_RESET
+    price_per_unit: Money | None = None
 
 
 class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +117,17 @@ class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
     scale: int
     burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
     expires_after_days: int | None = None
+    overage: AskedOverage | None = None
+    shortfall: Shortfall = Shortfall.REFUSE
+    late_usage_grace: int = 0
     profiles: Profiles = {}
+
+
+class AmendEntitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """Give an entitlement, or a currency, another rule for overage. It holds for what comes after it."""
+
+    entitlement: Reference
+    overage: AskedOverage
 
 
 class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,8 +277,96 @@ class AmendGrant(msgspec.Struct, frozen=True, kw_only=True):
     clear_metadata: bool = False
 
 
+class TrialTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """A first cycle with an amount and an end of its own (``schedules.Trial``)."""
+
+    amount: Amount
+    ends_at: Instant
+    expires: bool = True
+
+
+class RolloverTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a cycle is carried into the next (``schedules.Rollover``)."""
+
+    percentage: int = 100
+    generations_max: int | None = None
+    timeframe: Every | None = None
+    minimum: Amount | None = None
+    maximum: Amount | None = None
+
+
+class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Grant ``amount`` at the beginning of every cycle, from ``starts_at`` (None: now) up to ``ends_at``.
+
+    ``anchor`` None: the start, or the trial's end. A start in the past takes up the cycle that runs now: what
+    is over is not made up for. Carried credit without a ``timeframe`` lives by the entitlement's days.
+    """
+
+    customer: Reference
+    entitlement: Reference
+    amount: Amount
+    every: Every
+    anchor: Instant | None = None
+    zone: str = "UTC"
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    trial: TrialTerms | None = None
+    expires: CycleExpiry = CycleExpiry.CYCLE_END
+    expires_after_days: int | None = None
+    rollover: RolloverTerms | None = None
+    priority: int | None = None
+    category: Category | None = None
+    cost_basis: Money | None = None
+    scope: Scope = {}
+    name: str | None = None
+    metadata: Metadata = {}
+
+
+class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Give another ``amount`` from the next cycle on, or from now on.
+
+    Now: the difference is granted for the cycle that runs, or taken from what is free of it; ``prorate``:
+    only for what is still to come of the cycle.
+    """
+
+    schedule: Id
+    amount: Amount
+    when: ChangeTime = ChangeTime.NEXT_CYCLE
+    prorate: bool = False
+
+
+class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Give nothing at the cycles to come. The one that runs goes on to its end; the calendar goes on."""
+
+    schedule: Id
+
+
+class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Go on at the next cycle that begins."""
+
+    schedule: Id
+
+
+class CancelSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """End it now, or with ``at_cycle_end`` as the running cycle ends, with all that comes with that.
+
+    ``expire_credit``: what is left of its grants and not held is written off now.
+    """
+
+    schedule: Id
+    at_cycle_end: bool = False
+    expire_credit: bool = False
+
+
+class ResetOverage(msgspec.Struct, frozen=True, kw_only=True):
+    """Forgive a wallet's overage or take it to an invoice, as the rule says; what is carried on stays."""
+
+    customer: Reference
+    entitlement: Reference
+
+
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
-    """Record what time has done to a wallet: ends of holds, expiries and activations that are due.
+    """Record what time has done to a wallet: cycles, ends of holds, expiries and activations that are due.
 
     ``at``: up to that instant of the customer's test clock, on its way to where it is being advanced.
     """
@@ -253,9 +376,41 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant | None = None
 
 
+class CreateMeter(msgspec.Struct, frozen=True, kw_only=True):
+    """Count usage events. ``code`` is unique in the book; a meter never changes."""
+
+    code: str
+    name: str | None = None
+    measure: Measure
+    debits: Debits = Debits.AT_ONCE
+
+
+class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Charge what a meter counts from credit of an entitlement. A rate never changes."""
+
+    meter: Reference
+    entitlement: Reference
+    price: rating.Price | rating.Table
+    period: Period = Period()
+
+
+class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Count one usage event and draw what it costs, once for its ``own_id`` in the book.
+
+    ``time`` is when the usage was; None: now.
+    """
+
+    customer: Reference
+    own_id: str
+    name: str
+    time: Instant | None = None
+    properties: Properties = {}
+
+
 Command = (
     CreateCustomer
     | CreateEntitlement
+    | AmendEntitlement
     | CreateTestClock
     | AdvanceTestClock
     | DeleteTestClock
@@ -271,5 +426,14 @@ Command = (
     | ExpireGrant
     | VoidGrant
     | AmendGrant
+    | CreateSchedule
+    | AmendSchedule
+    | PauseSchedule
+    | ResumeSchedule
+    | CancelSchedule
+    | ResetOverage
     | Settle
+    | CreateMeter
+    | CreateRate
+    | RecordUsage
 )

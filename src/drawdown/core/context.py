@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from drawdown.core import currencies, posting
+from drawdown.core import currencies
 from drawdown.core.commands import Command
 from drawdown.core.errors import (
     CustomerClosed,
@@ -20,6 +20,7 @@ from drawdown.core.errors import (
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Request
+from drawdown.core.settling import settle
 from drawdown.core.state import State, Wallet, WalletKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
 
@@ -192,12 +193,13 @@ def settled_context(
             burn_order=entitlement.burn_order,
             created_at=now,
         )
+    wallet.overage_rule = entitlement.overage
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)
     if wallet.is_due(at):
         assert state.knows_due(key, at), "needs must load all that may fall due"
-        posting.settle(wallet, state.changes, context.operation_id, at, request.recorded_at)
+        settle(wallet, state.changes, context.operation_id, at, request.recorded_at)
         if at > own:
             # Of what is not due yet only the next is loaded, and the batch may have ended that.
             wallet.next_due_at = Instant(at + 1)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from drawdown.core import currencies
+import msgspec
+
+from drawdown.core import currencies, overage
 from drawdown.core.amounts import SCALE_MAX
 from drawdown.core.clocks import find_clock
-from drawdown.core.commands import CreateCustomer, CreateEntitlement
-from drawdown.core.errors import AlreadyExists, FieldInvalid
+from drawdown.core.commands import AmendEntitlement, CreateCustomer, CreateEntitlement
+from drawdown.core.context import find_entitlement
+from drawdown.core.errors import AlreadyExists, EntitlementClosed, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
 from drawdown.core.needs import entitlement_names
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
-from drawdown.core.types import Customer, Entitlement, Id, Instant, Operation
+from drawdown.core.types import DAY, Customer, Entitlement, Id, Instant, Operation
 
 EXPIRES_AFTER_DAYS_MAX = 36_500
+LATE_USAGE_MAX = 366 * DAY
 
 
 def create_customer(request: Request, command: CreateCustomer, state: State) -> Accepted:
@@ -22,12 +26,12 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     if made is not None:
         return Accepted(customer=made)
     if command.own_id is not None:
-        _check_own_id("id", command.own_id)
+        check_own_id("id", command.own_id)
     at = request.at
     if command.test_clock is not None:
         at = find_clock(request, command.test_clock, state).frozen_at
     if command.own_id is not None:
-        _claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
+        claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
     customer = Customer(
         id=request.id,
         book=request.book,
@@ -42,7 +46,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     state.customers[customer.id] = customer
     state.customer_wallets[customer.id] = ()
     state.changes.customers.append(customer)
-    _record(request, state, "customer", customer.id, at)
+    record(request, state, "customer", customer.id, at)
     return Accepted(customer=customer)
 
 
@@ -67,7 +71,7 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
         _check_free((book, space, text), field, state)
     for (book, space, text), field in names:
         assert text is not None
-        _claim_name(request, (book, space, text), field, state)
+        claim_name(request, (book, space, text), field, state)
     code = command.code if command.code is not None else spell("", request.id)
     entitlement = Entitlement(
         id=request.id,
@@ -80,22 +84,65 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
         scale=command.scale,
         burn_order=command.burn_order,
         expires_after_days=command.expires_after_days,
+        overage=overage.rule_of(command.overage, command.scale),
+        shortfall=command.shortfall,
+        late_usage_grace=command.late_usage_grace,
         profiles=command.profiles,
     )
     state.entitlements[entitlement.id] = entitlement
     state.changes.entitlements.append(entitlement)
-    _record(request, state, "entitlement", request.book, request.at)
+    record(request, state, "entitlement", request.book)
     return Accepted(entitlement=entitlement)
 
 
-def _record(request: Request, state: State, kind: str, owner: Id, at: Instant) -> None:
+def amend_entitlement(request: Request, command: AmendEntitlement, state: State) -> Accepted:
+    """Another rule for overage, from now on. An equal one changes nothing, and nothing is recorded."""
+    before = find_entitlement(request, command.entitlement, state)
+    rule = overage.rule_of(command.overage, before.scale)
+    if before.closed_at is not None:
+        raise EntitlementClosed()
+    if rule == before.overage:
+        return Accepted(entitlement=before)
+    after = msgspec.structs.replace(before, overage=rule, updated_at=request.at)
+    _replace(after, state)
+    operation = Operation(
+        id=derive(request.id, f"amend_entitlement:{request.recorded_at}"),
+        customer=request.book,
+        entitlement=None,
+        kind="amend_entitlement",
+        at=request.at,
+        recorded_at=request.recorded_at,
+        facts=b"{}",
+        subject=after.id,
+        changed=msgspec.json.encode({"overage": [before.overage, rule]}),
+    )
+    state.changes.operations.append((operation, []))
+    return Accepted(entitlement=after)
+
+
+def _replace(entitlement: Entitlement, state: State) -> None:
+    """One that is stored is amended; a currency that is not yet, and one made in this batch, is stored so."""
+    new = state.changes.entitlements
+    place = next((n for n, made in enumerate(new) if made.id == entitlement.id), None)
+    if place is not None:
+        new[place] = entitlement
+    elif state.entitlements[entitlement.id] is None:
+        new.append(entitlement)
+    else:
+        state.changes.amended_entitlements[entitlement.id] = entitlement
+    state.entitlements[entitlement.id] = entitlement
+
+
+def record(
+    request: Request, state: State, kind: str, owner: Id, at: Instant | None = None
+) -> None:
     """So that what was made is found where everything else is that happened. What it is, its record says."""
     operation = Operation(
         id=derive(request.id, kind),
         customer=owner,
         entitlement=None,
         kind=kind,
-        at=at,
+        at=request.at if at is None else at,
         recorded_at=request.recorded_at,
         facts=b"{}",
         subject=request.id,
@@ -105,7 +152,7 @@ def _record(request: Request, state: State, kind: str, owner: Id, at: Instant) -
 
 def _check_entitlement(command: CreateEntitlement) -> None:
     if command.code is not None:
-        _check_own_id("code", command.code)
+        check_own_id("code", command.code)
         if command.code in currencies.MINOR_PLACES:
             raise AlreadyExists(field="code", value=command.code)
     if not 0 <= command.scale <= SCALE_MAX:
@@ -114,9 +161,11 @@ def _check_entitlement(command: CreateEntitlement) -> None:
     if days is not None and not 1 <= days <= EXPIRES_AFTER_DAYS_MAX:
         rule = f"a whole number of days from 1 to {EXPIRES_AFTER_DAYS_MAX}"
         raise FieldInvalid("expires_after_days", rule)
+    if not 0 <= command.late_usage_grace <= LATE_USAGE_MAX:
+        raise FieldInvalid("late_usage_grace", f"0 to {LATE_USAGE_MAX // DAY} days long")
 
 
-def _check_own_id(field: str, text: str) -> None:
+def check_own_id(field: str, text: str) -> None:
     if not is_own_id(text):
         raise FieldInvalid(field, OWN_ID_RULE)
 
@@ -126,7 +175,7 @@ def _check_free(name: Name, field: str, state: State) -> None:
         raise AlreadyExists(field=field, value=name[2])
 
 
-def _claim_name(request: Request, name: Name, field: str, state: State) -> None:
+def claim_name(request: Request, name: Name, field: str, state: State) -> None:
     _check_free(name, field, state)
     book, space, text = name
     target: Id = request.id

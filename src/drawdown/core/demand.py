@@ -8,13 +8,13 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import ReverseDebit, Spend
+from drawdown.core.commands import RecordUsage, ReverseDebit, Spend
 from drawdown.core.requests import Request
 from drawdown.core.state import State, Wallet, WalletKey, Wanted
 from drawdown.core.types import Attributes, Id, Instant
 
 #: The commands that may be carried out as an operation over several wallets.
-_SHARED = frozenset({ReverseDebit, Spend})
+_SHARED = frozenset({RecordUsage, ReverseDebit, Spend})
 
 
 class Draw(msgspec.Struct):
@@ -99,6 +99,12 @@ def _settled_together(request: Request, state: State) -> set[WalletKey]:
         record = state.debits.get(command.debit)
         draws = () if record is None else record.draws
         return {(draw.customer, draw.entitlement) for draw in draws}
+    if isinstance(command, RecordUsage):
+        customer = state.customer_id(request.book, command.customer)
+        catalog = state.catalogs.get(request.book)
+        if customer is None or catalog is None:
+            return set()
+        return {(customer, rate.entitlement) for _, rate in catalog.charges_of(command.name)}
     if isinstance(command, Spend):
         customer = state.customer_id(request.book, command.customer)
         kinds = [state.entitlement_id(request.book, each.entitlement) for each in command.wallets]

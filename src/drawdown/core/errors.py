@@ -2,8 +2,9 @@
 
     LedgerError
     ├── NotFound
-    │   └── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
-    │       ClockNotFound
+    │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
+    │       ScheduleNotFound, ClockNotFound
+    │   └── MeterNotFound, EventNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
     │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
@@ -15,9 +16,10 @@
         ├── CustomerClosed, EntitlementClosed
         ├── OnlyInTestMode, ClockAdvancing
         ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending
-        ├── HoldEnded, CaptureTooLarge
+        ├── HoldEnded, CaptureTooLarge, ScheduleOver
         ├── ReversalTooLarge, AdjustmentTooLarge
-        └── TooManyGrants, TooManyHolds
+        ├── TooManyGrants, TooManyHolds
+        └── EventReused, TooManyMeters, TooManyCounts
 
 Each class has a stable ``code``; each dialect has one table from class to its own status and words.
 """
@@ -87,6 +89,21 @@ class HoldNotFound(NotFound):
     noun = "hold"
 
 
+class MeterNotFound(NotFound):
+    code = "meter_not_found"
+    noun = "meter"
+
+
+class EventNotFound(NotFound):
+    code = "usage_event_not_found"
+    noun = "usage event"
+
+
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+    noun = "schedule"
+
+
 class ClockNotFound(NotFound):
     code = "test_clock_not_found"
     noun = "test clock"
@@ -140,10 +157,21 @@ class Refused(LedgerError):
 
 
 class InsufficientCredit(Refused):
-    """``available`` is what this debit could draw; ``available_total`` what the wallet has for any."""
+    """``available`` is what this debit could draw; ``available_total`` what the wallet has for any.
+
+    ``overage_available`` is how far it may go past zero, where that has a limit.
+    """
 
     code = "insufficient_credit"
     template = "{needed} is needed, {available} is available."
+
+    def __init__(self, **fields: str) -> None:
+        super().__init__(**fields)
+        if "overage_available" in fields:
+            self.args = (
+                "{needed} is needed, {available} is available, and {overage_available} of overage"
+                " beyond it.".format(**fields),
+            )
 
 
 class KeyReused(Refused):
@@ -218,6 +246,11 @@ class HoldEnded(Refused):
     template = "The hold has ended: it is {state}."
 
 
+class ScheduleOver(Refused):
+    code = "schedule_over"
+    template = "The schedule is {state}: it cannot be {verb}."
+
+
 class CaptureTooLarge(Refused):
     code = "capture_too_large"
     template = "{amount} is more than what is held, {held}."
@@ -241,6 +274,31 @@ class TooManyGrants(Refused):
 class TooManyHolds(Refused):
     code = "too_many_holds"
     template = "The customer has reached the maximum of {maximum} open holds of this entitlement."
+
+
+class EventReused(Refused):
+    """Usage is taken once for its id. ``override`` is how an earlier event is corrected."""
+
+    code = "event_reused"
+    template = "The event {event!r} was taken before with another body."
+
+
+class TooManyMeters(Refused):
+    code = "too_many_meters"
+    template = "The book has reached the maximum of {maximum} {kind}."
+
+
+class TooManyCounts(Refused):
+    code = "too_many_counts"
+    template = (
+        "The customer's usage is counted by {maximum} different groups already: the maximum for one rate "
+        "and period."
+    )
+
+
+class TooManySchedules(Refused):
+    code = "too_many_schedules"
+    template = "The customer has reached the maximum of {maximum} schedules of this entitlement."
 
 
 def every_error(root: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:

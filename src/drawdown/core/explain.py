@@ -73,7 +73,10 @@ class Excluded(msgspec.Struct, kw_only=True):
 
 
 class WalletPart(msgspec.Struct, kw_only=True):
-    """What a debit did in one wallet. ``later_count`` counts also those that are not listed."""
+    """What a debit did in one wallet. ``later_count`` counts also those that are not listed.
+
+    ``overage`` is what went past zero: nothing that could pay was left.
+    """
 
     entitlement: Entitlement
     draws: list[Drawn]
@@ -81,10 +84,11 @@ class WalletPart(msgspec.Struct, kw_only=True):
     later: list[Later]
     later_count: int
     excluded: list[Excluded]
+    overage: int = 0
 
     @property
     def amount(self) -> int:
-        return sum(draw.amount for draw in self.draws)
+        return sum(draw.amount for draw in self.draws) + self.overage
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -163,6 +167,7 @@ def add_part(
             later=[_later(grant, wallet.grants[chosen[-1]], order) for grant in later[:OTHERS_MAX]],
             later_count=len(later),
             excluded=[each for each in excluded if each.grant.id not in drawn],
+            overage=sum(e.amount for e in entries if e.kind is EntryKind.OVERAGE_CHARGED),
         )
     )
     _cut(explanation)

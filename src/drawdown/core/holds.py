@@ -27,15 +27,15 @@ from drawdown.core.errors import (
 from drawdown.core.identity import derive
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Request
-from drawdown.core.spending import pay, positive_units
+from drawdown.core.spending import cover, pay, positive_units, use
 from drawdown.core.state import DebitRecord, State
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
-    DRAWS,
     HOLD_DEFAULT,
     HOLDS_OPEN_MAX,
     MICROSECONDS,
     UNITS_MAX,
+    USES,
     Hold,
     HoldState,
     Id,
@@ -138,13 +138,13 @@ def capture(request: Request, command: Capture, state: State) -> Accepted:
             amount=amounts.render(units, scale), held=amounts.render(held.held, scale)
         )
     wallet, at = context.wallet, context.at
-    draws = pay(context, excess, at, held.attributes)
+    draws, beyond = cover(context, excess, at, held.attributes)
     posting.capture(started, wallet, held, units - excess, at)
-    posting.draw(started, wallet, draws, at)
+    use(started, context, draws, beyond)
     held.captured += units
     if command.final:
         posting.end_hold(started, wallet, held, HoldState.CAPTURED, at)
-    drawn = tuple(entry for entry in started.entries if entry.kind in DRAWS)
+    drawn = tuple(entry for entry in started.entries if entry.kind in USES)
     operation = started.operation
     state.debits[operation.id] = DebitRecord(operation=operation, draws=drawn)
     return _finish(context, started, units, held)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import posting
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.fold import GRANT_CHANGE, SOURCES, transfers_of
+from drawdown.core.settling import settle
 from drawdown.core.state import Changes, Wallet
 from drawdown.core.types import DAY, DRAWS, NOTHING, Entry, EntryKind, Grant, Instant
 
@@ -60,7 +60,7 @@ def settled(wallet: Wallet, at: Instant) -> Wallet:
 def foreseen(wallet: Wallet, at: Instant) -> list[Entry]:
     """Settle the wallet up to ``at``, as ``settled``: the entries that time will write, oldest first."""
     changes = Changes()
-    posting.settle(wallet, changes, NOTHING, Instant(max(at, wallet.last_at)), at)
+    settle(wallet, changes, NOTHING, Instant(max(at, wallet.last_at)), at)
     return [entry for _, entries in changes.operations for entry in entries]
 
 

@@ -7,13 +7,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from drawdown.core.schedules import Schedule
 from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
+
+#: At one instant a hold ends, then a cycle, then grants expire, and then others become active.
+HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, RANKS = range(5)
 
 
 class Due(NamedTuple):
     """What time does, and when: a hold ends, a grant expires or becomes active.
 
-    At one instant they come in this order, so that what was held until its grant's end expires with it.
+    At one instant they come in the order of their ranks, so that what was held until its grant's end rolls
+    over or expires with it.
     """
 
     at: Instant
@@ -46,10 +51,15 @@ def _is_over(grant: Grant, now: Instant) -> bool:
     return grant.expires_at is not None and grant.expires_at <= now
 
 
-def due(grants: Iterable[Grant], holds: Iterable[Hold], at: Instant) -> list[Due]:
-    """Ends of holds, expiries and activations that have come by ``at``, in order of their instants."""
+def due(
+    grants: Iterable[Grant], holds: Iterable[Hold], at: Instant, rank: int = RANKS
+) -> list[Due]:
+    """Ends of holds, expiries and activations that have come by ``at``, in order of their instants.
+
+    Of those at ``at`` itself, the ones that come before ``rank``.
+    """
     found = [
-        Due(hold.due_at, 0, hold, EntryKind.RELEASED)
+        Due(hold.due_at, HOLD_RANK, hold, EntryKind.RELEASED)
         for hold in holds
         if hold.due_at is not None and hold.due_at <= at
     ]
@@ -57,14 +67,14 @@ def due(grants: Iterable[Grant], holds: Iterable[Hold], at: Instant) -> list[Due
         if grant.due_at is None:
             continue
         if grant.expires_at is not None and grant.expires_at <= at:
-            found.append(Due(grant.expires_at, 1, grant, EntryKind.EXPIRED))
+            found.append(Due(grant.expires_at, EXPIRY_RANK, grant, EntryKind.EXPIRED))
         if grant.pending and grant.effective_at <= at:
-            found.append(Due(grant.effective_at, 2, grant, EntryKind.ACTIVATED))
+            found.append(Due(grant.effective_at, ACTIVATION_RANK, grant, EntryKind.ACTIVATED))
     found.sort(key=lambda item: (item.at, item.rank, item.what.id))
-    return found
+    return found if rank == RANKS else [item for item in found if item[:2] < (at, rank)]
 
 
-def next_due_at(things: Iterable[Grant | Hold]) -> Instant | None:
+def next_due_at(things: Iterable[Grant | Hold | Schedule]) -> Instant | None:
     """The next instant at which time alone changes one of ``things``."""
     return min((thing.due_at for thing in things if thing.due_at is not None), default=None)
 

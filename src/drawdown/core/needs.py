@@ -11,18 +11,28 @@ from drawdown.core.clocks import played_until
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendEntitlement,
     AmendGrant,
+    AmendSchedule,
     Authorize,
+    CancelSchedule,
     Capture,
     CreateCustomer,
     CreateEntitlement,
+    CreateMeter,
+    CreateRate,
+    CreateSchedule,
     CreateTestClock,
     Debit,
     DeleteTestClock,
     ExpireGrant,
     Extend,
     IssueGrant,
+    PauseSchedule,
+    RecordUsage,
     Release,
+    ResetOverage,
+    ResumeSchedule,
     ReverseDebit,
     Settle,
     Spend,
@@ -37,18 +47,22 @@ from drawdown.core.demand import (
     shared_times,
     units_of,
 )
+from drawdown.core.errors import LedgerError
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     ENTITLEMENT_NAME,
+    METER_CODE,
     Name,
     State,
     Wallet,
     WalletKey,
     Wanted,
 )
-from drawdown.core.types import Id, Instant, Reference
+from drawdown.core.types import NOTHING, UNITS_MAX, Id, Instant, Reference
+from drawdown.core.usage_counting import Counted, attributes_of, counted_by
 
 
 def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
@@ -126,10 +140,11 @@ class Asking(msgspec.Struct):
         self.wallet(self.now(request, key), key)
         self.demand.grown.add(key)
 
-    def settle(self, request: Request, command: Settle) -> None:
+    def settle(self, request: Request, command: Settle | ResetOverage) -> None:
         key = self.wallet_key(request, command.customer, command.entitlement)
         if key is not None:
-            played = played_until(self.state.clock_of(key[0]), command.at)
+            at = command.at if isinstance(command, Settle) else None
+            played = played_until(self.state.clock_of(key[0]), at)
             self.wallet(self.now(request, key) if played is None else played, key)
 
     def spend(self, request: Request, command: Spend) -> None:
@@ -179,7 +194,10 @@ class Asking(msgspec.Struct):
         if command.entitlement is not None:
             self.entitlement(request.book, command.entitlement)
         for draw in () if record is None else record.draws:
-            self.named_grant(request, draw.grant)
+            if draw.grant == NOTHING:
+                self.owned(request, (draw.customer, draw.entitlement))
+            else:
+                self.named_grant(request, draw.grant)
 
     def create_customer(self, request: Request, command: CreateCustomer) -> None:
         """Under a key it may have been made before, with the request's id."""
@@ -193,6 +211,110 @@ class Asking(msgspec.Struct):
         self.names(entitlement_names(request.book, command))
         if request.key is not None and request.id not in self.state.entitlements:
             self.want(self.wanted.entitlements, request.id)
+
+    # Schedules -----------------------------------------------------------------------------------
+
+    def create_schedule(self, request: Request, command: CreateSchedule) -> None:
+        """How many there are is known with what is due."""
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        if key is not None:
+            self.due(self.now(request, key), key)
+            self.demand.grown.add(key)
+
+    def schedule(
+        self,
+        request: Request,
+        command: AmendSchedule | CancelSchedule | PauseSchedule | ResumeSchedule,
+    ) -> None:
+        """A schedule named by its id brings its wallet, with all that is live of it."""
+        if command.schedule not in self.state.schedule_wallets:
+            self.want(self.wanted.schedules, command.schedule)
+            return
+        key = self.state.schedule_wallets[command.schedule]
+        if key is None or self.owned(request, key) is None:
+            return
+        self.demand.changed.add(key)
+        wallet = self.due(self.now(request, key), key)
+        if wallet is not None and command.schedule not in wallet.schedules:
+            self.want(self.wanted.schedules, command.schedule)
+
+    def due(self, now: Instant, key: WalletKey) -> Wallet | None:
+        """The wallet with its live schedules and their grants, whether or not any of them is due."""
+        wallet = self.wallet(now, key)
+        if wallet is None:
+            return None
+        at = self.demand.time_of(wallet, now)
+        if self.state.knows_due(key, at):
+            return wallet
+        due = self.wanted.wallets_due
+        due[key] = max(at, due.get(key, at))
+        self.waits = True
+        return None
+
+    # Usage -------------------------------------------------------------------------------------------
+
+    def catalog(self, request: Request) -> bool:
+        """The book's meters and rates; whether they are loaded."""
+        if request.book in self.state.catalogs:
+            return True
+        self.want(self.wanted.catalogs, request.book)
+        return False
+
+    def create_meter(self, request: Request, command: CreateMeter) -> None:
+        self.names(((request.book, METER_CODE, command.code),))
+        self.catalog(request)
+
+    def create_rate(self, request: Request, command: CreateRate) -> None:
+        if isinstance(command.meter, str):
+            self.names(((request.book, METER_CODE, command.meter),))
+        self.entitlement(request.book, command.entitlement)
+        self.catalog(request)
+
+    def usage(self, request: Request, command: RecordUsage) -> None:
+        """Who is meant, whether the event is known, and what counts it; then its counts and wallets."""
+        known = self.event(request, command)
+        customer = self.customer(request.book, command.customer)
+        if not self.catalog(request) or customer is None or known:
+            return
+        for counted in self.counted(request, command, customer):
+            if counted.key not in self.state.counts:
+                self.want(self.wanted.counts, counted.key)
+            value = (counted.key, counted.contribution.value)
+            if value[1] and value not in self.state.values:
+                self.want(self.wanted.values, value)
+            self.pays_usage(request, command, (customer, counted.rate.entitlement))
+
+    def event(self, request: Request, command: RecordUsage) -> bool:
+        """Whether the event is there, which is then loaded."""
+        name = (request.book, command.own_id)
+        if name not in self.state.event_ids:
+            self.want(self.wanted.event_ids, name)
+            return False
+        found = self.state.event_ids[name]
+        if found is not None and found not in self.state.events:
+            self.want(self.wanted.events, found)
+        return found is not None
+
+    def counted(self, request: Request, command: RecordUsage, customer: Id) -> list[Counted]:
+        """What will be counted; nothing where ``plan`` will refuse the event."""
+        event = relocate(request.id, slot_of(customer))
+        try:
+            return counted_by(request, command, customer, event, self.state)
+        except LedgerError:
+            return []
+
+    def pays_usage(self, request: Request, command: RecordUsage, key: WalletKey) -> None:
+        """What an event costs follows from those before it in the batch: all that may pay is loaded."""
+        if self.entitlement(request.book, key[1]) is None:
+            return
+        now = self.now(request, key)
+        wallet = self.wallet(now, key)
+        if wallet is not None:
+            attributes = attributes_of(command.properties)
+            self.demand.draw(wallet, UNITS_MAX, now, attributes)
+
+    def amend_entitlement(self, request: Request, command: AmendEntitlement) -> None:
+        self.entitlement(request.book, command.entitlement)
 
     def create_clock(self, request: Request, command: CreateTestClock) -> None:
         """It may have been made before, with the request's id."""
@@ -303,6 +425,10 @@ class Asking(msgspec.Struct):
             due[key] = max(at, due.get(key, at))
             self.waits = True
             return None
+        if any(
+            each.next_at is not None and each.next_at <= at for each in wallet.schedules.values()
+        ):
+            self.demand.changed.add(key)  # a cycle takes and adds grants anywhere in the order
         return wallet
 
     def every_wallet(self, request: Request, customer: Id) -> None:
@@ -338,19 +464,29 @@ class Asking(msgspec.Struct):
 
 _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     AdjustGrant: Asking.grant,
+    AmendEntitlement: Asking.amend_entitlement,
     AdvanceTestClock: Asking.change_clock,
     AmendGrant: Asking.grant,
+    AmendSchedule: Asking.schedule,
     Authorize: Asking.draw,
+    CancelSchedule: Asking.schedule,
     Capture: Asking.hold,
     CreateCustomer: Asking.create_customer,
     CreateEntitlement: Asking.create_entitlement,
+    CreateMeter: Asking.create_meter,
+    CreateRate: Asking.create_rate,
+    CreateSchedule: Asking.create_schedule,
     CreateTestClock: Asking.create_clock,
     Debit: Asking.draw,
     DeleteTestClock: Asking.change_clock,
     ExpireGrant: Asking.grant,
     Extend: Asking.hold,
     IssueGrant: Asking.issue,
+    PauseSchedule: Asking.schedule,
     Release: Asking.hold,
+    ResetOverage: Asking.settle,
+    RecordUsage: Asking.usage,
+    ResumeSchedule: Asking.schedule,
     ReverseDebit: Asking.reverse,
     Settle: Asking.settle,
     Spend: Asking.spend,

@@ -13,18 +13,28 @@ from drawdown.core.clocks import advance_clock, create_clock, delete_clock
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendEntitlement,
     AmendGrant,
+    AmendSchedule,
     Authorize,
+    CancelSchedule,
     Capture,
     CreateCustomer,
     CreateEntitlement,
+    CreateMeter,
+    CreateRate,
+    CreateSchedule,
     CreateTestClock,
     Debit,
     DeleteTestClock,
     ExpireGrant,
     Extend,
     IssueGrant,
+    PauseSchedule,
+    RecordUsage,
     Release,
+    ResetOverage,
+    ResumeSchedule,
     ReverseDebit,
     Settle,
     Spend,
@@ -32,9 +42,16 @@ from drawdown.core.commands import (
 )
 from drawdown.core.context import KeyReplay
 from drawdown.core.corrections import adjust_grant, amend_grant, expire_grant, void_grant
-from drawdown.core.creation import create_customer, create_entitlement
+from drawdown.core.creation import amend_entitlement, create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.holds import authorize, capture, extend, release
+from drawdown.core.recurring import (
+    amend_schedule,
+    cancel_schedule,
+    create_schedule,
+    pause_schedule,
+    resume_schedule,
+)
 from drawdown.core.requests import (
     Accepted,
     Answer,
@@ -46,24 +63,36 @@ from drawdown.core.requests import (
 )
 from drawdown.core.reversal import reverse_debit
 from drawdown.core.several import spend
-from drawdown.core.spending import debit, issue_grant, settle_wallet
+from drawdown.core.spending import debit, issue_grant, reset_overage, settle_wallet
 from drawdown.core.state import State
+from drawdown.core.usage import record_usage
+from drawdown.core.usage_catalog import create_meter, create_rate
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
+    AmendEntitlement: amend_entitlement,
     AdvanceTestClock: advance_clock,
     AmendGrant: amend_grant,
+    AmendSchedule: amend_schedule,
     Authorize: authorize,
+    CancelSchedule: cancel_schedule,
     Capture: capture,
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
+    CreateMeter: create_meter,
+    CreateRate: create_rate,
+    CreateSchedule: create_schedule,
     CreateTestClock: create_clock,
     Debit: debit,
     DeleteTestClock: delete_clock,
     ExpireGrant: expire_grant,
     Extend: extend,
     IssueGrant: issue_grant,
+    RecordUsage: record_usage,
+    PauseSchedule: pause_schedule,
     Release: release,
+    ResumeSchedule: resume_schedule,
+    ResetOverage: reset_overage,
     ReverseDebit: reverse_debit,
     Settle: settle_wallet,
     Spend: spend,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from drawdown.core import burn, chain, lifecycle
-from drawdown.core.identity import derive
+from drawdown.core.schedules import Schedule
 from drawdown.core.state import Changes, KeyPlace, Wallet
 from drawdown.core.types import (
     DRAWS,
@@ -22,6 +22,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    OverageBehavior,
     Slice,
 )
 
@@ -300,82 +301,56 @@ def give_back(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: In
     if lifecycle.is_ended(grant, at):
         voided = grant.voided_at is not None
         post(posting, wallet, grant, EntryKind.VOIDED if voided else EntryKind.EXPIRED, units, at)
-    elif reopened:
+        return
+    if reopened:
         wallet.open_grants += 1
         wallet.enqueue(grant)
         note_due(posting.changes, wallet, grant)
+    repay(posting, wallet, grant, units, at)
+
+
+def repay(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: Instant) -> None:
+    """Of ``units`` of a grant that have just become effective, pay the wallet's overage, where its rule is so.
+
+    A grant with a scope does not: it pays only for what it names, and overage is for nothing in particular.
+    """
+    repays = wallet.overage_rule.behavior is OverageBehavior.CARRY_DEFICIT_AUTO_REPAY
+    paid = min(units, grant.free, wallet.overage)
+    if not repays or paid <= 0 or grant.scope or grant.pending:
+        return
+    post(posting, wallet, grant, EntryKind.OVERAGE_REPAID, paid, at)
+    if grant.remaining == 0:
+        close(wallet, grant)
+
+
+def reset_overage(posting: Posting, wallet: Wallet, kind: EntryKind | None, at: Instant) -> int:
+    """End the wallet's overage as ``kind`` says (``overage.RESETS``); None carries it on. How much it was."""
+    units = wallet.overage
+    if kind is None or units == 0:
+        return 0
+    post_overage(posting, wallet, kind, units, at)
+    return units
+
+
+def admit(changes: Changes, wallet: Wallet, grant: Grant) -> None:
+    """Take a new grant into its wallet, and into what is stored. What it grants is an entry of its own."""
+    changes.new_grants[grant.id] = grant
+    wallet.grants[grant.id] = grant
+    wallet.open_grants += 1
+    if not grant.pending:
+        wallet.enqueue(grant)
+    note_due(changes, wallet, grant)
 
 
 def close(wallet: Wallet, grant: Grant) -> None:
+    """A grant of which nothing remains leaves the order."""
     wallet.dequeue(grant)
     wallet.open_grants -= 1
 
 
-def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold) -> None:
-    """Remember the next instant of a grant or hold if it comes before the wallet's."""
+def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule) -> None:
+    """Remember the next instant of a grant, hold or schedule if it comes before the wallet's."""
     due_at, known = thing.due_at, wallet.next_due_at
     if due_at is not None and (known is None or due_at < known):
         wallet.next_due_at = due_at
         changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
-
-
-def settle(
-    wallet: Wallet, changes: Changes, origin: Id, at: Instant, recorded_at: Instant
-) -> Posting | None:
-    """Record what time has done to the wallet by ``at``, as an operation of its own.
-
-    None when nothing was due. Its id follows from ``origin``, the request that came upon it.
-    """
-    if not wallet.is_due(at):
-        return None
-    wallet.next_due_at = None
-    changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
-    items = lifecycle.due(wallet.grants.values(), wallet.holds.values(), at)
-    posting = _settlement(wallet, changes, origin, at, recorded_at) if items else None
-    if posting is not None:
-        _note_ended(posting, items)
-    for item in items:
-        if posting is not None:
-            _apply_due(posting, wallet, item)
-    wallet.next_due_at = lifecycle.next_due_at((*wallet.grants.values(), *wallet.holds.values()))
-    if posting is not None:
-        wallet.last_at = max(wallet.last_at, at)
-        posting.commit()
-    return posting
-
-
-def _note_ended(posting: Posting, items: Iterable[lifecycle.Due]) -> None:
-    """Keep which holds come to their end, when and with how much: entries name grants only."""
-    ended = {
-        item.what.id.hex(): [item.at, item.what.held]
-        for item in items
-        if isinstance(item.what, Hold)
-    }
-    if ended:
-        posting.operation.facts = msgspec.json.encode({"holds": ended})
-
-
-def _apply_due(posting: Posting, wallet: Wallet, item: lifecycle.Due) -> None:
-    if isinstance(item.what, Hold):
-        end_hold(posting, wallet, item.what, HoldState.EXPIRED, item.at)
-    elif item.kind is EntryKind.EXPIRED:
-        write_off(posting, wallet, item.what, EntryKind.EXPIRED, item.at)
-    else:
-        post(posting, wallet, item.what, EntryKind.ACTIVATED, item.what.remaining, item.at)
-        wallet.enqueue(item.what)
-
-
-def _settlement(
-    wallet: Wallet, changes: Changes, origin: Id, at: Instant, recorded_at: Instant
-) -> Posting:
-    label = "settle:" + wallet.entitlement.hex()
-    operation = Operation(
-        id=derive(origin, label),
-        customer=wallet.customer,
-        entitlement=wallet.entitlement,
-        kind="settle",
-        at=at,
-        recorded_at=recorded_at,
-        facts=b"{}",
-    )
-    return Posting(operation, changes)

@@ -7,6 +7,7 @@ import msgspec
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Command
 from drawdown.core.errors import LedgerError
+from drawdown.core.schedules import Schedule
 from drawdown.core.types import (
     Balance,
     Customer,
@@ -19,6 +20,7 @@ from drawdown.core.types import (
     Operation,
     TestClock,
 )
+from drawdown.core.usage_records import Event, Meter, Rate
 
 KEY_MAX = 255
 
@@ -105,7 +107,11 @@ class Accepted(msgspec.Struct, kw_only=True):
     balance: Balance | None = None
     grant: Grant | None = None
     hold: Hold | None = None
+    schedule: Schedule | None = None
     parts: tuple[Part, ...] = ()
+    meter: Meter | None = None
+    rate: Rate | None = None
+    event: Event | None = None
     amount: int = 0
 
 

@@ -1,4 +1,9 @@
-"""Reversing a debit: part or all of it goes back to the grants it came from, last drawn first."""
+"""Reversing a debit: part or all of it goes back to where it came from, overage first.
+
+Of overage no more is undone than the wallet still has. What has been repaid, forgiven or invoiced since is no
+longer owed: there is nothing to undo, and no grant to return it to, so it is passed over. Where a grant has
+repaid it, that is a use of this grant, which an adjustment returns.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +27,17 @@ from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Part, Request
 from drawdown.core.spending import positive_units
 from drawdown.core.state import DebitRecord, State
-from drawdown.core.types import Customer, Entry, Grant, Instant, Operation
+from drawdown.core.types import Customer, Entry, EntryKind, Grant, Instant, Operation
 
 
 class Return(msgspec.Struct):
-    """What goes back to a wallet's grants, and how much of the debit is settled by it.
+    """What goes back to a wallet's grants (None: to its overage), and how much of the debit is settled by it.
 
     More is settled than goes back where an adjustment had returned something of a draw before.
     """
 
     context: Context
-    grants: list[tuple[Grant, int]]
+    grants: list[tuple[Grant | None, int]]
     settled: int
 
 
@@ -109,12 +114,16 @@ def _to_return(record: DebitRecord, context: Context, units: int | None) -> Retu
     """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
     entitlement = context.entitlement
     draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
-    used = {draw.grant: context.wallet.grants[draw.grant].used for draw in draws}
+    grants = {draw.grant: context.wallet.grants.get(draw.grant) for draw in draws}
+    used = {
+        grant: context.wallet.overage if found is None else found.used
+        for grant, found in grants.items()
+    }
     found = []
     for draw, open_units in _open_draws(draws, record.reversed.get(entitlement.id, 0)):
         returnable = min(open_units, used[draw.grant])
         used[draw.grant] -= returnable
-        found.append((context.wallet.grants[draw.grant], open_units, returnable))
+        found.append((grants[draw.grant], open_units, returnable))
     reversible = sum(returnable for _, _, returnable in found)
     wanted = reversible if units is None else units
     if wanted > reversible:
@@ -136,7 +145,9 @@ def _open_draws(draws: Sequence[Entry], settled: int) -> list[tuple[Entry, int]]
     return found
 
 
-def _first_units(context: Context, found: list[tuple[Grant, int, int]], units: int) -> Return:
+def _first_units(
+    context: Context, found: list[tuple[Grant | None, int, int]], units: int
+) -> Return:
     """The first ``units`` that can be returned; what an adjustment returned before them is passed over."""
     cut = Return(context, [], 0)
     passed = 0
@@ -153,7 +164,11 @@ def _first_units(context: Context, found: list[tuple[Grant, int, int]], units: i
 def _give_back(started: Posting, record: DebitRecord, each: Return) -> None:
     context = each.context
     for grant, units in each.grants:
-        posting.give_back(started, context.wallet, grant, units, context.at)
+        if grant is None:
+            kind = EntryKind.OVERAGE_REVERSED
+            posting.post_overage(started, context.wallet, kind, units, context.at)
+        else:
+            posting.give_back(started, context.wallet, grant, units, context.at)
     if each.settled:
         so_far = record.reversed.get(context.entitlement.id, 0)
         record.reversed[context.entitlement.id] = so_far + each.settled

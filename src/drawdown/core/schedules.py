@@ -15,7 +15,7 @@ import msgspec
 from drawdown.core import calendar
 from drawdown.core.calendar import Cadence, Every
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.identity import derive
+from drawdown.core.identity import nth
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
     DAY,
@@ -31,6 +31,8 @@ from drawdown.core.types import (
 SCHEDULES_LIVE_MAX = 100
 GENERATIONS_MAX = 1_000
 TRIAL = 0
+#: What the end of a schedule's last cycle is counted as: no cycle that can be written has the number.
+_END = (1 << 24) - 1
 
 
 class ScheduleState(StrEnum):
@@ -80,9 +82,9 @@ class Schedule(msgspec.Struct, kw_only=True):
     """A grant of ``amount`` units at the beginning of every cycle.
 
     ``first`` is the calendar's number of cycle 1. ``cycle`` is the number of the one that runs, or ran or was
-    skipped last, and ``cycle_at`` the beginning of the one that runs. ``next_at`` is when time changes the
+    skipped last, and ``cycle_at`` is when the one that runs was played. ``next_at`` is when time changes the
     schedule next: None when it never will. ``change`` is the amount from the next cycle on. ``ends_at`` is
-    the end of its last cycle.
+    the end of its last cycle. ``cost_basis`` is of each cycle's grant, ``currency`` the entitlement's.
     """
 
     id: Id
@@ -102,6 +104,7 @@ class Schedule(msgspec.Struct, kw_only=True):
     expires: CycleExpiry = CycleExpiry.CYCLE_END
     expires_after_days: int | None = None
     rollover: Rollover | None = None
+    currency: str | None = None
     cost_basis: CostBasis | None = None
     scope: Scope = {}
     name: str | None = None
@@ -120,6 +123,10 @@ class Schedule(msgspec.Struct, kw_only=True):
     @property
     def due_at(self) -> Instant | None:
         return self.next_at
+
+    def is_over_by(self, at: Instant) -> bool:
+        """Whether its last cycle has ended by ``at``."""
+        return self.ends_at is not None and self.ends_at <= at
 
     @property
     def lowest(self) -> int:
@@ -146,11 +153,11 @@ class Schedule(msgspec.Struct, kw_only=True):
 
     def cycle_id(self, number: int) -> Id:
         """The id of the operation that plays a cycle: the same in any process, at any time."""
-        return derive(self.id, f"cycle:{number}")
+        return nth(self.id, number)
 
     def end_id(self) -> Id:
         """The id of the operation that ends the schedule's last cycle."""
-        return derive(self.id, "end")
+        return nth(self.id, _END)
 
 
 def first_number(cadence: Cadence, regular_at: Instant) -> int:

@@ -10,7 +10,7 @@ from math import gcd
 
 import msgspec
 
-from drawdown.core import amounts, burn, posting
+from drawdown.core import amounts, burn, overage
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Spend
 from drawdown.core.context import (
@@ -33,9 +33,9 @@ from drawdown.core.errors import (
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Part, Request
-from drawdown.core.spending import payable
+from drawdown.core.spending import payable, use
 from drawdown.core.state import DebitRecord, State
-from drawdown.core.types import Customer, Instant, Operation
+from drawdown.core.types import Customer, Instant, Operation, OverageMode
 
 WALLETS_MAX = 10
 
@@ -150,26 +150,41 @@ def _operation(
 def _shares(command: Spend, payers: list[Payer], valid_at: Instant) -> list[Share]:
     """What each wallet pays. Raises ``InsufficientCredit``, or ``AmountTooFine`` when only that is why."""
     credits = [payable(p.context.wallet, valid_at, command.attributes) for p in payers]
-    shares = _cover(command, payers, credits)
+    beyond = overage.headroom(payers[-1].context.wallet)
+    shares = _cover(command, payers, [*credits[:-1], credits[-1] + beyond])
     covered, wanted = sum(share.steps for share in shares), command.quantity.digits
     if covered == wanted or (command.partial and covered):
         return [share for share in shares if share.steps]
     last, left = shares[-1], wanted - covered
-    if last.payer.affordable(credits[-1]) >= last.steps + left:
+    if last.payer.affordable(credits[-1] + beyond) >= last.steps + left:
         cost = f"{command.quantity} × {command.wallets[-1].price}"
         scale = last.payer.context.entitlement.scale
         raise AmountTooFine(field="quantity", amount=cost, scale=scale)
+    raise _insufficient(command, payers, credits)
+
+
+def _insufficient(command: Spend, payers: list[Payer], credits: list[int]) -> InsufficientCredit:
+    """With what of the quantity credit pays, and what overage could where that has a limit."""
+    covered = sum(share.steps for share in _cover(command, payers, credits))
     total = sum(payer.payable(payer.context.wallet.available) for payer in payers)
-    places = command.quantity.places
-    raise InsufficientCredit(
+    places, last = command.quantity.places, payers[-1]
+    further = {}
+    if last.context.wallet.overage_rule.mode is OverageMode.LIMITED:
+        left = last.payable(overage.headroom(last.context.wallet))
+        further["overage_available"] = amounts.render(left, places)
+    return InsufficientCredit(
         needed=str(command.quantity),
         available=amounts.render(covered, places),
         available_total=amounts.render(total, places),
+        **further,
     )
 
 
 def _cover(command: Spend, payers: list[Payer], credits: list[int]) -> list[Share]:
-    """How far the wallets go with ``credits`` in each, every one paying all it can before the next."""
+    """How far the wallets go with ``credits`` in each, every one paying all it can before the next.
+
+    The last one's may be more than it has, by as much as it may be used past zero.
+    """
     left, shares = command.quantity.digits, []
     for payer, credit in zip(payers, credits, strict=True):
         paid = min(left, payer.affordable(credit)) // payer.steps * payer.steps
@@ -181,9 +196,9 @@ def _cover(command: Spend, payers: list[Payer], credits: list[int]) -> list[Shar
 def _draw(started: Posting, share: Share, command: Spend, valid_at: Instant) -> None:
     context = share.payer.context
     queue = context.wallet.queue
-    draws, shortfall = burn.split(queue, share.units, valid_at, command.attributes)
-    assert shortfall == 0, "a share is no more than its wallet can pay"
-    posting.draw(started, context.wallet, draws, context.at)
+    draws, beyond = burn.split(queue, share.units, valid_at, command.attributes)
+    assert beyond <= overage.headroom(context.wallet), "a share is no more than its wallet can pay"
+    use(started, context, draws, beyond)
     context.reach()
 
 

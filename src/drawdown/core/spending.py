@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import amounts, burn, currencies, posting
+from drawdown.core import amounts, burn, currencies, overage, posting
 from drawdown.core.clocks import played_until
-from drawdown.core.commands import Debit, IssueGrant, Money, Settle
+from drawdown.core.commands import Debit, IssueGrant, Money, ResetOverage, Settle
 from drawdown.core.context import (
     Context,
     check_open,
@@ -22,6 +22,7 @@ from drawdown.core.errors import (
     ExpiryNotInFuture,
     FieldInvalid,
     InsufficientCredit,
+    LedgerError,
     TooManyGrants,
 )
 from drawdown.core.identity import derive
@@ -43,6 +44,7 @@ from drawdown.core.types import (
     Grant,
     Instant,
     Metadata,
+    OverageMode,
 )
 
 
@@ -60,6 +62,7 @@ def issue_grant(request: Request, command: IssueGrant, state: State) -> Accepted
         started.note_changes({"expires_at": [None, grant.expires_at]})
     _register(context, grant)
     posting.post(started, context.wallet, grant, EntryKind.GRANTED, units, context.at)
+    posting.repay(started, context.wallet, grant, units, context.at)
     return context.finish(started, units, grant)
 
 
@@ -72,7 +75,7 @@ def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
         entitlement=context.entitlement.id,
         amount=units,
         remaining=units,
-        priority=_priority(command),
+        priority=priority_of(command.priority),
         category=command.category or Category.PAID,
         effective_at=effective_at,
         expires_at=_expires_at(command, context.entitlement, effective_at),
@@ -102,8 +105,9 @@ def _effective_at(command: IssueGrant, at: Instant) -> Instant:
     return max(command.effective_at, at)
 
 
-def _priority(command: IssueGrant) -> int:
-    priority = PRIORITY_DEFAULT if command.priority is None else command.priority
+def priority_of(asked: int | None) -> int:
+    """As asked for, else the default. Raises ``FieldInvalid``."""
+    priority = PRIORITY_DEFAULT if asked is None else asked
     if not 0 <= priority <= PRIORITY_MAX:
         raise FieldInvalid("priority", f"a whole number from 0 to {PRIORITY_MAX}")
     return priority
@@ -132,17 +136,20 @@ def check_expiry(expires_at: Instant | None, effective_at: Instant, at: Instant)
 def _cost_basis(context: Context, command: IssueGrant, units: int) -> CostBasis | None:
     """What was paid: as given; promotional 0; a paid currency grant its face value; else unknown."""
     currency = context.entitlement.currency
+    given_basis = cost_basis_of(command.cost_basis, command.category)
+    if given_basis is not None:
+        return given_basis
     if command.category is Category.PROMOTIONAL:
-        if command.cost_basis is None:
-            return CostBasis(0, currency)
-        if command.cost_basis.amount.digits:
-            raise FieldInvalid("cost_basis.amount", "0, or left out, for a promotional grant")
-    if command.cost_basis is not None:
-        return _money(command.cost_basis)
+        return CostBasis(0, currency)
     return None if currency is None else CostBasis(units, currency)
 
 
-def _money(money: Money) -> CostBasis:
+def cost_basis_of(money: Money | None, category: Category | None) -> CostBasis | None:
+    """What was given as paid, if anything was. Raises ``FieldInvalid``."""
+    if money is None:
+        return None
+    if category is Category.PROMOTIONAL and money.amount.digits:
+        raise FieldInvalid("cost_basis.amount", "0, or left out, for a promotional grant")
     if money.currency not in currencies.MINOR_PLACES:
         raise FieldInvalid("cost_basis.currency", "a lower-case ISO 4217 currency code")
     scale = currencies.scale_of(money.currency)
@@ -176,22 +183,9 @@ def _unused(context: Context) -> int:
 
 def _register(context: Context, grant: Grant) -> None:
     """Make the grant, its wallet and a currency used for the first time part of what is stored."""
-    state, wallet, key = context.state, context.wallet, context.key
-    if state.entitlements[context.entitlement.id] is None:
-        state.entitlements[context.entitlement.id] = context.entitlement
-        state.changes.entitlements.append(context.entitlement)
-    if state.wallet(key) is None:
-        state.wallets[key] = wallet
-        state.changes.new_wallets[key] = wallet
-        if context.customer.id in state.customer_wallets:
-            state.customer_wallets[context.customer.id] += (key,)
-    state.changes.new_grants[grant.id] = grant
-    state.grant_wallets[grant.id] = key
-    wallet.grants[grant.id] = grant
-    wallet.open_grants += 1
-    if not grant.pending:
-        wallet.enqueue(grant)
-    posting.note_due(state.changes, wallet, grant)
+    register_wallet(context)
+    posting.admit(context.state.changes, context.wallet, grant)
+    context.state.grant_wallets[grant.id] = context.key
 
 
 def _grant_facts(command: IssueGrant, units: int) -> dict[str, object]:
@@ -237,7 +231,10 @@ def _debit_facts(command: Debit, units: int) -> _DebitFacts:
 
 
 def debit(request: Request, command: Debit, state: State) -> Accepted:
-    """Draw an amount in burn-down order: all of it, or nothing and ``InsufficientCredit``."""
+    """Draw an amount in burn-down order: all of it, or nothing and ``InsufficientCredit``.
+
+    What credit does not pay is overage, as far as the entitlement's rule lets it go past zero.
+    """
     customer = find_customer(request, command.customer, state)
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
@@ -245,26 +242,83 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     started = context.begin("debit", _debit_facts(command, units))
     check_open(customer, entitlement)
     valid_at = context.at if command.valid_at is None else command.valid_at
-    draws = pay(context, units, valid_at, command.attributes)
-    posting.draw(started, context.wallet, draws, context.at)
+    draws, beyond = cover(context, units, valid_at, command.attributes)
+    use(started, context, draws, beyond)
     record = DebitRecord(operation=started.operation, draws=tuple(started.entries))
     state.debits[started.operation.id] = record
     return context.finish(started, units)
 
 
+def register_wallet(context: Context) -> None:
+    """Make the wallet, and a currency used for the first time, part of what is stored."""
+    state, entitlement = context.state, context.entitlement
+    if state.entitlements[entitlement.id] is None:
+        state.entitlements[entitlement.id] = entitlement
+        state.changes.entitlements.append(entitlement)
+    if state.wallet(context.key) is None:
+        state.wallets[context.key] = context.wallet
+        state.changes.new_wallets[context.key] = context.wallet
+        if context.customer.id in state.customer_wallets:
+            state.customer_wallets[context.customer.id] += (context.key,)
+
+
+def cover(
+    context: Context, units: int, valid_at: Instant, attributes: Attributes
+) -> tuple[posting.Draws, int]:
+    """Which grants pay ``units``, and how much of it is overage. Raises ``InsufficientCredit``."""
+    wallet = context.wallet
+    draws, shortfall = burn.split(wallet.queue, units, valid_at, attributes)
+    if shortfall:
+        drawn = units - shortfall
+        assert wallet.whole or drawn == wallet.available, "needs must load all that may be drawn"
+        if shortfall > overage.headroom(wallet):
+            raise _insufficient(context, units, valid_at, attributes)
+    return draws, shortfall
+
+
 def pay(context: Context, units: int, valid_at: Instant, attributes: Attributes) -> posting.Draws:
-    """Which grants pay ``units``. Raises ``InsufficientCredit``."""
+    """Which grants can set ``units`` aside; overage is never held. Raises ``InsufficientCredit``."""
     wallet = context.wallet
     draws, shortfall = burn.split(wallet.queue, units, valid_at, attributes)
     if shortfall:
         assert wallet.whole or units > wallet.available, "needs must load all that may be drawn"
-        scale = context.entitlement.scale
-        raise InsufficientCredit(
-            needed=amounts.render(units, scale),
-            available=amounts.render(payable(wallet, valid_at, attributes), scale),
-            available_total=amounts.render(wallet.available, scale),
-        )
+        raise insufficient(context, units, valid_at, attributes)
     return draws
+
+
+def use(started: posting.Posting, context: Context, draws: posting.Draws, beyond: int) -> None:
+    """Draw, and book what goes beyond as overage: last, so that a reversal undoes it first."""
+    wallet = context.wallet
+    if beyond:
+        register_wallet(context)
+    posting.draw(started, wallet, draws, context.at)
+    if beyond:
+        posting.post_overage(started, wallet, EntryKind.OVERAGE_CHARGED, beyond, context.at)
+
+
+def _insufficient(
+    context: Context, units: int, valid_at: Instant, attributes: Attributes
+) -> LedgerError:
+    """Why a debit is refused: with what overage could have paid where that has a limit."""
+    wallet, rule, scale = context.wallet, context.wallet.overage_rule, context.entitlement.scale
+    if rule.mode is OverageMode.UNLIMITED:
+        return AmountTooLarge(field="amount", maximum=amounts.render(UNITS_MAX, scale))
+    if rule.mode is OverageMode.OFF:
+        return insufficient(context, units, valid_at, attributes)
+    left = amounts.render(overage.headroom(wallet), scale)
+    return insufficient(context, units, valid_at, attributes, overage_available=left)
+
+
+def insufficient(
+    context: Context, units: int, valid_at: Instant, attributes: Attributes, **further: str
+) -> InsufficientCredit:
+    scale = context.entitlement.scale
+    return InsufficientCredit(
+        needed=amounts.render(units, scale),
+        available=amounts.render(payable(context.wallet, valid_at, attributes), scale),
+        available_total=amounts.render(context.wallet.available, scale),
+        **further,
+    )
 
 
 def payable(wallet: Wallet, valid_at: Instant, attributes: Attributes) -> int:
@@ -274,6 +328,30 @@ def payable(wallet: Wallet, valid_at: Instant, attributes: Attributes) -> int:
     return sum(
         grant.free for grant in wallet.queue if burn.is_eligible(grant, valid_at, attributes)
     )
+
+
+def reset_overage(request: Request, command: ResetOverage, state: State) -> Accepted:
+    """Forgive the wallet's overage, or take it to an invoice; where it is carried on, nothing moves.
+
+    What the rule was, and the price, are kept with it: both may be amended later.
+    """
+    customer = find_customer(request, command.customer, state)
+    entitlement = find_entitlement(request, command.entitlement, state)
+    context = settled_context(request, customer, entitlement, state)
+    started = context.begin("reset", {})
+    wallet, rule = context.wallet, context.wallet.overage_rule
+    register_wallet(context)
+    before = wallet.overage
+    units = posting.reset_overage(started, wallet, overage.RESETS.get(rule.behavior), context.at)
+    price = None if rule.price_per_unit is None else msgspec.structs.asdict(rule.price_per_unit)
+    started.note_changes(
+        {
+            "overage": [before, wallet.overage],
+            "behavior": [rule.behavior, rule.behavior],
+            "price_per_unit": [price, price],
+        }
+    )
+    return context.finish(started, units)
 
 
 def settle_wallet(request: Request, command: Settle, state: State) -> Accepted:

@@ -13,6 +13,7 @@ import msgspec
 from drawdown.core import burn, currencies
 from drawdown.core.chain import GENESIS
 from drawdown.core.requests import ClaimRecord
+from drawdown.core.schedules import Schedule
 from drawdown.core.types import (
     Attributes,
     Balance,
@@ -25,11 +26,24 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    Overage,
     Reference,
     TestClock,
 )
+from drawdown.core.usage_records import (
+    Catalog,
+    Count,
+    CountKey,
+    CountPlace,
+    Event,
+    Meter,
+    Rate,
+    ValueKey,
+)
 
 WalletKey = tuple[Id, Id]
+#: A usage event as its sender names it: (book, own id).
+EventName = tuple[Id, str]
 #: A name in a book: (book, space, text). Spaces are the claims on own ids, codes and names.
 Name = tuple[Id, str, str]
 #: A ledger key of a customer's: (customer, namespace, key).
@@ -38,13 +52,17 @@ KeyPlace = tuple[Id, str, str]
 CUSTOMER_OWN_ID = "customer.own_id"
 ENTITLEMENT_CODE = "entitlement.code"
 ENTITLEMENT_NAME = "entitlement.name"
+METER_CODE = "meter.code"
+USAGE_EVENT = "usage.event"
 
 
 class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
+    ``overage_rule`` is the entitlement's, as whoever decides or looks ahead knows it.
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
-    ``grants`` and ``holds`` have every loaded one by id; with a hold come the grants it names. ``number``,
+    ``grants``, ``holds`` and ``schedules`` have every loaded one by id; with a hold come the grants it names.
+    ``schedules`` has all that are live, with their open grants, once what is due is loaded. ``number``,
     ``head`` and ``drawn`` belong to the store.
     """
 
@@ -68,8 +86,10 @@ class Wallet(msgspec.Struct, gc=False):
     open_holds: int = 0
     grants: dict[Id, Grant] = {}
     holds: dict[Id, Hold] = {}
+    schedules: dict[Id, Schedule] = {}
     queue: list[Grant] = []
     whole: bool = True
+    overage_rule: Overage = Overage()
     number: int = 0
     head: int = 0
     drawn: Id | None = None
@@ -163,6 +183,7 @@ class Changes(msgspec.Struct, kw_only=True):
     operations: list[tuple[Operation, list[Entry]]] = []
     customers: list[Customer] = []
     entitlements: list[Entitlement] = []
+    amended_entitlements: dict[Id, Entitlement] = {}
     new_clocks: dict[Id, TestClock] = {}
     clocks: dict[Id, TestClock] = {}
     claims: list[ClaimRecord] = []
@@ -174,13 +195,21 @@ class Changes(msgspec.Struct, kw_only=True):
     drawn_grants: dict[Id, Grant] = {}
     new_holds: dict[Id, Hold] = {}
     holds: dict[Id, Hold] = {}
+    new_schedules: dict[Id, Schedule] = {}
+    schedules: dict[Id, Schedule] = {}
     debits: dict[Id, DebitRecord] = {}
+    meters: list[Meter] = []
+    rates: list[Rate] = []
+    events: dict[Id, Event] = {}
+    counts: dict[CountKey, Count] = {}
+    values: dict[ValueKey, int] = {}
 
 
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
-    ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded.
+    ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
+    and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
     """
 
     customers: dict[Id, Customer | None] = {}
@@ -190,11 +219,18 @@ class State(msgspec.Struct, kw_only=True):
     wallets: dict[WalletKey, Wallet | None] = {}
     grant_wallets: dict[Id, WalletKey | None] = {}
     hold_wallets: dict[Id, WalletKey | None] = {}
+    schedule_wallets: dict[Id, WalletKey | None] = {}
     due_until: dict[WalletKey, Instant] = {}
     customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
     keys: dict[KeyPlace, Operation | None] = {}
     claims: dict[Name, ClaimRecord | None] = {}
     debits: dict[Id, DebitRecord | None] = {}
+    catalogs: dict[Id, Catalog] = {}
+    event_ids: dict[EventName, Id | None] = {}
+    events: dict[Id, Event | None] = {}
+    counts: dict[CountKey, Count | None] = {}
+    groups: dict[CountPlace, int] = {}
+    values: dict[ValueKey, int] = {}
     changes: Changes = msgspec.field(default_factory=Changes)
 
     def customer_id(self, book: Id, reference: Reference) -> Id | None:
@@ -243,7 +279,8 @@ class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
-    ``wallets_due`` for every grant and hold due by an instant and the next ones after it.
+    ``wallets_due`` for every grant and hold due by an instant and the next ones after it, and for every live
+    schedule with its open grants.
     """
 
     names: set[Name] = set()
@@ -256,9 +293,15 @@ class Wanted(msgspec.Struct, kw_only=True):
     customer_wallets: set[Id] = set()
     grants: set[Id] = set()
     holds: set[Id] = set()
+    schedules: set[Id] = set()
     keys: set[KeyPlace] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
+    catalogs: set[Id] = set()
+    event_ids: set[EventName] = set()
+    events: set[Id] = set()
+    counts: set[CountKey] = set()
+    values: set[ValueKey] = set()
 
     def __bool__(self) -> bool:
         return bool(
@@ -272,7 +315,13 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.customer_wallets
             or self.grants
             or self.holds
+            or self.schedules
             or self.keys
             or self.claims
             or self.debits
+            or self.catalogs
+            or self.event_ids
+            or self.events
+            or self.counts
+            or self.values
         )

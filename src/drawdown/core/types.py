@@ -51,6 +51,18 @@ class BurnOrder(StrEnum):
     OLDEST_FIRST = "oldest_first"
 
 
+class Shortfall(StrEnum):
+    """What becomes of metered usage that the credit does not cover. The event is kept in any case.
+
+    ``refuse``: nothing is drawn for it. ``cap``: what there is, is. ``overage``: what there is, and the
+    rest as overage, as far as the entitlement allows it.
+    """
+
+    REFUSE = "refuse"
+    CAP = "cap"
+    OVERAGE = "overage"
+
+
 class GrantState(StrEnum):
     """Where a grant is in its life (``lifecycle.state_of``)."""
 
@@ -99,6 +111,26 @@ WITHOUT_GRANT = frozenset(
 )
 NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture"})
+
+
+class OverageMode(StrEnum):
+    """How far a wallet may be used past zero: not at all, up to a limit, or as far as it goes."""
+
+    OFF = "off"
+    LIMITED = "limited"
+    UNLIMITED = "unlimited"
+
+
+class OverageBehavior(StrEnum):
+    """What becomes of overage: at a reset it is forgiven, taken to an invoice, or carried on.
+
+    With ``carry_deficit_auto_repay`` it is also repaid by whatever credit becomes effective.
+    """
+
+    FORGIVE_AT_RESET = "forgive_at_reset"
+    INVOICE_AT_BILLING = "invoice_at_billing"
+    CARRY_DEFICIT = "carry_deficit"
+    CARRY_DEFICIT_AUTO_REPAY = "carry_deficit_auto_repay"
 
 
 class HoldState(StrEnum):
@@ -161,8 +193,28 @@ class TestClock(msgspec.Struct, frozen=True, kw_only=True):
         return ClockStatus.READY if self.target is None else ClockStatus.ADVANCING
 
 
+class UnitPrice(msgspec.Struct, frozen=True):
+    """What one of an entitlement costs: an exact decimal in a currency (lower-case ISO 4217 code)."""
+
+    amount: str
+    currency: str
+
+
+class Overage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rule for usage past zero. ``limit``, in units, is given with the mode ``limited`` and only then."""
+
+    mode: OverageMode = OverageMode.OFF
+    limit: int | None = None
+    behavior: OverageBehavior = OverageBehavior.FORGIVE_AT_RESET
+    price_per_unit: UnitPrice | None = None
+
+
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of credit. ``scale`` (0-10) says how many decimal places one unit is kept at."""
+    """A kind of credit. ``scale`` (0-10) says how many decimal places one unit is kept at.
+
+    ``late_usage_grace``: for how many microseconds after it was used, usage may still be paid by what has
+    expired since.
+    """
 
     id: Id
     book: Id
@@ -175,7 +227,10 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
     currency: str | None = None
     expires_after_days: int | None = None
+    overage: Overage = Overage()
     profiles: Profiles = {}
+    shortfall: Shortfall = Shortfall.REFUSE
+    late_usage_grace: int = 0
     closed_at: Instant | None = None
 
 
@@ -197,7 +252,8 @@ class Grant(msgspec.Struct, gc=False):
     part of ``remaining`` that holds have set aside; it outlives the grant's end until its hold ends.
     ``scope`` says which debits the grant may pay for (``burn.in_scope``); empty: any.
     ``pending`` says that its activation has not been recorded yet. ``drawn`` stays true once any
-    debit has touched it, even when every debit was reversed.
+    debit has touched it, even when every debit was reversed. ``schedule`` made it; ``generation`` says how
+    often its credit has been carried into a next cycle.
     """
 
     id: Id
@@ -228,6 +284,8 @@ class Grant(msgspec.Struct, gc=False):
     name: str | None = None
     metadata: Metadata = {}
     profiles: Profiles = {}
+    schedule: Id | None = None
+    generation: int = 0
 
     @property
     def due_at(self) -> Instant | None:

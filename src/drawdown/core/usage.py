@@ -63,7 +63,8 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     nothing is kept.
     """
     customer = find_customer(request, command.customer, state)
-    time = _time_of(request, command)
+    now = state.now_of(customer.id, request.at)
+    time = _time_of(request, command, customer.id, state)
     known = _known(request, command, customer, state)
     if known is not None:
         return Accepted(customer=customer, event=known)
@@ -73,7 +74,7 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     counted = counted_by(request, command, customer.id, identifier, state)
     contexts = _settled(request, customer, counted, state)
     dues = _dues(counted, contexts, command.properties, state)
-    at = next((due.context.at for due in dues), request.at)
+    at = next((due.context.at for due in dues), now)
     started = begin(request, state, _operation(request, command, customer, dues, at))
     charges = tuple(_draw(started, due, command.properties) for due in dues)
     event = _event(request, command, customer, started.operation, time, charges)
@@ -86,12 +87,13 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     )
 
 
-def _time_of(request: Request, command: RecordUsage) -> Instant:
-    if command.time is not None and command.time > request.at + AHEAD_MAX:
+def _time_of(request: Request, command: RecordUsage, customer: Id, state: State) -> Instant:
+    latest = state.now_of(customer, request.at) + AHEAD_MAX
+    if command.time is not None and command.time > latest:
         raise FieldInvalid("time", f"at most {AHEAD_MAX // MICROSECONDS} seconds in the future")
     if not 1 <= len(command.own_id) <= EVENT_ID_MAX or not command.own_id.isprintable():
         raise FieldInvalid("id", f"1 to {EVENT_ID_MAX} printable characters")
-    return usage_time(request, command)
+    return usage_time(request, command, customer, state)
 
 
 def _known(
@@ -116,10 +118,11 @@ def _settled(
     """The wallets of the rates, settled up to one instant: the latest that any of them has seen."""
     kinds = dict.fromkeys(each.rate.entitlement for each in counted)
     known = [state.wallet((customer.id, kind)) for kind in kinds]
-    at = max((wallet.last_at for wallet in known if wallet is not None), default=request.at)
+    now = state.now_of(customer.id, request.at)
+    at = max((wallet.last_at for wallet in known if wallet is not None), default=now)
     return {
         kind: settled_context(
-            request, customer, find_entitlement(request, kind, state), state, max(request.at, at)
+            request, customer, find_entitlement(request, kind, state), state, max(now, at)
         )
         for kind in kinds
     }

@@ -32,7 +32,7 @@ def counted_by(
     Raises ``FieldInvalid`` for an event that lacks what a meter is about.
     """
     found = []
-    time = usage_time(request, command)
+    time = usage_time(request, command, customer, state)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if contribution is not None:
@@ -43,9 +43,9 @@ def counted_by(
     return found
 
 
-def usage_time(request: Request, command: RecordUsage) -> Instant:
+def usage_time(request: Request, command: RecordUsage, customer: Id, state: State) -> Instant:
     """When the usage was."""
-    return request.at if command.time is None else command.time
+    return state.now_of(customer, request.at) if command.time is None else command.time
 
 
 def attributes_of(properties: Properties) -> Attributes:

@@ -118,6 +118,9 @@ class Words:
         single = len(parts) == 1 and render(parts[0].amount, parts[0].entitlement.scale) == "1"
         begin = f"{_listed(amounts)} {'was' if single else 'were'} {verb}"
         draws = [text for part in parts for text in self._draws(part, len(parts) > 1)]
+        draws += [self._beyond(part, len(parts) > 1) for part in parts if part.overage]
+        if not any(part.draws for part in parts):
+            return f"{begin}: {_listed(draws)}"
         if len(draws) == 1:
             return f"{begin} from {draws[0].partition(' from ')[2]}"
         return f"{begin}: {_listed(draws)}"
@@ -140,6 +143,14 @@ class Words:
             grants = "1 more grant" if len(rest) == 1 else f"{len(rest)} more grants"
             found.append(f"{paid} from {grants} in the same order")
         return found
+
+    def _beyond(self, part: WalletPart, several: bool) -> str:
+        paid = _paid(part.overage, part.entitlement, several)
+        return f"{paid} past zero, as overage, because {self.why_beyond(part)}"
+
+    def why_beyond(self, part: WalletPart) -> str:
+        """What follows "because"."""
+        return "no grant that could pay was left" if part.draws else "no grant could pay"
 
     def _others(self) -> list[str]:
         """The grants that paid nothing: those left alone, and those with credit that could not pay."""

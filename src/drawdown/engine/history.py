@@ -13,8 +13,9 @@ import msgspec
 from drawdown.core import explain, instants
 from drawdown.core.explain import Explanation
 from drawdown.core.instants import Segment
+from drawdown.core.schedules import Schedule
 from drawdown.core.state import Wallet
-from drawdown.core.types import Balance, Entitlement, Entry, EntryKind, Grant, Id, Instant
+from drawdown.core.types import NOTHING, Balance, Entitlement, Entry, EntryKind, Grant, Id, Instant
 from drawdown.engine.ports import GrantFilter, Moment, Store, StoredDebit
 
 #: How many entries or grants are read at once.
@@ -32,8 +33,17 @@ async def balance_at(store: Store, owner: Id, kind: Entitlement, at: Instant) ->
         wallet = await moment.find_wallet(owner, kind.id, at)
         if wallet is None:
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=at)
+        wallet.overage_rule = kind.overage
         await _travel(moment, wallet, at)
         return wallet.balance(kind.scale, at)
+
+
+async def find_rule(store: Store, wallet: Wallet) -> None:
+    """Give the wallet its entitlement's rule for overage: what becomes effective may have to repay some."""
+    if wallet.overage:
+        kind = await store.find_entitlement(wallet.entitlement)
+        assert kind is not None, "what has overage is an entitlement's"
+        wallet.overage_rule = kind.overage
 
 
 async def grants_at(store: Store, asked: GrantFilter, at: Instant) -> list[Grant]:
@@ -45,6 +55,7 @@ async def grants_at(store: Store, asked: GrantFilter, at: Instant) -> list[Grant
         wallet = await moment.find_wallet(asked.customer, asked.entitlement, at)
         if wallet is None or not found:
             return []
+        await find_rule(store, wallet)
         return await _grants_at(moment, wallet, found, at)
 
 
@@ -56,6 +67,7 @@ async def grant_at(store: Store, grant: Id, at: Instant) -> Grant | None:
             return None
         wallet = await moment.find_wallet(found.customer, found.entitlement, at)
         assert wallet is not None
+        await find_rule(store, wallet)
         return (await _grants_at(moment, wallet, [found], at))[0]
 
 
@@ -66,6 +78,19 @@ async def _grants_at(
     wallet.grants = {grant.id: grant for grant in grants} | wallet.grants
     await _travel(moment, wallet, at)
     return [wallet.grants[grant.id] for grant in grants]
+
+
+async def schedule_now(store: Store, schedule: Schedule, at: Instant) -> Schedule:
+    """The schedule as time will have made it by ``at``, whether or not that was recorded."""
+    if schedule.next_at is None or schedule.next_at > at:
+        return schedule
+    async with store.moment(schedule.customer) as moment:
+        wallet = await moment.find_wallet(schedule.customer, schedule.entitlement, at)
+        if wallet is None or schedule.id not in wallet.schedules:
+            return schedule
+        found = wallet.schedules[schedule.id]
+        await _settle(wallet, at)
+        return found
 
 
 async def history(
@@ -84,6 +109,7 @@ async def history(
                 burn_order=kind.burn_order,
                 created_at=until,
             )
+        wallet.overage_rule = kind.overage
         walk = instants.History(wallet, wallet.created_at if since is None else since, until)
         coming = await _settle(wallet, until)
         if not walk.walk(reversed(coming), limit):
@@ -123,10 +149,10 @@ async def _just_before(moment: Moment, book: Id, debit: StoredDebit, first: Entr
     recorded = _Recorded(moment, wallet)
     while entries := await recorded.older():
         newer = [entry for entry in entries if entry.seq >= first.seq]
-        await _load(moment, wallet, {entry.grant for entry in newer} - born)
+        await _load(moment, wallet, {entry.grant for entry in newer} - born - {NOTHING})
         for entry in newer:
             instants.undo(wallet, entry)
-            if entry.kind is EntryKind.GRANTED:
+            if entry.kind in (EntryKind.GRANTED, EntryKind.ROLLED_IN):
                 born.add(entry.grant)
         if len(newer) < len(entries):
             break

@@ -17,15 +17,19 @@ from drawdown.core.errors import (
     CustomerNotFound,
     DebitNotFound,
     EntitlementNotFound,
+    EventNotFound,
     FieldInvalid,
     GrantNotFound,
     HoldNotFound,
     LedgerError,
+    MeterNotFound,
+    ScheduleNotFound,
 )
 from drawdown.core.explain import Explanation
 from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.instants import Segment
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
+from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
 from drawdown.core.types import (
     Balance,
@@ -41,6 +45,7 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
+from drawdown.core.usage_records import Catalog, Event, Meter
 from drawdown.engine import history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
@@ -56,11 +61,13 @@ from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
     CursorInvalid,
+    EventFilter,
     FeedFilter,
     FeedPage,
     GrantFilter,
     HoldFilter,
     Ids,
+    ScheduleFilter,
     Store,
     StoreUnavailable,
     WalletAudit,
@@ -314,6 +321,51 @@ class Ledger:
         """Newest first; a currency is listed once the book has had a grant in it."""
         return await self._store.list_entitlements(book, after, limit)
 
+    async def catalog(self, book: Id) -> Catalog:
+        """The book's meters and rates."""
+        return await self._store.find_catalog(book)
+
+    async def meter(self, book: Id, reference: Reference) -> Meter:
+        """By id or code. Raises ``MeterNotFound``."""
+        for meter in (await self.catalog(book)).meters.values():
+            if reference in (meter.id, meter.code):
+                return meter
+        raise MeterNotFound(written(reference))
+
+    async def usage_event(self, book: Id, own_id: str) -> Event:
+        """Raises ``EventNotFound``."""
+        event = await self._store.find_event(book, own_id)
+        if event is None:
+            raise EventNotFound(own_id)
+        return event
+
+    async def usage_events(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        name: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        uncovered: bool = False,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[Event]:
+        """The newest recorded first (``ports.EventFilter``). Raises ``CustomerNotFound``."""
+        owner = None if customer is None else (await self.customer(book, customer)).id
+        return await self._store.list_events(
+            EventFilter(
+                book=book,
+                limit=limit,
+                customer=owner,
+                name=name,
+                since=since,
+                until=until,
+                uncovered=uncovered,
+                after=after,
+            )
+        )
+
     async def grant(self, book: Id, grant: Id, *, at: Instant | None = None) -> Grant:
         """The grant as it is now, or at an instant (``balance``). Raises ``GrantNotFound``."""
         found = await self._store.find_grant(grant)
@@ -373,13 +425,22 @@ class Ledger:
         return await self._as_of(await self._store.list_grants(asked))
 
     async def _as_of(self, grants: Sequence[Grant]) -> list[Grant]:
-        """Grants as they are now. Of one that is held the end of its holds may be due too."""
+        """Grants as they are now, of which some depend on what else is due in their wallets.
+
+        The end of its holds may be, of one that is held; one that begins may have repaid overage.
+        """
         nows = {owner: await self._now(owner) for owner in {grant.customer for grant in grants}}
         settled: dict[Id, Grant] = {}
-        for key in {(grant.customer, grant.entitlement) for grant in grants if grant.held}:
+        depend = [
+            grant
+            for grant in grants
+            if grant.held or (grant.pending and grant.effective_at <= nows[grant.customer])
+        ]
+        for key in {(grant.customer, grant.entitlement) for grant in depend}:
             now = nows[key[0]]
             wallet = await self._store.find_wallet(*key, now)
             if wallet is not None:
+                await history.find_rule(self._store, wallet)
                 settled |= instants.settled(wallet, now).grants
         return [
             settled.get(grant.id) or lifecycle.settled(grant, nows[grant.customer])
@@ -418,6 +479,7 @@ class Ledger:
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
         if wallet.is_due(now):
+            wallet.overage_rule = kind.overage
             wallet = instants.settled(wallet, now)
         return wallet.balance(kind.scale, as_of)
 
@@ -495,6 +557,41 @@ class Ledger:
             )
         )
         return [lifecycle.settled_hold(hold, await self._now(hold.customer)) for hold in found]
+
+    async def schedule(self, book: Id, schedule: Id) -> Schedule:
+        """The schedule as it is now. Raises ``ScheduleNotFound``."""
+        found = await self._store.find_schedule(schedule)
+        owner = None if found is None else await self._store.find_customer(found.customer)
+        if found is None or owner is None or owner.book != book:
+            raise ScheduleNotFound(written(schedule))
+        return await history.schedule_now(self._store, found, await self._now(found.customer))
+
+    async def schedules(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        state: ScheduleState | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[Schedule]:
+        """Schedules as they were recorded last, newest first.
+
+        Raises ``CustomerNotFound`` and ``EntitlementNotFound``.
+        """
+        owner = None if customer is None else await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        return await self._store.list_schedules(
+            ScheduleFilter(
+                book=book,
+                limit=limit,
+                customer=None if owner is None else owner.id,
+                entitlement=None if kind is None else kind.id,
+                state=state,
+                after=after,
+            )
+        )
 
     async def feed(
         self,

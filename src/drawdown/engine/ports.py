@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from drawdown.core.requests import ClaimRecord
+from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.types import (
     Customer,
@@ -23,6 +24,7 @@ from drawdown.core.types import (
     Operation,
     TestClock,
 )
+from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
 from drawdown.engine.positions import Position
@@ -101,6 +103,33 @@ class HoldFilter(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Id | None = None
     state: HoldState | None = None
     clocked: bool = False
+    after: Id | None = None
+
+
+class ScheduleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which schedules of a book to list, newest first. ``state`` is as it was recorded."""
+
+    book: Id
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    state: ScheduleState | None = None
+    after: Id | None = None
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which usage events of a book to list, the newest recorded first.
+
+    ``since`` and ``until`` bound the time of use: from the one, before the other.
+    """
+
+    book: Id
+    limit: int
+    customer: Id | None = None
+    name: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    uncovered: bool = False
     after: Id | None = None
 
 
@@ -319,6 +348,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
 
     async def find_hold(self, hold: Id) -> Hold | None: ...
     async def list_holds(self, holds: HoldFilter) -> list[Hold]: ...
+    async def find_schedule(self, schedule: Id) -> Schedule | None: ...
+    async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]: ...
 
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(
@@ -330,6 +361,11 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         wrote; at the place of another customer's list there is nothing.
         """
 
+    async def find_catalog(self, book: Id) -> Catalog:
+        """All meters and rates of the book."""
+
+    async def find_event(self, book: Id, own_id: str) -> Event | None: ...
+    async def list_events(self, events: EventFilter) -> list[Event]: ...
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
     async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
         """Whether ``holder`` is the one process that does the work ``name`` from ``now`` until ``until``.

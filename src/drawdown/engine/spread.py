@@ -20,7 +20,10 @@ from drawdown.core import currencies
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendEntitlement,
     AmendGrant,
+    AmendSchedule,
+    CancelSchedule,
     Capture,
     Command,
     CreateCustomer,
@@ -29,7 +32,9 @@ from drawdown.core.commands import (
     DeleteTestClock,
     ExpireGrant,
     Extend,
+    PauseSchedule,
     Release,
+    ResumeSchedule,
     ReverseDebit,
     Spend,
     VoidGrant,
@@ -57,13 +62,12 @@ from drawdown.engine.ports import (
     StoreUnavailable,
 )
 
+#: What is of a book and no customer's: it has an id of its own before it is decided.
+_OF_BOOK = (CreateCustomer, CreateEntitlement, CreateTestClock, AmendEntitlement)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.
 CLAIMED = "claim"
 
 Names = dict[Name, Id | None]
-
-#: What they make has the request's id.
-_MAKING = CreateCustomer | CreateEntitlement | CreateTestClock
 
 _SUBJECTS: dict[type, str] = {
     AdvanceTestClock: "clock",
@@ -75,6 +79,10 @@ _SUBJECTS: dict[type, str] = {
     Capture: "hold",
     Release: "hold",
     Extend: "hold",
+    AmendSchedule: "schedule",
+    CancelSchedule: "schedule",
+    PauseSchedule: "schedule",
+    ResumeSchedule: "schedule",
     ReverseDebit: "debit",
 }
 
@@ -207,7 +215,7 @@ class SpreadWriter(Writer):
         if isinstance(command, CreateCustomer) and command.own_id is not None:
             name = (book, CUSTOMER_OWN_ID, command.own_id)
             return self._ids.new(self._placement.slot_of_name(name))
-        return self._ids.new() if isinstance(command, _MAKING) else None
+        return self._ids.new() if isinstance(command, _OF_BOOK) else None
 
     def _group(self, routed: Routed) -> Group:
         """Where the request is decided; of what it names, that is looked up again which may change there."""
@@ -224,7 +232,7 @@ class SpreadWriter(Writer):
             for name in entitlement_names(book, command):
                 if name[2] is not None:
                     return self._placement.of_name((book, name[1], name[2]))
-        if routed.id is not None and isinstance(command, _MAKING):
+        if routed.id is not None and isinstance(command, _OF_BOOK):
             return self._placement.of(routed.id)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
@@ -315,7 +323,7 @@ def _again(answer: Answer) -> Answer:
 
 def _names(book: Id, command: Command) -> Iterable[Name]:
     """By which names a command speaks of what is there; those it gives are not among them."""
-    if isinstance(command, _MAKING):
+    if isinstance(command, CreateCustomer | CreateEntitlement):
         return
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):

@@ -11,6 +11,7 @@ Row = tuple[Any, ...]
 
 #: The columns of keys that are no ids.
 TEXTS = frozenset({"space", "key"})
+NUMBERS = frozenset({"period"})
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -21,16 +22,23 @@ class Table(msgspec.Struct, frozen=True):
 
     def write_key(self, key: Row) -> tuple[str, ...]:
         """A key as text: ids in hexadecimal."""
-        return tuple(part.hex() if isinstance(part, bytes) else part for part in key)
+        return tuple(part.hex() if isinstance(part, bytes) else str(part) for part in key)
 
     def read_key(self, texts: tuple[str, ...]) -> Row:
         pairs = zip(self.key, texts, strict=True)
-        return tuple(text if name in TEXTS else bytes.fromhex(text) for name, text in pairs)
+        return tuple(_read(name, text) for name, text in pairs)
+
+
+def _read(name: str, text: str) -> object:
+    if name in NUMBERS:
+        return int(text)
+    return text if name in TEXTS else bytes.fromhex(text)
 
 
 #: The same for all: replaced whole in every pass.
 SMALL = (
-    *map(Table, ("account", "book", "api_key", "entitlement", "test_clock", "webhook_endpoint")),
+    Table("test_clock"),
+    *map(Table, ("account", "book", "api_key", "entitlement", "meter", "rate", "webhook_endpoint")),
     Table("webhook_retry", ("endpoint", "recorded_at", "operation", "ordinal")),
     Table("webhook_attempt", ("endpoint", "id")),
 )
@@ -38,8 +46,14 @@ CUSTOMER = Table("customer")
 CLAIM = Table("claim", ("book", "space", "key"))
 WALLET = Table("wallet", ("customer", "entitlement"))
 REVERSAL = Table("reversal", ("debit", "entitlement"))
+COUNT_KEY = ("customer", "rate", "period", "grouping")
+USAGE = (
+    Table("usage_event"),
+    Table("usage_count", COUNT_KEY),
+    Table("usage_value", (*COUNT_KEY, "value")),
+)
 #: What an operation of a customer may change.
-STATE = (WALLET, Table("credit_grant"), Table("hold"))
+STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), *USAGE)
 #: Gone over once, in this order, before what was recorded is followed.
 BULK = (CUSTOMER, CLAIM, *STATE, REVERSAL)
 #: Append only: followed in the order in which they were recorded.

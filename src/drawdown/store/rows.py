@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from drawdown.core import burn
+from drawdown.core.calendar import Cadence, Every
 from drawdown.core.requests import Answer, ClaimRecord
+from drawdown.core.schedules import CycleExpiry, Rollover, Schedule, ScheduleState, Trial
 from drawdown.core.state import Wallet, WalletKey
 from drawdown.core.types import (
     BurnOrder,
@@ -25,8 +27,12 @@ from drawdown.core.types import (
     Hold,
     HoldState,
     Id,
+    Instant,
+    Metadata,
     Mode,
+    Overage,
     Scope,
+    Shortfall,
     Slice,
 )
 from drawdown.engine.accounts import ApiKey, Role
@@ -35,10 +41,12 @@ Row = tuple[Any, ...]
 
 _decode = msgspec.json.Decoder().decode
 _decode_scope = msgspec.json.Decoder(Scope).decode
+_decode_overage = msgspec.json.Decoder(Overage).decode
 _encode = msgspec.json.Encoder().encode
 _CATEGORIES = {category.value: category for category in Category}
 _KINDS = {kind.value: kind for kind in EntryKind}
 _EMPTY = "{}"
+_NO_OVERAGE = Overage()
 #: Most maps are empty: they are all this one, which nothing changes.
 _NOTHING: dict[str, Any] = {}
 
@@ -95,9 +103,16 @@ def entitlement_of(row: Row) -> Entitlement:
         burn_order=BurnOrder(row[8]),
         currency=row[9],
         expires_after_days=row[10],
-        profiles=_json(row[11]),
-        closed_at=row[12],
+        overage=_overage(row[11]),
+        profiles=_json(row[12]),
+        closed_at=row[13],
+        shortfall=Shortfall(row[14]),
+        late_usage_grace=row[15],
     )
+
+
+def _overage(text: str) -> Overage:
+    return _NO_OVERAGE if text == _EMPTY else _decode_overage(text)
 
 
 def entitlement_row(entitlement: Entitlement) -> Row:
@@ -111,11 +126,18 @@ def entitlement_row(entitlement: Entitlement) -> Row:
         entitlement.burn_order.value,
         entitlement.currency,
         entitlement.expires_after_days,
+        overage_text(entitlement.overage),
         json_text(entitlement.profiles),
         entitlement.created_at,
         entitlement.updated_at,
         entitlement.closed_at,
+        entitlement.shortfall.value,
+        entitlement.late_usage_grace,
     )
+
+
+def overage_text(rule: Overage) -> str:
+    return _encode(rule).decode()
 
 
 def claim_of(book: Id, space: str, key: str, row: Row) -> ClaimRecord:
@@ -235,6 +257,8 @@ def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
         row[23],  # name
         _json(row[25]),  # metadata
         _json(row[26]),  # profiles
+        row[27],  # schedule
+        row[28],  # generation
     )
 
 
@@ -274,6 +298,8 @@ def new_grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
         json_text(grant.scope),
         json_text(grant.metadata),
         json_text(grant.profiles),
+        grant.schedule,
+        grant.generation,
         active,
         burn_expires,
         burn_paid,
@@ -374,6 +400,82 @@ def _hold_due(hold: Hold) -> int | None:
 
 def _slices(hold: Hold) -> str:
     return json_text({part.grant.hex(): part.amount for part in hold.slices})
+
+
+class _Terms(msgspec.Struct, omit_defaults=True):
+    """What of a schedule never changes, as it is kept."""
+
+    anchor: Instant
+    zone: str
+    every: Every
+    first: int
+    starts_at: Instant
+    priority: int
+    category: Category
+    expires: CycleExpiry
+    expires_after_days: int | None = None
+    trial: Trial | None = None
+    rollover: Rollover | None = None
+    currency: str | None = None
+    cost_basis: CostBasis | None = None
+    scope: Scope = {}
+    name: str | None = None
+    metadata: Metadata = {}
+
+
+_decode_terms = msgspec.json.Decoder(_Terms).decode
+_SHARED_TERMS = tuple(
+    field for field in _Terms.__struct_fields__ if field in Schedule.__struct_fields__
+)
+
+
+def _terms(schedule: Schedule) -> str:
+    cadence = schedule.cadence
+    shared = {field: getattr(schedule, field) for field in _SHARED_TERMS}
+    terms = _Terms(anchor=cadence.anchor, zone=cadence.zone, every=cadence.every, **shared)
+    return _encode(terms).decode()
+
+
+def schedule_of(customer: Id, entitlement: Id, row: Row) -> Schedule:
+    terms = _decode_terms(row[12])
+    return Schedule(
+        id=row[0],
+        customer=customer,
+        entitlement=entitlement,
+        state=ScheduleState(row[1]),
+        amount=row[2],
+        change=row[3],
+        cycle=row[4],
+        cycle_at=row[5],
+        next_at=row[6],
+        ends_at=row[7],
+        ended_at=row[8],
+        updated_at=row[9],
+        created_at=row[10],
+        recorded_at=row[11],
+        cadence=Cadence(terms.anchor, terms.zone, terms.every),
+        **{field: getattr(terms, field) for field in _SHARED_TERMS},
+    )
+
+
+def new_schedule_row(schedule: Schedule) -> Row:
+    made = (schedule.created_at, schedule.recorded_at, _terms(schedule))
+    return (*schedule_row(schedule), *made)
+
+
+def schedule_row(schedule: Schedule) -> Row:
+    return (
+        schedule.state.value,
+        schedule.amount,
+        schedule.change,
+        schedule.cycle,
+        schedule.cycle_at,
+        schedule.next_at,
+        schedule.ends_at,
+        schedule.ended_at,
+        schedule.updated_at,
+        schedule.is_live,
+    )
 
 
 def entry_of(customer: Id, entitlement: Id, operation: Id, row: Row) -> Entry:

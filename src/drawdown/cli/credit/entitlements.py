@@ -34,6 +34,12 @@ def create(
     expires_after_days: Annotated[
         int | None, typer.Option(help="When a grant expires that does not say.")
     ] = None,
+    overage: Annotated[
+        words.OverageMode | None, typer.Option(help="How far usage may go past zero.")
+    ] = None,
+    overage_limit: words.OverageLimit = None,
+    overage_behavior: words.OverageBehaves = None,
+    overage_price: words.OveragePrice = None,
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
     key: Key = None,
@@ -43,6 +49,7 @@ def create(
 
     Example: `drawdown entitlements create images --unit image --scale 0`
     """
+    rule = words.overage(overage, overage_limit, overage_behavior, overage_price)
     with asking(url, key) as client:
         made = client.create_entitlement(
             code,
@@ -51,8 +58,32 @@ def create(
             name=name,
             burn_order=burn_order,
             expires_after_days=expires_after_days,
+            overage=rule,
             idempotency_key=idempotency_key,
         )
+    present.answer(made, as_json, lambda entitlement: [_facts(entitlement)])
+
+
+@app.command()
+def amend(
+    entitlement: words.Entitlement,
+    overage: Annotated[words.OverageMode, typer.Option(help="How far usage may go past zero.")],
+    overage_limit: words.OverageLimit = None,
+    overage_behavior: words.OverageBehaves = None,
+    overage_price: words.OveragePrice = None,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Give an entitlement another rule for usage past zero: what is not said is as for a new one.
+
+    Example: `drawdown entitlements amend images --overage limited --overage-limit 100`
+    """
+    rule = words.overage(overage, overage_limit, overage_behavior, overage_price)
+    assert rule is not None
+    with asking(url, key) as client:
+        made = client.amend_entitlement(entitlement, overage=rule, idempotency_key=idempotency_key)
     present.answer(made, as_json, lambda entitlement: [_facts(entitlement)])
 
 
@@ -96,9 +127,20 @@ def _facts(entitlement: Entitlement) -> Table:
             "Decimal places": entitlement.scale,
             "Burn order": entitlement.burn_order,
             "Grants expire": "never, unless they say" if days is None else f"after {days} days",
+            "Overage": _overage(entitlement),
             "Created": entitlement.created_at,
         }
     )
+
+
+def _overage(entitlement: Entitlement) -> str:
+    rule = entitlement.overage
+    if rule.mode == "off":
+        return "none"
+    most = "unlimited" if rule.limit is None else f"up to {rule.limit:f}"
+    price = rule.price_per_unit
+    cost = "" if price is None else f", at {price.amount:f} {price.currency} each"
+    return f"{most}, {rule.behavior.replace('_', ' ')}{cost}"
 
 
 def _table(entitlements: list[Entitlement]) -> Table:

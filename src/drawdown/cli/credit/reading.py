@@ -1,4 +1,4 @@
-"""`drawdown balance`, `entries` and `explain`: what there is, how it came about, and why."""
+"""`drawdown balance`, `entries`, `explain`, `reset-overage`: what there is, how it came about, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drawdown.cli.failures import Failure
 from drawdown.cli.options import URL_DEFAULT, Json, Key, Url
 
 if TYPE_CHECKING:
-    from drawdown.client import Balance, Entry, Explanation, Segment
+    from drawdown.client import Balance, Entry, Explanation, OverageReset, Segment
 
 
 def balance(
@@ -87,6 +87,40 @@ def explain(debit: DebitId, url: Url = URL_DEFAULT, key: Key = None, as_json: Js
     present.answer(found, as_json, _explanation)
 
 
+def reset_overage(
+    customer: words.Customer,
+    entitlement: words.Entitlement,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Forgive a customer's overage or take it to an invoice, as the entitlement's rule says.
+
+    Example: `drawdown reset-overage ada images`
+    """
+    with asking(url, key) as client:
+        made = client.reset_overage(customer, entitlement, idempotency_key=idempotency_key)
+    present.answer(made, as_json, _reset)
+
+
+def _reset(reset: OverageReset) -> list[RenderableType]:
+    price = reset.price_per_unit
+    return [
+        present.facts(
+            {
+                "Reset": reset.id,
+                "Overage ended": present.credit(reset.amount, reset.entitlement),
+                "Behavior": reset.behavior,
+                "Price of one": None if price is None else f"{price.amount:f} {price.currency}",
+                "Overage left": reset.overage,
+                "Available": reset.available,
+                "At": reset.at,
+            }
+        )
+    ]
+
+
 def _balance(balance: Balance) -> Table:
     return present.facts(
         {
@@ -132,7 +166,7 @@ def _entries(found: list[Entry]) -> Table:
                 each.kind,
                 each.amount,
                 each.entitlement,
-                each.grant,
+                each.grant or "",
                 each.posted_after,
                 each.held_after,
                 each.operation,
@@ -154,8 +188,12 @@ def _explanation(explanation: Explanation) -> list[RenderableType]:
         for each in explanation.later
     ]
     unfit = [(each.grant, each.name, f"because {each.detail}") for each in explanation.ineligible]
+    beyond = [
+        (each.amount, each.entitlement, f"because {each.reason}") for each in explanation.overage
+    ]
     for title, columns, rows in (
         ("Drawn", ("Grant", "Name", "Amount", "Of", "Why"), drawn),
+        ("Past zero", ("Amount", "Of", "Why"), beyond),
         ("Not needed", ("Grant", "Name", "Available", "Of", "Why later"), later),
         ("Could not pay", ("Grant", "Name", "Why not"), unfit),
     ):

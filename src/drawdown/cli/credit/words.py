@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from msgspec import UNSET, UnsetType
+
+if TYPE_CHECKING:
+    from drawdown.client import OverageRule
 
 LIMIT = 20
 NEVER = "never"
@@ -18,6 +21,11 @@ Direction = Literal["up", "down"]
 GrantState = Literal["pending", "active", "depleted", "expired", "voided"]
 HoldState = Literal["open", "captured", "released", "expired"]
 OverCapture = Literal["draw", "refuse"]
+
+OverageMode = Literal["off", "limited", "unlimited"]
+OverageBehavior = Literal[
+    "forgive_at_reset", "invoice_at_billing", "carry_deficit", "carry_deficit_auto_repay"
+]
 
 Customer = Annotated[
     str,
@@ -60,6 +68,15 @@ At = Annotated[
 ]
 OccurredAt = Annotated[
     str | None, typer.Option(metavar="TIME", help="When the usage was, if not now.")
+]
+OverageLimit = Annotated[
+    str | None, typer.Option(help="How far past zero in all, with --overage limited.")
+]
+OverageBehaves = Annotated[
+    OverageBehavior | None, typer.Option(help="What becomes of it; by default it is forgiven.")
+]
+OveragePrice = Annotated[
+    str | None, typer.Option(metavar="PRICE:CURRENCY", help="What one of it costs: 0.02:usd.")
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
@@ -108,6 +125,27 @@ def scope(texts: Sequence[str] | None) -> dict[str, list[str]] | None:
 def prices(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
     """``ENTITLEMENT:PRICE``, in the order given. A code may have colons; a price has none."""
     return [(name, value) for name, value in _split(texts, option, ":")]
+
+
+def overage(
+    mode: OverageMode | None,
+    limit: str | None,
+    behavior: OverageBehavior | None,
+    price: str | None,
+) -> OverageRule | None:
+    """The rule for usage past zero; None where nothing is said of it."""
+    from drawdown.client import OverageRule
+
+    if mode is None:
+        if limit is not None or behavior is not None or price is not None:
+            raise typer.BadParameter(
+                "say how far it may go: off, limited or unlimited.", param_hint="--overage"
+            )
+        return None
+    [*cost] = _split(None if price is None else [price], "--overage-price", ":")
+    return OverageRule(
+        mode=mode, limit=limit, behavior=behavior, price_per_unit=cost[0] if cost else None
+    )
 
 
 def _split(texts: Sequence[str] | None, option: str, separator: str) -> list[tuple[str, str]]:

@@ -203,7 +203,7 @@ def _grants(stage: Stage) -> list[Grant]:
 def _drawn(stage: Stage) -> dict[str, None]:
     """The grants that were drawn on, the first drawn first."""
     newest_first = list(totals.draws(stage.client, HEROINE))
-    return {entry.grant: None for entry in reversed(newest_first)}
+    return {entry.grant: None for entry in reversed(newest_first) if entry.grant is not None}
 
 
 def _now() -> Instant:

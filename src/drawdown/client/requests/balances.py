@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from drawdown.client.calls import PAGE_SIZE, Call, Listing, get, given
-from drawdown.client.records import Balance, Entry, Page, Segment
+from drawdown.client.calls import PAGE_SIZE, Call, Listing, get, given, write
+from drawdown.client.records import Balance, Entry, OverageReset, Page, Segment
 from drawdown.client.values import in_path, time_text
 
 
@@ -26,6 +26,14 @@ def balance_history(
     query = given({"from": _instant(start, "start"), "to": _instant(end, "end")})
     path = _path(customer, entitlement) + "/history"
     return Listing(path=path, query=query, page=Page[Segment], page_size=page_size)
+
+
+def reset_overage(
+    customer: str, entitlement: str, *, idempotency_key: str | None = None
+) -> Call[OverageReset]:
+    """Forgive a wallet's overage or take it to an invoice, as its entitlement's rule says."""
+    body = {"customer": customer, "entitlement": entitlement}
+    return write("/overage/reset", OverageReset, body, idempotency_key)
 
 
 def entries(

@@ -10,7 +10,41 @@ import msgspec
 from drawdown.client.calls import API, Call, Listing, get, given, reader, write
 from drawdown.client.calls import PAGE_SIZE as PAGE
 from drawdown.client.records import Customer, Entitlement, Key, NewKey, Page
-from drawdown.client.values import in_path
+from drawdown.client.values import Amount, amount_text, in_path
+
+
+class OverageRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How far usage may go past zero, and what becomes of it.
+
+    ``limit`` comes with the mode ``limited``; ``price_per_unit`` is an amount and a currency.
+    """
+
+    mode: Literal["off", "limited", "unlimited"]
+    limit: Amount | None = None
+    behavior: (
+        Literal[
+            "forgive_at_reset",
+            "invoice_at_billing",
+            "carry_deficit",
+            "carry_deficit_auto_repay",
+        ]
+        | None
+    ) = None
+    price_per_unit: tuple[Amount, str] | None = None
+
+    def body(self) -> dict[str, Any]:
+        price = None
+        if self.price_per_unit is not None:
+            amount, currency = self.price_per_unit
+            price = {"amount": amount_text(amount, "price_per_unit"), "currency": currency}
+        return given(
+            {
+                "mode": self.mode,
+                "limit": None if self.limit is None else amount_text(self.limit, "limit"),
+                "behavior": self.behavior,
+                "price_per_unit": price,
+            }
+        )
 
 
 def create_customer(
@@ -44,12 +78,26 @@ def create_entitlement(
     name: str | None = None,
     burn_order: Literal["soonest_expiry", "oldest_first"] | None = None,
     expires_after_days: int | None = None,
+    overage: OverageRule | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Entitlement]:
     """Make an entitlement: what credit is counted in. Currencies are there by themselves."""
-    optional = {"name": name, "burn_order": burn_order, "expires_after_days": expires_after_days}
+    optional = {
+        "name": name,
+        "burn_order": burn_order,
+        "expires_after_days": expires_after_days,
+        "overage": None if overage is None else overage.body(),
+    }
     body = {"code": code, "unit": unit, "scale": scale, **given(optional)}
     return write("/entitlements", Entitlement, body, idempotency_key)
+
+
+def amend_entitlement(
+    entitlement: str, *, overage: OverageRule, idempotency_key: str | None = None
+) -> Call[Entitlement]:
+    """Give an entitlement, or a currency, another rule for usage past zero, from now on."""
+    path = f"/entitlements/{in_path(entitlement, 'entitlement')}"
+    return write(path, Entitlement, {"overage": overage.body()}, idempotency_key, "PATCH")
 
 
 def get_entitlement(entitlement: str) -> Call[Entitlement]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from drawdown.core import amounts, identity, types
@@ -114,6 +116,12 @@ def grant(found: types.Grant, owner: types.Customer, scale: int, now: Instant) -
     )
 
 
+def _only_grant(entries: Sequence[types.Entry]) -> str | None:
+    """The grant that an operation moved, if it was one; overage is no grant's."""
+    alone = len(entries) == 1 and entries[0].grant != types.NOTHING
+    return identity.spell("cgr_", entries[0].grant) if alone else None
+
+
 def ledger_entry(
     accepted: Accepted, entry_type: EntryType, reason: str | None, metadata: Metadata
 ) -> LedgerEntry:
@@ -135,7 +143,7 @@ def ledger_entry(
         balance_after=amounts.render(last.posted_after, scale),
         overage_before=amounts.render(first.overage_before, scale),
         overage_after=amounts.render(last.overage_after, scale),
-        grant_id=identity.spell("cgr_", first.grant) if len(entries) == 1 else None,
+        grant_id=_only_grant(entries),
         reason=reason,
         metadata=metadata,
         created_at=text_of(operation.at),

@@ -9,7 +9,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from drawdown.core.commands import Direction, OverCapture
 from drawdown.core.several import WALLETS_MAX
-from drawdown.core.types import BurnOrder, Category, GrantState, HoldState, Mode
+from drawdown.core.types import (
+    BurnOrder,
+    Category,
+    GrantState,
+    HoldState,
+    Mode,
+    OverageBehavior,
+    OverageMode,
+    Shortfall,
+)
 from drawdown.dialects.native.scalars import (
     BATCH_MAX,
     PAGE_DEFAULT,
@@ -60,6 +69,30 @@ class AdvanceTestClock(Request):
     idempotency_key: KeyText | None = None
 
 
+class UnitPrice(Request):
+    amount: AmountText
+    currency: str
+
+
+class OverageRequest(Request):
+    """``limit`` comes with the mode ``limited``, and only then."""
+
+    mode: OverageMode
+    limit: AmountText | None = None
+    behavior: OverageBehavior = OverageBehavior.FORGIVE_AT_RESET
+    price_per_unit: UnitPrice | None = None
+
+
+LateUsage = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=366 * 86_400,
+        description="For how many seconds late usage may be paid by what has expired since.",
+    ),
+]
+
+
 class CreateEntitlement(Request):
     code: OwnIdText
     unit: NameText
@@ -67,7 +100,23 @@ class CreateEntitlement(Request):
     name: NameText | None = None
     burn_order: BurnOrder = BurnOrder.SOONEST_EXPIRY
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    shortfall: Shortfall = Shortfall.REFUSE
+    late_usage_grace: LateUsage = 0
+    overage: OverageRequest | None = None
     idempotency_key: KeyText | None = None
+
+
+class AmendEntitlement(Request):
+    """The rule replaces the one before it whole, and holds for what comes after it."""
+
+    overage: OverageRequest
+    idempotency_key: KeyText | None = None
+
+
+class ResetOverage(Request):
+    customer: ReferenceText
+    entitlement: ReferenceText
+    idempotency_key: KeyText
 
 
 class CostBasisRequest(Request):

@@ -23,8 +23,6 @@ from drawdown.dialects.native.scalars import (
     TimeText,
 )
 
-#: What is decoded later, where it was left out.
-NULL = msgspec.Raw(b"null")
 PropertyText = Annotated[str, Meta(min_length=1, max_length=100)]
 GroupBy = Annotated[list[PropertyText], Meta(max_length=GROUP_BY_MAX)]
 EventIdText = Annotated[
@@ -54,6 +52,11 @@ PropertiesRaw = Annotated[
 ]
 
 
+def _null() -> msgspec.Raw:
+    """What is decoded later, where it was left out."""
+    return msgspec.Raw(b"null")
+
+
 class CreateMeter(Request):
     """A meter never changes: make another to count otherwise."""
 
@@ -61,7 +64,7 @@ class CreateMeter(Request):
     event_name: PropertyText
     aggregation: Aggregation
     property: PropertyText | None = None
-    filter: FilterRaw = NULL
+    filter: FilterRaw = msgspec.field(default_factory=_null)
     group_by: GroupBy = msgspec.field(default_factory=list)
     case_sensitive: bool = True
     debits: Debits = Debits.AT_ONCE
@@ -146,14 +149,14 @@ class CreateRate(Request):
     idempotency_key: KeyText | None = None
 
 
-class UsageEvent(Request):
+class NewUsageEvent(Request):
     """``time`` is when the usage was; left out: now."""
 
     id: EventIdText
     customer: ReferenceText
     name: PropertyText
     time: TimeText | None = None
-    properties: PropertiesRaw = NULL
+    properties: PropertiesRaw = msgspec.field(default_factory=_null)
 
 
 class RecordUsage(Request):
@@ -163,13 +166,13 @@ class RecordUsage(Request):
     customer: ReferenceText | None = None
     name: PropertyText | None = None
     time: TimeText | None = None
-    properties: PropertiesRaw = NULL
+    properties: PropertiesRaw = msgspec.field(default_factory=_null)
     events: (
         Annotated[
             list[msgspec.Raw],
             Meta(
                 max_length=BATCH_MAX,
-                extra_json_schema={"items": {"$ref": "#/components/schemas/UsageEvent"}},
+                extra_json_schema={"items": {"$ref": "#/components/schemas/NewUsageEvent"}},
             ),
         ]
         | None

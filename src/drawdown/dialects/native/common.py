@@ -57,6 +57,16 @@ def claim(call: Call, key: str | None, about: str = "") -> Claim | None:
     return Claim(CLAIM_SPACE, fields.key(key), hashlib.sha256(what).digest())
 
 
+def path_claim(call: Call, key: str | None) -> Claim | None:
+    """The same of a write to a path that names something: another path is another request."""
+    if key is None:
+        return None
+    record = msgspec.structs.replace(call.body, idempotency_key=None)
+    named = _canonical(dict(call.path))
+    what = f"{call.endpoint.method} {call.endpoint.path}\n".encode() + named + _canonical(record)
+    return Claim(CLAIM_SPACE, fields.key(key), hashlib.sha256(what).digest())
+
+
 def optional_reference(value: str | None, field: str) -> Reference | None:
     return None if value is None else fields.reference(value, field)
 

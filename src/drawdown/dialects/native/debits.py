@@ -96,12 +96,12 @@ def _result(outcome: Answer | BaseException, request_id: str) -> bytes:
     if isinstance(outcome, Answer):
         replayed = b'"replayed":true,' if outcome.replayed else b""
         return b'{"status":%d,%b"debit":%b}' % (outcome.status, replayed, outcome.body)
-    error = _told(outcome, request_id)
+    error = told(outcome, request_id)
     problem = wire.encode(errors.problem(error, request_id))
     return b'{"status":%d,"error":%b}' % (errors.status_of(error), problem)
 
 
-def _told(error: BaseException, request_id: str) -> LedgerError | WebError:
+def told(error: BaseException, request_id: str) -> LedgerError | WebError:
     if isinstance(error, LedgerError | WebError):
         return error
     if isinstance(error, StoreUnavailable):

@@ -7,6 +7,7 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.native import (
     asked,
+    asked_usage,
     asked_webhooks,
     balances,
     debits,
@@ -18,12 +19,15 @@ from drawdown.dialects.native import (
     history,
     holds,
     keys,
+    overage,
     spends,
     streams,
     test_clocks,
+    usage,
     webhooks,
     wire,
     wire_events,
+    wire_usage,
 )
 from drawdown.web.decoding import json_decoder
 from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
@@ -49,15 +53,23 @@ class NativeDialect(Dialect):
         *holds.ENDPOINTS,
         *debits.ENDPOINTS,
         *spends.ENDPOINTS,
+        *overage.ENDPOINTS,
         *explain.ENDPOINTS,
         *balances.ENDPOINTS,
         *history.ENDPOINTS,
         *streams.ENDPOINTS,
+        *usage.ENDPOINTS,
         *feed.ENDPOINTS,
         *webhooks.ENDPOINTS,
         *keys.ENDPOINTS,
     )
-    schemas = (wire.OrderKey, wire_events.Event, *wire_events.DATA)
+    schemas = (
+        wire.OrderKey,
+        wire_events.Event,
+        *wire_events.DATA,
+        asked_usage.NewUsageEvent,
+        wire_usage.UsageResults,
+    )
 
     def credentials(self, headers: Headers) -> Credentials | None:
         found = bearer(headers)

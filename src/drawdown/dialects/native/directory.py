@@ -5,14 +5,18 @@ from __future__ import annotations
 from drawdown.core import commands, identity
 from drawdown.core.errors import (
     AlreadyExists,
+    AmountTooFine,
+    AmountTooLarge,
     ClockNotFound,
     CustomerNotFound,
+    EntitlementClosed,
     EntitlementNotFound,
     FieldInvalid,
     KeyReused,
 )
 from drawdown.core.requests import Accepted, Answer
-from drawdown.dialects.native import asked, common, render, wire
+from drawdown.core.types import MICROSECONDS
+from drawdown.dialects.native import asked, common, overage, render, wire
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -63,6 +67,9 @@ async def create_entitlement(call: Call) -> Answer:
         scale=body.scale,
         burn_order=body.burn_order,
         expires_after_days=body.expires_after_days,
+        shortfall=body.shortfall,
+        late_usage_grace=body.late_usage_grace * MICROSECONDS,
+        overage=None if body.overage is None else overage.rule(body.overage),
     )
 
     def shape(accepted: Accepted) -> wire.Entitlement:
@@ -71,6 +78,22 @@ async def create_entitlement(call: Call) -> Answer:
 
     written = common.created(shape, call.request_id)
     claim = common.claim(call, body.idempotency_key)
+    return await call.ledger.submit(call.book, command, written, claim=claim)
+
+
+async def amend_entitlement(call: Call) -> Answer:
+    body: asked.AmendEntitlement = call.body
+    command = commands.AmendEntitlement(
+        entitlement=identity.reference(call.path["entitlement"]),
+        overage=overage.rule(body.overage),
+    )
+
+    def shape(accepted: Accepted) -> wire.Entitlement:
+        assert accepted.entitlement is not None
+        return render.entitlement(accepted.entitlement)
+
+    written = common.answered(200, shape, call.request_id)
+    claim = common.path_claim(call, body.idempotency_key)
     return await call.ledger.submit(call.book, command, written, claim=claim)
 
 
@@ -130,7 +153,24 @@ ENDPOINTS = (
         body=asked.CreateEntitlement,
         answer=wire.Entitlement,
         status=201,
-        errors=(FieldInvalid, AlreadyExists, KeyReused),
+        errors=(FieldInvalid, AmountTooFine, AmountTooLarge, AlreadyExists, KeyReused),
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/entitlements/{entitlement}",
+        handler=amend_entitlement,
+        summary="Give an entitlement another rule for overage",
+        role=Role.EDITOR,
+        body=asked.AmendEntitlement,
+        answer=wire.Entitlement,
+        errors=(
+            EntitlementNotFound,
+            EntitlementClosed,
+            FieldInvalid,
+            AmountTooFine,
+            AmountTooLarge,
+            KeyReused,
+        ),
     ),
     Endpoint(
         method="GET",

@@ -74,6 +74,7 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.GrantNotFound: (404, "No such grant"),
     ledger.DebitNotFound: (404, "No such debit"),
     ledger.HoldNotFound: (404, "No such hold"),
+    ledger.ScheduleNotFound: (404, "No such schedule"),
     ledger.FieldInvalid: (422, "A field breaks its rule"),
     ledger.AmountTooFine: (422, "The amount is finer than the scale"),
     ledger.AmountTooLarge: (422, "The amount is too large"),
@@ -95,11 +96,18 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.GrantHeld: (409, "Some of the grant is held"),
     ledger.GrantPending: (409, "The grant is not effective yet"),
     ledger.HoldEnded: (409, "The hold has ended"),
+    ledger.ScheduleOver: (409, "The schedule is over"),
     ledger.CaptureTooLarge: (409, "More than is held"),
     ledger.ReversalTooLarge: (409, "More than is left to reverse"),
     ledger.AdjustmentTooLarge: (409, "More than the grant can be adjusted by"),
     ledger.TooManyHolds: (409, "Too many holds"),
+    ledger.TooManySchedules: (409, "Too many schedules"),
     ledger.TooManyGrants: (409, "Too many grants"),
+    ledger.MeterNotFound: (404, "No such meter"),
+    ledger.EventNotFound: (404, "No such usage event"),
+    ledger.EventReused: (409, "The id belongs to another event"),
+    ledger.TooManyMeters: (409, "Too many meters or rates"),
+    ledger.TooManyCounts: (409, "Too many groups"),
 }
 
 #: What many endpoints refuse, for the documentation.

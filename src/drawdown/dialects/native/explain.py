@@ -37,6 +37,15 @@ def shown(explanation: Explanation) -> wire.Explanation:
         ineligible=[
             _excluded(each, part.entitlement, words) for part in parts for each in part.excluded
         ],
+        overage=[
+            wire.ExplainedOverage(
+                entitlement=part.entitlement.code,
+                amount=decimal(part.overage, part.entitlement.scale),
+                reason=words.why_beyond(part),
+            )
+            for part in parts
+            if part.overage
+        ],
     )
 
 

@@ -60,9 +60,25 @@ def entitlement(record: types.Entitlement) -> wire.Entitlement:
         burn_order=record.burn_order,
         currency=record.currency,
         expires_after_days=record.expires_after_days,
+        shortfall=record.shortfall,
+        late_usage_grace=record.late_usage_grace // types.MICROSECONDS,
+        overage=overage(record.overage, record.scale),
         created_at=text_of(record.created_at),
         updated_at=text_of(record.updated_at),
     )
+
+
+def overage(rule: types.Overage, scale: int) -> wire.Overage:
+    return wire.Overage(
+        mode=rule.mode,
+        limit=None if rule.limit is None else decimal(rule.limit, scale),
+        behavior=rule.behavior,
+        price_per_unit=unit_price(rule.price_per_unit),
+    )
+
+
+def unit_price(price: types.UnitPrice | None) -> wire.UnitPrice | None:
+    return None if price is None else wire.UnitPrice(amount=price.amount, currency=price.currency)
 
 
 def grant(
@@ -81,6 +97,7 @@ def grant(
         used=decimal(record.used, scale),
         expired=decimal(record.expired, scale),
         voided=decimal(record.voided, scale),
+        rolled_over=decimal(record.rolled_over, scale),
         priority=record.priority,
         category=record.category,
         scope={name: list(values) for name, values in record.scope.items()},
@@ -162,7 +179,7 @@ def entry(record: types.Entry, owner: str, kind: types.Entitlement) -> wire.Entr
         seq=record.seq,
         customer=owner,
         entitlement=kind.code,
-        grant=spelled(GRANT_PREFIX, record.grant),
+        grant=None if record.grant == types.NOTHING else spelled(GRANT_PREFIX, record.grant),
         kind=record.kind,
         amount=decimal(record.amount, scale),
         posted_before=decimal(record.posted_before, scale),

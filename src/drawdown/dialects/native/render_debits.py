@@ -78,7 +78,7 @@ def debit(record: Spent, hold: types.Hold | None) -> wire.Debit:
     if record.operation.kind == "spend":
         return _in_parts(spend(record))
     [kind] = record.entitlements
-    amount = sum(entry.amount for entry in record.entries if entry.kind in types.DRAWS)
+    amount = sum(entry.amount for entry in record.entries if entry.kind in types.USES)
     shown = _debit(record.operation, record.entries, record.customer, kind, amount)
     shown.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
     return shown if hold is None else _of_hold(shown, render.hold(hold, record.customer, kind))
@@ -115,7 +115,14 @@ def _debit(
         attributes=facts.attributes,
         metadata=facts.metadata,
         occurred_at=render.optional_time(facts.occurred_at),
+        overage_charged=_overage(entries, EntryKind.OVERAGE_CHARGED, scale),
     )
+
+
+def _overage(entries: Sequence[types.Entry], kind: EntryKind, scale: int) -> str | None:
+    """How much overage the entries charged or undid; None: none."""
+    units = sum(entry.amount for entry in entries if entry.kind is kind)
+    return decimal(units, scale) if units else None
 
 
 def _of_hold(shown: wire.Debit, hold: wire.Hold) -> wire.Debit:
@@ -189,6 +196,7 @@ def _part(entries: Sequence[types.Entry], kind: types.Entitlement, quantity: str
         amount=decimal(sum(entry.amount for entry in entries), kind.scale),
         draws=_draws(entries, kind.scale),
         available=_available_after(entries[-1], kind.scale),
+        overage_charged=_overage(entries, EntryKind.OVERAGE_CHARGED, kind.scale),
     )
 
 
@@ -229,6 +237,7 @@ def reversal(accepted: Accepted) -> wire.Reversal:
     shown.entitlement = kind.code
     shown.amount = decimal(accepted.amount, kind.scale)
     shown.available = decimal(balance.available, kind.scale)
+    shown.overage_reversed = _overage(accepted.entries, EntryKind.OVERAGE_REVERSED, kind.scale)
     return shown
 
 
@@ -241,11 +250,13 @@ def _scales(accepted: Accepted) -> dict[Id, int]:
 
 def _returned(part: Part, entries: Sequence[types.Entry]) -> wire.ReversalPart:
     kind = part.entitlement
+    own = [entry for entry in entries if entry.entitlement == kind.id]
     return wire.ReversalPart(
         entitlement=kind.code,
         amount=decimal(part.amount, kind.scale),
         returns=_returns(entries, {kind.id: kind.scale}),
         available=decimal(part.balance.available, kind.scale),
+        overage_reversed=_overage(own, EntryKind.OVERAGE_REVERSED, kind.scale),
     )
 
 

@@ -57,7 +57,7 @@ def rate(
         meter=of.code,
         entitlement=kind.code,
         price=msgspec.Raw(wire.encode(_priced(record.price))),
-        period=wire_usage.Period(unit=record.period.unit, zone=record.period.zone),
+        period=wire_usage.RatePeriod(unit=record.period.unit, zone=record.period.zone),
         created_at=text_of(record.created_at),
     )
 

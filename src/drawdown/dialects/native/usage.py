@@ -41,7 +41,7 @@ from drawdown.web.decoding import decode_json, malformed
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest, MissingField, WebError
 
-_decode_event = decode_json(asked_usage.UsageEvent)
+_decode_event = decode_json(asked_usage.NewUsageEvent)
 _decode_exact = msgspec.json.Decoder(float_hook=properties.exact).decode
 
 
@@ -165,18 +165,18 @@ async def list_events(call: Call) -> Answer:
 
 
 def _named(body: asked_usage.RecordUsage) -> list[str]:
-    given = (name for name in asked_usage.UsageEvent.__struct_fields__ if name != "properties")
+    given = (name for name in asked_usage.NewUsageEvent.__struct_fields__ if name != "properties")
     return [name for name in given if getattr(body, name) is not None]
 
 
-def _one(body: asked_usage.RecordUsage) -> asked_usage.UsageEvent:
+def _one(body: asked_usage.RecordUsage) -> asked_usage.NewUsageEvent:
     if body.id is None:
         raise MissingField("id")
     if body.customer is None:
         raise MissingField("customer")
     if body.name is None:
         raise MissingField("name")
-    return asked_usage.UsageEvent(
+    return asked_usage.NewUsageEvent(
         id=body.id,
         customer=body.customer,
         name=body.name,
@@ -185,7 +185,7 @@ def _one(body: asked_usage.RecordUsage) -> asked_usage.UsageEvent:
     )
 
 
-def _asked(body: asked_usage.UsageEvent, request_id: str) -> Asked:
+def _asked(body: asked_usage.NewUsageEvent, request_id: str) -> Asked:
     command = commands.RecordUsage(
         customer=fields.reference(body.customer, "customer"),
         own_id=fields.key(body.id, "id"),

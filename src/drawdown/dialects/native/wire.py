@@ -17,6 +17,9 @@ from drawdown.core.types import (
     GrantState,
     HoldState,
     Mode,
+    OverageBehavior,
+    OverageMode,
+    Shortfall,
 )
 from drawdown.dialects.native.scalars import AmountText, TimeText
 from drawdown.engine.accounts import Role
@@ -65,6 +68,20 @@ class TestClock(Struct, kw_only=True):
     created_at: TimeText
 
 
+class UnitPrice(Struct, kw_only=True):
+    amount: AmountText
+    currency: str
+
+
+class Overage(Struct, kw_only=True):
+    """The rule for usage past zero."""
+
+    mode: OverageMode
+    limit: AmountText | None
+    behavior: OverageBehavior
+    price_per_unit: UnitPrice | None
+
+
 class Entitlement(Struct, kw_only=True):
     id: str
     code: str
@@ -74,6 +91,9 @@ class Entitlement(Struct, kw_only=True):
     burn_order: BurnOrder
     currency: str | None
     expires_after_days: int | None
+    shortfall: Shortfall
+    late_usage_grace: int
+    overage: Overage
     created_at: TimeText
     updated_at: TimeText
 
@@ -84,7 +104,10 @@ class CostBasis(Struct, kw_only=True):
 
 
 class Grant(Struct, kw_only=True):
-    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided``; ``remaining`` includes ``held``."""
+    """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``.
+
+    ``remaining`` includes ``held``.
+    """
 
     id: str
     customer: str
@@ -97,6 +120,7 @@ class Grant(Struct, kw_only=True):
     used: AmountText
     expired: AmountText
     voided: AmountText
+    rolled_over: AmountText
     priority: int
     category: Category
     scope: dict[str, list[str]]
@@ -165,21 +189,26 @@ class Draw(Struct, kw_only=True):
 
 
 class SpendPart(Struct, kw_only=True, omit_defaults=True):
-    """What one wallet paid. ``reversed`` is shown when the spend is read again."""
+    """What one wallet paid. ``reversed`` is shown when the spend is read again.
+
+    ``overage_charged`` is what of ``amount`` went past zero, where something did.
+    """
 
     entitlement: str
     quantity: AmountText
     amount: AmountText
     draws: list[Draw]
     available: AmountText
+    overage_charged: AmountText | None = None
     reversed: AmountText | None = None
 
 
 class Debit(Struct, kw_only=True, omit_defaults=True):
     """``available`` is what was left right after it. ``reversed`` is shown when it is read again.
 
-    ``hold`` is of a capture. ``parts`` are of a spend, which has no one entitlement: what is counted in
-    one is null beside them.
+    ``overage_charged`` is what of ``amount`` went past zero, where something did; ``overage`` is the
+    wallet's right after it. ``hold`` is of a capture. ``parts`` are of a spend, which has no one
+    entitlement: what is counted in one is null beside them.
     """
 
     id: str
@@ -193,6 +222,7 @@ class Debit(Struct, kw_only=True, omit_defaults=True):
     attributes: dict[str, str]
     metadata: dict[str, str | int | float | bool]
     occurred_at: TimeText | None = None
+    overage_charged: AmountText | None = None
     hold: Hold | None = None
     parts: list[SpendPart] | None = None
     reversed: AmountText | None = None
@@ -218,16 +248,18 @@ class Return(Struct, kw_only=True):
     amount: AmountText
 
 
-class ReversalPart(Struct, kw_only=True):
+class ReversalPart(Struct, kw_only=True, omit_defaults=True):
     entitlement: str
     amount: AmountText
     returns: list[Return]
     available: AmountText
+    overage_reversed: AmountText | None = None
 
 
 class Reversal(Struct, kw_only=True, omit_defaults=True):
     """``available`` is what was left right after it.
 
+    ``overage_reversed`` is what of ``amount`` was overage that is undone, where something was.
     ``parts`` are of a spend that several wallets get back: what is counted in one is null beside them.
     """
 
@@ -237,7 +269,25 @@ class Reversal(Struct, kw_only=True, omit_defaults=True):
     amount: AmountText | None
     returns: list[Return]
     available: AmountText | None
+    overage_reversed: AmountText | None = None
     parts: list[ReversalPart] | None = None
+
+
+class OverageReset(Struct, kw_only=True):
+    """``amount`` was forgiven or taken to an invoice, as ``behavior`` says; what is carried on is not in it.
+
+    ``price_per_unit`` and ``behavior`` are the rule's as it was then. ``overage`` is what is left.
+    """
+
+    id: str
+    customer: str
+    entitlement: str
+    behavior: OverageBehavior
+    amount: AmountText
+    price_per_unit: UnitPrice | None
+    overage: AmountText
+    available: AmountText
+    at: TimeText
 
 
 class Balance(Struct, kw_only=True):
@@ -309,25 +359,40 @@ class IneligibleGrant(Struct, kw_only=True):
     detail: str
 
 
+class ExplainedOverage(Struct, kw_only=True):
+    """``reason`` follows "because"."""
+
+    entitlement: str
+    amount: AmountText
+    reason: str
+
+
 class Explanation(Struct, kw_only=True):
-    """Why a debit drew on the grants it drew on. At most ten ``later`` and ten ``ineligible`` grants."""
+    """Why a debit drew on the grants it drew on. At most ten ``later`` and ten ``ineligible`` grants.
+
+    ``overage`` is what went past zero in each wallet where something did.
+    """
 
     debit: str
     sentence: str
     draws: list[ExplainedDraw]
     later: list[LaterGrant]
     ineligible: list[IneligibleGrant]
+    overage: list[ExplainedOverage]
 
 
 class Entry(Struct, kw_only=True):
-    """One movement of one grant. ``seq`` counts the wallet's entries; ``hash`` chains them."""
+    """One movement of one grant. ``seq`` counts the wallet's entries; ``hash`` chains them.
+
+    ``grant`` is null where overage moves and no grant does.
+    """
 
     operation: str
     ordinal: int
     seq: int
     customer: str
     entitlement: str
-    grant: str
+    grant: str | None
     kind: EntryKind
     amount: AmountText
     posted_before: AmountText
@@ -388,6 +453,7 @@ class Problem(Struct, kw_only=True, omit_defaults=True):
     needed: AmountText | None = None
     available: AmountText | None = None
     available_total: AmountText | None = None
+    overage_available: AmountText | None = None
 
 
 def encode(record: Any) -> bytes:

@@ -30,7 +30,7 @@ class Meter(Struct, kw_only=True):
     created_at: TimeText
 
 
-class Period(Struct, kw_only=True):
+class RatePeriod(Struct, kw_only=True):
     unit: CalendarUnit | None
     zone: str
 
@@ -42,7 +42,7 @@ class Rate(Struct, kw_only=True):
     meter: str
     entitlement: str
     price: ObjectRaw
-    period: Period
+    period: RatePeriod
     created_at: TimeText
 
 

@@ -126,12 +126,22 @@ LEDGER: dict[type[LedgerError], Row] = {
         "remaining credits instead.",
     ),
     ledger_errors.GrantPending: Row(400),
+    ledger_errors.ScheduleNotFound: Row(
+        404, "resource_missing", "No such schedule: '{reference}'"
+    ),
     ledger_errors.HoldNotFound: Row(404, "resource_missing", "No such hold: '{reference}'"),
     ledger_errors.HoldEnded: Row(400),
+    ledger_errors.ScheduleOver: Row(400),
     ledger_errors.CaptureTooLarge: Row(400),
     ledger_errors.ReversalTooLarge: Row(400),
     ledger_errors.AdjustmentTooLarge: Row(400),
     ledger_errors.TooManyHolds: Row(400),
+    ledger_errors.TooManySchedules: Row(400),
+    ledger_errors.MeterNotFound: Row(404, "resource_missing", "No such meter: '{reference}'"),
+    ledger_errors.EventNotFound: Row(404, "resource_missing", "No such meter event: '{reference}'"),
+    ledger_errors.EventReused: Row(400, "duplicate_meter_event"),
+    ledger_errors.TooManyMeters: Row(400),
+    ledger_errors.TooManyCounts: Row(400),
     ledger_errors.TooManyGrants: Row(
         400, None, "This customer has reached the maximum of {maximum} {kind} grants."
     ),

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from drawdown.core.identity import slot_of
+from drawdown.core.schedules import Schedule
 from drawdown.core.state import Name, Wallet
 from drawdown.core.types import Customer, Entitlement, Entry, Grant, Hold, Id, Instant
 from drawdown.engine.ports import (
@@ -21,6 +22,7 @@ from drawdown.engine.ports import (
     GrantFilter,
     Group,
     HoldFilter,
+    ScheduleFilter,
     StoredDebit,
     StoreUnavailable,
 )
@@ -207,6 +209,14 @@ class CitusStore(PostgresStore):
 
     async def find_hold(self, hold: Id) -> Hold | None:
         return await self._at(hold).find_hold(hold)
+
+    async def find_schedule(self, schedule: Id) -> Schedule | None:
+        return await self._at(schedule).find_schedule(schedule)
+
+    async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
+        if schedules.customer is None:
+            return await super().list_schedules(schedules)
+        return await self._at(schedules.customer).list_schedules(schedules)
 
     async def list_holds(self, holds: HoldFilter) -> list[Hold]:
         if holds.customer is None:

@@ -22,6 +22,9 @@ _TYPES = {
     "key": "text",
     "recorded_at": "bigint",
     "ordinal": "int",
+    "period": "bigint",
+    "grouping": "bytea",
+    "value": "bytea",
 }
 _FIRST_CLAIM = (-1, bytes(16), "", "")
 CLAIMS_AT_ONCE = 5_000

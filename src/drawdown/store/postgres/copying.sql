@@ -31,6 +31,22 @@ WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 DELETE FROM hold t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 
+-- name: remove_schedule
+DELETE FROM schedule t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
+-- name: remove_usage_event
+DELETE FROM usage_event t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
+-- name: remove_usage_count
+DELETE FROM usage_count t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
+-- name: remove_usage_value
+DELETE FROM usage_value t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
 -- name: remove_customer
 DELETE FROM customer t USING unnest($1::int[], $2::uuid[]) AS u (slot, id)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.id = u.id

@@ -17,6 +17,8 @@ EVERYWHERE = (
     "book",
     "api_key",
     "entitlement",
+    "meter",
+    "rate",
     "test_clock",
     "webhook_endpoint",
     "webhook_retry",
@@ -29,9 +31,13 @@ BY_SLOT = (
     "wallet",
     "credit_grant",
     "hold",
+    "schedule",
     "operation",
     "entry",
     "reversal",
+    "usage_event",
+    "usage_count",
+    "usage_value",
     "lease",
 )
 #: A table may have rows already, which are moved.

@@ -9,7 +9,7 @@ import msgspec
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import ENTITLEMENT_CODE, DebitRecord
-from drawdown.core.types import DEBITS, DRAWS, Entry, Id, Operation
+from drawdown.core.types import DEBITS, USES, Entry, Id, Operation
 from drawdown.store import rows
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import Row
@@ -121,7 +121,7 @@ async def find_debits(
     return [
         DebitRecord(
             operation=operation,
-            draws=tuple(entry for entry in entries if entry.kind in DRAWS),
+            draws=tuple(entry for entry in entries if entry.kind in USES),
             reversed=reversed_,
         )
         for operation, entries, reversed_ in await find_operations(connection, queries, debits)

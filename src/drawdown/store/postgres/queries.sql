@@ -26,7 +26,7 @@ WHERE c.slot = ANY ($3::int[])
 
 -- name: find_entitlement
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, closed_at
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
 FROM entitlement WHERE id = ANY ($1::uuid[])
 
 -- name: lock_wallet
@@ -76,7 +76,7 @@ WHERE o.slot = ANY ($3::int[])
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
 WHERE g.slot = ANY ($3::int[])
@@ -85,7 +85,7 @@ WHERE g.slot = ANY ($3::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
@@ -100,7 +100,7 @@ WHERE w.slot = ANY ($5::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
@@ -111,7 +111,7 @@ WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
@@ -127,6 +127,38 @@ SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, 
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN hold h ON h.slot = u.slot AND h.id = u.id
 WHERE h.slot = ANY ($3::int[])
+
+-- name: schedule_wallet
+SELECT s.id, s.customer, s.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN schedule s ON s.slot = u.slot AND s.id = u.id
+WHERE s.slot = ANY ($3::int[])
+
+-- name: find_schedule
+SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN schedule s ON s.slot = u.slot AND s.id = u.id
+WHERE s.slot = ANY ($3::int[])
+
+-- name: live_schedules
+SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN schedule s ON s.slot = u.slot AND s.customer = u.customer AND s.entitlement = u.entitlement AND s.live
+WHERE s.slot = ANY ($4::int[])
+
+-- name: schedule_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+JOIN schedule s ON s.slot = w.slot AND s.customer = w.customer AND s.entitlement = w.entitlement AND s.live
+JOIN credit_grant g ON g.slot = s.slot AND g.customer = s.customer AND g.entitlement = s.entitlement
+  AND g.schedule = s.id AND g.active
+WHERE w.slot = ANY ($4::int[]) AND s.slot = ANY ($4::int[]) AND g.slot = ANY ($4::int[])
 
 -- name: due_holds
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
@@ -193,8 +225,12 @@ WHERE u.slot = ANY ($12::int[])
 
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, created_at, updated_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+  expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
+  late_usage_grace)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+
+-- name: amend_entitlement
+UPDATE entitlement SET overage = $1, updated_at = $2 WHERE id = $3
 
 -- name: insert_claim
 INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, status, answer,
@@ -244,23 +280,23 @@ WHERE w.slot = ANY ($11::int[]) AND w.slot = u.slot AND w.customer = u.customer 
 INSERT INTO credit_grant (slot, customer, entitlement, id, book, amount, remaining, used, expired,
   voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
   updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
-  metadata, profiles, active, burn_expires, burn_paid, due_at)
+  metadata, profiles, schedule, generation, active, burn_expires, burn_paid, due_at)
 SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.remaining, u.used, u.expired,
   u.voided, u.rolled_over, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
   u.created_at, u.updated_at, u.pending, u.drawn, u.expired_at, u.voided_at, u.source, u.parent,
-  u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.active, u.burn_expires,
+  u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.schedule, u.generation, u.active, u.burn_expires,
   u.burn_paid, u.due_at
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
-  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::int[], $14::text[], $15::bigint[],
-  $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[], $21::boolean[],
-  $22::bigint[], $23::bigint[], $24::text[], $25::uuid[], $26::bigint[], $27::text[], $28::text[],
-  $29::text[], $30::text[], $31::text[], $32::boolean[], $33::bigint[], $34::boolean[],
-  $35::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::int[], $14::text[],
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[],
+  $21::boolean[], $22::bigint[], $23::bigint[], $24::text[], $25::uuid[], $26::bigint[], $27::text[],
+  $28::text[], $29::text[], $30::text[], $31::text[], $32::uuid[], $33::int[], $34::boolean[],
+  $35::bigint[], $36::boolean[], $37::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
   voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
   updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
-  metadata, profiles, active, burn_expires, burn_paid, due_at)
+  metadata, profiles, schedule, generation, active, burn_expires, burn_paid, due_at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
-WHERE w.slot = ANY ($36::int[])
+WHERE w.slot = ANY ($38::int[])
 
 -- name: draw_grant
 UPDATE credit_grant g SET remaining = u.remaining, used = u.used, held = u.held, drawn = u.drawn
@@ -279,6 +315,28 @@ FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6:
   remaining, used, expired, voided, rolled_over, held, expires_at, updated_at, pending, drawn, expired_at,
   voided_at, metadata, active, burn_expires, due_at)
 WHERE g.slot = ANY ($19::int[]) AND g.slot = u.slot AND g.id = u.id
+
+-- name: insert_schedule
+INSERT INTO schedule (slot, customer, entitlement, id, book, state, amount, change, cycle, cycle_at, next_at,
+  ends_at, ended_at, updated_at, live, created_at, recorded_at, terms)
+SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.state, u.amount, u.change, u.cycle, u.cycle_at,
+  u.next_at, u.ends_at, u.ended_at, u.updated_at, u.live, u.created_at, u.recorded_at, u.terms
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[],
+  $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+  $15::boolean[], $16::bigint[], $17::bigint[], $18::text[]) AS u (slot, customer, entitlement, id, book,
+  state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live, created_at,
+  recorded_at, terms)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+WHERE w.slot = ANY ($19::int[])
+
+-- name: update_schedule
+UPDATE schedule s SET state = u.state, amount = u.amount, change = u.change, cycle = u.cycle,
+  cycle_at = u.cycle_at, next_at = u.next_at, ends_at = u.ends_at, ended_at = u.ended_at,
+  updated_at = u.updated_at, live = u.live
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[]) AS u (slot, id, state, amount,
+  change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live)
+WHERE s.slot = ANY ($13::int[]) AND s.slot = u.slot AND s.id = u.id
 
 -- name: insert_hold
 INSERT INTO hold (slot, customer, entitlement, id, book, amount, held, captured, slices, state,
@@ -357,8 +415,9 @@ ON CONFLICT (slot, id) DO NOTHING RETURNING id
 
 -- name: probe_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, created_at, updated_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+  expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
+  late_usage_grace)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (id) DO NOTHING RETURNING id
 
 -- name: confirm_operation
@@ -378,23 +437,28 @@ FROM customer WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, closed_at
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
 FROM entitlement WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM credit_grant g
 
 -- name: outstanding_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.remaining > 0
 ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
+
+-- name: list_schedules
+SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+FROM schedule s
 
 -- name: list_holds
 SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
@@ -451,7 +515,7 @@ ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.entitlement = $3 ORDER BY g.id
 
 -- name: holds_of_wallet
@@ -674,3 +738,91 @@ SELECT id FROM webhook_attempt WHERE endpoint = $1 ORDER BY id DESC LIMIT 1 OFFS
 
 -- name: prune_attempts
 DELETE FROM webhook_attempt WHERE endpoint = $1 AND id <= $2
+
+-- Usage -----------------------------------------------------------------------------------------------
+
+-- name: book_meters
+SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE book = ANY ($1::uuid[])
+ORDER BY id
+
+-- name: book_rates
+SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE book = ANY ($1::uuid[])
+ORDER BY id
+
+-- name: insert_meter
+INSERT INTO meter (id, book, code, name, measure, debits, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: insert_rate
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: find_event
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN usage_event e ON e.slot = u.slot AND e.id = u.id
+WHERE e.slot = ANY ($3::int[])
+
+-- name: list_events
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+FROM usage_event e
+
+-- name: lock_count
+SELECT c.customer, c.rate, c.period, c.grouping, c.texts, c.tally, c.charged
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[])
+  AS u (slot, customer, rate, period, grouping)
+JOIN usage_count c ON c.slot = u.slot AND c.customer = u.customer AND c.rate = u.rate
+  AND c.period = u.period AND c.grouping = u.grouping
+WHERE c.slot = ANY ($6::int[])
+ORDER BY c.slot, c.customer, c.rate, c.period, c.grouping
+FOR UPDATE OF c
+
+-- name: tally_groups
+SELECT c.customer, c.rate, c.period, count(*)
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, rate, period)
+JOIN usage_count c ON c.slot = u.slot AND c.customer = u.customer AND c.rate = u.rate
+  AND c.period = u.period
+WHERE c.slot = ANY ($5::int[])
+GROUP BY c.slot, c.customer, c.rate, c.period
+
+-- name: find_value
+SELECT v.customer, v.rate, v.period, v.grouping, v.value, v.events
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::bytea[])
+  AS u (slot, customer, rate, period, grouping, value)
+JOIN usage_value v ON v.slot = u.slot AND v.customer = u.customer AND v.rate = u.rate
+  AND v.period = u.period AND v.grouping = u.grouping AND v.value = u.value
+WHERE v.slot = ANY ($7::int[])
+
+-- name: insert_event
+INSERT INTO usage_event (slot, id, customer, book, own_id, name, time, recorded_at, properties, charges,
+  uncovered)
+SELECT c.slot, u.id, u.customer, u.book, u.own_id, u.name, u.time, u.recorded_at, u.properties, u.charges,
+  u.uncovered
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
+  $8::bigint[], $9::text[], $10::text[], $11::boolean[]) AS u (slot, id, customer, book, own_id, name, time,
+  recorded_at, properties, charges, uncovered)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
+WHERE c.slot = ANY ($12::int[])
+
+-- name: insert_count
+INSERT INTO usage_count (slot, customer, rate, period, grouping, texts, tally, charged)
+SELECT c.slot, u.customer, u.rate, u.period, u.grouping, u.texts, u.tally, u.charged
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
+  $8::bigint[]) AS u (slot, customer, rate, period, grouping, texts, tally, charged)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
+WHERE c.slot = ANY ($9::int[])
+
+-- name: update_count
+UPDATE usage_count c SET tally = u.tally, charged = u.charged
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::text[], $7::bigint[])
+  AS u (slot, customer, rate, period, grouping, tally, charged)
+WHERE c.slot = ANY ($8::int[]) AND c.slot = u.slot AND c.customer = u.customer AND c.rate = u.rate
+  AND c.period = u.period AND c.grouping = u.grouping
+
+-- name: upsert_value
+INSERT INTO usage_value (slot, customer, rate, period, grouping, value, events)
+SELECT c.slot, u.customer, u.rate, u.period, u.grouping, u.value, u.events
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::bytea[], $7::int[])
+  AS u (slot, customer, rate, period, grouping, value, events)
+JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
+WHERE c.slot = ANY ($8::int[])
+ON CONFLICT (slot, customer, rate, period, grouping, value) DO UPDATE SET events = excluded.events

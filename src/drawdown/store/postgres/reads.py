@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from drawdown.core.identity import slot_of
-from drawdown.core.state import Name, Wallet, WalletKey
+from drawdown.core.schedules import Schedule
+from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
 from drawdown.core.types import (
     DEBITS,
     BurnOrder,
@@ -22,8 +23,16 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.engine.ports import CursorInvalid, GrantFilter, HoldFilter, StoredDebit
-from drawdown.store import rows
+from drawdown.core.usage_records import Catalog, Event
+from drawdown.engine.ports import (
+    CursorInvalid,
+    EventFilter,
+    GrantFilter,
+    HoldFilter,
+    ScheduleFilter,
+    StoredDebit,
+)
+from drawdown.store import rows, usage_rows
 from drawdown.store.postgres.operations import find_operations, operation_of
 from drawdown.store.postgres.slots import claim_slot
 
@@ -148,11 +157,30 @@ class PostgresReads:
             wallet.grants[row[2]] = grant_of(row)
         for row in await self._find("due_holds", columns):
             wallet.holds[row[2]] = hold_of(row)
+        for row in await self._find("live_schedules", columns[:3]):
+            wallet.schedules[row[2]] = schedule_of(row)
+        for row in await self._find("schedule_grants", columns[:3]):
+            wallet.grants.setdefault(row[2], grant_of(row))
         named = {part.grant for hold in wallet.holds.values() for part in hold.slices}
         missing = sorted(named - wallet.grants.keys())
         if missing:
             for row in await self._find("find_grant", id_columns(missing)):
                 wallet.grants[row[2]] = grant_of(row)
+
+    async def find_catalog(self, book: Id) -> Catalog:
+        return usage_rows.catalog(
+            await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
+        )
+
+    async def find_event(self, book: Id, own_id: str) -> Event | None:
+        found = await self.find_name(book, USAGE_EVENT, own_id)
+        rows_found = await self._find("find_event", id_columns([] if found is None else [found]))
+        return usage_rows.event_of(tuple(rows_found[0])) if rows_found else None
+
+    async def list_events(self, events: EventFilter) -> list[Event]:
+        text, bindings = event_list(self._queries["list_events"], events)
+        found = await self._reader.fetch(text, *bindings)
+        return [usage_rows.event_of(tuple(row)) for row in found]
 
     async def find_hold(self, hold: Id) -> Hold | None:
         found = await self._find("find_hold", id_columns([hold]))
@@ -161,6 +189,14 @@ class PostgresReads:
     async def list_holds(self, holds: HoldFilter) -> list[Hold]:
         text, bindings = hold_list(self._queries["list_holds"], holds)
         return [hold_of(row) for row in await self._reader.fetch(text, *bindings)]
+
+    async def find_schedule(self, schedule: Id) -> Schedule | None:
+        found = await self._find("find_schedule", id_columns([schedule]))
+        return schedule_of(found[0]) if found else None
+
+    async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
+        text, bindings = schedule_list(self._queries["list_schedules"], schedules)
+        return [schedule_of(row) for row in await self._reader.fetch(text, *bindings)]
 
     async def find_debit(self, debit: Id) -> StoredDebit | None:
         found = await find_operations(self._reader, self._queries, [debit])
@@ -237,6 +273,10 @@ def grant_of(row: Row) -> Grant:
     return rows.grant_of(row[0], row[1], tuple(row[2:]))
 
 
+def schedule_of(row: Row) -> Schedule:
+    return rows.schedule_of(row[0], row[1], tuple(row[2:]))
+
+
 def hold_of(row: Row) -> Hold:
     return rows.hold_of(row[0], row[1], tuple(row[2:]))
 
@@ -264,6 +304,11 @@ def _place_of(cursor: str) -> _Place:
     return found
 
 
+def event_list(select: str, events: EventFilter) -> tuple[str, list[object]]:
+    """As ``grant_list``, of usage events."""
+    return usage_rows.event_list(select, events, "${}".format, "e.uncovered")
+
+
 def hold_list(select: str, holds: HoldFilter) -> tuple[str, list[object]]:
     """As ``grant_list``, of holds."""
     bindings: list[object] = [holds.book]
@@ -277,6 +322,19 @@ def hold_list(select: str, holds: HoldFilter) -> tuple[str, list[object]]:
         conditions.append(f"h.id < {_bound(bindings, holds.after)}")
     limit = _bound(bindings, holds.limit)
     return f"{select} WHERE {' AND '.join(conditions)} ORDER BY h.id DESC LIMIT {limit}", bindings
+
+
+def schedule_list(select: str, schedules: ScheduleFilter) -> tuple[str, list[object]]:
+    """As ``grant_list``, of schedules."""
+    bindings: list[object] = [schedules.book]
+    conditions = ["s.book = $1"]
+    _of_customer("s", schedules.customer, schedules.entitlement, conditions, bindings)
+    if schedules.state is not None:
+        conditions.append(f"s.state = {_bound(bindings, schedules.state.value)}")
+    if schedules.after is not None:
+        conditions.append(f"s.id < {_bound(bindings, schedules.after)}")
+    limit = _bound(bindings, schedules.limit)
+    return f"{select} WHERE {' AND '.join(conditions)} ORDER BY s.id DESC LIMIT {limit}", bindings
 
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:

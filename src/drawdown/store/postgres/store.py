@@ -203,6 +203,8 @@ class PostgresStore(PostgresClocks):
             await asyncio.shield(self._pool.release(connection))
         if not committed and not await self._was_stored(current):
             raise BatchConflict("The connection broke while it committed; nothing was stored.")
+        for entitlement in current.state.changes.amended_entitlements.values():
+            self._facts.note_entitlement(entitlement)
 
     async def _commit(self, connection: Any) -> bool:
         """Whether the commit was confirmed. Where it was not, nobody knows yet what became of it."""

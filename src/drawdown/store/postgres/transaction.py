@@ -41,10 +41,12 @@ from drawdown.store.postgres.reads import (
     grant_of,
     hold_of,
     id_columns,
+    schedule_of,
     wallet_columns,
     wallet_of,
 )
 from drawdown.store.postgres.slots import claim_slot
+from drawdown.store.postgres.usage import UsageRows
 
 #: Every grant is a row to send and to read, and nearly every debit is paid by the first or the second.
 FIRST_GRANTS = 2
@@ -74,6 +76,7 @@ class PostgresTransaction:
         self._facts = facts
         self._lengths: dict[WalletKey, int] = {}
         self._debit_wallets: dict[Id, set[WalletKey]] = {}
+        self._usage = UsageRows(self._fetch, self._write, connection, queries)
         self._clocks: dict[Id, TestClock] = {}
         self.state = State()
 
@@ -112,7 +115,9 @@ class PostgresTransaction:
         # With a wallet comes its customer; whose wallets are not known yet is found first.
         alone = wanted.customers - {customer for customer, _ in wanted.wallets}
         await self._load_customers(alone)
-        if found_places or wanted.names or alone or wanted.clocks or wanted.customer_wallets:
+        await self._usage.find(self.state, wanted)
+        leads = wanted.names or wanted.clocks or wanted.customer_wallets or wanted.catalogs
+        if found_places or alone or leads:
             return
         await self._lock(wanted)
         await self._load_customers(wanted.customers - self.state.customers.keys())
@@ -122,6 +127,8 @@ class PostgresTransaction:
         await self._load_longer(wanted.wallets_longer)
         await self._load_grants(wanted.grants)
         await self._load_holds(wanted.holds)
+        await self._load_schedules(wanted.schedules)
+        await self._usage.lock(self.state, wanted)
 
     async def _load_names(self, names: Collection[Name]) -> None:
         for name in names:
@@ -174,6 +181,7 @@ class PostgresTransaction:
         keys = set(wanted.wallets)
         keys |= {key for grant in wanted.grants if (key := self.state.grant_wallets[grant])}
         keys |= {key for hold in wanted.holds if (key := self.state.hold_wallets[hold])}
+        keys |= {key for each in wanted.schedules if (key := self.state.schedule_wallets[each])}
         for debit in wanted.debits:
             keys |= self._debit_wallets[debit]
         keys -= self.state.wallets.keys()
@@ -184,13 +192,15 @@ class PostgresTransaction:
         """Find which wallets things are in that are named by their ids; whether any was to be found."""
         grants = wanted.grants - self.state.grant_wallets.keys()
         holds = wanted.holds - self.state.hold_wallets.keys()
+        schedules = wanted.schedules - self.state.schedule_wallets.keys()
         debits = wanted.debits - self._debit_wallets.keys()
         await self._places("grant_wallet", grants, self.state.grant_wallets)
         await self._places("hold_wallet", holds, self.state.hold_wallets)
+        await self._places("schedule_wallet", schedules, self.state.schedule_wallets)
         self._debit_wallets |= {debit: set() for debit in debits}
         for row in await self._fetch("debit_wallets", id_columns(debits)):
             self._debit_wallets[row[0]] = {(row[1], kind) for kind in spans(row[3])}
-        return bool(grants or holds or debits)
+        return bool(grants or holds or schedules or debits)
 
     async def _places(
         self, query: str, things: Collection[Id], places: dict[Id, WalletKey | None]
@@ -294,7 +304,20 @@ class PostgresTransaction:
             for row in await self._fetch(query, columns)
         ]
         await self._load_slices(holds)
+        for row in await self._fetch("live_schedules", columns[:3]):
+            self._keep_schedule(row)
+        for row in await self._fetch("schedule_grants", columns[:3]):
+            self._keep_grant(row)
         self.state.due_until |= due
+
+    def _keep_schedule(self, row: Row) -> None:
+        known = self._wallet((row[0], row[1])).schedules
+        if row[2] not in known:
+            known[row[2]] = schedule_of(row)
+
+    async def _load_schedules(self, schedules: Collection[Id]) -> None:
+        for row in await self._fetch("find_schedule", id_columns(schedules)):
+            self._keep_schedule(row)
 
     async def _load_keys(self, keys: Collection[tuple[Id, str, str]]) -> None:
         columns = [
@@ -332,12 +355,20 @@ class PostgresTransaction:
             await self._connection.execute(
                 self._queries["insert_entitlement"], *rows.entitlement_row(entitlement)
             )
+        for entitlement in changes.amended_entitlements.values():
+            await self._connection.execute(
+                self._queries["amend_entitlement"],
+                rows.overage_text(entitlement.overage),
+                entitlement.updated_at,
+                entitlement.id,
+            )
         await self._write_clocks(changes)
         # In one order, as the wallets: processes that insert the same rows wait, and not for each other.
         await self._write("insert_claim", sorted(map(_claim_row, changes.claims), key=_by_key))
         await self._write_wallets(changes)
         await self._write_grants(changes)
         await self._write_holds(changes)
+        await self._write_schedules(changes)
         await self._write_operations(changes)
 
     def probe(self) -> Probe | None:
@@ -438,6 +469,25 @@ class PostgresTransaction:
         ]
         await self._write("draw_grant", drawn)
 
+    async def _write_schedules(self, changes: Changes) -> None:
+        new = changes.new_schedules
+        made = [
+            (
+                *_place((s.customer, s.entitlement)),
+                s.id,
+                self._book_of(s.customer),
+                *rows.new_schedule_row(s),
+            )
+            for s in new.values()
+        ]
+        await self._write("insert_schedule", made)
+        changed = [
+            (slot_of(s.id), s.id, *rows.schedule_row(s))
+            for key, s in changes.schedules.items()
+            if key not in new
+        ]
+        await self._write("update_schedule", changed)
+
     def _wallet_of(self, thing: Grant | Hold) -> Wallet:
         return self._wallet((thing.customer, thing.entitlement))
 
@@ -481,6 +531,7 @@ class PostgresTransaction:
             for entitlement, units in record.reversed.items()
         ]
         await self._write("upsert_reversal", reversals)
+        await self._usage.write(changes)
 
 
 def _place(key: WalletKey) -> tuple[int, Id, Id]:

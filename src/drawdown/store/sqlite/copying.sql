@@ -12,8 +12,8 @@ SELECT id, book, role, name, hash, created_at, last_used_at, revoked_at
 FROM api_key WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_entitlement
-SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_days, profiles,
-  created_at, updated_at, closed_at
+SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_days, overage, profiles,
+  created_at, updated_at, closed_at, shortfall, late_usage_grace
 FROM entitlement WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_test_clock
@@ -54,7 +54,7 @@ WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LI
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
-  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.active, g.burn_expires, g.burn_paid,
   g.due_at
 FROM grant_now g
 WHERE g.id > ? ORDER BY g.id LIMIT ?
@@ -64,6 +64,12 @@ SELECT h.id, h.slot, w.customer, w.entitlement, h.book, h.amount, h.held, h.capt
   h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata, h.due_at
 FROM hold h JOIN wallet w ON w.number = h.wallet
 WHERE h.id > ? ORDER BY h.id LIMIT ?
+
+-- name: pass_schedule
+SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
+  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.created_at, s.recorded_at, s.terms
+FROM schedule s JOIN wallet w ON w.number = s.wallet
+WHERE s.id > ? ORDER BY s.id LIMIT ?
 
 -- name: pass_reversal
 SELECT debit, entitlement, reversed
@@ -102,7 +108,7 @@ FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
-  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.active, g.burn_expires, g.burn_paid,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.active, g.burn_expires, g.burn_paid,
   g.due_at
 FROM grant_now g WHERE g.customer = ?
 
@@ -110,6 +116,11 @@ FROM grant_now g WHERE g.customer = ?
 SELECT h.id, h.slot, w.customer, w.entitlement, h.book, h.amount, h.held, h.captured, h.slices, h.state,
   h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata, h.due_at
 FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
+
+-- name: customer_schedule
+SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
+  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.created_at, s.recorded_at, s.terms
+FROM wallet w JOIN schedule s ON s.wallet = w.number WHERE w.customer = ?
 
 -- What is made without an operation ------------------------------------------------------------------
 
@@ -175,6 +186,9 @@ SELECT count(*) FROM credit_grant
 -- name: count_hold
 SELECT count(*) FROM hold
 
+-- name: count_schedule
+SELECT count(*) FROM schedule
+
 -- name: count_operation
 SELECT count(*) FROM operation
 
@@ -183,3 +197,50 @@ SELECT count(*) FROM entry
 
 -- name: count_reversal
 SELECT count(*) FROM reversal
+
+-- name: pass_meter
+SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_rate
+SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_usage_event
+SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered
+FROM usage_event WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_usage_count
+SELECT customer, rate, period, grouping, slot, texts, tally, charged
+FROM usage_count WHERE (customer, rate, period, grouping) > (?, ?, ?, ?)
+ORDER BY customer, rate, period, grouping LIMIT ?
+
+-- name: pass_usage_value
+SELECT customer, rate, period, grouping, value, slot, events
+FROM usage_value WHERE (customer, rate, period, grouping, value) > (?, ?, ?, ?, ?)
+ORDER BY customer, rate, period, grouping, value LIMIT ?
+
+-- name: customer_usage_event
+SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered
+FROM usage_event WHERE customer = ?
+
+-- name: customer_usage_count
+SELECT customer, rate, period, grouping, slot, texts, tally, charged
+FROM usage_count WHERE customer = ?
+
+-- name: customer_usage_value
+SELECT customer, rate, period, grouping, value, slot, events
+FROM usage_value WHERE customer = ?
+
+-- name: count_meter
+SELECT count(*) FROM meter
+
+-- name: count_rate
+SELECT count(*) FROM rate
+
+-- name: count_usage_event
+SELECT count(*) FROM usage_event
+
+-- name: count_usage_count
+SELECT count(*) FROM usage_count
+
+-- name: count_usage_value
+SELECT count(*) FROM usage_value

@@ -129,7 +129,7 @@ class Memory:
         if not self.is_current():
             return None
         bare = copy(found)
-        bare.grants, bare.holds, bare.queue = {}, {}, []
+        bare.grants, bare.holds, bare.schedules, bare.queue = {}, {}, {}, []
         return bare
 
     def keep_target(self, name: Name, target: Id) -> None:
@@ -146,4 +146,4 @@ class Memory:
     def keep_entitlement(self, entitlement: Entitlement) -> None:
         entitlements = self._transaction.state.entitlements
         if len(entitlements) < NAMES_CACHED_MAX:
-            entitlements[entitlement.id] = entitlement
+            entitlements.setdefault(entitlement.id, entitlement)  # it may have been amended since

@@ -13,7 +13,7 @@ FROM customer WHERE id = ?
 
 -- name: find_entitlement
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, closed_at
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
 FROM entitlement WHERE id = ?
 
 -- name: find_wallet
@@ -31,13 +31,13 @@ WHERE g.id = ?
 -- name: find_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? AND id = ?
 
 -- name: first_grants
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? AND active = 1
 ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
 LIMIT ?
@@ -45,13 +45,13 @@ LIMIT ?
 -- name: due_grants
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? AND due_at <= ?
 
 -- name: next_due_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
 -- name: find_keys
@@ -93,6 +93,27 @@ SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expir
   attributes, metadata
 FROM hold WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
+-- name: schedule_wallet
+SELECT w.customer, w.entitlement FROM schedule s JOIN wallet w ON w.number = s.wallet WHERE s.id = ?
+
+-- name: find_schedule
+SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
+  recorded_at, terms
+FROM schedule WHERE wallet = ? AND id = ?
+
+-- name: live_schedules
+SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
+  recorded_at, terms
+FROM schedule WHERE wallet = ? AND live = 1
+
+-- name: schedule_grants
+SELECT g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn, g.expired_at,
+  g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
+  g.schedule, g.generation
+FROM schedule s JOIN grant_now g ON g.wallet = s.wallet AND g.schedule = s.id
+WHERE s.wallet = ? AND s.live = 1 AND g.active = 1
+
 -- What a batch writes ----------------------------------------------------------------------------
 
 -- name: last_operation
@@ -111,8 +132,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, created_at, updated_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
+  late_usage_grace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: amend_entitlement
+UPDATE entitlement SET overage = ?, updated_at = ? WHERE id = ?
 
 -- name: insert_claim
 INSERT INTO claim (book, space, key, created_at, fingerprint, target, status, answer, request_id)
@@ -138,8 +163,8 @@ WHERE number = ?
 INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, rolled_over, held,
   priority, category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn,
   expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope, metadata, profiles,
-  active, burn_expires, burn_paid, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  schedule, generation, active, burn_expires, burn_paid, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: draw_grant
 UPDATE credit_grant SET remaining = ?, used = ?, held = ?, drawn = ? WHERE wallet = ? AND id = ?
@@ -178,6 +203,16 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE hold SET held = ?, captured = ?, slices = ?, state = ?, expires_at = ?, ended_at = ?, due_at = ?
 WHERE wallet = ? AND id = ?
 
+-- name: insert_schedule
+INSERT INTO schedule (wallet, id, slot, book, state, amount, change, cycle, cycle_at, next_at, ends_at,
+  ended_at, updated_at, live, created_at, recorded_at, terms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_schedule
+UPDATE schedule SET state = ?, amount = ?, change = ?, cycle = ?, cycle_at = ?, next_at = ?, ends_at = ?,
+  ended_at = ?, updated_at = ?, live = ?
+WHERE wallet = ? AND id = ?
+
 -- name: upsert_reversal
 INSERT INTO reversal (debit, entitlement, reversed) VALUES (?, ?, ?)
 ON CONFLICT (debit, entitlement) DO UPDATE SET reversed = excluded.reversed
@@ -190,21 +225,21 @@ FROM customer WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, profiles, closed_at
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
 FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.scope, g.metadata, g.profiles
+  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM grant_now g
 
 -- name: outstanding_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.scope, g.metadata, g.profiles
+  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation
 FROM grant_now g
 WHERE g.customer = ? AND g.remaining > 0
 ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
@@ -213,6 +248,11 @@ ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at,
 SELECT w.customer, w.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state,
   h.created_at, h.recorded_at, h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM hold h JOIN wallet w ON w.number = h.wallet
+
+-- name: list_schedules
+SELECT w.customer, w.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+FROM schedule s JOIN wallet w ON w.number = s.wallet
 
 -- name: walk_entries
 WITH RECURSIVE chain (number) AS (
@@ -265,7 +305,7 @@ WHERE w.number > ? ORDER BY w.number LIMIT ?
 -- name: grants_of_wallet
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? ORDER BY id
 
 -- name: holds_of_wallet
@@ -451,3 +491,51 @@ SELECT id FROM webhook_attempt WHERE endpoint = ? ORDER BY id DESC LIMIT 1 OFFSE
 
 -- name: prune_attempts
 DELETE FROM webhook_attempt WHERE endpoint = ? AND id <= ?
+
+-- Usage ------------------------------------------------------------------------------------------
+
+-- name: book_meters
+SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE book = ? ORDER BY id
+
+-- name: book_rates
+SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE book = ? ORDER BY id
+
+-- name: insert_meter
+INSERT INTO meter (id, book, code, name, measure, debits, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_rate
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: find_event
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges
+FROM usage_event WHERE id = ?
+
+-- name: list_events
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+FROM usage_event e
+
+-- name: find_count
+SELECT texts, tally, charged FROM usage_count
+WHERE customer = ? AND rate = ? AND period = ? AND grouping = ?
+
+-- name: tally_groups
+SELECT count(*) FROM usage_count WHERE customer = ? AND rate = ? AND period = ?
+
+-- name: find_value
+SELECT events FROM usage_value
+WHERE customer = ? AND rate = ? AND period = ? AND grouping = ? AND value = ?
+
+-- name: insert_event
+INSERT INTO usage_event (slot, id, customer, book, own_id, name, time, recorded_at, properties, charges,
+  uncovered)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: upsert_count
+INSERT INTO usage_count (slot, customer, rate, period, grouping, texts, tally, charged)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (customer, rate, period, grouping) DO UPDATE
+SET tally = excluded.tally, charged = excluded.charged
+
+-- name: upsert_value
+INSERT INTO usage_value (slot, customer, rate, period, grouping, value, events) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (customer, rate, period, grouping, value) DO UPDATE SET events = excluded.events

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 
 import apsw
 
+from drawdown.core.schedules import Schedule
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     ENTITLEMENT_NAME,
+    METER_CODE,
+    USAGE_EVENT,
     Wallet,
 )
 from drawdown.core.types import (
@@ -27,14 +30,17 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
+from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
     CursorInvalid,
+    EventFilter,
     GrantFilter,
     HoldFilter,
+    ScheduleFilter,
     StoredDebit,
     StoreUnavailable,
 )
-from drawdown.store import rows
+from drawdown.store import rows, usage_rows
 from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import wallet_of
@@ -97,7 +103,7 @@ class SqliteReads:
             raise StoreUnavailable(str(error)) from error
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
-        assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME)
+        assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE)
         row = self._row("find_name", (book, space, text))
         return None if row is None else row[0]
 
@@ -157,6 +163,11 @@ class SqliteReads:
             wallet.holds[hold.id] = hold
             for part in hold.slices:
                 self._read_grant(wallet, self._row("find_grant", (wallet.number, part.grant)))
+        for row in self._rows("live_schedules", (wallet.number,)):
+            schedule = rows.schedule_of(wallet.customer, wallet.entitlement, row)
+            wallet.schedules[schedule.id] = schedule
+        for row in self._rows("schedule_grants", (wallet.number,)):
+            self._read_grant(wallet, row)
 
     @staticmethod
     def _read_grant(wallet: Wallet, row: rows.Row | None) -> None:
@@ -172,6 +183,28 @@ class SqliteReads:
                 yield
         except UNAVAILABLE as error:
             raise StoreUnavailable(str(error)) from error
+
+    async def find_catalog(self, book: Id) -> Catalog:
+        return usage_rows.catalog(
+            self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
+        )
+
+    async def find_event(self, book: Id, own_id: str) -> Event | None:
+        found = self._row("find_name", (book, USAGE_EVENT, own_id))
+        row = None if found is None else self._row("find_event", (found[0],))
+        return None if row is None else usage_rows.event_of(row)
+
+    async def list_events(self, events: EventFilter) -> list[Event]:
+        text, bindings = event_list(self._queries["list_events"], events)
+        return [usage_rows.event_of(row) for row in self._fetch(text, tuple(bindings))]
+
+    async def find_schedule(self, schedule: Id) -> Schedule | None:
+        found = self._fetch(self._queries["list_schedules"] + " WHERE s.id = ?", (schedule,))
+        return _schedule(found[0]) if found else None
+
+    async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
+        text, bindings = schedule_list(self._queries["list_schedules"], schedules)
+        return [_schedule(row) for row in self._fetch(text, bindings)]
 
     async def find_hold(self, hold: Id) -> Hold | None:
         found = self._fetch(self._queries["list_holds"] + " WHERE h.id = ?", (hold,))
@@ -266,8 +299,17 @@ def _entry_number(cursor: str) -> int:
     return int(cursor)
 
 
+def _schedule(row: rows.Row) -> Schedule:
+    return rows.schedule_of(row[0], row[1], row[2:])
+
+
 def _hold(row: rows.Row) -> Hold:
     return rows.hold_of(row[0], row[1], row[2:])
+
+
+def event_list(select: str, events: EventFilter) -> tuple[str, list[object]]:
+    """As ``grant_list``, of usage events."""
+    return usage_rows.event_list(select, events, "?{}".format, "e.uncovered = 1")
 
 
 def _at_own(states: str, customer: str) -> str:
@@ -292,6 +334,24 @@ def hold_list(select: str, holds: HoldFilter) -> tuple[str, dict[str, object]]:
         bindings["after"] = holds.after
     where = " AND ".join(conditions)
     return f"{select} WHERE {where} ORDER BY h.id DESC LIMIT :limit", bindings
+
+
+def schedule_list(select: str, schedules: ScheduleFilter) -> tuple[str, dict[str, object]]:
+    """As ``grant_list``, of schedules."""
+    conditions = ["s.book = :book" if schedules.customer is None else "+s.book = :book"]
+    bindings: dict[str, object] = {"book": schedules.book, "limit": schedules.limit}
+    given = {
+        "w.customer = :customer": schedules.customer,
+        "w.entitlement = :entitlement": schedules.entitlement,
+        "s.state = :state": None if schedules.state is None else schedules.state.value,
+        "s.id < :after": schedules.after,
+    }
+    for condition, value in given.items():
+        if value is not None:
+            conditions.append(condition)
+            bindings[condition.partition(":")[2]] = value
+    where = " AND ".join(conditions)
+    return f"{select} WHERE {where} ORDER BY s.id DESC LIMIT :limit", bindings
 
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]]:

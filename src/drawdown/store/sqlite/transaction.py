@@ -14,10 +14,11 @@ import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import LedgerKey
+from drawdown.core.schedules import Schedule
 from drawdown.core.state import Changes, DebitRecord, Name, State, Wallet, WalletKey, Wanted
 from drawdown.core.types import (
     DEBITS,
-    DRAWS,
+    USES,
     BurnOrder,
     Customer,
     Entry,
@@ -28,13 +29,14 @@ from drawdown.core.types import (
     Instant,
 )
 from drawdown.store import clock_rows, rows
-from drawdown.store.sqlite import operations
+from drawdown.store.sqlite import operations, usage
 
 #: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
 FIRST_GRANTS = 1
 MORE_GRANTS = 8
 WALLETS_CACHED_MAX = 50_000
 NAMES_CACHED_MAX = 200_000
+CATALOGS_CACHED_MAX = 1_000
 
 #: A ledger key of a customer: (customer, namespace, key).
 Key = tuple[Id, str, str]
@@ -98,6 +100,7 @@ class SqliteTransaction:
             state.customer_wallets[customer] = tuple((customer, row[0]) for row in found)
         for debit in wanted.debits:
             state.debits[debit] = self._find_debit(debit)
+        usage.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
 
     def _load_wallets(self, wanted: Wanted) -> None:
@@ -111,6 +114,8 @@ class SqliteTransaction:
             self._load_grant(grant)
         for hold in wanted.holds:
             self._load_hold(hold)
+        for schedule in wanted.schedules:
+            self._load_schedule(schedule)
 
     def _customer_of(self, customer: Id, row: rows.Row) -> Customer:
         """The ids that all its rows have in common are one object each: there may be very many."""
@@ -162,7 +167,17 @@ class SqliteTransaction:
             self._keep_grant(wallet, row)
         for row in self._rows("due_holds", bindings) + self._rows("next_due_hold", bindings):
             self._keep_hold(wallet, row)
+        for row in self._rows("live_schedules", (wallet.number,)):
+            self._keep_schedule(wallet, row)
+        for row in self._rows("schedule_grants", (wallet.number,)):
+            self._keep_grant(wallet, row)
         self.state.due_until[key] = at
+
+    @staticmethod
+    def _keep_schedule(wallet: Wallet, row: rows.Row) -> None:
+        if row[0] not in wallet.schedules:
+            found = rows.schedule_of(wallet.customer, wallet.entitlement, row)
+            wallet.schedules[found.id] = found
 
     def _keep_hold(self, wallet: Wallet, row: rows.Row) -> None:
         """The hold of a row, in the wallet, with its grants; one that is there already stays as it is."""
@@ -195,6 +210,13 @@ class SqliteTransaction:
             found = self._row("find_hold", (hold,))
             assert found is not None
             self._keep_hold(wallet, found)
+
+    def _load_schedule(self, schedule: Id) -> None:
+        wallet = self._wallet_with("schedule_wallet", schedule, self.state.schedule_wallets)
+        if wallet is not None:
+            found = self._row("find_schedule", (wallet.number, schedule))
+            assert found is not None
+            self._keep_schedule(wallet, found)
 
     def _wallet_with(
         self, query: str, thing: Id, places: dict[Id, WalletKey | None]
@@ -239,7 +261,7 @@ class SqliteTransaction:
         ]
         return DebitRecord(
             operation=operation,
-            draws=tuple(draw for draw in draws if draw.kind in DRAWS),
+            draws=tuple(draw for draw in draws if draw.kind in USES),
             reversed=dict(self._rows("find_reversals", (debit,))),
         )
 
@@ -251,6 +273,11 @@ class SqliteTransaction:
         customers = ((slot_of(c.id), *rows.customer_row(c)) for c in changes.customers)
         self._many("insert_customer", customers)
         self._many("insert_entitlement", map(rows.entitlement_row, changes.entitlements))
+        amended = changes.amended_entitlements.values()
+        self._many(
+            "amend_entitlement",
+            ((rows.overage_text(e.overage), e.updated_at, e.id) for e in amended),
+        )
         self._many("insert_clock", map(clock_rows.clock_row, changes.new_clocks.values()))
         moved = ((each.target, each.deleted_at, each.id) for each in changes.clocks.values())
         self._many("change_clock", moved)
@@ -260,6 +287,7 @@ class SqliteTransaction:
         drawn = _drawn(changes)
         self._write_grants(changes, drawn)
         self._write_holds(changes)
+        self._write_schedules(changes)
         self._write_wallets(changes, drawn)
         reversals = [
             (debit, entitlement, units)
@@ -267,6 +295,8 @@ class SqliteTransaction:
             for entitlement, units in record.reversed.items()
         ]
         self._many("upsert_reversal", reversals)
+        for query, written in usage.written(changes):
+            self._many(query, written)
 
     def _number_wallets(self, changes: Changes) -> None:
         for wallet in changes.new_wallets.values():
@@ -332,15 +362,27 @@ class SqliteTransaction:
             "update_hold", ((*rows.hold_row(h), self._wallet_of(h).number, h.id) for h in changed)
         )
 
-    def _wallet_of(self, thing: Grant | Hold) -> Wallet:
+    def _write_schedules(self, changes: Changes) -> None:
+        new = changes.new_schedules
+        self._many(
+            "insert_schedule",
+            [(*self._new_place(made), *rows.new_schedule_row(made)) for made in new.values()],
+        )
+        changed = [schedule for key, schedule in changes.schedules.items() if key not in new]
+        self._many(
+            "update_schedule",
+            ((*rows.schedule_row(s), self._wallet_of(s).number, s.id) for s in changed),
+        )
+
+    def _wallet_of(self, thing: Grant | Hold | Schedule) -> Wallet:
         return self._wallet((thing.customer, thing.entitlement))
 
-    def _book_of(self, thing: Grant | Hold) -> Id:
+    def _book_of(self, thing: Grant | Hold | Schedule) -> Id:
         customer = self.state.customers[thing.customer]
         assert customer is not None
         return customer.book
 
-    def _new_place(self, thing: Grant | Hold) -> rows.Row:
+    def _new_place(self, thing: Grant | Hold | Schedule) -> rows.Row:
         """Where a new row lies: its wallet, its id, its customer's slot, its book."""
         wallet = self._wallet_of(thing)
         return wallet.number, thing.id, slot_of(thing.customer), self._book_of(thing)
@@ -390,6 +432,7 @@ class SqliteTransaction:
         return any(
             made in {one.id for one in changes.customers}
             or made in {one.id for one in changes.entitlements}
+            or made in changes.amended_entitlements
             for changes in (self.state.changes, self._committing)
         )
 
@@ -401,14 +444,7 @@ class SqliteTransaction:
         """Keep wallets, customers and names for the next batch; drop what only this one needed."""
         state = self.state
         self._committing = state.changes
-        for grant, key in state.grant_wallets.items():
-            wallet = None if key is None else state.wallets.get(key)
-            if wallet is not None:
-                _drop_closed(wallet, (grant,))
-        for hold, key in state.hold_wallets.items():
-            wallet = None if key is None else state.wallets.get(key)
-            if wallet is not None:
-                _drop_ended(wallet, hold)
+        self._drop_named()
         for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
             if state.names[name] is None:
                 del state.names[name]
@@ -424,7 +460,32 @@ class SqliteTransaction:
             entitlements=_bounded(state.entitlements, NAMES_CACHED_MAX),
             names=_bounded(state.names, NAMES_CACHED_MAX),
             wallets=_bounded(state.wallets, WALLETS_CACHED_MAX),
+            catalogs=_bounded(state.catalogs, CATALOGS_CACHED_MAX),
         )
+
+    def _drop_named(self) -> None:
+        """What was loaded because somebody named it, and is over."""
+        state = self.state
+        for grant, key in state.grant_wallets.items():
+            wallet = None if key is None else state.wallets.get(key)
+            if wallet is not None:
+                _drop_closed(wallet, (grant,))
+        for hold, key in state.hold_wallets.items():
+            wallet = None if key is None else state.wallets.get(key)
+            if wallet is not None:
+                _drop_ended(wallet, hold)
+        for schedule in (*state.schedule_wallets, *state.changes.schedules):
+            self._drop_over(schedule)
+
+    def _drop_over(self, schedule: Id) -> None:
+        made = self.state.changes.schedules.get(schedule)
+        key = self.state.schedule_wallets.get(schedule)
+        if made is not None:
+            key = (made.customer, made.entitlement)
+        wallet = None if key is None else self.state.wallets.get(key)
+        known = None if wallet is None else wallet.schedules.get(schedule)
+        if wallet is not None and known is not None and not known.is_live:
+            del wallet.schedules[schedule]
 
 
 def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:

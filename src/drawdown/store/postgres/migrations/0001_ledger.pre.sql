@@ -38,12 +38,38 @@ CREATE TABLE entitlement (
   burn_order         text NOT NULL,
   currency           text,
   expires_after_days int,
+  overage            text NOT NULL,      -- the rule for usage past zero, as JSON
   profiles           text NOT NULL,
   created_at         bigint NOT NULL,
   updated_at         bigint NOT NULL,
-  closed_at          bigint
+  closed_at          bigint,
+  shortfall          text NOT NULL,
+  late_usage_grace   bigint NOT NULL
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
+
+-- What usage events are counted by, and what is charged for them. They never change.
+CREATE TABLE meter (
+  id         uuid PRIMARY KEY,
+  book       uuid NOT NULL,
+  code       text NOT NULL,
+  name       text NOT NULL,
+  measure    text NOT NULL,              -- which events count, and how, as JSON
+  debits     text NOT NULL,
+  created_at bigint NOT NULL
+);
+CREATE INDEX meter_by_book ON meter (book, id);
+
+CREATE TABLE rate (
+  id          uuid PRIMARY KEY,
+  book        uuid NOT NULL,
+  meter       uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  price       text NOT NULL,             -- as JSON
+  period      text NOT NULL,
+  created_at  bigint NOT NULL
+);
+CREATE INDEX rate_by_book ON rate (book, id);
 
 -- What time it is for the customers on it, in a test book. target: where an advance under way is going.
 CREATE TABLE test_clock (
@@ -209,6 +235,8 @@ CREATE TABLE credit_grant (
   scope         text NOT NULL,           -- which debits it may pay for, as JSON: {attribute: [values]}
   metadata      text NOT NULL,
   profiles      text NOT NULL,
+  schedule      uuid,                    -- whose cycle made it
+  generation    int NOT NULL,            -- how often its credit has been carried over
   active        boolean NOT NULL,        -- effective and not ended, with something remaining
   burn_expires  bigint NOT NULL,         -- its place by expiry; 0 where the oldest is drawn first
   burn_paid     boolean NOT NULL,        -- promotional before paid; false where the oldest is drawn first
@@ -224,6 +252,37 @@ CREATE INDEX credit_grant_burn ON credit_grant
   WHERE active;
 CREATE INDEX credit_grant_due ON credit_grant (slot, customer, entitlement, due_at)
   WHERE due_at IS NOT NULL;
+
+CREATE INDEX credit_grant_schedule ON credit_grant (slot, customer, entitlement, schedule)
+  WHERE schedule IS NOT NULL AND active;
+
+-- Grants that recur. terms is what was agreed, as JSON; the rest is where it stands. cycle is the number of
+-- the cycle that runs, or was the last to, and next_at is when the next begins, or the last ends.
+CREATE TABLE schedule (
+  slot        int NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  id          uuid NOT NULL,
+  book        uuid NOT NULL,
+  state       text NOT NULL,
+  amount      bigint NOT NULL CHECK (amount > 0),
+  change      bigint CHECK (change > 0),        -- the amount from the next cycle on
+  cycle       int,
+  cycle_at    bigint,
+  next_at     bigint,
+  ends_at     bigint,
+  ended_at    bigint,
+  updated_at  bigint NOT NULL,
+  live        boolean NOT NULL,                 -- neither ended nor cancelled
+  created_at  bigint NOT NULL,
+  recorded_at bigint NOT NULL,
+  terms       text NOT NULL,
+  PRIMARY KEY (slot, id),
+  CHECK (live = (state IN ('active', 'paused'))),
+  CHECK (live OR next_at IS NULL)
+);
+CREATE INDEX schedule_by_book ON schedule (book, id);
+CREATE INDEX schedule_live ON schedule (slot, customer, entitlement) WHERE live;
 
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the last index below.
@@ -311,6 +370,52 @@ CREATE TABLE reversal (
   entitlement uuid NOT NULL,
   reversed    bigint NOT NULL,
   PRIMARY KEY (slot, debit, entitlement)
+);
+
+-- Usage as it was sent. charges says what it cost by each rate, and how much of that was drawn, as JSON.
+CREATE TABLE usage_event (
+  slot        int NOT NULL,
+  id          uuid NOT NULL,
+  customer    uuid NOT NULL,
+  book        uuid NOT NULL,
+  own_id      text NOT NULL,
+  name        text NOT NULL,
+  time        bigint NOT NULL,
+  recorded_at bigint NOT NULL,
+  properties  text NOT NULL,
+  charges     text NOT NULL,
+  uncovered   boolean NOT NULL,          -- whether some of what it cost could not be drawn
+  PRIMARY KEY (slot, id)
+);
+CREATE INDEX usage_event_by_customer ON usage_event (slot, customer, id);
+CREATE INDEX usage_event_by_book ON usage_event (book, id);
+CREATE INDEX usage_event_uncovered ON usage_event (book, id) WHERE uncovered;
+
+-- A customer's usage by one rate in one period, from its first instant on, and group; grouping is a hash.
+CREATE TABLE usage_count (
+  slot     int NOT NULL,
+  customer uuid NOT NULL,
+  rate     uuid NOT NULL,
+  period   bigint NOT NULL,
+  grouping bytea NOT NULL,
+  texts    text NOT NULL,                -- the group itself, as JSON
+  tally    text NOT NULL,                -- what is kept of its events, as JSON
+  charged  bigint NOT NULL,
+  PRIMARY KEY (slot, customer, rate, period, grouping),
+  CHECK (charged >= 0)
+) WITH (fillfactor = 60);
+
+-- Where a meter counts different values: how many events had each, by its hash.
+CREATE TABLE usage_value (
+  slot     int NOT NULL,
+  customer uuid NOT NULL,
+  rate     uuid NOT NULL,
+  period   bigint NOT NULL,
+  grouping bytea NOT NULL,
+  value    bytea NOT NULL,
+  events   int NOT NULL,
+  PRIMARY KEY (slot, customer, rate, period, grouping, value),
+  CHECK (events >= 0)
 );
 
 -- Background work that one process at a time does: which one, and until when. slot is that of the work's

@@ -65,10 +65,13 @@ CREATE TABLE entitlement (
   burn_order         TEXT NOT NULL,
   currency           TEXT,
   expires_after_days INTEGER,
+  overage            TEXT NOT NULL,      -- the rule for usage past zero, as JSON
   profiles           TEXT NOT NULL,
   created_at         INTEGER NOT NULL,
   updated_at         INTEGER NOT NULL,
-  closed_at          INTEGER
+  closed_at          INTEGER,
+  shortfall          TEXT NOT NULL,
+  late_usage_grace   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
@@ -154,6 +157,8 @@ CREATE TABLE credit_grant (
   scope         TEXT NOT NULL,           -- which debits it may pay for, as JSON: {attribute: [values]}
   metadata      TEXT NOT NULL,
   profiles      TEXT NOT NULL,
+  schedule      BLOB,                    -- whose cycle made it
+  generation    INTEGER NOT NULL,        -- how often its credit has been carried over
   active        INTEGER NOT NULL,        -- effective and not ended, with something remaining
   burn_expires  INTEGER NOT NULL,        -- its place by expiry; 0 where the oldest is drawn first
   burn_paid     INTEGER NOT NULL,        -- promotional (0) before paid (1); 0 where the oldest is drawn first
@@ -168,6 +173,7 @@ SELECT g.wallet, w.customer, w.entitlement, g.id, g.slot, g.book, g.amount,
   g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at,
   g.created_at, g.updated_at, g.pending, iif(g.id = w.drawn_grant, 1, g.drawn) AS drawn, g.expired_at,
   g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
+  g.schedule, g.generation,
   g.active, g.burn_expires, g.burn_paid, g.due_at
 FROM credit_grant g JOIN wallet w ON w.number = g.wallet;
 CREATE UNIQUE INDEX credit_grant_by_id ON credit_grant (id);
@@ -175,6 +181,37 @@ CREATE INDEX credit_grant_by_book ON credit_grant (book, id);
 CREATE INDEX credit_grant_burn ON credit_grant
   (wallet, priority, burn_expires, burn_paid, effective_at, recorded_at, id) WHERE active = 1;
 CREATE INDEX credit_grant_due ON credit_grant (wallet, due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX credit_grant_schedule ON credit_grant (wallet, schedule)
+  WHERE schedule IS NOT NULL AND active = 1;
+
+-- Grants that recur. terms is what was agreed, as JSON; the rest is where it stands. cycle is the number of
+-- the cycle that runs, or was the last to, and next_at is when the next begins, or the last ends.
+CREATE TABLE schedule (
+  wallet      INTEGER NOT NULL,
+  id          BLOB NOT NULL,
+  slot        INTEGER NOT NULL,
+  book        BLOB NOT NULL,
+  state       TEXT NOT NULL,
+  amount      INTEGER NOT NULL CHECK (amount > 0),
+  change      INTEGER CHECK (change > 0),       -- the amount from the next cycle on
+  cycle       INTEGER,
+  cycle_at    INTEGER,
+  next_at     INTEGER,
+  ends_at     INTEGER,
+  ended_at    INTEGER,
+  updated_at  INTEGER NOT NULL,
+  live        INTEGER NOT NULL,                 -- neither ended nor cancelled
+  created_at  INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  terms       TEXT NOT NULL,
+  PRIMARY KEY (wallet, id),
+  CHECK (live = (state IN ('active', 'paused'))),
+  CHECK (live = 1 OR next_at IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX schedule_by_id ON schedule (id);
+CREATE INDEX schedule_by_book ON schedule (book, id);
+CREATE INDEX schedule_live ON schedule (wallet) WHERE live = 1;
 
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the index below.
@@ -266,6 +303,72 @@ CREATE TABLE reversal (
   entitlement BLOB NOT NULL,
   reversed    INTEGER NOT NULL,
   PRIMARY KEY (debit, entitlement)
+) STRICT, WITHOUT ROWID;
+
+-- What usage events are counted by, and what is charged for them. They never change.
+CREATE TABLE meter (
+  id         BLOB PRIMARY KEY,
+  book       BLOB NOT NULL,
+  code       TEXT NOT NULL,
+  name       TEXT NOT NULL,
+  measure    TEXT NOT NULL,              -- which events count, and how, as JSON
+  debits     TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX meter_by_book ON meter (book, id);
+
+CREATE TABLE rate (
+  id          BLOB PRIMARY KEY,
+  book        BLOB NOT NULL,
+  meter       BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  price       TEXT NOT NULL,             -- as JSON
+  period      TEXT NOT NULL,
+  created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rate_by_book ON rate (book, id);
+
+-- Usage as it was sent. charges says what it cost by each rate, and how much of that was drawn, as JSON.
+CREATE TABLE usage_event (
+  id          BLOB PRIMARY KEY,
+  slot        INTEGER NOT NULL,
+  customer    BLOB NOT NULL,
+  book        BLOB NOT NULL,
+  own_id      TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  time        INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  properties  TEXT NOT NULL,
+  charges     TEXT NOT NULL,
+  uncovered   INTEGER NOT NULL           -- whether some of what it cost could not be drawn
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_event_by_customer ON usage_event (customer, id);
+CREATE INDEX usage_event_by_book ON usage_event (book, id);
+CREATE INDEX usage_event_uncovered ON usage_event (book, id) WHERE uncovered = 1;
+
+-- A customer's usage by one rate in one period, from its first instant on, and group; grouping is a hash.
+CREATE TABLE usage_count (
+  customer BLOB NOT NULL,
+  rate     BLOB NOT NULL,
+  period   INTEGER NOT NULL,
+  grouping BLOB NOT NULL,
+  slot     INTEGER NOT NULL,
+  texts    TEXT NOT NULL,                -- the group itself, as JSON
+  tally    TEXT NOT NULL,                -- what is kept of its events, as JSON
+  charged  INTEGER NOT NULL CHECK (charged >= 0),
+  PRIMARY KEY (customer, rate, period, grouping)
+) STRICT, WITHOUT ROWID;
+
+-- Where a meter counts different values: how many events had each, by its hash.
+CREATE TABLE usage_value (
+  customer BLOB NOT NULL,
+  rate     BLOB NOT NULL,
+  period   INTEGER NOT NULL,
+  grouping BLOB NOT NULL,
+  value    BLOB NOT NULL,
+  slot     INTEGER NOT NULL,
+  events   INTEGER NOT NULL CHECK (events >= 0),
+  PRIMARY KEY (customer, rate, period, grouping, value)
 ) STRICT, WITHOUT ROWID;
 
 -- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The

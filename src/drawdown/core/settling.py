@@ -1,0 +1,111 @@
+"""What time does to a wallet, in the order of its instants: ends of holds, cycles, expiries, activations.
+
+Whoever comes upon a wallet settles it first. When that is makes no difference to what is recorded: everything
+carries the instant at which it fell due, and a cycle is played as if it had been played then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from drawdown.core import cycles, lifecycle, posting
+from drawdown.core.identity import precede
+from drawdown.core.posting import Posting
+from drawdown.core.schedules import Schedule
+from drawdown.core.state import Changes, Wallet
+from drawdown.core.types import EntryKind, Hold, HoldState, Id, Instant, Operation
+
+
+def settle(wallet: Wallet, changes: Changes, origin: Id, at: Instant, recorded_at: Instant) -> None:
+    """Record what time has done to the wallet by ``at``: each cycle, and what lies between, as operations.
+
+    The id of what lies between follows from the cycle after it, or from ``origin``, the request that came
+    upon it, and comes before those.
+    """
+    if not wallet.is_due(at):
+        return
+    changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
+    label = "settle:" + wallet.entitlement.hex()
+    while (schedule := _next_cycle(wallet.schedules.values(), at)) is not None:
+        assert schedule.next_at is not None
+        before = precede(cycles.operation_id(schedule), label)
+        at_cycle, rank = schedule.next_at, lifecycle.CYCLE_RANK
+        _settle_between(wallet, changes, before, at_cycle, recorded_at, rank)
+        cycles.play(wallet, schedule, changes, at_cycle, recorded_at)
+        wallet.last_at = max(wallet.last_at, at)
+    _settle_between(wallet, changes, precede(origin, label), at, recorded_at, lifecycle.RANKS)
+    wallet.next_due_at = lifecycle.next_due_at(
+        (*wallet.grants.values(), *wallet.holds.values(), *wallet.schedules.values())
+    )
+
+
+def _next_cycle(found: Iterable[Schedule], at: Instant) -> Schedule | None:
+    """The schedule that is due first by ``at``; of several at one instant, the one that was made first."""
+    due = [
+        (schedule.next_at, schedule.id, schedule)
+        for schedule in found
+        if schedule.next_at is not None and schedule.next_at <= at
+    ]
+    return min(due, key=lambda place: place[:2])[2] if due else None
+
+
+def _settle_between(
+    wallet: Wallet,
+    changes: Changes,
+    operation: Id,
+    at: Instant,
+    recorded_at: Instant,
+    rank: int,
+) -> None:
+    """One operation of what falls due before a rank at ``at``; none where nothing does."""
+    items = lifecycle.due(wallet.grants.values(), wallet.holds.values(), at, rank)
+    if not items:
+        return
+    started = _settlement(wallet, changes, operation, at, recorded_at)
+    _note_ended(started, items)
+    for item in items:
+        _apply_due(started, wallet, item)
+    wallet.last_at = max(wallet.last_at, at)
+    started.commit()
+
+
+def _note_ended(started: Posting, items: Iterable[lifecycle.Due]) -> None:
+    """Keep which holds come to their end, when and with how much: entries name grants only."""
+    ended = {
+        item.what.id.hex(): [item.at, item.what.held]
+        for item in items
+        if isinstance(item.what, Hold)
+    }
+    if ended:
+        started.operation.facts = msgspec.json.encode({"holds": ended})
+
+
+def _apply_due(started: Posting, wallet: Wallet, item: lifecycle.Due) -> None:
+    if isinstance(item.what, Hold):
+        posting.end_hold(started, wallet, item.what, HoldState.EXPIRED, item.at)
+    elif item.kind is not EntryKind.EXPIRED:
+        units = item.what.remaining
+        posting.post(started, wallet, item.what, EntryKind.ACTIVATED, units, item.at)
+        wallet.enqueue(item.what)
+        posting.repay(started, wallet, item.what, units, item.at)
+    elif (
+        item.what.remaining > 0
+    ):  # it may have repaid overage with all it had, since it was found due
+        posting.write_off(started, wallet, item.what, EntryKind.EXPIRED, item.at)
+
+
+def _settlement(
+    wallet: Wallet, changes: Changes, operation: Id, at: Instant, recorded_at: Instant
+) -> Posting:
+    made = Operation(
+        id=operation,
+        customer=wallet.customer,
+        entitlement=wallet.entitlement,
+        kind="settle",
+        at=at,
+        recorded_at=recorded_at,
+        facts=b"{}",
+    )
+    return Posting(made, changes)

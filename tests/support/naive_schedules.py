@@ -1,0 +1,332 @@
+"""Schedules, naively: every cycle's beginning is written down from the first on, and played one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from tests.support import naive_calendar
+from tests.support.naive import DAY, NEVER, NaiveGrant, NaiveWallet, Refusal
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@cache
+def occurrence(anchor: int, zone: str, unit: str, count: int, number: int) -> int:
+    moment = EPOCH + anchor * MICROSECOND
+    found = naive_calendar.occurrence(moment, zone, unit, count, number)
+    return (found - EPOCH) // MICROSECOND
+
+
+@dataclass(eq=False, slots=True)
+class NaiveSchedule:
+    """``running`` is the number of the cycle that runs; ``last`` of the last that began or was skipped."""
+
+    name: int
+    amount: int
+    every: tuple[str, int]
+    anchor: int
+    zone: str
+    starts_at: int
+    ends_at: int
+    trial: tuple[int, int, bool] | None
+    life: int | str
+    roll: dict[str, Any]
+    state: str = "active"
+    running: int | None = None
+    last: int = -1
+    waits_for: int = 0
+    next_amount: int | None = None
+    grants: dict[str, NaiveGrant] = field(default_factory=dict)
+
+    def cycles(self) -> Iterator[tuple[int, int]]:
+        """The number and the beginning of every cycle."""
+        regular = self.starts_at
+        if self.trial is not None:
+            yield 0, self.starts_at
+            regular = self.trial[1]
+        yield 1, regular
+        step, number = 0, 2
+        while occurrence(self.anchor, self.zone, *self.every, step) > regular:
+            step -= 1
+        while True:
+            step += 1
+            at = occurrence(self.anchor, self.zone, *self.every, step)
+            if at > regular:
+                yield number, at
+                number += 1
+
+    def begins(self, number: int) -> int:
+        return next(at for found, at in self.cycles() if found == number)
+
+    def next(self) -> tuple[int, int | None]:
+        """When something happens next, and the number of the cycle that then begins, if one does."""
+        if self.state in ("cancelled", "ended"):
+            return NEVER, None
+        if self.state == "paused" and self.running is None:
+            return self.ends_at, None
+        for number, at in self.cycles():
+            if number > self.last and at >= self.waits_for:
+                return (self.ends_at, None) if at >= self.ends_at else (at, number)
+        raise AssertionError
+
+    def play(self, wallet: NaiveWallet, at: int, number: int | None, recorded_at: int) -> None:
+        if self.running is not None:
+            self._end_cycle(wallet, at, number, recorded_at)
+            self.running = None
+        if number is None:
+            self.state = "ended"
+            return
+        self.last = number
+        if self.state == "active":
+            self._begin_cycle(wallet, at, number, recorded_at)
+
+    def _begin_cycle(self, wallet: NaiveWallet, at: int, number: int, recorded_at: int) -> None:
+        self.running = number
+        units = self.trial[0] if number == 0 and self.trial else self.amount
+        if number and self.next_amount is not None:
+            self.amount = units = self.next_amount
+            self.next_amount = None
+        if units:
+            self.grants[str(number)] = self.give(wallet, units, at, recorded_at)
+
+    def give(self, wallet: NaiveWallet, units: int, at: int, recorded_at: int) -> NaiveGrant:
+        end = self.next()[0]
+        life = {"cycle_end": end, "never": NEVER}.get(str(self.life))
+        expires_at = at + int(self.life) * DAY if life is None else life
+        if self.running == 0 and self.trial and self.trial[2]:
+            expires_at = self.trial[1]
+        made = self._grant(wallet, units, at, recorded_at, expires_at)
+        made.paid = self.running != 0
+        return made
+
+    def _grant(
+        self, wallet: NaiveWallet, units: int, at: int, recorded_at: int, expires_at: int
+    ) -> NaiveGrant:
+        made = NaiveGrant(
+            name=-1,
+            number=len(wallet.grants),
+            amount=units,
+            priority=50,
+            paid=True,
+            effective_at=at,
+            expires_at=expires_at,
+            recorded_at=recorded_at,
+            scope={},
+            remaining=units,
+            schedule=self,
+            cycle=self.last,
+        )
+        wallet.grants.append(made)
+        return made
+
+    def _end_cycle(
+        self, wallet: NaiveWallet, at: int, number: int | None, recorded_at: int
+    ) -> None:
+        for name, grant in list(self.grants.items()):
+            if not grant.ended and grant.remaining and self._has_turn(grant, at):
+                self._take_turn(wallet, name, grant, at, number, recorded_at)
+
+    def _has_turn(self, grant: NaiveGrant, at: int) -> bool:
+        if grant.generation and grant.expires_at != NEVER:
+            return grant.expires_at == at
+        return grant.cycle == self.running
+
+    def _take_turn(
+        self,
+        wallet: NaiveWallet,
+        name: str,
+        grant: NaiveGrant,
+        at: int,
+        number: int | None,
+        recorded_at: int,
+    ) -> None:
+        free = grant.remaining - grant.held
+        if self.running == 0 and self.trial and self.trial[2]:
+            wallet.end_grant(grant, "grant_expired")
+            return
+        if self.roll.get("generations") and grant.generation == self.roll["generations"]:
+            wallet.end_grant(grant, "grant_expired")
+            return
+        carried = free * self.roll.get("percentage", 0) // 100
+        carried = min(carried, self.roll.get("most", carried))
+        if carried >= self.roll.get("least", 1) and carried:
+            grant.remaining -= carried
+            grant.rolled_over += carried
+            made = self._grant(wallet, carried, at, recorded_at, self._carried_end(at))
+            made.generation, made.paid = grant.generation + 1, grant.paid
+            made.cycle = self.last + 1 if number is None else number
+            self.grants[f"{name}>{made.cycle}"] = made
+        if self.life == "cycle_end" or (grant.generation and grant.expires_at == at):
+            wallet.end_grant(grant, "grant_expired")
+
+    def _carried_end(self, at: int) -> int:
+        if "lives" not in self.roll:
+            return NEVER
+        count, unit = self.roll["lives"]
+        return occurrence(at, self.zone, unit, count, 1)
+
+    def difference(self, units: int, prorate: bool, now: int) -> int:
+        """What a change now means for the cycle that runs."""
+        if not self.running:
+            return 0
+        if not prorate:
+            return units - self.amount
+        begin, end = self.begins(self.running), self.next()[0]
+        share = abs(units - self.amount) * (end - now) // (end - begin)
+        return share if units > self.amount else -share
+
+    def take(self, wallet: NaiveWallet, units: int) -> None:
+        """Void so much of what is free of the cycle that runs, what burns last first."""
+        found = [
+            grant
+            for grant in wallet.grants
+            if grant.schedule is self and grant.cycle == self.running and not grant.generation
+        ]
+        for grant in sorted(found, key=wallet.order, reverse=True):
+            taken = min(units, grant.remaining - grant.held) if not grant.ended else 0
+            grant.remaining -= taken
+            grant.voided += taken
+            units -= taken
+            if taken and not grant.remaining:
+                grant.ended = "grant_voided"
+
+
+class NaiveScheduling:
+    """What a ledger does with schedules."""
+
+    wallets: dict[str, NaiveWallet]
+    schedules: dict[int, tuple[NaiveWallet, NaiveSchedule]]
+
+    def _once(self, *body: object) -> None:
+        raise NotImplementedError
+
+    def _schedule(
+        self,
+        at: int,
+        name: int,
+        unit: str,
+        amount: str,
+        every: tuple[str, int],
+        starts: int | None,
+        trial: tuple[str, int, bool] | None,
+        anchor: int | None,
+        zone: str,
+        ends: int | None,
+        life: int | str,
+        roll: dict[str, Any],
+    ) -> None:
+        wallet = self.wallets[unit]
+        units = wallet.units(amount)
+        now = wallet.arrive(at)
+        self._once(unit, units, every, starts, trial, anchor, zone, ends, life, str(roll))
+        starts_at = now if starts is None else starts
+        regular = starts_at if trial is None else trial[1]
+        _check(every, zone, life, roll)
+        if ends is not None and ends <= max(now, starts_at):
+            raise Refusal("field_invalid", field="ends_at")
+        if trial is not None and trial[1] <= starts_at:
+            raise Refusal("field_invalid", field="trial.ends_at")
+        roll = {key: wallet.units(v) if key in ("least", "most") else v for key, v in roll.items()}
+        if roll and wallet.expires_after_days:
+            roll.setdefault("lives", (wallet.expires_after_days, "day"))
+        made = NaiveSchedule(
+            name=name,
+            amount=units,
+            every=every,
+            anchor=regular if anchor is None else anchor,
+            zone=zone,
+            starts_at=starts_at,
+            ends_at=NEVER if ends is None else ends,
+            trial=None if trial is None else (wallet.units(trial[0]), trial[1], trial[2]),
+            life=life,
+            roll=roll,
+        )
+        wallet.last_at = now
+        wallet.schedules.append(made)
+        self.schedules[name] = (wallet, made)
+        if starts_at <= now:
+            begun = [number for number, begins in _until(made, now) if begins <= now]
+            made.play(wallet, now, begun[-1], at)
+
+    def _found_schedule(
+        self, name: int, at: int, *body: object
+    ) -> tuple[NaiveWallet, NaiveSchedule, int]:
+        wallet, schedule = self.schedules[name]
+        now = wallet.arrive(at)
+        self._once(name, *body)
+        return wallet, schedule, now
+
+    def _change(self, at: int, schedule: int, amount: str, now: bool, prorate: bool) -> None:
+        wallet, found, moment = self._found_schedule(schedule, at, amount, now, prorate)
+        units = wallet.units(amount)
+        if found.state in ("cancelled", "ended"):
+            raise Refusal("schedule_over")
+        wallet.last_at = moment
+        if not now:
+            found.next_amount = units
+            return
+        moved = found.difference(units, prorate, moment)
+        found.amount, found.next_amount = units, None
+        if moved > 0:
+            made = found.give(wallet, moved, moment, at)
+            found.grants[f"extra {len(found.grants)}"] = made
+        elif moved < 0:
+            found.take(wallet, -moved)
+
+    def _pause(self, at: int, schedule: int) -> None:
+        wallet, found, now = self._found_schedule(schedule, at)
+        if found.state != "active":
+            raise Refusal("schedule_over")
+        wallet.last_at = now
+        found.state = "paused"
+
+    def _resume(self, at: int, schedule: int) -> None:
+        wallet, found, now = self._found_schedule(schedule, at)
+        if found.state != "paused":
+            raise Refusal("schedule_over")
+        wallet.last_at = now
+        found.state = "active"
+        if found.running is None:
+            found.waits_for = now
+        wallet.arrive(at)
+
+    def _cancel(self, at: int, schedule: int, at_end: bool, expire: bool) -> None:
+        wallet, found, now = self._found_schedule(schedule, at, at_end, expire)
+        if found.state in ("cancelled", "ended"):
+            raise Refusal("schedule_over")
+        wallet.last_at = now
+        if at_end and found.running is not None:
+            found.ends_at = found.next()[0]
+            return
+        found.state, found.running = "cancelled", None
+        for grant in wallet.grants if expire else []:
+            if grant.schedule is found and not grant.ended and grant.remaining:
+                wallet.end_grant(grant, "grant_expired")
+                grant.expires_at = now
+
+
+def _until(schedule: NaiveSchedule, now: int) -> Iterator[tuple[int, int]]:
+    for number, at in schedule.cycles():
+        if at > now:
+            return
+        yield number, at
+
+
+def _check(every: tuple[str, int], zone: str, life: int | str, roll: dict[str, Any]) -> None:
+    if every[1] < 1:
+        raise Refusal("field_invalid", field="every.count")
+    if zone == "Mars":
+        raise Refusal("field_invalid", field="zone")
+    if life == 0:
+        raise Refusal("field_invalid", field="expires_after_days")
+    if roll and not 1 <= roll["percentage"] <= 100:
+        raise Refusal("field_invalid", field="rollover.percentage")
+    if roll.get("generations") == 0:
+        raise Refusal("field_invalid", field="rollover.generations_max")
+    if "least" in roll and "most" in roll and int(roll["least"]) > int(roll["most"]):
+        raise Refusal("field_invalid", field="rollover.minimum")

@@ -1,0 +1,108 @@
+"""Schedules as tables write them: commands from a step, facts of a schedule, its grants by their cycles."""
+
+from __future__ import annotations
+
+from drawdown.core import cycles
+from drawdown.core.amounts import Amount, parse
+from drawdown.core.calendar import CalendarUnit, Every
+from drawdown.core.commands import (
+    AmendSchedule,
+    CancelSchedule,
+    ChangeTime,
+    CreateSchedule,
+    RolloverTerms,
+    TrialTerms,
+)
+from drawdown.core.identity import derive
+from drawdown.core.schedules import CycleExpiry, Schedule
+from drawdown.core.times import text_of
+from drawdown.core.types import Id, Instant
+from tests.support.scenarios import Step, instant
+
+
+def create(customer: str, entitlement: str, step: Step) -> CreateSchedule:
+    options = step.options
+    after = options.get("after")
+    expires = CycleExpiry.CYCLE_END if after is None else CycleExpiry.AFTER_DAYS
+    return CreateSchedule(
+        customer=customer,
+        entitlement=entitlement,
+        amount=amount(step.words[1]),
+        every=Every(CalendarUnit(options["every"]), int(options.get("count", "1"))),
+        anchor=moment(options, "anchor"),
+        zone=options.get("zone", "UTC"),
+        starts_at=moment(options, "starts"),
+        ends_at=moment(options, "ends"),
+        trial=trial(options),
+        expires=CycleExpiry.NEVER if "never" in step.words else expires,
+        expires_after_days=None if after is None else int(after),
+        rollover=rollover(options),
+    )
+
+
+def trial(options: dict[str, str]) -> TrialTerms | None:
+    """``trial=20:d14``, or ``trial=20/2026-01-15T00:00/keeps`` where times have colons."""
+    if "trial" not in options:
+        return None
+    units, end, *keeps = options["trial"].replace(":", "/", 1).split("/")
+    return TrialTerms(amount=amount(units), ends_at=instant(end), expires=not keeps)
+
+
+def rollover(options: dict[str, str]) -> RolloverTerms | None:
+    if "roll" not in options:
+        return None
+    timeframe = None
+    if "lives" in options:
+        count, unit = options["lives"].split(":")
+        timeframe = Every(CalendarUnit(unit), int(count))
+    return RolloverTerms(
+        percentage=int(options["roll"]),
+        generations_max=int(options["generations"]) if "generations" in options else None,
+        timeframe=timeframe,
+        minimum=amount(options["least"]) if "least" in options else None,
+        maximum=amount(options["most"]) if "most" in options else None,
+    )
+
+
+def change(schedule: Id, step: Step) -> AmendSchedule:
+    return AmendSchedule(
+        schedule=schedule,
+        amount=amount(step.words[1]),
+        when=ChangeTime.NOW if "now" in step.words else ChangeTime.NEXT_CYCLE,
+        prorate="prorate" in step.words,
+    )
+
+
+def cancel(schedule: Id, step: Step) -> CancelSchedule:
+    return CancelSchedule(
+        schedule=schedule,
+        at_cycle_end="at_end" in step.words,
+        expire_credit="expire_credit" in step.words,
+    )
+
+
+def amount(text: str) -> Amount:
+    found = parse(text)
+    assert found is not None, f"{text!r} is not an amount"
+    return found
+
+
+def moment(options: dict[str, str], name: str) -> Instant | None:
+    return instant(options[name]) if name in options else None
+
+
+def facts(schedule: Schedule) -> dict[str, str]:
+    return {
+        "state": schedule.state.value,
+        "cycle": "none" if schedule.cycle is None else str(schedule.cycle),
+        "next": "never" if schedule.next_at is None else text_of(schedule.next_at),
+    }
+
+
+def grant_id(schedule: Schedule, named: str) -> Id:
+    """``1`` is the grant of cycle 1, ``1>2>3`` what of it was carried into the second and the third."""
+    first, *later = named.split(">")
+    found = cycles.grant_id(schedule.cycle_id(int(first)))
+    for number in later:
+        found = derive(schedule.cycle_id(int(number)), "rollover:" + found.hex())
+    return found
