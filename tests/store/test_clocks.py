@@ -234,7 +234,7 @@ async def test_clocks_are_of_one_test_book(ledger: Ledger) -> None:
     ]
 
 
-async def play(book: Book, seed: int, splits: Sequence[int]) -> list[list[tuple[object, ...]]]:
+async def play(book: Book, seed: int, splits: Sequence[int]) -> list[list[object]]:
     """The ledger of some customers with random grants and holds, once a clock went so many days further."""
     chance = random.Random(seed)
     clock = await new_clock(book)
@@ -259,7 +259,7 @@ async def play(book: Book, seed: int, splits: Sequence[int]) -> list[list[tuple[
             await book.ledger.apply(book.id, command)
     for days in splits:
         await advance(book, clock, Instant(FUTURE + days * DAY))
-    found = []
+    found: list[list[object]] = []
     for owner in owners:
         entries = [
             (one.kind, one.amount, one.at, one.posted_after, one.held_after, one.grant_after)
