@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 #: Few rows, rarely written: the same on every machine. All others are owned by customers.
 SMALL = frozenset(
     {
-        "account", "book", "api_key", "entitlement", "drawdown_schema", "webhook_endpoint",
+        "account", "book", "api_key", "entitlement", "meter", "rate", "drawdown_schema", "webhook_endpoint",
         "webhook_retry", "webhook_attempt", "test_clock",
     }
 )  # fmt: skip
 #: Lists over a whole book and the walk of ``verify``: they ask every machine.
 SCATTERED = frozenset(
     {
-        "list_customers", "list_grants", "list_holds", "due_wallets", "prunable_claims", "late_wallets",
+        "list_customers", "list_grants", "list_holds", "list_schedules", "list_events", "due_wallets",
+        "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",
         "count_wrong_operations", "count_stray_holds", "list_operations", "oldest_writer",
         "clock_due", "count_clock",

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from drawdown.core.schedules import ScheduleState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
-from drawdown.engine.ports import GrantFilter, HoldFilter
+from drawdown.engine.ports import EventFilter, GrantFilter, HoldFilter, ScheduleFilter
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
 from drawdown.store.postgres.inspection import inspection_queries
-from drawdown.store.postgres.reads import grant_list, hold_list
+from drawdown.store.postgres.reads import event_list, grant_list, hold_list, schedule_list
 from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.queries import load_queries
 from tests.store.postgres.sql_rules import SMALL, banned_faults, schema_faults, statement_faults
@@ -34,11 +35,11 @@ SQLITE = load_queries("drawdown.store.sqlite")
 #: wallet, and tells when another process has written.
 ONLY_SQLITE = {
     "last_operation", "last_entry", "last_wallet", "insert_key", "entry_place", "data_version",
-    "write_back_grant", "operation_number", "recorded_at", "run_before",
+    "write_back_grant", "find_count", "upsert_count", "operation_number", "recorded_at", "run_before",
 }  # fmt: skip
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
-    "lock_wallet", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "lock_wallet", "lock_count", "insert_count", "update_count", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
     "confirm_operation", "confirm_customer", "confirm_entitlement",
@@ -67,10 +68,25 @@ def lists() -> Iterator[tuple[str, str]]:
     for state, given in itertools.product((None, *HoldState), ({}, some)):
         asked_holds = HoldFilter(book=BOOK, now=Instant(1), limit=10, state=state, **given)
         yield "list_holds", hold_list(QUERIES["list_holds"], asked_holds)[0]
+    for schedule_state, given in itertools.product((None, *ScheduleState), ({}, some)):
+        asked_schedules = ScheduleFilter(book=BOOK, limit=10, state=schedule_state, **given)
+        yield "list_schedules", schedule_list(QUERIES["list_schedules"], asked_schedules)[0]
+    of_events: dict[str, Any] = {
+        "customer": OWNER,
+        "name": "call",
+        "since": Instant(1),
+        "until": Instant(2),
+        "uncovered": True,
+        "after": KIND,
+    }
+    for given in ({}, *({name: value} for name, value in of_events.items()), of_events):
+        asked_events = EventFilter(book=BOOK, limit=10, **given)
+        yield "list_events", event_list(QUERIES["list_events"], asked_events)[0]
 
 
+LISTED = ("list_grants", "list_holds", "list_schedules", "list_events")
 STATEMENTS = [
-    *((name, sql) for name, sql in QUERIES.items() if name not in ("list_grants", "list_holds")),
+    *((name, sql) for name, sql in QUERIES.items() if name not in LISTED),
     *SPREAD.items(),
     *inspection_queries().items(),
     *lists(),
@@ -257,8 +273,12 @@ INSERT INTO wallet SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(k, 'e'), pg_
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 2) k;
 INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.id(n, 'c'),
   pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20, 0, 0, 0, 0, 0, k, 'paid', n, n, n, n, n, false, false,
-  NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}', true, n, true, n
+  NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}',
+  CASE WHEN k = 1 THEN pg_temp.id(n, 's') END, 0, true, n, true, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
+INSERT INTO schedule SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), pg_temp.id(n, 's'),
+  pg_temp.id(n % 50, 'b'), 'active', 5, NULL, 1, n, n, NULL, NULL, n, true, n, n, '{{}}'
+  FROM generate_series(1, 4000) n;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
   FROM generate_series(1, {CUSTOMERS}) n;

@@ -33,6 +33,8 @@ SCANS = {
     "list_api_keys": "keys are few",
     "list_grants": "the filter that comes with it chooses the rows",
     "list_holds": "the filter that comes with it chooses the rows",
+    "list_schedules": "the filter that comes with it chooses the rows",
+    "list_events": "the filter that comes with it chooses the rows",
 }
 BOOK = Id(b"b" * 16)
 
