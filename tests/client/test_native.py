@@ -30,7 +30,7 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
         if parameter.default is parameter.empty
     ]
     made: Call[Any] | Listing[Any] = build(
-        **{one.name: [] if one.name in {"debits", "wallets"} else "x" for one in needed}
+        **{one.name: [] if one.name in {"debits", "events", "wallets"} else "x" for one in needed}
     )
     return made
 

@@ -70,9 +70,69 @@ class Entitlement(Written, frozen=True, kw_only=True):
     burn_order: str
     currency: str | None
     expires_after_days: int | None
+    shortfall: str
+    late_usage_grace: int
     overage: Overage
     created_at: datetime
     updated_at: datetime
+
+
+class Meter(Written, frozen=True, kw_only=True):
+    """What usage events are counted by."""
+
+    id: str
+    code: str
+    name: str
+    event_name: str
+    aggregation: str
+    property: str | None
+    filter: dict[str, Any] | None
+    group_by: list[str]
+    case_sensitive: bool
+    debits: str
+    created_at: datetime
+
+
+class RatePeriod(Record, frozen=True, kw_only=True):
+    """Over what usage is summed up; ``unit`` None: for ever."""
+
+    unit: str | None
+    zone: str
+
+
+class Rate(Written, frozen=True, kw_only=True):
+    """What a meter costs, in credit of which entitlement."""
+
+    id: str
+    meter: str
+    entitlement: str
+    price: dict[str, Any]
+    period: RatePeriod
+    created_at: datetime
+
+
+class UsageCharge(Record, frozen=True, kw_only=True):
+    """``amount`` = ``drawn`` + ``overage`` + ``uncovered``: what could not be paid."""
+
+    meter: str
+    rate: str
+    entitlement: str
+    amount: Decimal
+    drawn: Decimal
+    overage: Decimal
+    uncovered: Decimal
+
+
+class UsageEvent(Written, frozen=True, kw_only=True):
+    """Usage as it was sent, and what it cost."""
+
+    id: str
+    customer: str
+    name: str
+    time: datetime
+    recorded_at: datetime
+    properties: dict[str, Any]
+    charges: list[UsageCharge]
 
 
 class CostBasis(Record, frozen=True, kw_only=True):

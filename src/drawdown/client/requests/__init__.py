@@ -1,5 +1,5 @@
 """Every request of the native API, written once: what is asked, and how the answer is read."""
 
-from drawdown.client.requests import balances, debits, directory, grants, holds, webhooks
+from drawdown.client.requests import balances, debits, directory, grants, holds, usage, webhooks
 
-__all__ = ["balances", "debits", "directory", "grants", "holds", "webhooks"]
+__all__ = ["balances", "debits", "directory", "grants", "holds", "usage", "webhooks"]

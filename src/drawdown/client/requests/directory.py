@@ -78,14 +78,21 @@ def create_entitlement(
     name: str | None = None,
     burn_order: Literal["soonest_expiry", "oldest_first"] | None = None,
     expires_after_days: int | None = None,
+    shortfall: Literal["refuse", "cap", "overage"] | None = None,
+    late_usage_grace: int | None = None,
     overage: OverageRule | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Entitlement]:
-    """Make an entitlement: what credit is counted in. Currencies are there by themselves."""
+    """Make an entitlement: what credit is counted in. Currencies are there by themselves.
+
+    ``shortfall``: what becomes of metered usage that credit does not cover.
+    """
     optional = {
         "name": name,
         "burn_order": burn_order,
         "expires_after_days": expires_after_days,
+        "shortfall": shortfall,
+        "late_usage_grace": late_usage_grace,
         "overage": None if overage is None else overage.body(),
     }
     body = {"code": code, "unit": unit, "scale": scale, **given(optional)}

@@ -27,7 +27,6 @@ from drawdown.dialects.native import (
     webhooks,
     wire,
     wire_events,
-    wire_usage,
 )
 from drawdown.web.decoding import json_decoder
 from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
@@ -68,7 +67,6 @@ class NativeDialect(Dialect):
         wire_events.Event,
         *wire_events.DATA,
         asked_usage.NewUsageEvent,
-        wire_usage.UsageResults,
     )
 
     def credentials(self, headers: Headers) -> Credentials | None:

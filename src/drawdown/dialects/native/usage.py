@@ -133,7 +133,7 @@ async def _record_many(call: Call, elements: list[msgspec.Raw]) -> Answer:
         _result(next(answers), call.request_id) if isinstance(element, tuple) else element
         for element in read
     ]
-    return Answer(status=200, body=b'{"results":[' + b",".join(shown) + b"]}")
+    return Answer(status=201, body=b'{"results":[' + b",".join(shown) + b"]}")
 
 
 async def get_event(call: Call) -> Answer:
@@ -325,7 +325,7 @@ ENDPOINTS = (
         summary="Record one usage event, or up to 1,000, each for itself, in their order",
         role=Role.EDITOR,
         body=asked_usage.RecordUsage,
-        answer=wire_usage.UsageEvent,
+        answer=wire_usage.RecordedUsage,
         status=201,
         errors=(CustomerNotFound, CustomerClosed, FieldInvalid, EventReused, TooManyCounts),
     ),

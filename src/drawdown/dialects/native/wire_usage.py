@@ -77,7 +77,14 @@ class UsageResult(Struct, kw_only=True, omit_defaults=True):
     error: wire.Problem | None = None
 
 
-class UsageResults(Struct, kw_only=True):
-    """In the order of what was asked."""
+class RecordedUsage(Struct, kw_only=True, omit_defaults=True):
+    """Of one event, the event itself; of many, ``results``, in the order of what was asked."""
 
-    results: list[UsageResult]
+    id: str | None = None
+    customer: str | None = None
+    name: str | None = None
+    time: TimeText | None = None
+    recorded_at: TimeText | None = None
+    properties: ObjectRaw = msgspec.field(default_factory=msgspec.Raw)
+    charges: list[UsageCharge] | None = None
+    results: list[UsageResult] | None = None
