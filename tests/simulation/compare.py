@@ -14,9 +14,9 @@ from tests.support.naive import NaiveGrant, NaiveHold, NaiveWallet
 #: What of a refusal or an answer is compared beside its code.
 TOLD = frozenset(
     {"posted", "held", "pending", "needed", "available", "available_total", "amount"}
-    | {"maximum", "reversible", "state", "spent", "unpaid"}
+    | {"maximum", "reversible", "state", "spent", "unpaid", "overage_available", "moved"}
 )
-SUMS = ("posted", "held", "pending", "granted", "used", "expired", "voided")
+SUMS = ("posted", "held", "pending", "granted", "used", "expired", "voided", "overage")
 
 
 def check_answer(expected: Expected, code: str, told: Mapping[str, object]) -> None:
@@ -30,14 +30,16 @@ def check_answer(expected: Expected, code: str, told: Mapping[str, object]) -> N
 def check_wallet(kept: Wallet | None, naive: NaiveWallet, names: Mapping[int, Id]) -> None:
     """A wallet as it was left by the last decision; all of it is loaded."""
     if kept is None:
-        if naive.grants:
-            raise Difference("there is no wallet, but there should be grants")
+        if naive.grants or naive.overage:
+            raise Difference("there is no wallet, but there should be grants or overage")
         return
     now = naive.last_at
-    found = (kept.posted, kept.held, kept.pending, kept.last_at)
-    expected = (naive.posted(now), naive.held(), naive.pending(now), now)
+    found = (kept.posted, kept.held, kept.pending, kept.overage, kept.last_at)
+    expected = (naive.posted(now), naive.held(), naive.pending(now), naive.overage, now)
     if found != expected:
-        raise Difference(f"posted, held, pending, last_at are {found}, expected {expected}")
+        raise Difference(
+            f"posted, held, pending, overage, last_at are {found}, expected {expected}"
+        )
     for grant in naive.grants:
         check_grant(kept.grants[names[grant.name]], grant, now)
     for hold in naive.holds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from drawdown.core import currencies
+from drawdown.core import amounts, currencies
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, Settle
 from drawdown.core.fold import WalletFold
 from drawdown.core.invariants import check_double_entry, check_grant
@@ -44,6 +44,7 @@ class CorePlay:
                 if rules.oldest_first
                 else BurnOrder.SOONEST_EXPIRY,
                 expires_after_days=rules.expires_after_days or None,
+                overage=rules.overage,
             )
             self._kinds[unit] = self._made(entitlement, begin)
         self._customers = [
@@ -124,7 +125,7 @@ class CorePlay:
                     self._check_fold(key)
 
     def _check_fold(self, key: WalletKey) -> None:
-        folded, kept = self._folds[key], self.core.state.wallets[key]
+        folded, kept = self._folds.get(key, WalletFold()), self.core.state.wallets[key]
         assert kept is not None
         check_double_entry(folded)
         if (folded.chain, folded.posted, folded.held) != (kept.chain, kept.posted, kept.held):
@@ -153,7 +154,15 @@ def told(ask: Ask, accepted: Accepted) -> dict[str, object]:
     balance = accepted.balance
     if balance is None:
         return {}
-    return {"posted": balance.posted, "held": balance.held, "pending": balance.pending}
+    found: dict[str, object] = {
+        "posted": balance.posted,
+        "held": balance.held,
+        "pending": balance.pending,
+    }
+    if ask.verb == "reset":
+        assert accepted.entitlement is not None
+        found["moved"] = amounts.render(accepted.amount, accepted.entitlement.scale)
+    return found
 
 
 def spent(ask: Ask, accepted: Accepted) -> dict[str, object]:

@@ -32,6 +32,10 @@ RARE_PATHS = (
     "a spend draws its first wallet and its last",
     "a spend goes only as far as the wallets do",
     "jobs run",
+    "a debit goes past zero",
+    "a grant repays overage",
+    "a reset ends overage",
+    "a reversal undoes overage",
 )
 #: Only where there is an engine, with a store, that can fail.
 RARE_IN_THE_ENGINE = (

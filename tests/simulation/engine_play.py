@@ -56,6 +56,7 @@ class EnginePlay:
                 if rules.oldest_first
                 else BurnOrder.SOONEST_EXPIRY,
                 expires_after_days=rules.expires_after_days or None,
+                overage=rules.overage,
             )
             await ledger.apply(self._book, entitlement)
         for number in range(self._play.customers):

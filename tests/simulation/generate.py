@@ -29,10 +29,18 @@ VERBS = {
     "amend": 1.5,
     "expire": 0.7,
     "void": 0.7,
+    "reset": 0.4,
     "settle": 0.7,
 }
 MODELS = ("large", "small", "tiny")
 REGIONS = ("eu", "us")
+BEHAVIORS = (
+    "forgive_at_reset",
+    "invoice_at_billing",
+    "carry_deficit",
+    "carry_deficit_auto_repay",
+    "carry_deficit_auto_repay",
+)
 PRICES = ("1", "2", "0.5", "0.25", "3", "0.3", "10")
 ASKS_MAX = 8
 REPEATS_KEPT = 12
@@ -40,16 +48,25 @@ REPEATS_KEPT = 12
 
 def setting(chance: Random, depth: str, seed: int | None = None, database: str = SQLITE) -> Play:
     """Two or three kinds of credit and a few customers; nothing has been asked yet."""
-    units = {"credits": Unit(chance.choice((0, 0, 2)), chance.random() < 0.3)}
+    units = {"credits": beyond(chance, Unit(chance.choice((0, 0, 2)), chance.random() < 0.3))}
     days = chance.choice((0, 0, 0, 1))
     cash = chance.choice(("cash", "cash", "usd"))
     units[cash] = (
         Unit(9) if cash == "usd" else Unit(chance.choice((2, 9, 10)), chance.random() < 0.1, days)
     )
     if chance.random() < 0.4:
-        units["free"] = Unit()
+        units["free"] = beyond(chance, Unit())
     power = depth == "engine" and chance.random() < 0.25
     return Play(units, chance.randint(1, 3), (), depth, database, power, seed)
+
+
+def beyond(chance: Random, unit: Unit) -> Unit:
+    """Now and then the unit may be used past zero."""
+    if chance.random() < 0.6:
+        return unit
+    most = chance.choice((1, 20, 60, 60, None))
+    behavior = chance.choice(BEHAVIORS)
+    return msgspec.structs.replace(unit, overage_max=most, behavior=behavior)
 
 
 class Generator:
@@ -368,7 +385,7 @@ class Generator:
     def _adjust(self, ledger: NaiveLedger) -> dict[str, Any]:
         name, up = self._grant_name(ledger), self._chance.random() < 0.5
         draws = ledger.debits.get(self._debit_name(ledger))
-        if up and draws and self._chance.random() < 0.4:
+        if up and draws and draws[-1].grant is not None and self._chance.random() < 0.4:
             name = draws[-1].grant.name
         wallet, grant = ledger.grants.get(name, (ledger.wallets[self._units[0]], None))
         likely = [] if grant is None else [grant.used if up else grant.remaining - grant.held]
@@ -386,6 +403,10 @@ class Generator:
     def _void(self, ledger: NaiveLedger) -> dict[str, Any]:
         only_unused = self._chance.random() < 0.5
         return {"grant": self._grant_name(ledger), "only_unused": only_unused}
+
+    def _reset(self, ledger: NaiveLedger) -> dict[str, Any]:
+        owing = [unit for unit in self._units if ledger.wallets[unit].overage]
+        return {"unit": self._chance.choice(owing) if owing else self._unit()}
 
     def _settle(self, ledger: NaiveLedger) -> dict[str, Any]:
         return {"unit": self._unit()}

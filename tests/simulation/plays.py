@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from drawdown.core.amounts import normalised
+from drawdown.core.commands import AskedOverage
+from drawdown.core.types import OverageBehavior, OverageMode
 from tests.support.stores import SQLITE
 
 #: Plays begin a day after the epoch: their instants are short to read, and the clock may step back.
@@ -27,11 +30,30 @@ HOLDS_MAX = 4
 
 
 class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A kind of credit."""
+    """A kind of credit. ``overage_max``: how many units past zero; None: any number."""
 
     scale: int = 0
     oldest_first: bool = False
     expires_after_days: int = 0
+    overage_max: int | None = 0
+    behavior: str = "forgive_at_reset"
+
+    @property
+    def limited(self) -> bool:
+        return self.overage_max is not None and self.overage_max > 0
+
+    @property
+    def overage(self) -> AskedOverage:
+        """The rule as it is asked for."""
+        if self.limited:
+            assert self.overage_max is not None
+            return AskedOverage(
+                mode=OverageMode.LIMITED,
+                limit=normalised(self.overage_max, self.scale),
+                behavior=OverageBehavior(self.behavior),
+            )
+        mode = OverageMode.UNLIMITED if self.overage_max is None else OverageMode.OFF
+        return AskedOverage(mode=mode, behavior=OverageBehavior(self.behavior))
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):

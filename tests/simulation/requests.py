@@ -21,6 +21,7 @@ from drawdown.core.commands import (
     OverCapture,
     Price,
     Release,
+    ResetOverage,
     ReverseDebit,
     Settle,
     Spend,
@@ -165,6 +166,10 @@ def _void(asked: Asked, customer: str, names: Names) -> Command:
     return VoidGrant(grant=names.get(asked["grant"], NOTHING), only_unused=only_unused)
 
 
+def _reset(asked: Asked, customer: str, names: Names) -> Command:
+    return ResetOverage(customer=customer, entitlement=asked["unit"])
+
+
 def _settle(asked: Asked, customer: str, names: Names) -> Command:
     return Settle(customer=customer, entitlement=asked["unit"])
 
@@ -182,5 +187,6 @@ _BUILDERS = {
     "amend": _amend,
     "expire": _expire,
     "void": _void,
+    "reset": _reset,
     "settle": _settle,
 }

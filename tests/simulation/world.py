@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Ask, Turn, Unit
-from tests.support.naive import NaiveWallet
+from tests.support.naive import UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
 
 #: ``ok``, ``replayed`` or a refusal's code; and what is told beside it.
@@ -22,7 +22,14 @@ class World:
         self.ledgers = [
             NaiveLedger(
                 {
-                    name: NaiveWallet(unit.scale, unit.oldest_first, unit.expires_after_days)
+                    name: NaiveWallet(
+                        unit.scale,
+                        unit.oldest_first,
+                        unit.expires_after_days,
+                        UNITS_MAX if unit.overage_max is None else unit.overage_max,
+                        unit.limited,
+                        unit.behavior,
+                    )
                     for name, unit in units.items()
                 },
                 grants_max=GRANTS_MAX,

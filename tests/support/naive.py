@@ -148,7 +148,7 @@ class NaiveWallet:
         return self.posted(now) - self.held()
 
     def sums(self, now: int) -> tuple[int, ...]:
-        """Posted, held, pending, granted, used, expired, voided."""
+        """Posted, held, pending, granted, used, expired, voided, overage."""
         return (
             self.posted(now),
             self.held(),
@@ -157,6 +157,7 @@ class NaiveWallet:
             sum(grant.used for grant in self.grants),
             sum(grant.expired for grant in self.grants),
             sum(grant.voided for grant in self.grants),
+            self.overage,
         )
 
     # Time ----------------------------------------------------------------------------------------

@@ -170,13 +170,12 @@ class OracleSubject:
     def wallet(self, at: Instant, unit: str | None) -> dict[str, str]:
         wallet = self.ledger.wallets[unit or self._first]
         seen, now = looked_at(wallet, at)
-        names = ("posted", "held", "pending", "granted", "used", "expired", "voided")
+        names = ("posted", "held", "pending", "granted", "used", "expired", "voided", "overage")
         facts = {
             name: wallet.text(units) for name, units in zip(names, seen.sums(now), strict=True)
         }
         return facts | {
             "available": wallet.text(seen.available(now)),
-            "overage": wallet.text(seen.overage),
         }
 
     def grant(self, name: str, at: Instant) -> dict[str, str]:
