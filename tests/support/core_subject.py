@@ -280,8 +280,7 @@ class CoreSubject:
     def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]:
         """Of a grant that was never made, nothing is left."""
         wallet = self._with_schedule(name, at)
-        schedule = wallet.schedules[self.names[name]]
-        grant = wallet.grants.get(scheduling.grant_id(schedule, cycles))
+        grant = wallet.grants.get(scheduling.grant_id(self.names[name], cycles))
         if grant is None:
             return {"state": "none"}
         return self._grant_facts(grant, wallet, at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drawdown.core import cycles
 from drawdown.core.amounts import Amount, parse
 from drawdown.core.calendar import CalendarUnit, Every
@@ -13,7 +15,7 @@ from drawdown.core.commands import (
     RolloverTerms,
     TrialTerms,
 )
-from drawdown.core.identity import derive
+from drawdown.core.identity import derive, nth
 from drawdown.core.schedules import CycleExpiry, Schedule
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
@@ -38,6 +40,40 @@ def create(customer: str, entitlement: str, step: Step) -> CreateSchedule:
         expires_after_days=None if after is None else int(after),
         rollover=rollover(options),
     )
+
+
+def body(step: Step) -> dict[str, Any]:
+    """The same as JSON, beside whose it is."""
+    made = create("", "", step)
+    asked: dict[str, Any] = {
+        "amount": step.words[1],
+        "every": span(made.every),
+        "zone": made.zone,
+        "expires": made.expires.value,
+        "expires_after_days": made.expires_after_days,
+    }
+    times = {"anchor": made.anchor, "starts_at": made.starts_at, "ends_at": made.ends_at}
+    asked |= {name: text_of(at) for name, at in times.items() if at is not None}
+    if made.trial is not None:
+        asked["trial"] = {
+            "amount": str(made.trial.amount),
+            "ends_at": text_of(made.trial.ends_at),
+            "expires": made.trial.expires,
+        }
+    terms = made.rollover
+    if terms is not None:
+        asked["rollover"] = {
+            "percentage": terms.percentage,
+            "generations_max": terms.generations_max,
+            "timeframe": None if terms.timeframe is None else span(terms.timeframe),
+            "minimum": None if terms.minimum is None else str(terms.minimum),
+            "maximum": None if terms.maximum is None else str(terms.maximum),
+        }
+    return asked
+
+
+def span(every: Every) -> dict[str, Any]:
+    return {"unit": every.unit.value, "count": every.count}
 
 
 def trial(options: dict[str, str]) -> TrialTerms | None:
@@ -99,10 +135,10 @@ def facts(schedule: Schedule) -> dict[str, str]:
     }
 
 
-def grant_id(schedule: Schedule, named: str) -> Id:
+def grant_id(schedule: Id, named: str) -> Id:
     """``1`` is the grant of cycle 1, ``1>2>3`` what of it was carried into the second and the third."""
     first, *later = named.split(">")
-    found = cycles.grant_id(schedule.cycle_id(int(first)))
+    found = cycles.grant_id(nth(schedule, int(first)))
     for number in later:
-        found = derive(schedule.cycle_id(int(number)), "rollover:" + found.hex())
+        found = derive(nth(schedule, int(number)), "rollover:" + found.hex())
     return found

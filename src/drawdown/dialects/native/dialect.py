@@ -7,6 +7,7 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.native import (
     asked,
+    asked_schedules,
     asked_usage,
     asked_webhooks,
     balances,
@@ -20,6 +21,7 @@ from drawdown.dialects.native import (
     holds,
     keys,
     overage,
+    schedules,
     spends,
     streams,
     test_clocks,
@@ -34,6 +36,14 @@ from drawdown.web.errors import Header, WebError
 from drawdown.web.headers import Credentials, Headers, basic, bearer
 
 REPLAYED = ((b"idempotent-replayed", b"true"),)
+#: Bodies in which nothing is required.
+_MAY_BE_EMPTY = (
+    asked.EndGrant,
+    asked.ReleaseHold,
+    asked_schedules.ChangeSchedule,
+    asked_schedules.CancelSchedule,
+    asked_webhooks.Nothing,
+)
 
 
 class NativeDialect(Dialect):
@@ -50,6 +60,7 @@ class NativeDialect(Dialect):
         *test_clocks.ENDPOINTS,
         *grants.ENDPOINTS,
         *holds.ENDPOINTS,
+        *schedules.ENDPOINTS,
         *debits.ENDPOINTS,
         *spends.ENDPOINTS,
         *overage.ENDPOINTS,
@@ -79,7 +90,7 @@ class NativeDialect(Dialect):
     def body_decoder(self, record: type) -> BodyDecoder:
         """Strict JSON. An empty body is an empty object where nothing is required."""
         decode = json_decoder(record)
-        if record not in (asked.EndGrant, asked.ReleaseHold, asked_webhooks.Nothing):
+        if record not in _MAY_BE_EMPTY:
             return decode
         return lambda raw, headers: decode(raw or b"{}", headers)
 

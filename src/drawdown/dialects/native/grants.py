@@ -45,9 +45,9 @@ def issue_command(body: asked.IssueGrant) -> commands.IssueGrant:
             if isinstance(body.expires_at, str)
             else body.expires_at
         ),
-        cost_basis=_money(body.cost_basis),
+        cost_basis=money_of(body.cost_basis),
         name=optional_text(body.name, "name", NAME_MAX),
-        scope=_scope(body.scope),
+        scope=scope_of(body.scope),
         metadata=fields.metadata(body.metadata),
     )
 
@@ -157,7 +157,7 @@ def _shape(accepted: Accepted) -> wire.Grant:
     return render.grant(grant, owner, kind, accepted.operation.at)
 
 
-def _scope(given: dict[str, list[str]]) -> Scope:
+def scope_of(given: dict[str, list[str]]) -> Scope:
     """Names as attributes have them: one that no attribute can have would never match."""
     fields.metadata(dict.fromkeys(given, ""), "scope")
     for name, values in given.items():
@@ -168,7 +168,7 @@ def _scope(given: dict[str, list[str]]) -> Scope:
     return {name: tuple(values) for name, values in given.items()}
 
 
-def _money(given: asked.CostBasisRequest | None) -> Money | None:
+def money_of(given: asked.CostBasisRequest | None) -> Money | None:
     if given is None:
         return None
     return Money(fields.amount(given.amount, "cost_basis.amount"), given.currency)
