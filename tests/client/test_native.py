@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -29,8 +30,10 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
         for parameter in inspect.signature(build).parameters.values()
         if parameter.default is parameter.empty
     ]
+    special: dict[str, Any] = {"debits": [], "events": [], "wallets": []}
+    special |= dict.fromkeys(("frozen_at", "to"), datetime(2031, 1, 31, tzinfo=UTC))
     made: Call[Any] | Listing[Any] = build(
-        **{one.name: [] if one.name in {"debits", "events", "wallets"} else "x" for one in needed}
+        **{one.name: special.get(one.name, "x") for one in needed}
     )
     return made
 

@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 
 from drawdown.client import AsyncClient, AsyncOpenHold, Client, OpenHold
-from drawdown.client.requests import balances, debits, directory, grants, holds, usage, webhooks
+from drawdown.client.requests import (
+    balances,
+    clocks,
+    debits,
+    directory,
+    grants,
+    holds,
+    usage,
+    webhooks,
+)
 
-MODULES = (balances, debits, directory, grants, holds, usage, webhooks)
+MODULES = (balances, clocks, debits, directory, grants, holds, usage, webhooks)
 
 
 def builders() -> Iterator[tuple[str, Any]]:

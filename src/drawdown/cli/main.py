@@ -15,7 +15,7 @@ import typer
 from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
-from drawdown.cli.credit import customers, debit, entitlements, grants, hold, webhooks
+from drawdown.cli.credit import clocks, customers, debit, entitlements, grants, hold, webhooks
 from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
 from drawdown.cli.demo.command import demo
@@ -99,6 +99,7 @@ for name, group in (
     ("debit", debit.app),
     ("hold", hold.app),
     ("webhooks", webhooks.app),
+    ("test-clocks", clocks.app),
 ):
     app.add_typer(group, name=name, rich_help_panel=CREDIT)
 for command in OF_CREDIT:

@@ -12,12 +12,14 @@ DrawdownError
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound
     │   ├── DebitNotFound, HoldNotFound, KeyNotFound
     │   ├── EndpointNotFound, EventNotFound
+    │   ├── ClockNotFound
     │   └── MeterNotFound, UsageEventNotFound
     ├── Conflict
     │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
     │   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
     │   ├── HoldEnded, CaptureTooLarge, TooManyHolds, TooManyEndpoints
     │   ├── ReversalTooLarge, AdjustmentTooLarge
+    │   ├── ClockAdvancing
     │   └── EventReused, TooManyMeters, TooManyCounts
     └── Invalid
         ├── AmountNotPositive, AmountTooFine, AmountTooLarge
@@ -157,6 +159,10 @@ class EndpointNotFound(NotFound):
     pass
 
 
+class ClockNotFound(NotFound):
+    pass
+
+
 class EventNotFound(NotFound):
     pass
 
@@ -174,6 +180,10 @@ class AlreadyExists(Conflict):
 
 
 class CustomerClosed(Conflict):
+    pass
+
+
+class ClockAdvancing(Conflict):
     pass
 
 
@@ -310,6 +320,9 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "schedule_not_found": ScheduleNotFound,
     "key_not_found": KeyNotFound,
     "endpoint_not_found": EndpointNotFound,
+    "test_clock_not_found": ClockNotFound,
+    "test_clock_advancing": ClockAdvancing,
+    "test_mode_only": Forbidden,
     "event_not_found": EventNotFound,
     "too_many_endpoints": TooManyEndpoints,
     "too_many_streams": Unavailable,

@@ -40,7 +40,33 @@ class Customer(Written, frozen=True, kw_only=True):
     name: str | None
     email: str | None
     metadata: Metadata
+    test_clock: str | None
     created_at: datetime
+
+
+class ClockProgress(Record, frozen=True, kw_only=True):
+    """Of ``total`` wallets ``done`` have nothing more to be played; before ``at`` nothing is left in any."""
+
+    done: int
+    total: int
+    at: datetime
+
+
+class Clock(Written, frozen=True, kw_only=True):
+    """A test clock. ``status`` is ready or advancing; ``target`` and ``progress`` are of an advance."""
+
+    id: str
+    name: str | None
+    status: str
+    frozen_at: datetime
+    target: datetime | None
+    progress: ClockProgress | None
+    created_at: datetime
+
+
+class DeletedClock(Record, frozen=True, kw_only=True):
+    id: str
+    deleted: bool
 
 
 class UnitPrice(Record, frozen=True, kw_only=True):

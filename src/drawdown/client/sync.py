@@ -172,6 +172,13 @@ class Client:
     record_events = _method(requests.usage.record_events)
     get_usage_event = _method(requests.usage.get_usage_event)
     usage_events = _pages(requests.usage.usage_events)
+
+    create_test_clock = _method(requests.clocks.create_test_clock)
+    get_test_clock = _method(requests.clocks.get_test_clock)
+    test_clocks = _pages(requests.clocks.test_clocks)
+    advance_test_clock = _method(requests.clocks.advance_test_clock)
+    delete_test_clock = _method(requests.clocks.delete_test_clock)
+
     events = _method(requests.webhooks.events)
     create_webhook_endpoint = _method(requests.webhooks.create_webhook_endpoint)
     get_webhook_endpoint = _method(requests.webhooks.get_webhook_endpoint)

@@ -26,6 +26,10 @@ def create(
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     email: Annotated[str | None, typer.Option(help="Kept; nothing is ever mailed.")] = None,
     metadata: words.Metadata = None,
+    test_clock: Annotated[
+        str | None,
+        typer.Option(metavar="CLOCK", help="The test clock whose time is his, for good."),
+    ] = None,
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
     key: Key = None,
@@ -38,7 +42,12 @@ def create(
     kept = words.pairs(metadata, "--metadata")
     with asking(url, key) as client:
         made = client.create_customer(
-            id, name=name, email=email, metadata=kept, idempotency_key=idempotency_key
+            id,
+            name=name,
+            email=email,
+            metadata=kept,
+            test_clock=test_clock,
+            idempotency_key=idempotency_key,
         )
     present.answer(made, as_json, lambda customer: [_facts(customer)])
 
@@ -79,6 +88,7 @@ def _facts(customer: Customer) -> Table:
             "Name": customer.name,
             "E-mail": customer.email,
             "Metadata": customer.metadata or None,
+            "Test clock": customer.test_clock,
             "Created": customer.created_at,
         }
     )

@@ -53,10 +53,15 @@ def create_customer(
     name: str | None = None,
     email: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    test_clock: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Customer]:
-    """Make a customer, by your own id or, without one, a generated one."""
-    body = given({"id": id, "name": name, "email": email, "metadata": metadata})
+    """Make a customer, by your own id or, without one, a generated one.
+
+    With ``test_clock`` the time of that clock is the customer's, for good.
+    """
+    fields = {"id": id, "name": name, "email": email, "metadata": metadata}
+    body = given({**fields, "test_clock": test_clock})
     return write("/customers", Customer, body, idempotency_key)
 
 

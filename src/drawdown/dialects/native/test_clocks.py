@@ -76,21 +76,21 @@ def _deleted(accepted: Accepted) -> wire_events.Deleted:
     )
 
 
-async def _shown(call: Call, clock: TestClock) -> wire.TestClock:
+async def _shown(call: Call, clock: TestClock) -> wire.Clock:
     return _rendered(clock, await call.ledger.test_clocks.progress(clock))
 
 
-def _shape(accepted: Accepted) -> wire.TestClock:
+def _shape(accepted: Accepted) -> wire.Clock:
     assert accepted.clock is not None
     return _rendered(accepted.clock, None)
 
 
-def _rendered(record: TestClock, progress: Progress | None) -> wire.TestClock:
+def _rendered(record: TestClock, progress: Progress | None) -> wire.Clock:
     shown = None
     if progress is not None:
         at = text_of(progress.at)
-        shown = wire.Progress(done=progress.done, total=progress.total, at=at)
-    return wire.TestClock(
+        shown = wire.ClockProgress(done=progress.done, total=progress.total, at=at)
+    return wire.Clock(
         id=identity.spell(render.CLOCK_PREFIX, record.id),
         name=record.name,
         status=record.status,
@@ -109,7 +109,7 @@ ENDPOINTS = (
         summary="Make a test clock, which stands still until it is advanced",
         role=Role.EDITOR,
         body=asked.CreateTestClock,
-        answer=wire.TestClock,
+        answer=wire.Clock,
         status=201,
         errors=(FieldInvalid, OnlyInTestMode, KeyReused),
     ),
@@ -120,7 +120,7 @@ ENDPOINTS = (
         summary="List test clocks, newest first",
         role=Role.VIEWER,
         query=asked.PageQuery,
-        answer=wire.Page[wire.TestClock],
+        answer=wire.Page[wire.Clock],
     ),
     Endpoint(
         method="GET",
@@ -128,7 +128,7 @@ ENDPOINTS = (
         handler=get_clock,
         summary="Get a test clock, and how far its advance is",
         role=Role.VIEWER,
-        answer=wire.TestClock,
+        answer=wire.Clock,
         errors=(ClockNotFound,),
     ),
     Endpoint(
@@ -138,7 +138,7 @@ ENDPOINTS = (
         summary="Move a test clock forward, and play all that falls due on the way",
         role=Role.EDITOR,
         body=asked.AdvanceTestClock,
-        answer=wire.TestClock,
+        answer=wire.Clock,
         errors=(FieldInvalid, ClockNotFound, ClockAdvancing, KeyReused),
     ),
     Endpoint(

@@ -45,7 +45,7 @@ class Customer(Struct, kw_only=True):
     created_at: TimeText
 
 
-class Progress(Struct, kw_only=True):
+class ClockProgress(Struct, kw_only=True):
     """Of ``total`` wallets on the clock, ``done`` have nothing more to be played.
 
     Before ``at`` nothing is left to be played in any of them.
@@ -56,7 +56,7 @@ class Progress(Struct, kw_only=True):
     at: TimeText
 
 
-class TestClock(Struct, kw_only=True):
+class Clock(Struct, kw_only=True):
     """What time it is for its customers. ``target`` and ``progress``: of an advance under way."""
 
     id: str
@@ -64,7 +64,7 @@ class TestClock(Struct, kw_only=True):
     status: ClockStatus
     frozen_at: TimeText
     target: TimeText | None
-    progress: Progress | None
+    progress: ClockProgress | None
     created_at: TimeText
 
 
