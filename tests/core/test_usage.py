@@ -28,7 +28,7 @@ from drawdown.core.quantities import ONE
 from drawdown.core.rating import PerUnit, Price, Table
 from drawdown.core.requests import Accepted, Outcome, Refused
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
-from drawdown.core.usage_records import Debits, Event
+from drawdown.core.usage_records import Charge, Debits, Event
 from tests.support.memory import CoreLedger
 
 #: 1 January 2026, in UTC.
@@ -49,19 +49,50 @@ class Book:
         debits: Debits = Debits.AT_ONCE,
         overage: AskedOverage | None = None,
         amount: int = 100,
+        grace: int = 0,
+        expires_at: Instant | None = None,
     ) -> None:
         self.core = CoreLedger()
         self.done(CreateCustomer(own_id="ann"))
         self.done(
             CreateEntitlement(
-                code="credits", unit="credit", scale=0, shortfall=shortfall, overage=overage
+                code="credits",
+                unit="credit",
+                scale=0,
+                shortfall=shortfall,
+                overage=overage,
+                late_usage_grace=grace,
             )
         )
         for number, measure in enumerate(measures):
             self.done(CreateMeter(code=f"m{number}", measure=measure, debits=debits))
             self.done(CreateRate(meter=f"m{number}", entitlement="credits", price=price))
         if amount:
-            self.done(IssueGrant(customer="ann", entitlement="credits", amount=Amount(amount)))
+            self.give(amount, expires_at)
+
+    def give(self, amount: int, expires_at: Instant | None = None) -> None:
+        self.done(
+            IssueGrant(
+                customer="ann",
+                entitlement="credits",
+                amount=Amount(amount),
+                expires_at=expires_at,
+            )
+        )
+
+    def late(self, own_id: str, time: int, at: int, tokens: int) -> Charge:
+        """What usage costs that is told of at an instant after it was."""
+        command = RecordUsage(
+            customer="ann",
+            own_id=own_id,
+            name="call",
+            time=Instant(time),
+            properties={"tokens": Amount(tokens)},
+        )
+        event = self.done(command, Instant(at)).event
+        self.core.check()
+        assert event is not None
+        return event.charges[0]
 
     def done(self, command: object, at: Instant = START) -> Accepted:
         outcome = self.core.one(command, at)  # type: ignore[arg-type]
@@ -167,6 +198,45 @@ def test_a_meter_that_waits_for_an_invoice_counts_and_draws_nothing() -> None:
     assert count is not None
     assert (count.tally.quantity, count.charged) == (1_000 * ONE, 0)
     assert book.used == 0
+
+
+def test_late_usage_is_paid_by_what_has_expired_since() -> None:
+    """What was written off is restored and drawn, before anything that is still valid."""
+    book = Book(TOKENS, grace=DAY, amount=5, expires_at=Instant(START + DAY))
+    book.give(100)
+    charge = book.late("e1", START + DAY - 1, START + 2 * DAY - 1, tokens=2_000)
+    assert (charge.drawn, charge.uncovered) == (6, 0)
+    entries = [entry for _, posted in book.core.state.changes.operations for entry in posted]
+    assert [(entry.kind.value, entry.amount) for entry in entries[-3:]] == [
+        ("restored", 5),
+        ("debited", 5),
+        ("debited", 1),
+    ]
+    [wallet] = book.core.wallets
+    assert (wallet.expired, wallet.used, wallet.posted, wallet.open_grants) == (0, 6, 99, 1)
+
+
+def test_only_what_is_needed_is_restored() -> None:
+    book = Book(TOKENS, grace=DAY, amount=5, expires_at=Instant(START + DAY))
+    assert book.late("e1", START, START + DAY, tokens=1_000).drawn == 3
+    assert book.late("e2", START, START + DAY, tokens=1_000).uncovered == 3
+    [wallet] = book.core.wallets
+    assert (wallet.expired, wallet.used, wallet.open_grants) == (2, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("time", "at"),
+    [
+        pytest.param(START + DAY, START + DAY + 1, id="usage after the expiry"),
+        pytest.param(START + DAY - 1, START + 2 * DAY, id="past the grace"),
+    ],
+)
+def test_other_late_usage_is_charged_as_of_now(time: int, at: int) -> None:
+    book = Book(TOKENS, grace=DAY, amount=5, expires_at=Instant(START + DAY))
+    assert book.late("e1", time, at, tokens=1_000).uncovered == 3
+    book.give(100)
+    assert book.late("e2", time, at, tokens=1_000).drawn == 3
+    assert sum(wallet.expired for wallet in book.core.wallets) == 5
 
 
 def test_each_period_begins_again() -> None:

@@ -61,6 +61,7 @@ from drawdown.core.state import (
     WalletKey,
     Wanted,
 )
+from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import NOTHING, UNITS_MAX, Id, Instant, Reference
 from drawdown.core.usage_counting import Counted, attributes_of, counted_by
 
@@ -312,6 +313,17 @@ class Asking(msgspec.Struct):
         if wallet is not None:
             attributes = attributes_of(command.properties)
             self.demand.draw(wallet, UNITS_MAX, now, attributes)
+            self.late_usage(command, key)
+
+    def late_usage(self, command: RecordUsage, key: WalletKey) -> None:
+        """Usage that comes late may be paid by what has expired since it was."""
+        kind, time = self.state.entitlements[key[1]], command.time
+        if kind is None or not kind.late_usage_grace or time is None:
+            return
+        if self.state.late_from.get(key, INSTANT_MAX) > time:
+            late = self.wanted.wallets_late
+            late[key] = min(time, late.get(key, time))
+            self.waits = True
 
     def amend_entitlement(self, request: Request, command: AmendEntitlement) -> None:
         self.entitlement(request.book, command.entitlement)

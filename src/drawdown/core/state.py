@@ -208,7 +208,7 @@ class Changes(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
-    ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
+    ``late_from``: since when expired grants are loaded, which late usage may draw on. ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
     """
 
@@ -221,6 +221,7 @@ class State(msgspec.Struct, kw_only=True):
     hold_wallets: dict[Id, WalletKey | None] = {}
     schedule_wallets: dict[Id, WalletKey | None] = {}
     due_until: dict[WalletKey, Instant] = {}
+    late_from: dict[WalletKey, Instant] = {}
     customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
     keys: dict[KeyPlace, Operation | None] = {}
     claims: dict[Name, ClaimRecord | None] = {}
@@ -290,6 +291,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     wallets: set[WalletKey] = set()
     wallets_due: dict[WalletKey, Instant] = {}
     wallets_longer: set[WalletKey] = set()
+    wallets_late: dict[WalletKey, Instant] = {}
     customer_wallets: set[Id] = set()
     grants: set[Id] = set()
     holds: set[Id] = set()
@@ -312,6 +314,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.wallets
             or self.wallets_due
             or self.wallets_longer
+            or self.wallets_late
             or self.customer_wallets
             or self.grants
             or self.holds

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import burn, meters, rating
+from drawdown.core import burn, meters, posting, rating
 from drawdown.core.commands import RecordUsage
 from drawdown.core.context import (
     Context,
@@ -31,7 +31,17 @@ from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.spending import payable, use
 from drawdown.core.state import USAGE_EVENT, State
-from drawdown.core.types import MICROSECONDS, Customer, Id, Instant, Operation, Shortfall
+from drawdown.core.types import (
+    MICROSECONDS,
+    Attributes,
+    Customer,
+    EntryKind,
+    Grant,
+    Id,
+    Instant,
+    Operation,
+    Shortfall,
+)
 from drawdown.core.usage_counting import Counted, attributes_of, counted_by, usage_time
 from drawdown.core.usage_records import (
     EVENT_ID_MAX,
@@ -180,9 +190,14 @@ def _draw(started: Posting, due: Due, properties: Properties) -> Charge:
     """Draw what is due as far as the rule of the entitlement allows it."""
     context = due.context
     attributes = attributes_of(properties)
-    drawn, beyond = _split(due, payable(context.wallet, context.at, attributes))
+    late = _expired_since(due, attributes)
+    restorable = sum(grant.expired for grant in late)
+    credit = restorable + payable(context.wallet, context.at, attributes)
+    drawn, beyond = _split(due, credit)
     if drawn or beyond:
-        draws, shortfall = burn.split(context.wallet.queue, drawn, context.at, attributes)
+        restored = _restore(started, context, late, min(drawn, restorable))
+        queue, units = context.wallet.queue, drawn - restored
+        draws, shortfall = burn.split(queue, units, context.at, attributes)
         assert shortfall == 0, "no more is drawn than the wallet can pay"
         use(started, context, draws, beyond)
         context.reach()
@@ -195,6 +210,38 @@ def _draw(started: Posting, due: Due, properties: Properties) -> Charge:
         drawn,
         beyond,
     )
+
+
+def _expired_since(due: Due, attributes: Attributes) -> list[Grant]:
+    """Of usage that comes late, within the grace: what was valid when it was, and has expired since.
+
+    In burn-down order; a grant that was voided does not come back.
+    """
+    context, time = due.context, due.counted.contribution.time
+    if not 0 < context.at - time <= context.entitlement.late_usage_grace:
+        return []
+    found = [
+        grant
+        for grant in context.wallet.grants.values()
+        if grant.expired > 0
+        and grant.expired_at is not None
+        and grant.voided_at is None
+        and burn.is_eligible(grant, time, attributes)
+    ]
+    return sorted(found, key=lambda grant: burn.order_of(grant, context.wallet.burn_order))
+
+
+def _restore(started: Posting, context: Context, late: list[Grant], units: int) -> int:
+    """Draw ``units`` on what has expired: each part is restored, and drawn at once."""
+    left, wallet = units, context.wallet
+    for grant in late:
+        part = min(grant.expired, left)
+        if part:
+            wallet.open_grants += grant.remaining == 0
+            posting.post(started, wallet, grant, EntryKind.RESTORED, part, context.at)
+            posting.draw(started, wallet, [(grant, part)], context.at)
+        left -= part
+    return units
 
 
 def _split(due: Due, credit: int) -> tuple[int, int]:

@@ -163,3 +163,25 @@ def test_a_rate_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> 
     assert post(book, "rates", RATE | {"meter": "none"}, 404)["code"] == "meter_not_found"
     zone = {"unit": "day", "zone": "europe/berlin"}
     assert post(book, "rates", RATE | {"period": zone}, 422)["field"] == "period.zone"
+
+
+def test_late_usage_is_paid_by_what_has_expired_since(native: httpx.Client) -> None:
+    """On a test clock: the grant has expired a day ago, the usage was before that."""
+    asked = {"frozen_at": "2026-01-01T00:00:00Z", "idempotency_key": "clock"}
+    clock = post(native, "test-clocks", asked)["id"]
+    post(native, "customers", {"id": "ann", "test_clock": clock})
+    kind = {"code": "credits", "unit": "credit", "scale": 0, "late_usage_grace": 200_000}
+    assert post(native, "entitlements", kind)["late_usage_grace"] == 200_000
+    body = {"customer": "ann", "entitlement": "credits", "amount": "10"}
+    post(native, "grants", body | {"expires_at": "2026-01-02T00:00:00Z"})
+    post(native, "meters", METER)
+    post(native, "rates", RATE)
+    advance = {"to": "2026-01-03T00:00:00Z", "idempotency_key": "on"}
+    assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+    for n, drawn in enumerate(["6", "3", "0"]):
+        event = EVENT | {"id": f"late{n}", "time": "2026-01-01T23:00:00Z"}
+        tokens = 2_000 if n == 0 else 1_000
+        [charge] = post(native, "events", event | {"properties": {"tokens": tokens}})["charges"]
+        assert charge["drawn"] == drawn
+    balance = native.get("balances/ann/credits").json()
+    assert (balance["used"], balance["expired"], balance["posted"]) == ("9", "1", "0")

@@ -107,6 +107,17 @@ JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitle
   AND g.due_at <= u.at
 WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 
+-- name: late_grants
+SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
+  g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
+  g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
+  AND g.expires_at > u.at AND g.expired > 0
+WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
+
 -- name: next_due_grant
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,

@@ -125,6 +125,7 @@ class PostgresTransaction:
         await self._load_debits(wanted.debits)
         await self._load_due(wanted.wallets_due)
         await self._load_longer(wanted.wallets_longer)
+        await self._load_late(wanted.wallets_late)
         await self._load_grants(wanted.grants)
         await self._load_holds(wanted.holds)
         await self._load_schedules(wanted.schedules)
@@ -292,6 +293,12 @@ class PostgresTransaction:
             for part in hold.slices:
                 self.state.grant_wallets.setdefault(part.grant, (hold.customer, hold.entitlement))
         await self._load_grants([part.grant for hold in holds for part in hold.slices])
+
+    async def _load_late(self, late: Mapping[WalletKey, Instant]) -> None:
+        """Grants that have expired since."""
+        for row in await self._fetch("late_grants", [*wallet_columns(late), tuple(late.values())]):
+            self._keep_grant(row)
+        self.state.late_from |= late
 
     async def _load_due(self, due: Mapping[WalletKey, Instant]) -> None:
         columns = [*wallet_columns(due), tuple(due.values())]

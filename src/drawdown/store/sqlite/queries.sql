@@ -48,6 +48,12 @@ SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority
   cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
 FROM grant_now WHERE wallet = ? AND due_at <= ?
 
+-- name: late_grants
+SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
+  recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+FROM grant_now WHERE wallet = ? AND expires_at > ? AND expired > 0
+
 -- name: next_due_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,

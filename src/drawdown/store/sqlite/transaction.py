@@ -108,6 +108,8 @@ class SqliteTransaction:
             self._load_wallet(key)
         for key, at in wanted.wallets_due.items():
             self._load_due(key, at)
+        for key, since in wanted.wallets_late.items():
+            self._load_late(key, since)
         for key in wanted.wallets_longer:
             self._load_longer(key)
         for grant in wanted.grants:
@@ -159,6 +161,14 @@ class SqliteTransaction:
     def _load_longer(self, key: WalletKey) -> None:
         wallet = self._wallet(key)
         self._fill_queue(wallet, max(FIRST_GRANTS, len(wallet.queue)) * MORE_GRANTS)
+
+    def _load_late(self, key: WalletKey, since: Instant) -> None:
+        """Grants that have expired since: noted as asked for, so that they are not kept in memory."""
+        wallet = self._wallet(key)
+        for row in self._rows("late_grants", (wallet.number, since)):
+            self._keep_grant(wallet, row)
+            self.state.grant_wallets[row[0]] = key
+        self.state.late_from[key] = since
 
     def _load_due(self, key: WalletKey, at: Instant) -> None:
         wallet = self._wallet(key)

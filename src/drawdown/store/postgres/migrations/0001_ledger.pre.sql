@@ -252,6 +252,9 @@ CREATE INDEX credit_grant_burn ON credit_grant
   WHERE active;
 CREATE INDEX credit_grant_due ON credit_grant (slot, customer, entitlement, due_at)
   WHERE due_at IS NOT NULL;
+-- What late usage may still draw on.
+CREATE INDEX credit_grant_expired ON credit_grant (slot, customer, entitlement, expires_at)
+  WHERE expired > 0;
 
 CREATE INDEX credit_grant_schedule ON credit_grant (slot, customer, entitlement, schedule)
   WHERE schedule IS NOT NULL AND active;
