@@ -43,9 +43,9 @@ class NativeSubject:
         self._names: dict[str, str] = {}
 
     def prepare(self, units: dict[str, dict[str, str]]) -> None:
-        self._server.clock.instant = START
+        self._at_time(START)
         self._first = next(iter(units))
-        self._ok(self._client.post("/customers", json={"id": self._customer}))
+        self._ok(self._client.post("/customers", json=self._new_customer()))
         for unit, options in units.items():
             entitlement: Json = {
                 "code": self._code(unit),
@@ -58,6 +58,13 @@ class NativeSubject:
             if "overage" in options:
                 entitlement["overage"] = rule_of(options, options["overage"])
             self._ok(self._client.post("/entitlements", json=entitlement))
+
+    def _at_time(self, at: Instant) -> None:
+        """Let it be ``at`` for the customer."""
+        self._server.clock.instant = at
+
+    def _new_customer(self) -> dict[str, str]:
+        return {"id": self._customer}
 
     def _code(self, unit: str) -> str:
         return f"{unit}-{self._number}"
@@ -72,7 +79,7 @@ class NativeSubject:
         return answer.json()
 
     def act(self, step: Step) -> tuple[str, dict[str, str]]:
-        self._server.clock.instant = step.at
+        self._at_time(step.at)
         if step.verb == "read":
             return "ok", {}
         if step.verb == "settle":
@@ -215,7 +222,7 @@ class NativeSubject:
 
     def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]:
         """What is due is recorded first: a grant that a cycle has yet to make has no page of its own."""
-        self._server.clock.instant = at
+        self._at_time(at)
         self._ok(self._client.get("/entries", params={"customer": self._customer}))
         schedule = identity.parse(self._names[name])
         assert schedule is not None
@@ -229,7 +236,7 @@ class NativeSubject:
         return found | times
 
     def _read(self, path: str, at: Instant) -> dict[str, str]:
-        self._server.clock.instant = at
+        self._at_time(at)
         return {key: str(value) for key, value in self._ok(self._client.get(path)).items()}
 
 

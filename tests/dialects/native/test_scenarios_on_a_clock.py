@@ -1,0 +1,80 @@
+"""The scenario tables once more, by test clocks: time passes by advances alone, and real time stands still.
+
+One code path for time: whatever a scenario says of real time holds of a clock's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from drawdown.core.times import text_of
+from drawdown.core.types import DAY, Instant
+from tests.support.clocked_server import ClockedServer, clocked_server
+from tests.support.native_subject import NativeSubject, can_say
+from tests.support.postgres import VERSIONS, Clusters
+from tests.support.scenarios import START, Scenario, load, run
+from tests.support.stores import SQLITE, new_database
+
+SCENARIOS = [
+    scenario for scenario in load(Path(__file__).parents[2] / "scenarios") if can_say(scenario)
+]
+#: Real time is another: what were judged by it would be judged wrong.
+REAL = Instant(START + 10_000 * DAY)
+#: What is due is recorded while a clock is advanced, and not when it is come upon.
+RECORDED_SOONER = frozenset({"seq"})
+
+
+class OnAClock(NativeSubject):
+    """A step comes after an advance to its time."""
+
+    def prepare(self, units: dict[str, dict[str, str]]) -> None:
+        made = self._client.post("/test-clocks", json={"frozen_at": text_of(START)}).json()
+        self._clock, self._at = made["id"], START
+        super().prepare(units)
+
+    def _at_time(self, at: Instant) -> None:
+        self._server.clock.instant = REAL
+        if at > self._at:
+            body = {"to": text_of(at)}
+            found = self._ok(self._client.post(f"/test-clocks/{self._clock}/advance", json=body))
+            assert found["status"] == "ready"
+            self._at = at
+
+    def _new_customer(self) -> dict[str, str]:
+        return super()._new_customer() | {"test_clock": self._clock}
+
+
+@pytest.fixture(scope="module", params=[SQLITE, f"postgres-{VERSIONS[-1]}"])
+def clocked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
+) -> Iterator[ClockedServer]:
+    folder = tmp_path_factory.mktemp("clocked")
+    with (
+        new_database(request.param, folder, clusters) as database,
+        clocked_server(database.url, REAL) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(clocked: ClockedServer) -> Iterator[httpx.Client]:
+    with clocked.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+def test_a_scenario_is_the_same_on_a_test_clock(
+    scenario: Scenario, clocked: ClockedServer, client: httpx.Client
+) -> None:
+    run(scenario, OnAClock(clocked, client), RECORDED_SOONER)
+
+
+def test_steps_are_in_the_order_of_time() -> None:
+    """A clock never goes back, so no scenario may."""
+    for scenario in SCENARIOS:
+        times = [step.at for step in scenario.steps]
+        assert times == sorted(times), scenario.title
