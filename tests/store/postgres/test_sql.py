@@ -39,7 +39,8 @@ ONLY_SQLITE = {
 }  # fmt: skip
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
-    "lock_wallet", "lock_count", "insert_count", "update_count", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "lock_count", "insert_count", "update_count",
+    "lock_wallet", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
     "confirm_operation", "confirm_customer", "confirm_entitlement",
@@ -272,7 +273,8 @@ INSERT INTO wallet SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(k, 'e'), pg_
   100, 0, 0, 0, 100, 0, 0, 0, 5, 1, 5, '', n, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 2) k;
 INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.id(n, 'c'),
-  pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20, 0, 0, 0, 0, 0, k, 'paid', n, n, n, n, n, false, false,
+  pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20 - k / 5 * 9, 0, k / 5 * 9, 0, 0, 0, k, 'paid',
+  n, n, n, n, n, false, false,
   NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}',
   CASE WHEN k = 1 THEN pg_temp.id(n, 's') END, 0, true, n, true, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
@@ -287,6 +289,11 @@ INSERT INTO operation SELECT n % 16384, pg_temp.id(n * 10 + k, 'o'), pg_temp.id(
   '{{}}', NULL, 'native', ('k' || n * 10 + k)::bytea, 200, '', '{{}}'
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
+INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
+  'event' || n, 'call', n, n, '{{}}', '[]', n % 100 = 0 FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO usage_count SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'r'), n, '', '[]', '[]', 0
+  FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO usage_value SELECT slot, customer, rate, period, grouping, '', 1 FROM usage_count;
 INSERT INTO entry SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n * 10 + k, 'o'),
   0, pg_temp.id(n * 10 + k, 'g'), 'debited', 1, 0, 0, 0, 0, 0, 0, 0, 0, n, n, '', NULL
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
