@@ -492,3 +492,27 @@ def test_a_write_that_was_not_answered_tells_the_key_to_ask_again_with() -> None
         in drawdown(*words, "--idempotency-key", "call-1", **gone).failure()
     )
     assert "--idempotency-key" not in drawdown("customers", "list", **gone).failure()
+
+
+# Overage -----------------------------------------------------------------------------------------
+
+
+def test_a_rule_for_overage_is_given_shown_and_a_reset_ends_it(ask: Ask, made: Made) -> None:
+    made("customers", "create", "ada")
+    limit = ("--overage", "limited", "--overage-limit", "5", "--overage-price", "0.5:usd")
+    words = ("entitlements", "create", "images", "--unit", "image", "--scale", "0")
+    shown = ask(*words, *limit)
+    assert line(shown, "Overage") == "up to 5, forgive at reset, at 0.5 usd each"
+    made("debit", "create", "ada", "images", "3")
+    assert line(ask("balance", "ada", "images"), "Overage") == "3"
+    assert line(ask("reset-overage", "ada", "images"), "Overage ended") == "3 images"
+    amended = ask("entitlements", "amend", "images", "--overage", "off")
+    assert line(amended, "Overage") == "none"
+    assert ask("debit", "create", "ada", "images", "1").code == 1
+
+
+def test_a_rule_for_overage_begins_with_its_mode(ask: Ask) -> None:
+    words = ("entitlements", "create", "images", "--unit", "image", "--scale", "0")
+    refused = ask(*words, "--overage-limit", "5")
+    assert refused.code == 2
+    assert "off, limited or unlimited" in refused.err

@@ -14,6 +14,7 @@ from drawdown.client import (
     GrantPending,
     HoldEnded,
     InsufficientCredit,
+    OverageRule,
 )
 
 LATER = datetime(2090, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -130,3 +131,25 @@ def test_the_end_of_a_hold_frees_its_grant(ada: Client) -> None:
     with pytest.raises(HoldEnded):
         ada.release(hold.id)
     assert ada.balance("ada", "tokens").available == 90
+
+
+def test_usage_goes_past_zero_as_far_as_the_rule_says(ada: Client) -> None:
+    rule = OverageRule(mode="limited", limit=20, price_per_unit=("0.5", "usd"))
+    overage = ada.amend_entitlement("tokens", overage=rule).overage
+    assert overage.price_per_unit is not None
+    assert (overage.mode, overage.limit, overage.behavior) == ("limited", 20, "forgive_at_reset")
+    made = ada.debit("ada", "tokens", 105)
+    assert (made.overage, made.overage_charged) == (5, 5)
+    with pytest.raises(InsufficientCredit) as caught:
+        ada.debit("ada", "tokens", 16)
+    assert (caught.value.available, caught.value.overage_available) == (0, 15)
+    undone = ada.reverse(made.id, amount=6)
+    assert (undone.amount, undone.overage_reversed) == (6, 5)
+    ada.debit("ada", "tokens", 4)
+    ended = ada.reset_overage("ada", "tokens")
+    assert (ended.amount, ended.overage) == (3, 0)
+    assert [entry.grant for entry in ada.entries("ada")][:2] == [None, None]
+    ada.amend_entitlement("tokens", overage=OverageRule(mode="off"))
+    with pytest.raises(InsufficientCredit) as caught:
+        ada.debit("ada", "tokens", 1)
+    assert caught.value.overage_available is None
