@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CreateCustomer, Debit, IssueGrant, ReverseDebit
+from drawdown.core.commands import (
+    AmendEntitlement,
+    AskedOverage,
+    CreateCustomer,
+    Debit,
+    IssueGrant,
+    ResetOverage,
+    ReverseDebit,
+)
 from drawdown.core.fold import Fault, fold
 from drawdown.core.invariants import check_wallet
 from drawdown.core.requests import Accepted
-from drawdown.core.types import Entry, EntryKind, Id
+from drawdown.core.types import Entry, EntryKind, Id, OverageBehavior, OverageMode
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START
 
@@ -30,6 +38,57 @@ def a_history() -> tuple[CoreLedger, list[Entry]]:
     assert spent.operation is not None
     core.one(ReverseDebit(debit=spent.operation.id, amount=Amount(4)), START)
     return core, core.entries_of(core.wallets[0])
+
+
+def past_zero(behavior: OverageBehavior) -> AmendEntitlement:
+    rule = AskedOverage(mode=OverageMode.UNLIMITED, behavior=behavior)
+    return AmendEntitlement(entitlement="usd", overage=rule)
+
+
+def a_history_past_zero() -> list[Entry]:
+    """Ten used and nothing granted, three undone, four repaid by a grant, the rest forgiven."""
+    core = CoreLedger()
+    core.one(CreateCustomer(own_id="c"), START)
+    core.one(past_zero(OverageBehavior.CARRY_DEFICIT_AUTO_REPAY), START)
+    spent = core.one(Debit(customer="c", entitlement="usd", amount=Amount(10)), START)
+    assert isinstance(spent, Accepted)
+    assert spent.operation is not None
+    core.one(ReverseDebit(debit=spent.operation.id, amount=Amount(3)), START)
+    core.one(IssueGrant(customer="c", entitlement="usd", amount=Amount(4)), START)
+    core.one(past_zero(OverageBehavior.FORGIVE_AT_RESET), START)
+    core.one(ResetOverage(customer="c", entitlement="usd"), START)
+    return core.entries_of(core.wallets[0])
+
+
+def test_overage_moves_against_what_is_unfunded() -> None:
+    """Repaid or forgiven it is gone from both; what repaid it was used."""
+    entries = a_history_past_zero()
+    assert [entry.kind for entry in entries] == [
+        EntryKind.OVERAGE_CHARGED,
+        EntryKind.OVERAGE_REVERSED,
+        EntryKind.GRANTED,
+        EntryKind.OVERAGE_REPAID,
+        EntryKind.OVERAGE_FORGIVEN,
+    ]
+    owed = [(found.overage, found.unfunded) for found in map(fold, prefixes(entries))]
+    dollar = 10**9
+    assert owed == [(units * dollar, units * dollar) for units in (10, 7, 7, 3, 0)]
+    assert (fold(entries).used, fold(entries).posted) == (4 * dollar, 0)
+
+
+def prefixes(entries: list[Entry]) -> list[list[Entry]]:
+    return [entries[: length + 1] for length in range(len(entries))]
+
+
+@given(place=st.integers(0, 4), field=st.sampled_from(Entry.__struct_fields__))
+def test_any_field_of_any_entry_past_zero_that_was_changed_is_found(place: int, field: str) -> None:
+    entries = a_history_past_zero()
+    if field == "order_key":
+        return  # it is beside the chain
+    changed = {field: other(getattr(entries[place], field))}
+    entries[place] = msgspec.structs.replace(entries[place], **changed)
+    with pytest.raises(Fault):
+        fold(entries)
 
 
 def test_an_untouched_history_is_right() -> None:
