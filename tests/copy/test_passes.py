@@ -294,6 +294,8 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "write_back_grant",  # changes nothing that is read
         "update_grant",
         "update_hold",
+        "upsert_count",  # of an operation's customer
+        "upsert_value",
         "upsert_reversal",  # compared in every pass
         "prune_claims",  # counted at the end
         "revoke_api_key",  # replaced in every pass
