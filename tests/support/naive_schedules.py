@@ -78,6 +78,8 @@ class NaiveSchedule:
         if self.running is not None:
             self._end_cycle(wallet, at, number, recorded_at)
             self.running = None
+            if not wallet.behavior.startswith("carry"):
+                wallet.overage = 0
         if number is None:
             self.state = "ended"
             return
@@ -102,6 +104,7 @@ class NaiveSchedule:
             expires_at = self.trial[1]
         made = self._grant(wallet, units, at, recorded_at, expires_at)
         made.paid = self.running != 0
+        wallet.repay(made, units)
         return made
 
     def _grant(

@@ -1,14 +1,15 @@
 """A schedule's cycles as operations: what was left of the last is carried or ended, the next is granted.
 
-A cycle is one operation, whose id follows from the schedule and the cycle's number. All of it happens at the
-instant at which the cycle begins, whenever it is recorded.
+With a cycle's end goes the wallet's overage, where its rule says so. A cycle is one operation, whose id
+follows from the schedule and the cycle's number. All of it happens at the instant at which the cycle begins,
+whenever it is recorded.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import posting, rollover, schedules
+from drawdown.core import overage, posting, rollover, schedules
 from drawdown.core.identity import derive
 from drawdown.core.posting import Posting
 from drawdown.core.schedules import TRIAL, Schedule, ScheduleState
@@ -35,6 +36,8 @@ def play(
     started = _begin(wallet, schedule, changes, at, recorded_at, is_over)
     if schedule.cycle_at is not None:
         _end_cycle(started, wallet, schedule, at)
+        behavior = wallet.overage_rule.behavior
+        posting.reset_overage(started, wallet, overage.RESETS.get(behavior), at)
     if is_over:
         end(schedule, ScheduleState.ENDED, at)
     elif schedule.state is ScheduleState.PAUSED:
@@ -161,6 +164,7 @@ def give(
     grant = _cycle_grant(started, wallet, schedule, units, at)
     posting.admit(started.changes, wallet, grant)
     posting.post(started, wallet, grant, EntryKind.GRANTED, units, at)
+    posting.repay(started, wallet, grant, units, at)
     return grant
 
 
