@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.server import Tenant
+
 METER = {"code": "tokens", "event_name": "call", "aggregation": "sum", "property": "tokens"}
 RATE = {
     "meter": "tokens",
@@ -185,3 +187,25 @@ def test_late_usage_is_paid_by_what_has_expired_since(native: httpx.Client) -> N
         assert charge["drawn"] == drawn
     balance = native.get("balances/ann/credits").json()
     assert (balance["used"], balance["expired"], balance["posted"]) == ("9", "1", "0")
+
+
+def test_a_property_that_is_no_scalar_is_refused_with_its_name(book: httpx.Client) -> None:
+    for value in ([1], {"a": 1}, 10**20):
+        problem = post(book, "events", EVENT | {"properties": {"size": value}}, 422)
+        assert problem["field"] == "properties.size"
+    assert post(book, "events", EVENT | {"properties": [1]}, 422)["field"] == "properties"
+    assert post(book, "events", {"id": "e1", "name": "call"}, 422)["field"] == "customer"
+    assert post(book, "events", {"events": [], "id": "e1"}, 422)["field"] == "events"
+    assert post(book, "events", {"events": []}) == {"results": []}
+
+
+def test_an_event_cannot_be_of_the_future(book: httpx.Client) -> None:
+    assert post(book, "events", EVENT | {"time": "2999-01-01T00:00:00Z"}, 422)["field"] == "time"
+
+
+def test_events_of_another_book_are_not_there(book: httpx.Client, tenant: Tenant) -> None:
+    post(book, "events", EVENT)
+    with tenant.client(tenant.live.editor) as live:
+        assert live.get("events").json()["data"] == []
+        assert live.get("meters").json()["data"] == []
+        assert live.get("events/e1").json()["code"] == "usage_event_not_found"
