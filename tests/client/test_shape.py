@@ -16,11 +16,12 @@ from drawdown.client.requests import (
     directory,
     grants,
     holds,
+    schedules,
     usage,
     webhooks,
 )
 
-MODULES = (balances, clocks, debits, directory, grants, holds, usage, webhooks)
+MODULES = (balances, clocks, debits, directory, grants, holds, schedules, usage, webhooks)
 
 
 def builders() -> Iterator[tuple[str, Any]]:

@@ -178,6 +178,13 @@ class AsyncClient:
     get_usage_event = _method(requests.usage.get_usage_event)
     usage_events = _pages(requests.usage.usage_events)
 
+    create_schedule = _method(requests.schedules.create_schedule)
+    get_schedule = _method(requests.schedules.get_schedule)
+    schedules = _pages(requests.schedules.schedules)
+    amend_schedule = _method(requests.schedules.amend_schedule)
+    pause_schedule = _method(requests.schedules.pause_schedule)
+    resume_schedule = _method(requests.schedules.resume_schedule)
+    cancel_schedule = _method(requests.schedules.cancel_schedule)
     create_test_clock = _method(requests.clocks.create_test_clock)
     get_test_clock = _method(requests.clocks.get_test_clock)
     test_clocks = _pages(requests.clocks.test_clocks)

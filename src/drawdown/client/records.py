@@ -52,6 +52,65 @@ class ClockProgress(Record, frozen=True, kw_only=True):
     at: datetime
 
 
+class Cycle(Record, frozen=True, kw_only=True):
+    """So many days, weeks, months or years."""
+
+    unit: str
+    count: int
+
+
+class Trial(Record, frozen=True, kw_only=True):
+    amount: Decimal
+    ends_at: datetime
+    expires: bool
+
+
+class Rollover(Record, frozen=True, kw_only=True):
+    """What of a cycle's credit is carried into the next."""
+
+    percentage: int
+    generations_max: int | None
+    timeframe: Cycle | None
+    minimum: Decimal | None
+    maximum: Decimal | None
+
+
+class Schedule(Written, frozen=True, kw_only=True):
+    """A grant that recurs. ``cycle`` is the number of the one that runs, ``next_at`` when another begins.
+
+    ``state``: active, paused, cancelled or ended. ``available``: in answers to writes only.
+    """
+
+    id: str
+    customer: str
+    entitlement: str
+    state: str
+    amount: Decimal
+    next_amount: Decimal
+    every: Cycle
+    anchor: datetime
+    zone: str
+    starts_at: datetime
+    ends_at: datetime | None
+    trial: Trial | None
+    expires: str
+    expires_after_days: int | None
+    rollover: Rollover | None
+    priority: int
+    category: str
+    cost_basis: CostBasis | None
+    name: str | None
+    scope: dict[str, list[str]]
+    metadata: Metadata
+    cycle: int | None
+    cycle_started_at: datetime | None
+    next_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    available: Decimal | None = None
+
+
 class Clock(Written, frozen=True, kw_only=True):
     """A test clock. ``status`` is ready or advancing; ``target`` and ``progress`` are of an advance."""
 

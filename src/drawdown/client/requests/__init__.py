@@ -7,8 +7,19 @@ from drawdown.client.requests import (
     directory,
     grants,
     holds,
+    schedules,
     usage,
     webhooks,
 )
 
-__all__ = ["balances", "clocks", "debits", "directory", "grants", "holds", "usage", "webhooks"]
+__all__ = [
+    "balances",
+    "clocks",
+    "debits",
+    "directory",
+    "grants",
+    "holds",
+    "schedules",
+    "usage",
+    "webhooks",
+]
