@@ -208,7 +208,8 @@ class Changes(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
-    ``late_from``: since when expired grants are loaded, which late usage may draw on. ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
+    ``late_from``: since when expired grants are loaded, which late usage may draw on.
+    ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
     """
 
