@@ -154,7 +154,14 @@ async def finished(path: Path, target: str) -> Comparison:
 
 
 #: What no play makes; how webhooks are copied is told with the feed (``tests.store.test_feed``).
-NOT_PLAYED = {"api_key", "test_clock", "webhook_endpoint", "webhook_retry", "webhook_attempt"}
+NOT_PLAYED = {
+    "schedule",
+    "api_key",
+    "test_clock",
+    "webhook_endpoint",
+    "webhook_retry",
+    "webhook_attempt",
+}
 
 
 async def test_a_copy_that_is_killed_anywhere_goes_on_there(
@@ -294,6 +301,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "write_back_grant",  # changes nothing that is read
         "update_grant",
         "update_hold",
+        "update_schedule",
         "upsert_count",  # of an operation's customer
         "upsert_value",
         "upsert_reversal",  # compared in every pass
