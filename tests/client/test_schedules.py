@@ -20,7 +20,8 @@ def test_a_schedule_lives_its_life(client: Client) -> None:
     made = client.create_schedule(
         "renewed", "tokens", 100, "month", rollover={"percentage": 50, "maximum": "40"}
     )
-    assert (made.state, made.cycle, made.available) == ("active", 1, 100)
+    assert (made.state, made.cycle) == ("active", 1)
+    assert made.available == Decimal(100)
     assert made.next_at == datetime(2031, 2, 28, tzinfo=UTC)
     assert made.rollover is not None
     assert made.rollover.maximum == Decimal(40)
