@@ -248,7 +248,10 @@ def _entitlement(recorded: Recorded, names: Names) -> Iterator[Told]:
 
 
 def _grant(recorded: Recorded, names: Names) -> Iterator[Told]:
-    operation, [entry] = recorded.operation, recorded.entries
+    operation, entry = (
+        recorded.operation,
+        recorded.entries[0],
+    )  # what it repaid at once comes after it
     kind = names.kind(entry)
     facts = msgspec.json.decode(operation.facts, type=GrantFacts)
     expires_at = facts.expires_at
