@@ -248,10 +248,8 @@ def _entitlement(recorded: Recorded, names: Names) -> Iterator[Told]:
 
 
 def _grant(recorded: Recorded, names: Names) -> Iterator[Told]:
-    operation, entry = (
-        recorded.operation,
-        recorded.entries[0],
-    )  # what it repaid at once comes after it
+    """Of its own entry; what it repaid at once comes after that."""
+    operation, entry = recorded.operation, recorded.entries[0]
     kind = names.kind(entry)
     facts = msgspec.json.decode(operation.facts, type=GrantFacts)
     expires_at = facts.expires_at
