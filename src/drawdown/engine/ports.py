@@ -11,6 +11,7 @@ import msgspec
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.types import (
+    Balance,
     Customer,
     Entitlement,
     Entry,
@@ -21,6 +22,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    Reference,
 )
 from drawdown.engine.accounts import Account, ApiKey
 
@@ -231,6 +233,11 @@ class Store(Part, Protocol):
 
         All of them belong to one customer; ``of`` is his id, or that of anything of his.
         """
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        """A balance as of ``now`` of which all is known, without waiting; None: it has to be found out."""
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...

@@ -78,6 +78,16 @@ async def test_a_balance_in_memory_needs_no_statement(book: Book, statements: li
     assert statements == []
 
 
+async def test_a_balance_in_memory_is_of_its_own_book_only(book: Book) -> None:
+    """By whatever it is named: also by ids, which say nothing of the book."""
+    balance = await book.balance(CUSTOMER)
+    account = (await book.ledger.accounts.accounts())[0]
+    live = await book.ledger.accounts.book(account.id, Mode.LIVE)
+    assert await book.ledger.balance(book.id, balance.customer, balance.entitlement) == balance
+    with pytest.raises(CustomerNotFound):
+        await book.ledger.balance(live, balance.customer, balance.entitlement)
+
+
 async def test_a_balance_is_as_committed_while_a_debit_is_on_its_way(
     book: Book, store: HeldStore
 ) -> None:

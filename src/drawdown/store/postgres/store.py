@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from drawdown.core.state import Wallet
-from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.core.types import Balance, Customer, Entitlement, Id, Instant, Reference
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
 from drawdown.engine.ports import Audit, BatchConflict, Placement, StoreUnavailable
 from drawdown.store import rows
@@ -122,6 +122,12 @@ class PostgresStore(PostgresReads):
                 await self._throw_away(connection, error)
                 raise
         return found
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        """None: other processes write to the same wallets."""
+        return None
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         name = (book, space, text)

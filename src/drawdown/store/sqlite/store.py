@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 
 from drawdown.core.state import Wallet
-from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.core.types import Balance, Customer, Entitlement, Id, Instant, Reference
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
 from drawdown.engine.ports import Placement, StoreUnavailable, StoreUnusable
 from drawdown.store import rows
@@ -134,6 +134,11 @@ class SqliteStore(SqliteReads):
         self._transaction.forget()
 
     # What is kept in memory needs no statement -----------------------------------------------------
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        return self._memory.balance(book, customer, entitlement, now)
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         found = self._memory.target((book, space, text))

@@ -370,18 +370,16 @@ class SqliteTransaction:
 
     def is_in_flight(self, key: WalletKey) -> bool:
         """Whether what is kept of the wallet is ahead of what is committed."""
-        return any(
-            key in changes.wallets or key in changes.drawn_wallets or key in changes.new_wallets
-            for changes in (self.state.changes, self._committing)
-        )
+        return _changes_wallet(self.state.changes, key) or _changes_wallet(self._committing, key)
 
     def is_unwritten(self, made: Id) -> bool:
         """Whether the customer or entitlement is so new that it is not committed yet."""
-        return any(
-            made in {one.id for one in changes.customers}
-            or made in {one.id for one in changes.entitlements}
-            for changes in (self.state.changes, self._committing)
-        )
+        for changes in (self.state.changes, self._committing):
+            if changes.customers and made in {one.id for one in changes.customers}:
+                return True
+            if changes.entitlements and made in {one.id for one in changes.entitlements}:
+                return True
+        return False
 
     def committed(self) -> None:
         """What is kept is what is committed, from here on."""
@@ -422,6 +420,10 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:
     wallet = rows.wallet_of(key, burn_order, row[1:])
     wallet.number, wallet.drawn, wallet.head = row[0], row[-2], row[-1]
     return wallet
+
+
+def _changes_wallet(changes: Changes, key: WalletKey) -> bool:
+    return key in changes.drawn_wallets or key in changes.wallets or key in changes.new_wallets
 
 
 def _drawn(changes: Changes) -> dict[WalletKey, Grant]:
