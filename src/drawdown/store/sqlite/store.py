@@ -22,6 +22,7 @@ from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.audit import SqliteAudit
+from drawdown.store.sqlite.checkpoints import Checkpoints
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.memory import Memory
 from drawdown.store.sqlite.reads import SqliteReads
@@ -36,6 +37,7 @@ class SqliteStore(SqliteReads):
     """The store of a complete installation in one process."""
 
     placement: Placement | None = None
+    worth_waiting = 0.0
 
     def __init__(self, path: str, vfs: str | None = None) -> None:
         """Open the file, or make it; bring its schema up to date."""
@@ -47,6 +49,7 @@ class SqliteStore(SqliteReads):
         super().__init__(opening.open_reader(path, vfs), queries)
         self._transaction = SqliteTransaction(self._writer, queries)
         self._memory = Memory(self._writer, self._connection, queries, self._transaction)
+        self._checkpoints = Checkpoints(self._writer, opening.open_reader(path, vfs))
         self._committer = ThreadPoolExecutor(1, "drawdown-commit")
         self._turn = asyncio.Lock()
         self._moments = asyncio.Semaphore(MOMENTS_MAX)
@@ -251,5 +254,6 @@ class SqliteStore(SqliteReads):
     async def close(self) -> None:
         async with self._turn:
             self._committer.shutdown()
+            self._checkpoints.close()
             self._connection.close()
             self._writer.close()
