@@ -178,6 +178,13 @@ class Moment(Protocol):
 class Part(Protocol):
     """What is kept together, so that one transaction may be about any of it."""
 
+    @property
+    def worth_waiting(self) -> float:
+        """For how much of its last transaction's time the next may wait for more requests.
+
+        0 where a transaction costs little beside what is in it.
+        """
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         """(book, customer, entitlement) of wallets in which something is due, the longest due first."""

@@ -66,6 +66,7 @@ class PostgresStore(PostgresReads):
     """The store of any number of processes on one database."""
 
     placement: Placement | None = None
+    worth_waiting = 0.25
 
     def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
         super().__init__(self, load_queries("drawdown.store.postgres"))
