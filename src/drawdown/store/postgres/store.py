@@ -79,6 +79,7 @@ class PostgresStore(PostgresReads):
         self._customers = Gatherer(self.read_customers)
         self._entitlements = Gatherer(self.read_entitlements)
         self._wallets = Gatherer(self.read_wallets)
+        self._api_keys = Gatherer(self._read_keys)
         self.migrations_run = 0
 
     @classmethod
@@ -324,6 +325,10 @@ class PostgresStore(PostgresReads):
     async def list_keys(self) -> list[ApiKey]:
         return [rows.api_key_of(tuple(row)) for row in await self._fetch("list_api_keys")]
 
+    async def _read_keys(self, keys: Sequence[Id]) -> dict[Id, tuple[ApiKey, bytes]]:
+        found = await self._fetch("find_api_key", keys)
+        return {row[0]: (rows.api_key_of(tuple(row)), row[-1]) for row in found}
+
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
         """Every request asks for its key: what was found is taken for true for a second."""
         now = time.monotonic()
@@ -332,10 +337,9 @@ class PostgresStore(PostgresReads):
             return known[1]
         if len(self._keys) > KEYS_KEPT:
             self._keys.clear()
-        found = await self._fetch("find_api_key", key)
-        record = (rows.api_key_of(tuple(found[0])), found[0][-1]) if found else None
-        self._keys[key] = (now + KEY_SECONDS, record)
-        return record
+        found = await self._api_keys.find(key)
+        self._keys[key] = (now + KEY_SECONDS, found)
+        return found
 
     async def revoke_key(self, key: Id, at: Instant) -> bool:
         self._keys.pop(key, None)
@@ -375,12 +379,17 @@ class PostgresStore(PostgresReads):
         check_confirmed(warnings)
 
     async def close(self) -> None:
-        for gatherer in (self._names, self._customers, self._entitlements, self._wallets):
-            await gatherer.close()
+        await self._close_gatherers()
         try:
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
         except FAILURES:
             self._pool.terminate()
+
+    async def _close_gatherers(self) -> None:
+        """Wait for what is under way."""
+        gatherers = (self._names, self._customers, self._entitlements, self._wallets)
+        for gatherer in (*gatherers, self._api_keys):
+            await gatherer.close()
 
 
 async def _to_its_end(commit: Coroutine[Any, Any, str]) -> str:
