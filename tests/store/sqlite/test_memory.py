@@ -158,3 +158,17 @@ async def test_a_key_that_another_server_revokes_opens_nothing_any_more(
     with pytest.raises(KeyRevoked):
         await book.ledger.authenticate(secret)
     await second.close()
+
+
+async def test_what_names_a_customer_is_in_memory_once(book: Book, tmp_path: Path) -> None:
+    """In the name that leads to him and in his own record: there may be very many of them."""
+    store = SqliteStore(str(tmp_path / "ledger.db"))
+    second = Book(open_ledger_on(store, ManualClock(START)), book.id)
+    await second.debit(CUSTOMER, 1)
+    state = store._transaction.state
+    [(name, customer)] = [each for each in state.names.items() if each[0][2] == CUSTOMER]
+    kept = state.customers[customer] if customer is not None else None
+    assert kept is not None
+    assert kept.own_id is name[2]
+    assert kept.id is customer
+    await second.ledger.close()
