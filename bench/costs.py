@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import apsw
 import asyncpg
 import msgspec
 
@@ -17,7 +18,8 @@ from drawdown.opening import is_postgres
 #: PostgreSQL's sessions tell what pages they have touched once a second, at the end of a transaction.
 TOLD_SECONDS = 1.1
 _COUNTERS = """
-SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal, blks_hit + blks_read AS pages
+SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal, blks_hit + blks_read AS pages,
+  pg_database_size(current_database()) AS kept
 FROM pg_stat_database WHERE datname = current_database()
 """
 _SESSIONS = """
@@ -29,7 +31,8 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 class Costs(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Microseconds of processor time, pages and bytes a debit; statements a batch.
 
-    ``written_bytes``: to SQLite's files, or to PostgreSQL's log. None: not to be had here.
+    ``written_bytes``: to SQLite's files, or to PostgreSQL's log; ``kept_bytes``: by which the database has
+    grown. None: not to be had here.
     """
 
     process_us: float
@@ -37,12 +40,14 @@ class Costs(msgspec.Struct, kw_only=True, omit_defaults=True):
     statements: float | None = None
     pages: float | None = None
     written_bytes: float | None = None
+    kept_bytes: float
 
 
 class Reading(msgspec.Struct):
-    """Counters as they stand: seconds, statements, pages, bytes."""
+    """Counters as they stand: seconds, bytes, statements, pages."""
 
     process: float
+    kept: int
     database: float | None = None
     statements: int | None = None
     pages: int | None = None
@@ -75,16 +80,14 @@ class Meter:
         setattr(asyncpg.Connection, name, counted)
 
     async def read(self) -> Reading:
-        reading = Reading(time.process_time())
+        process, statements = time.process_time(), self._statements
         if self._connection is None:
-            reading.written = _written()
-            return reading
-        reading.statements = self._statements
-        [(wal, pages)] = await self._connection.fetch(_COUNTERS)
-        reading.written, reading.pages = int(wal), pages
+            return Reading(process, _size(self._url), written=_written())
+        [(wal, pages, kept)] = await self._connection.fetch(_COUNTERS)
+        reading = Reading(process, kept, statements=statements, pages=pages, written=int(wal))
         sessions = await self._connection.fetch(_SESSIONS)
-        reading.database = _seconds([row[0] for row in sessions])
-        self._statements = reading.statements
+        reading.database = processor_seconds([row[0] for row in sessions])
+        self._statements = statements
         return reading
 
     async def close(self) -> None:
@@ -106,7 +109,18 @@ def between(before: Reading, after: Reading, debits: int, batch: int) -> Costs:
         statements=None if statements is None else statements * batch,
         pages=each("pages"),
         written_bytes=each("written"),
+        kept_bytes=(after.kept - before.kept) / debits,
     )
+
+
+def _size(url: str) -> int:
+    """Bytes of a database in a file, what is only in its log so far included."""
+    connection = apsw.Connection(url.removeprefix("sqlite:///"), apsw.SQLITE_OPEN_READONLY)
+    try:
+        pages, page_size = connection.pragma("page_count"), connection.pragma("page_size")
+    finally:
+        connection.close()
+    return int(pages) * int(page_size)
 
 
 def _written() -> int | None:
@@ -118,9 +132,15 @@ def _written() -> int | None:
     return int(lines["wchar"])
 
 
-def _seconds(processes: list[int]) -> float | None:
-    """Processor time of so many processes; None where the system does not say."""
-    files = [Path(f"/proc/{process}/schedstat") for process in processes]
-    if not all(file.exists() for file in files):
+def family(process: int) -> list[int]:
+    """A process and its children; the process alone where the system does not say."""
+    told = Path(f"/proc/{process}/task/{process}/children")
+    return [process, *map(int, told.read_text().split())] if told.exists() else [process]
+
+
+def processor_seconds(processes: list[int]) -> float | None:
+    """What so many processes have taken; None where the system does not say."""
+    if not Path("/proc/self/schedstat").exists():
         return None
-    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+    threads = [each for process in processes for each in Path(f"/proc/{process}/task").iterdir()]
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9

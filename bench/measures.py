@@ -106,7 +106,8 @@ class Round:
                 self._costs("postgres.costs", books)
                 self._check(books)
             with database_copy(second.postgres, second.seeded, "http") as books:
-                self._http("postgres.http", books, "--workers", str(WORKERS))
+                options = ("--workers", str(WORKERS))
+                self._http("postgres.http", books, *options, postgres=second.postgres)
                 self._check(books)
 
     def _disk(self) -> None:
@@ -145,13 +146,34 @@ class Round:
             debits_max=DEBITS_MAX,
         )
 
-    def _http(self, name: str, books: Books, *options: str) -> None:
+    def _http(
+        self, name: str, books: Books, *options: str, postgres: Postgres | None = None
+    ) -> None:
         with Server(books.url, self.folder / "server.log", *options) as server:
-            for traffic in DEBITED:
+            with self._processors(f"{name}.uniform", books, server, postgres):
+                self._load(f"{name}.uniform", server, books, Ask.DEBIT)
+            for traffic in DEBITED[1:]:
                 self._load(f"{name}.{traffic}", server, books, Ask.DEBIT, traffic)
             self._load(f"{name}.batch", server, books, Ask.BATCH)
             self._load(f"{name}.balance", server, books, Ask.BALANCE)
             self._load(f"{name}.constant", server, books, Ask.CONSTANT)
+
+    @contextmanager
+    def _processors(
+        self, name: str, books: Books, server: Server, postgres: Postgres | None
+    ) -> Iterator[None]:
+        """What each debit takes of the processors: the server's, and the database's where it is apart."""
+        measured: list[tuple[str, Server | Postgres]] = [("server", server)]
+        if postgres is not None:
+            measured.append(("database", postgres))
+        before = [each.processor_seconds for _, each in measured]
+        acknowledged = books.acknowledged
+        yield
+        for (what, each), first in zip(measured, before, strict=True):
+            last = each.processor_seconds
+            if first is not None and last is not None:
+                spent = (last - first) / (books.acknowledged - acknowledged)
+                self.figures[f"{name}.{what}_us"] = Figure(1e6 * spent)
 
     def _load(
         self,

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.children import BenchError
+from bench.costs import family, processor_seconds
 
 #: Names a folder with the programs below, and goes before every other.
 VARIABLE = "POSTGRES_BIN"
@@ -213,6 +214,11 @@ class Postgres:
             return (self._data / "postmaster.pid").read_text().rstrip().endswith("ready")
         except FileNotFoundError:
             return False
+
+    @property
+    def processor_seconds(self) -> float | None:
+        """What its processes have taken so far, those that have ended left out."""
+        return processor_seconds(family(self._server.pid))
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Break off what is under way, write everything out, and end; or as another signal says."""

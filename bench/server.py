@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from bench.children import ROOT, BenchError, run
+from bench.costs import family, processor_seconds
 
 START_SECONDS = 30
 STOP_SECONDS = 60
@@ -64,6 +65,11 @@ class Server:
     @property
     def resident_kilobytes(self) -> int:
         return resident_kilobytes(self._process.pid)
+
+    @property
+    def processor_seconds(self) -> float | None:
+        """What it has taken so far, with its workers."""
+        return processor_seconds(family(self._process.pid))
 
     def __exit__(
         self,

@@ -16,6 +16,7 @@ import pytest
 from bench import load
 from bench.__main__ import default_directory
 from bench.books import Books, file_copy
+from bench.capacity import RATES, lines, medians
 from bench.children import ROOT, BenchError, run_module
 from bench.disk import appends
 from bench.measures import run_load
@@ -89,8 +90,25 @@ def test_what_a_debit_costs_is_counted(report: Report) -> None:
     assert 5 < found.pop("postgres.costs.pages") < 200
     assert found.pop("costs.written_bytes") > 500
     assert found.pop("postgres.costs.written_bytes") > 500
+    assert found.pop("costs.kept_bytes") > 500
+    assert found.pop("postgres.costs.kept_bytes") > 500
     assert len(found) == 3
     assert all(5 < microseconds < 50_000 for microseconds in found.values())
+
+
+def test_the_processors_of_servers_and_database_are_counted_apart(report: Report) -> None:
+    """What a debit takes of a machine is the sum of them."""
+    (figures,) = report.rounds
+    for name in ("http.uniform.server_us", "postgres.http.uniform.server_us"):
+        assert 5 < figures[name].value < 50_000
+    assert 5 < figures["postgres.http.uniform.database_us"].value < 50_000
+
+
+def test_the_capacity_is_computed_from_what_a_run_prints(report: Report) -> None:
+    """Every figure it needs is among those of a run with PostgreSQL."""
+    found = lines(medians(msgspec.json.encode(report)))
+    assert [line.rate for line in found] == list(RATES)
+    assert found[-1].rung == "Citus"
 
 
 def test_memory_is_measured_with_one_debit_of_every_customer(report: Report) -> None:

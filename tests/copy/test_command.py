@@ -190,8 +190,10 @@ def test_no_server_opens_what_is_not_wholly_copied(filled: Path, target: str) ->
     copied(filled, target)
     said = drawdown("verify", "--database", target).failure()
     assert "A ledger is being copied into the database" in said
+    assert "`drawdown copy --finish` ends the copy" in drawdown("doctor", "--database", target).out
     copied(filled, target, "--finish")
     assert drawdown("verify", "--database", target).code == 0
+    assert "being copied" not in drawdown("doctor", "--database", target).out
 
 
 def test_a_database_with_another_ledger_is_refused(filled: Path, target: str) -> None:

@@ -105,6 +105,8 @@ class Everyone:
         assert int(shown["granted"]) == 1000 + sum(asked.granted for asked, _ in self.done)
         self.client.close()
         self.server.stop(UNAVAILABLE)
+        told = {line["event"] for line in self.server.log_lines()}
+        assert told <= {"request", UNAVAILABLE, "the database keeps less than is promised"}, told
 
 
 def is_unavailable(name: str, answer: httpx.Response) -> None:

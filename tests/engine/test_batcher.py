@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from unittest.mock import patch
 
@@ -24,6 +24,8 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.opening import is_postgres, sqlite_path
+from drawdown.store.postgres.store import PostgresStore
+from drawdown.store.sqlite.store import SqliteStore
 from tests.support.books import (
     CREDITS,
     HOUR,
@@ -40,6 +42,9 @@ from tests.support.stores import Database, database
 __all__ = ["database"]
 
 pytestmark = pytest.mark.anyio
+
+#: Longer than any turn of the loop takes, however busy the machine.
+EAGER_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -69,6 +74,17 @@ async def under_way(
         first = asyncio.create_task(book.debit(customer, 1))
         await asyncio.sleep(0.05)
         yield first
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Each batch waits for all who were just answered, as though its transaction cost very much."""
+    with (
+        patch.object(batcher, "GATHER_SECONDS_MAX", EAGER_SECONDS),
+        patch.object(PostgresStore, "worth_waiting", 1e6),
+        patch.object(SqliteStore, "worth_waiting", 1e6),
+    ):
+        yield
 
 
 async def funded(book: Book, amount: int = 1_000) -> str:
@@ -104,6 +120,35 @@ async def test_a_lone_request_waits_for_nobody(book: Book, observed: Observed) -
     for _ in range(3):
         await book.debit(customer, 1)
     assert observed.sizes == [1, 1, 1]
+
+
+async def test_who_was_just_answered_may_join_the_next_batch(
+    database: Database, book: Book, observed: Observed, eager: None
+) -> None:
+    """Without that, the one who was alone would be alone each time, beside a batch of the others."""
+    customer = await funded(book)
+
+    async def ask_again(before: asyncio.Task[Answer] | None = None) -> None:
+        if before is not None:
+            await before
+        for _ in range(5):
+            await book.debit(customer, 1)
+
+    observed.sizes.clear()
+    async with under_way(database, book, customer) as first:
+        others = [asyncio.create_task(ask_again()) for _ in range(7)]
+        await asyncio.sleep(0)
+    await asyncio.gather(ask_again(first), *others)
+    assert observed.sizes == [1, 8, 8, 8, 8, 8]
+
+
+async def test_who_does_not_come_is_not_waited_for_long(book: Book, eager: None) -> None:
+    customer = await funded(book)
+    await asyncio.gather(*(book.debit(customer, 1) for _ in range(8)))
+    with patch.object(batcher, "GATHER_SECONDS_MAX", 0.0):
+        await asyncio.gather(*(book.debit(customer, 1) for _ in range(8)))
+        async with asyncio.timeout(EAGER_SECONDS / 2):
+            await book.debit(customer, 1)
 
 
 async def test_a_batch_holds_at_most_256(book: Book, observed: Observed) -> None:

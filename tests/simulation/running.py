@@ -51,7 +51,7 @@ def small_limits() -> Iterator[None]:
     with (
         patch.object(spending, "GRANTS_OPEN_MAX", GRANTS_MAX),
         patch.object(holds, "HOLDS_OPEN_MAX", HOLDS_MAX),
-        patch.object(connection, "CHECKPOINT_PAGES", 40),
+        patch.object(connection, "LOG_PAGES_MAX", 40),  # no thread: a play is the same each time
         patch.multiple(
             transaction,
             FIRST_GRANTS=2,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,20 +33,26 @@ class Write:
 
 @dataclass
 class Content:
-    """A file: what reads see, what is on the disk for sure, and what lies between the two."""
+    """A file: what reads see, what is on the disk for sure, and what lies between the two.
+
+    Threads that write and sync at once do it one after the other.
+    """
 
     current: bytearray
     durable: bytearray
     unsynced: list[Write] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def change(self, write: Write) -> None:
-        apply(self.current, write)
-        self.unsynced.append(write)
+        with self.lock:
+            apply(self.current, write)
+            self.unsynced.append(write)
 
     def sync(self) -> None:
-        for write in self.unsynced:
-            apply(self.durable, write)
-        self.unsynced.clear()
+        with self.lock:
+            for write in self.unsynced:
+                apply(self.durable, write)
+            self.unsynced.clear()
 
     def after_failure(self, chance: random.Random) -> bytearray:
         """What is found on the disk: of every unsynced write any sectors, and any part of a sector."""

@@ -393,6 +393,123 @@ def test_a_request_that_does_not_end_is_given_up(part: bytes) -> None:
     asyncio.run(run())
 
 
+async def early(scope: Any, receive: Any, send: Any) -> None:
+    """Answers without asking for the body, as what is refused for its key is answered."""
+    await answer(send, b"no", status=401)
+
+
+def test_a_body_that_does_not_end_after_its_answer_is_given_up() -> None:
+    """There is nothing left to say: the answer was given."""
+
+    async def run() -> None:
+        async with serving(early) as (made, connect):
+            client = await connect()
+            await client.send(post(b"abc")[:-1])
+            await client.until(b"no")
+            made[0].close_if_late(0.0, LONG)
+            assert await client.rest() == b""
+
+    asyncio.run(run())
+
+
+def test_a_body_that_breaks_after_its_answer_ends_the_connection() -> None:
+    async def run() -> None:
+        async with serving(early) as (_, connect):
+            client = await connect()
+            await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+            await client.until(b"no")
+            await client.send(b"nonsense\r\n")
+            assert await client.rest() == b""
+
+    asyncio.run(run())
+
+
+def test_a_client_that_was_told_to_continue_is_told_that_it_is_late() -> None:
+    async def run() -> None:
+        async with serving(echo) as (made, connect):
+            client = await connect()
+            await client.send(post(b"abc", b"expect: 100-continue")[:-3])
+            await client.until(b"HTTP/1.1 100 Continue\r\n\r\n")
+            made[0].close_if_late(0.0, LONG)
+            assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+
+    asyncio.run(run())
+
+
+def test_a_client_of_http_1_0_is_not_told_to_continue() -> None:
+    """RFC 9110, 10.1.1: it would take that for the answer."""
+
+    async def run() -> None:
+        async with serving(echo) as (_, connect):
+            client = await connect()
+            asked = post(b"abc", b"expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0")
+            await client.send(asked[:-3], asked[-3:])
+            assert (await client.rest()).startswith(b"HTTP/1.1 200 OK")
+
+    asyncio.run(run())
+
+
+TRAILED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+
+
+def test_what_follows_a_body_is_no_header() -> None:
+    """Else whoever looks at the headers before us would not see what opens a request."""
+    asked: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await echo(scope, receive, send)
+        asked.append(scope["headers"])
+
+    async def run() -> None:
+        async with serving(app) as (_, connect):
+            client = await connect()
+            await client.send(TRAILED + b"authorization: Bearer secret\r\n\r\n")
+            await client.until(b"/  3")
+            await client.send(GET % b"next")
+            await client.until(b"/next  0")
+
+    asyncio.run(run())
+    framing = (b"transfer-encoding", b"chunked")
+    assert asked == [[(b"host", b"x"), framing], [(b"host", b"x")]]
+
+
+@pytest.mark.parametrize(
+    "lines", [b"a: b\r\n" * 8000, b"a: " + b"b" * 48_000], ids=["many", "long"]
+)
+def test_what_follows_a_body_is_bounded(lines: bytes) -> None:
+    async def run() -> None:
+        async with serving(early) as (_, connect):
+            client = await connect()
+            with pytest.raises(ConnectionError):
+                await client.send(TRAILED, *([lines] * 20))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nhost: x\r\na: %b\r\n\r\n" % (b"a" * 65_400), b"200"),
+        (b"GET / HTTP/1.1\r\nhost: x\r\na: %b\r\n\r\n" % (b"a" * 65_600), b"400"),
+        (b"GET / HTTP/1.1\r\nhost: x\r\n%b\r\n" % (b"a: a\r\n" * 12_000), b"400"),
+        (b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"a" * 65_600), b"400"),
+    ],
+    ids=["below", "long", "many", "target"],
+)
+def test_a_head_has_a_limit_however_much_of_it_comes_at_once(
+    request_: bytes, status: bytes
+) -> None:
+    async def run() -> None:
+        async with serving(echo) as (made, connect):
+            client = await connect()
+            await client.send(GET % b"a")
+            await client.until(b"/a  0")
+            made[0].data_received(request_)
+            assert (await client.until(b"\r\n")).startswith(b"HTTP/1.1 " + status)
+
+    asyncio.run(run())
+
+
 def test_a_request_that_does_not_end_lets_those_before_it_be_answered() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.05)

@@ -310,7 +310,7 @@ def give_back(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: In
 
 
 def repay(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: Instant) -> None:
-    """Of ``units`` of a grant that have just become effective, pay the wallet's overage, where its rule is so.
+    """Pay overage with ``units`` of a grant that have just become effective, where the wallet's rule is so.
 
     A grant with a scope does not: it pays only for what it names, and overage is for nothing in particular.
     """

@@ -1,8 +1,9 @@
 """Gathers waiting requests into one transaction.
 
-While one transaction commits, arriving requests gather into the next: no timer, nothing to tune, at most
-``BATCH_MAX`` at a time so that one large batch cannot stall single debits. If a transaction fails, its
-requests run one by one, and only the culprit errs. A caller that goes away undoes nothing.
+While one transaction commits, arriving requests gather into the next: nothing to tune, at most
+``BATCH_MAX`` at a time so that one large batch cannot stall single debits. Where a transaction costs much
+however few requests are in it, callers that were just answered get a moment to ask again. If a transaction
+fails, its requests run one by one, and only the culprit errs. A caller that goes away undoes nothing.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavaila
 BATCH_MAX = 256
 WAITING_MAX = 20_000
 ATTEMPTS_MAX = 10
+#: Of so many, each one's share of what a transaction costs by itself is small beside its own cost.
+ENOUGH = 64
+#: The longest that fewer wait for those of callers who were just answered.
+GATHER_SECONDS_MAX = 0.005
 #: The first pause before another attempt is up to so long, each further one up to twice the last.
 PAUSE_SECONDS = 0.002
 
@@ -139,6 +144,10 @@ class Batcher(Writer):
         self._observer = observer
         self._waiting: deque[Submission] = deque()
         self._arrived = asyncio.Event()
+        #: How many must wait for ``_arrived`` to be set.
+        self._wanted = 1
+        #: How many may be waiting soon, and how long those that are wait for them.
+        self._expected, self._patience = 1, 0.0
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -155,18 +164,40 @@ class Batcher(Writer):
         if self._closing or len(self._waiting) + len(submissions) > WAITING_MAX:
             raise StoreUnavailable("The server is closing or has too much to do; try again.")
         self._waiting.extend(submissions)
-        self._arrived.set()
+        if len(self._waiting) >= self._wanted:
+            self._arrived.set()
 
     async def _run(self) -> None:
-        while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
+        while await self._gather():
             size = min(len(self._waiting), BATCH_MAX)
+            started = time.perf_counter()
             await self._carry_out([self._waiting.popleft() for _ in range(size)])
+            seconds = time.perf_counter() - started
+            self._expected = min(size + len(self._waiting), ENOUGH)
+            self._patience = min(seconds * self._store.worth_waiting, GATHER_SECONDS_MAX)
+
+    async def _gather(self) -> bool:
+        """Wait for the next batch; False: there will be none.
+
+        Everybody who was just answered may ask again at once. Each of them that comes in time makes this
+        batch dearer by less than it would cost alone.
+        """
+        if not self._waiting and not self._closing:
+            await self._arrival(1)
+        if self._patience and len(self._waiting) < self._expected and not self._closing:
+            await self._arrival(self._expected, self._patience)
+        return bool(self._waiting)
+
+    async def _arrival(self, count: int, seconds: float | None = None) -> None:
+        """Until so many wait, so much time has passed, or the batcher is to close."""
+        self._wanted = count
+        self._arrived.clear()
+        timer = None
+        if seconds is not None:
+            timer = asyncio.get_running_loop().call_later(seconds, self._arrived.set)
+        await self._arrived.wait()
+        if timer is not None:
+            timer.cancel()
 
     async def _carry_out(self, batch: list[Submission]) -> None:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.types import (
+    Balance,
     Customer,
     Entitlement,
     Entry,
@@ -22,6 +23,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    Reference,
     TestClock,
 )
 from drawdown.core.usage_records import Catalog, Event
@@ -247,6 +249,13 @@ class Moment(Protocol):
 class Part(Protocol):
     """What is kept together, so that one transaction may be about any of it."""
 
+    @property
+    def worth_waiting(self) -> float:
+        """For how much of its last transaction's time the next may wait for more requests.
+
+        0 where a transaction costs little beside what is in it.
+        """
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
@@ -332,6 +341,11 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
 
         All of them belong to one customer; ``of`` is his id, or that of anything of his.
         """
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        """A balance as of ``now`` of which all is known, without waiting; None: it has to be found out."""
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...

@@ -38,7 +38,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_arrival", "_body", "_cut_short", "_head", "_keep_alive", "_left", "_over", "_told", "_wire",
+        "_arrival", "_body", "_cut_short", "_head", "_invited", "_keep_alive", "_left", "_over", "_told",
+        "_wire",
         "complete", "scope", "started",
     )  # fmt: skip
 
@@ -48,7 +49,7 @@ class Exchange:
         self.complete = self.started = False
         self._wire, self._keep_alive = wire, keep_alive
         self._body = self._head = b""
-        self._cut_short = self._over = self._told = False
+        self._cut_short = self._invited = self._over = self._told = False
         self._arrival: asyncio.Future[None] | None = None
         #: Bytes of the answer that are still to come; None before it began.
         self._left: int | None = None
@@ -103,12 +104,18 @@ class Exchange:
         return {"type": "http.request", "body": body, "more_body": not self.complete}
 
     async def _more(self) -> None:
-        if any(name == _EXPECT for name, _ in self.scope["headers"]) and not self.started:
-            self.started = True
-            self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not (self._invited or self.started):
+            self._invite()
         self._wire.resume_reading()
         self._arrival = asyncio.get_running_loop().create_future()
         await self._arrival
+
+    def _invite(self) -> None:
+        """Tell a client that waits for it that its body is wanted. HTTP/1.0 does not know of that."""
+        self._invited = True
+        expects = any(name == _EXPECT for name, _ in self.scope["headers"])
+        if expects and self.scope["http_version"] != "1.0":
+            self._wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

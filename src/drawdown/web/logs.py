@@ -97,3 +97,5 @@ def _configure_libraries(shared: list[Processor], text: bool, level: int) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+    # Its pool tells of each try to reach a database that is away; we tell of that once.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)

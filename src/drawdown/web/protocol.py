@@ -22,6 +22,7 @@ from drawdown.web.exchange import Exchange, Header, Message, refusal
 HEAD_BYTES_MAX = 64 * 1024
 #: More of a body is read only when the app has taken what there is.
 BODY_BYTES_WAITING_MAX = 64 * 1024
+HEAD_TOO_LONG = "The request line and headers must be at most 64 KiB."
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 App = Callable[[Message, Any, Any], Awaitable[None]]
@@ -36,8 +37,10 @@ class Unreadable(Exception):
 class Connection(asyncio.Protocol):
     """A client. A task of its own gives its requests to the app, in their order.
 
-    A head ends within 64 KiB. Bodies are bounded where they are read (``dispatch``), since only there is
-    their limit known. For how long a client may be waited for, the server asks with ``close_if_late``.
+    A head ends within 64 KiB; so does what is neither head nor body, such as a trailer, which is passed
+    over: nobody between would look there for what opens a request. Bodies are bounded where they are read
+    (``dispatch``), since only there is their limit known. For how long a client may be waited for, the
+    server asks with ``close_if_late``.
 
     An offer to speak another protocol is passed over, as RFC 9110 (7.8) allows. Beside a body it is
     refused: the parser takes what follows such a head for the other protocol, so the body would be lost,
@@ -65,7 +68,8 @@ class Connection(asyncio.Protocol):
         self._arriving: Exchange | None = None
         self._wake: asyncio.Future[None] | None = None
         self._in_message = False
-        self._heads = self._head_bytes = 0
+        #: How often a head or a part of a body has come; how many bytes since then.
+        self._progress = self._head_bytes = 0
         self._reading = True
         self._began = self._since = self._loop.time()
         self._unsent = 0
@@ -93,7 +97,8 @@ class Connection(asyncio.Protocol):
         del self._parser  # it knows this connection, too
 
     def data_received(self, data: bytes) -> None:
-        in_head, heads = self._arriving is None, self._heads
+        before = self._progress
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -101,12 +106,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(400, str(cause) if isinstance(cause, Unreadable) else "This is not HTTP.")
-        if not in_head or self._heads != heads:
+        if self._progress != before:
             self._head_bytes = 0
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse(400, "The request line and headers must be at most 64 KiB.")
+        elif self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(400, HEAD_TOO_LONG)
 
     def pause_writing(self) -> None:
         self.writable = self._loop.create_future()
@@ -127,10 +130,13 @@ class Connection(asyncio.Protocol):
         self._url += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        if self._arriving is None:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._heads += 1
+        self._progress += 1
+        if self._head_bytes > HEAD_BYTES_MAX and self._measured() > HEAD_BYTES_MAX:
+            raise Unreadable(HEAD_TOO_LONG)
         parser = self._parser
         if parser.should_upgrade() and self._announces_body():
             raise Unreadable("A request with a body must speak HTTP/1.1 only: leave out Upgrade.")
@@ -155,6 +161,7 @@ class Connection(asyncio.Protocol):
             self._pause_reading()
 
     def on_body(self, part: bytes) -> None:
+        self._progress += 1
         if self._arriving is not None and self._arriving.take(part) > BODY_BYTES_WAITING_MAX:
             self._pause_reading()
 
@@ -249,19 +256,26 @@ class Connection(asyncio.Protocol):
             self._wake.set_result(None)
 
     def _refuse(self, status: int, said: str) -> None:
-        """End it, and say why. Answers to what came before are given first, and nothing follows them."""
+        """End it, and say why, unless the request has its answer.
+
+        Answers that are under way are given first, and nothing follows them.
+        """
         arriving = self._arriving
         if arriving is not None:
             arriving.cut_short()
-        earlier = self._answering not in {None, arriving} or any(
-            each is not arriving for each in self._waiting
-        )
-        if earlier or (arriving is not None and arriving.started):
+        is_answered = arriving is not None and arriving.started
+        under_way = {self._answering, *self._waiting} - {None, None if is_answered else arriving}
+        if under_way:
             self.stopping = True
             self._pause_reading()
-        else:
+            return
+        if not is_answered:
             self.write(refusal(status, said))
-            self._transport.close()
+        self._transport.close()
+
+    def _measured(self) -> int:
+        """Bytes of the head, which may have come together with others."""
+        return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
 
     def _announces_body(self) -> bool:
         return any(name in _FRAMING and value != b"0" for name, value in self._headers)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from drawdown.core.types import Instant
+from drawdown.core.types import Instant, Mode
+from drawdown.engine.accounts import Role
 from drawdown.engine.clocks import ManualClock
 from drawdown.store.postgres.gathering import AT_ONCE_MAX, Gatherer
 from drawdown.store.postgres.store import PostgresStore
@@ -87,19 +88,37 @@ async def test_many_balances_at_once_are_a_few_statements(url: str) -> None:
     names = [await book.customer() for _ in range(100)]
     for amount, name in enumerate(names, start=1):
         await book.grant(name, amount)
-    statements = 0
-    fetch = store.fetch
-
-    async def counted(query: str, *args: object) -> list[object]:
-        nonlocal statements
-        statements += 1
-        return await fetch(query, *args)
-
-    store._reader = type("Counting", (), {"fetch": staticmethod(counted)})()
+    statements = counted(store)
     balances = await asyncio.gather(*(book.balance(name) for name in names))
     assert [balance.posted for balance in balances] == list(range(1, 101))
-    assert statements <= 10
+    assert len(statements) <= 10
     await ledger.close()
+
+
+async def test_a_key_that_many_use_at_once_is_read_once(url: str) -> None:
+    """Or every worker would open all its connections with its first requests."""
+    store = await PostgresStore.open(url)
+    ledger = open_ledger_on(store)
+    account = await ledger.accounts.create_account("many")
+    _, secret = await ledger.accounts.create_key(account.id, Mode.TEST, Role.EDITOR)
+    statements = counted(store)
+    principals = await asyncio.gather(*(ledger.authenticate(secret) for _ in range(100)))
+    assert None not in principals
+    assert len(statements) == 1
+    await ledger.close()
+
+
+def counted(store: PostgresStore) -> list[str]:
+    """The statements that a store reads by from now on."""
+    statements: list[str] = []
+    fetch = store.fetch
+
+    async def noted(query: str, *args: object) -> list[object]:
+        statements.append(query)
+        return await fetch(query, *args)
+
+    store._reader = type("Counting", (), {"fetch": staticmethod(noted)})()
+    return statements
 
 
 async def test_what_falls_due_is_read_in_one_moment_with_its_wallet(url: str) -> None:

@@ -78,6 +78,16 @@ async def test_a_balance_in_memory_needs_no_statement(book: Book, statements: li
     assert statements == []
 
 
+async def test_a_balance_in_memory_is_of_its_own_book_only(book: Book) -> None:
+    """By whatever it is named: also by ids, which say nothing of the book."""
+    balance = await book.balance(CUSTOMER)
+    account = (await book.ledger.accounts.accounts())[0]
+    live = await book.ledger.accounts.book(account.id, Mode.LIVE)
+    assert await book.ledger.balance(book.id, balance.customer, balance.entitlement) == balance
+    with pytest.raises(CustomerNotFound):
+        await book.ledger.balance(live, balance.customer, balance.entitlement)
+
+
 async def test_a_balance_is_as_committed_while_a_debit_is_on_its_way(
     book: Book, store: HeldStore
 ) -> None:
@@ -148,3 +158,17 @@ async def test_a_key_that_another_server_revokes_opens_nothing_any_more(
     with pytest.raises(KeyRevoked):
         await book.ledger.authenticate(secret)
     await second.close()
+
+
+async def test_what_names_a_customer_is_in_memory_once(book: Book, tmp_path: Path) -> None:
+    """In the name that leads to him and in his own record: there may be very many of them."""
+    store = SqliteStore(str(tmp_path / "ledger.db"))
+    second = Book(open_ledger_on(store, ManualClock(START)), book.id)
+    await second.debit(CUSTOMER, 1)
+    state = store._transaction.state
+    [(name, customer)] = [each for each in state.names.items() if each[0][2] == CUSTOMER]
+    kept = state.customers[customer] if customer is not None else None
+    assert kept is not None
+    assert kept.own_id is name[2]
+    assert kept.id is customer
+    await second.ledger.close()

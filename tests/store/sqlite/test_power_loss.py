@@ -34,8 +34,9 @@ CLIENTS = 4
 CUSTOMERS = 3
 ROUNDS_MAX = 12
 FUNDS = 1_000_000
-#: Small, so that many failures fall into a checkpoint.
-CHECKPOINT_PAGES = 20
+#: Small, so that many failures fall into a checkpoint: within commits, and mostly beside them.
+WITHIN = ("LOG_PAGES_MAX", 20)
+BESIDE = ("CHECKPOINT_PAGES", 20)
 LIVES = 3
 #: What fails, and about how often that happens in a life in which nothing fails; None: any step.
 Failures = tuple[tuple[str | None, int], ...]
@@ -112,13 +113,13 @@ async def prepared(path: Path) -> History:
 
 
 @contextlib.contextmanager
-def connections_closed() -> Iterator[None]:
+def connections_closed(checkpoints: tuple[str, int] = WITHIN) -> Iterator[None]:
     """Small checkpoints meanwhile; at the end every connection is closed, as the power left it."""
     opened: list[apsw.Connection] = []
 
     apsw.connection_hooks.append(opened.append)
     try:
-        with patch.object(opening, "CHECKPOINT_PAGES", CHECKPOINT_PAGES):
+        with patch.object(opening, *checkpoints):
             yield
     finally:
         apsw.connection_hooks.remove(opened.append)
@@ -170,9 +171,11 @@ async def _check_sums(book: Book, history: History) -> None:
         raise Lost(f"granted and used are {found}, what was asked for is {expected}")
 
 
-async def live(path: Path, disk: Disk, history: History, seed: int) -> None:
+async def live(
+    path: Path, disk: Disk, history: History, seed: int, checkpoints: tuple[str, int]
+) -> None:
     """One stretch under load, ended by the power, and what was found after it. Raises ``Lost``."""
-    with connections_closed():
+    with connections_closed(checkpoints):
         await under_load(path, disk, history, seed)
     disk.pull_the_plug()
     try:
@@ -183,7 +186,12 @@ async def live(path: Path, disk: Disk, history: History, seed: int) -> None:
 
 
 async def lives(
-    folder: Path, seed: int, *, failures: Failures = FAILURES, honest: bool = True
+    folder: Path,
+    seed: int,
+    *,
+    failures: Failures = FAILURES,
+    honest: bool = True,
+    checkpoints: tuple[str, int] = WITHIN,
 ) -> list[str | None]:
     """Several lives of one file; how each ended (None: the load was over before)."""
     chance = random.Random(seed)
@@ -192,15 +200,22 @@ async def lives(
     for _ in range(LIVES):
         kind, last = chance.choice(failures)
         disk = Disk(chance.getrandbits(32), chance.randint(1, last), honest, kind)
-        await live(path, disk, history, chance.getrandbits(32))
+        await live(path, disk, history, chance.getrandbits(32), checkpoints)
         ends.append(disk.failure)
     assert any(asked.answer for asked in history.asked)
     return ends
 
 
-def test_what_was_acknowledged_survives_a_power_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("checkpoints", [WITHIN, BESIDE], ids=["within", "beside"])
+def test_what_was_acknowledged_survives_a_power_failure(
+    tmp_path: Path, checkpoints: tuple[str, int]
+) -> None:
     """At any step: a write to the log, its sync, a checkpoint's writes and their sync."""
-    ends = [end for seed in range(SEEDS) for end in asyncio.run(lives(tmp_path, seed))]
+    ends = [
+        end
+        for seed in range(SEEDS)
+        for end in asyncio.run(lives(tmp_path, seed, checkpoints=checkpoints))
+    ]
     assert {"write wal", "sync wal", "write database", "sync database"} <= {*ends}, ends
 
 

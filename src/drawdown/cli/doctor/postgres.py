@@ -37,7 +37,7 @@ async def _examine(url: str, named: bool) -> list[Check]:
         now = Instant(time.time_ns() // 1_000)
         at = f"{shown(url)}, PostgreSQL {found.version}, {size(settings.bytes)}"
         return [
-            ok("database", at),
+            _database(at, half_copied=await found.is_half_copied()),
             schema(found.schema, found.pending),
             *_distributed(await found.undistributed()),
             _writable(settings),
@@ -45,6 +45,13 @@ async def _examine(url: str, named: bool) -> list[Check]:
             checks.clock(Instant(settings.clock), now),
             *await _contents(found, now),
         ]
+
+
+def _database(at: str, *, half_copied: bool) -> Check:
+    if half_copied:
+        found = f"A ledger is being copied into {at}; no server starts on it before that has ended."
+        return fault("database", found, "`drawdown copy --finish` ends the copy.")
+    return ok("database", at)
 
 
 async def _contents(found: Inspection, now: Instant) -> list[Check]:

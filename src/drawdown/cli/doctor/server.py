@@ -48,7 +48,7 @@ def _readiness(client: httpx.Client) -> Check:
     status = client.get("/health/ready").status_code
     if status == 200:
         return ok("readiness", "it reads its database")
-    fix = "See its log for the cause: the disk, or the file's permissions."
+    fix = "See its log for the cause: the disk, the file's permissions, or PostgreSQL."
     return fault("readiness", f"It answers {status} to /health/ready.", fix)
 
 

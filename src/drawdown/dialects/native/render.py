@@ -23,7 +23,7 @@ HOLD_PREFIX = "hold_"
 OPERATION_PREFIX = "op_"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def spelled(prefix: str, identifier: Id) -> str:
     """An id in its text form; those of busy customers and their grants come again and again.
 

@@ -193,8 +193,13 @@ def steps_to_run(steps: Sequence[Step], schema: int, finish: bool) -> list[Step]
     return pending[: posts[0]]
 
 
+async def is_half_copied(connection: Any) -> bool:
+    """Whether a ledger is being copied into the database; nobody else may use it before that has ended."""
+    return bool(await connection.fetchval(_IS_COPIED) and await connection.fetchval(_UNFINISHED))
+
+
 async def _check_copied(connection: Any) -> None:
-    if await connection.fetchval(_IS_COPIED) and await connection.fetchval(_UNFINISHED):
+    if await is_half_copied(connection):
         raise StoreUnusable(
             "A ledger is being copied into the database. `drawdown copy --finish` ends the copy"
         )

@@ -44,6 +44,9 @@ class Inspection:
         """The tables that Citus, where it is, has not spread; ``migrate`` does."""
         return await undistributed(self._connection)
 
+    async def is_half_copied(self) -> bool:
+        return await opening.is_half_copied(self._connection)
+
     async def accounts(self) -> list[str]:
         """Their names, in the order they were made."""
         return [row[0] for row in await self._rows("account_names")]

@@ -573,7 +573,7 @@ FROM api_key k JOIN book b ON b.id = k.book ORDER BY k.id
 -- name: find_api_key
 SELECT k.id, b.account, k.book, b.mode, k.role, k.name, k.created_at, k.last_used_at, k.revoked_at,
   k.hash
-FROM api_key k JOIN book b ON b.id = k.book WHERE k.id = $1
+FROM api_key k JOIN book b ON b.id = k.book WHERE k.id = ANY ($1::uuid[])
 
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL

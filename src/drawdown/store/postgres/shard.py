@@ -102,9 +102,8 @@ class ShardStore(PostgresStore):
         return rows.claim_of(*name, tuple(found[0][3:])) if found else None
 
     async def close(self) -> None:
-        """Wait for what is under way; the connections are the server's."""
-        for gatherer in (self._names, self._customers, self._entitlements, self._wallets):
-            await gatherer.close()
+        """The connections are the server's."""
+        await self._close_gatherers()
 
 
 def has_moved(error: BaseException) -> bool:

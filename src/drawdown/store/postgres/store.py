@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from drawdown.core.state import Wallet
-from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.core.types import Balance, Customer, Entitlement, Id, Instant, Reference
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
 from drawdown.engine.ports import Audit, BatchConflict, Placement, StoreUnavailable
 from drawdown.store import rows
@@ -69,6 +69,7 @@ class PostgresStore(PostgresClocks):
     """The store of any number of processes on one database."""
 
     placement: Placement | None = None
+    worth_waiting = 0.25
 
     def __init__(self, pool: Any, connections: int = CONNECTIONS_MAX) -> None:
         super().__init__(self, load_queries("drawdown.store.postgres"))
@@ -81,6 +82,7 @@ class PostgresStore(PostgresClocks):
         self._customers = Gatherer(self.read_customers)
         self._entitlements = Gatherer(self.read_entitlements)
         self._wallets = Gatherer(self.read_wallets)
+        self._api_keys = Gatherer(self._read_keys)
         self.migrations_run = 0
 
     @classmethod
@@ -125,6 +127,12 @@ class PostgresStore(PostgresClocks):
                 await self._throw_away(connection, error)
                 raise
         return found
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        """None: other processes write to the same wallets."""
+        return None
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         name = (book, space, text)
@@ -342,6 +350,10 @@ class PostgresStore(PostgresClocks):
     async def list_keys(self) -> list[ApiKey]:
         return [rows.api_key_of(tuple(row)) for row in await self._fetch("list_api_keys")]
 
+    async def _read_keys(self, keys: Sequence[Id]) -> dict[Id, tuple[ApiKey, bytes]]:
+        found = await self._fetch("find_api_key", keys)
+        return {row[0]: (rows.api_key_of(tuple(row)), row[-1]) for row in found}
+
     async def find_key(self, key: Id) -> tuple[ApiKey, bytes] | None:
         """Every request asks for its key: what was found is taken for true for a second."""
         now = time.monotonic()
@@ -350,10 +362,9 @@ class PostgresStore(PostgresClocks):
             return known[1]
         if len(self._keys) > KEYS_KEPT:
             self._keys.clear()
-        found = await self._fetch("find_api_key", key)
-        record = (rows.api_key_of(tuple(found[0])), found[0][-1]) if found else None
-        self._keys[key] = (now + KEY_SECONDS, record)
-        return record
+        found = await self._api_keys.find(key)
+        self._keys[key] = (now + KEY_SECONDS, found)
+        return found
 
     async def revoke_key(self, key: Id, at: Instant) -> bool:
         self._keys.pop(key, None)
@@ -393,12 +404,17 @@ class PostgresStore(PostgresClocks):
         check_confirmed(warnings)
 
     async def close(self) -> None:
-        for gatherer in (self._names, self._customers, self._entitlements, self._wallets):
-            await gatherer.close()
+        await self._close_gatherers()
         try:
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
         except FAILURES:
             self._pool.terminate()
+
+    async def _close_gatherers(self) -> None:
+        """Wait for what is under way."""
+        gatherers = (self._names, self._customers, self._entitlements, self._wallets)
+        for gatherer in (*gatherers, self._api_keys):
+            await gatherer.close()
 
 
 async def _to_its_end(commit: Coroutine[Any, Any, str]) -> str:

@@ -48,9 +48,10 @@ from drawdown.store.postgres.reads import (
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.postgres.usage import UsageRows
 
-#: Every grant is a row to send and to read, and nearly every debit is paid by the first or the second.
-FIRST_GRANTS = 2
-MORE_GRANTS = 8
+#: Every grant is a row to send and to read, at 5 microseconds, and nearly every debit is paid by the first.
+FIRST_GRANTS = 1
+#: How many times more are loaded each time that they are not enough.
+MORE_GRANTS = 4
 #: Where the columns of the customer begin in a row of ``lock_wallet``.
 _OWNER = 17
 

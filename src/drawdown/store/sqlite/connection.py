@@ -28,6 +28,8 @@ CACHE_KIB = 65_536
 #: The log is written back into the file once it is this long: 16 MiB. Pages written again and again by
 #: then are written back once.
 CHECKPOINT_PAGES = 4_000
+#: At twice that commits wait until it is written back (``checkpoints``).
+LOG_PAGES_MAX = 8_000
 
 
 def check_sqlite_version() -> None:
@@ -49,7 +51,6 @@ def open_writer(path: str, vfs: str | None = None) -> apsw.Connection:
     schema_of(connection)  # refuses another program's file before it is touched
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
-    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
     return connection
 
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 import apsw
 
 from drawdown.core.state import Name, Wallet, WalletKey
-from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.core.types import Balance, Customer, Entitlement, Id, Instant, Reference
 from drawdown.engine.accounts import ApiKey
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import NAMES_CACHED_MAX, SqliteTransaction
@@ -121,16 +121,35 @@ class Memory:
             return None
         return found
 
+    def balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        """Of a wallet in which nothing is due. Its customer is of the book that its entitlement is of."""
+        state = self._transaction.state
+        owner = state.customer_id(book, customer)
+        kind = state.entitlement_id(book, entitlement)
+        if owner is None or kind is None:
+            return None
+        wallet, known = self._wallet((owner, kind), now), state.entitlements.get(kind)
+        if wallet is None or known is None or known.book != book:
+            return None
+        return wallet.balance(known.scale, max(now, wallet.last_at))
+
     def wallet(self, key: WalletKey, due_by: Instant) -> Wallet | None:
         """A wallet in which nothing is due: without grants, as it is then read."""
-        found = self._transaction.state.wallets.get(key)
-        if found is None or found.is_due(due_by) or self._transaction.is_in_flight(key):
-            return None
-        if not self.is_current():
+        found = self._wallet(key, due_by)
+        if found is None:
             return None
         bare = copy(found)
         bare.grants, bare.holds, bare.schedules, bare.queue = {}, {}, {}, []
         return bare
+
+    def _wallet(self, key: WalletKey, due_by: Instant) -> Wallet | None:
+        """The writer's own wallet, if nothing in it is due and all of it is committed."""
+        found = self._transaction.state.wallets.get(key)
+        if found is None or found.is_due(due_by) or self._transaction.is_in_flight(key):
+            return None
+        return found if self.is_current() else None
 
     def keep_target(self, name: Name, target: Id) -> None:
         """Remember what was read. Names, customers and entitlements stay what they were once made."""

@@ -15,13 +15,14 @@ from pathlib import Path
 import apsw
 
 from drawdown.core.state import Wallet
-from drawdown.core.types import Customer, Entitlement, Id, Instant
+from drawdown.core.types import Balance, Customer, Entitlement, Id, Instant, Reference
 from drawdown.engine.accounts import Account, AccountExists, ApiKey
 from drawdown.engine.ports import Placement, StoreUnavailable, StoreUnusable
 from drawdown.store import rows
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.audit import SqliteAudit
+from drawdown.store.sqlite.checkpoints import Checkpoints
 from drawdown.store.sqlite.clocks import SqliteClocks
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.endpoints import Step
@@ -38,6 +39,7 @@ class SqliteStore(SqliteClocks):
     """The store of a complete installation in one process."""
 
     placement: Placement | None = None
+    worth_waiting = 0.0
 
     def __init__(self, path: str, vfs: str | None = None) -> None:
         """Open the file, or make it; bring its schema up to date."""
@@ -49,6 +51,7 @@ class SqliteStore(SqliteClocks):
         super().__init__(opening.open_reader(path, vfs), queries)
         self._transaction = SqliteTransaction(self._writer, queries)
         self._memory = Memory(self._writer, self._connection, queries, self._transaction)
+        self._checkpoints = Checkpoints(self._writer, opening.open_reader(path, vfs))
         self._committer = ThreadPoolExecutor(1, "drawdown-commit")
         self._turn = asyncio.Lock()
         self._moments = asyncio.Semaphore(MOMENTS_MAX)
@@ -136,6 +139,11 @@ class SqliteStore(SqliteClocks):
         self._transaction.forget()
 
     # What is kept in memory needs no statement -----------------------------------------------------
+
+    def known_balance(
+        self, book: Id, customer: Reference, entitlement: Reference, now: Instant
+    ) -> Balance | None:
+        return self._memory.balance(book, customer, entitlement, now)
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         found = self._memory.target((book, space, text))
@@ -257,5 +265,6 @@ class SqliteStore(SqliteClocks):
     async def close(self) -> None:
         async with self._turn:
             self._committer.shutdown()
+            self._checkpoints.close()
             self._connection.close()
             self._writer.close()

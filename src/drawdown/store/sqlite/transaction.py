@@ -56,9 +56,12 @@ class SqliteTransaction:
         self.state = State()
         self._committing = Changes()
         self._missed: list[Name] = []
+        #: Of this batch's names, by what they stand for.
+        self._texts: dict[Id, str] = {}
         self._hashes: dict[Key, int] = {}
         self._books: dict[Id, Id] = {}
-        self._numbers = self._last_numbers()
+        #: The last that were given out; none while they have to be asked for.
+        self._numbers: dict[str, int] = {}
 
     def _last_numbers(self) -> dict[str, int]:
         names = ("operation", "entry", "wallet")
@@ -83,6 +86,8 @@ class SqliteTransaction:
             state.names[name] = None if row is None else row[0]
             if row is None:
                 self._missed.append(name)
+            else:
+                self._texts[row[0]] = name[2]
         for customer in wanted.customers:
             row = self._row("find_customer", (customer,))
             state.customers[customer] = None if row is None else self._customer_of(customer, row)
@@ -120,9 +125,10 @@ class SqliteTransaction:
             self._load_schedule(schedule)
 
     def _customer_of(self, customer: Id, row: rows.Row) -> Customer:
-        """The ids that all its rows have in common are one object each: there may be very many."""
+        """What is kept elsewhere, too, is one object, since there may be very many: ids, and the own id."""
         book = self._books.setdefault(row[1], row[1])
-        return rows.customer_of((customer, book, *row[2:]))
+        own_id = row[3] if row[3] is None else self._texts.get(customer, row[3])
+        return rows.customer_of((customer, book, row[2], own_id, *row[4:]))
 
     def _load_entitlement(self, entitlement: Id) -> None:
         row = self._row("find_entitlement", (entitlement,))
@@ -280,6 +286,7 @@ class SqliteTransaction:
     async def write(self) -> None:
         """Write the batch's changes in a fixed number of statements, whatever its size."""
         changes = self.state.changes
+        self._numbers = self._numbers or self._last_numbers()
         customers = ((slot_of(c.id), *rows.customer_row(c)) for c in changes.customers)
         self._many("insert_customer", customers)
         self._many("insert_entitlement", map(rows.entitlement_row, changes.entitlements))
@@ -424,27 +431,26 @@ class SqliteTransaction:
     # Between batches -----------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Drop everything: what was loaded may not be what is stored."""
+        """Drop everything: what was loaded may not be what is stored. Asks the file for nothing."""
         self.state = State()
         self._committing = Changes()
-        self._missed, self._hashes = [], {}
-        self._numbers = self._last_numbers()
+        self._missed, self._hashes, self._texts = [], {}, {}
+        self._numbers = {}
 
     def is_in_flight(self, key: WalletKey) -> bool:
         """Whether what is kept of the wallet is ahead of what is committed."""
-        return any(
-            key in changes.wallets or key in changes.drawn_wallets or key in changes.new_wallets
-            for changes in (self.state.changes, self._committing)
-        )
+        return _changes_wallet(self.state.changes, key) or _changes_wallet(self._committing, key)
 
     def is_unwritten(self, made: Id) -> bool:
         """Whether the customer or entitlement is so new that it is not committed yet."""
-        return any(
-            made in {one.id for one in changes.customers}
-            or made in {one.id for one in changes.entitlements}
-            or made in changes.amended_entitlements
-            for changes in (self.state.changes, self._committing)
-        )
+        for changes in (self.state.changes, self._committing):
+            if changes.customers and made in {one.id for one in changes.customers}:
+                return True
+            if changes.entitlements and made in {one.id for one in changes.entitlements}:
+                return True
+            if made in changes.amended_entitlements:
+                return True
+        return False
 
     def committed(self) -> None:
         """What is kept is what is committed, from here on."""
@@ -458,7 +464,7 @@ class SqliteTransaction:
         for name in self._missed:  # names that nobody has are as many as anyone cares to ask for
             if state.names[name] is None:
                 del state.names[name]
-        self._missed, self._hashes = [], {}
+        self._missed, self._hashes, self._texts = [], {}, {}
         changes = state.changes
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
@@ -503,6 +509,10 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: rows.Row) -> Wallet:
     wallet = rows.wallet_of(key, burn_order, row[1:])
     wallet.number, wallet.drawn, wallet.head = row[0], row[-2], row[-1]
     return wallet
+
+
+def _changes_wallet(changes: Changes, key: WalletKey) -> bool:
+    return key in changes.drawn_wallets or key in changes.wallets or key in changes.new_wallets
 
 
 def _drawn(changes: Changes) -> dict[WalletKey, Grant]:
