@@ -62,6 +62,8 @@ def test_an_endpoint_is_made_tested_and_sent_events_again(
 
 def test_what_is_sent_again_is_named_by_one_of_two_options(tenant: Tenant) -> None:
     made = run(tenant, "webhooks", "create", "https://example.com/hooks", "--json").json()
-    assert run(tenant, "webhooks", "redeliver", made["id"]).failure().startswith("Error: Give --event")
+    assert (
+        run(tenant, "webhooks", "redeliver", made["id"]).failure().startswith("Error: Give --event")
+    )
     refused = run(tenant, "webhooks", "create", "https://127.0.0.1/").failure()
     assert "url" in refused

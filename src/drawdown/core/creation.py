@@ -133,9 +133,7 @@ def _replace(entitlement: Entitlement, state: State) -> None:
     state.entitlements[entitlement.id] = entitlement
 
 
-def record(
-    request: Request, state: State, kind: str, owner: Id, at: Instant | None = None
-) -> None:
+def record(request: Request, state: State, kind: str, owner: Id, at: Instant | None = None) -> None:
     """So that what was made is found where everything else is that happened. What it is, its record says."""
     operation = Operation(
         id=derive(request.id, kind),

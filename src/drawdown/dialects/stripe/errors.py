@@ -126,9 +126,7 @@ LEDGER: dict[type[LedgerError], Row] = {
         "remaining credits instead.",
     ),
     ledger_errors.GrantPending: Row(400),
-    ledger_errors.ScheduleNotFound: Row(
-        404, "resource_missing", "No such schedule: '{reference}'"
-    ),
+    ledger_errors.ScheduleNotFound: Row(404, "resource_missing", "No such schedule: '{reference}'"),
     ledger_errors.HoldNotFound: Row(404, "resource_missing", "No such hold: '{reference}'"),
     ledger_errors.HoldEnded: Row(400),
     ledger_errors.ScheduleOver: Row(400),

@@ -17,8 +17,12 @@ from drawdown.store.sqlite import connection as opening
 
 OPERATIONS_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 20_000
-_FLAGS = frozenset({"pending", "drawn", "active", "burn_paid", "enabled", "dead", "uncovered", "live"})
-_FLAGGED = frozenset({"credit_grant", "schedule", "webhook_endpoint", "webhook_retry", "usage_event"})
+_FLAGS = frozenset(
+    {"pending", "drawn", "active", "burn_paid", "enabled", "dead", "uncovered", "live"}
+)
+_FLAGGED = frozenset(
+    {"credit_grant", "schedule", "webhook_endpoint", "webhook_retry", "usage_event"}
+)
 
 
 class Chunk:
