@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from bench.report import Report, read
+
 #: Of a core only so much is planned for: bursts, reads, and the loss of a machine want the rest.
 BUSY = 0.5
 #: The largest primary that is planned for.
@@ -128,24 +130,15 @@ def table(found: list[Line]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-class _Measured(msgspec.Struct):
-    name: str
-    value: float
-
-
-class _Report(msgspec.Struct):
-    lines: list[_Measured]
-
-
-def medians(document: bytes) -> dict[str, float]:
-    """By name, of what ``make bench ARGS=--json`` printed."""
-    return {line.name: line.value for line in msgspec.json.decode(document, type=_Report).lines}
+def medians(document: Report) -> dict[str, float]:
+    """The measures of a run by their names."""
+    return {line.name: line.value for line in document.lines}
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m bench.capacity figures.json   (make bench ARGS=--json)")
-    sys.stdout.write(table(lines(medians(Path(sys.argv[1]).read_bytes()))) + "\n")
+    sys.stdout.write(table(lines(medians(read(Path(sys.argv[1]))))) + "\n")
 
 
 if __name__ == "__main__":

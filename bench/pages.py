@@ -8,9 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
-from bench.report import TARGETS, Line, Report, Target
+from bench.report import TARGETS, Line, Report, Target, number, read
 
 _FIGURES = ("", "median", "lowest–highest", "", "p50 ms", "p99 ms", "÷ `debit()`")
 _TARGETS = ("", "found", "at least", "aim", "")
@@ -50,20 +48,8 @@ def _title(title: str) -> str:
     return "… " + text.strip()
 
 
-def number(value: float | None) -> str:
-    if value is None:
-        return ""
-    if value >= 1_000:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
-
-
 def _table(head: tuple[str, ...], aligned: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, aligned, *rows))
-
-
-def read(path: Path) -> Report:
-    return msgspec.json.decode(path.read_bytes(), type=Report)
 
 
 def main() -> None:

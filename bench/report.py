@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import msgspec
@@ -255,11 +256,11 @@ def _figures(lines: list[Line]) -> Table:
     for line in lines:
         table.add_row(
             line.title,
-            _number(line.value),
-            f"{_number(line.lowest)}–{_number(line.highest)}",
+            number(line.value),
+            f"{number(line.lowest)}–{number(line.highest)}",
             line.unit,
-            _number(line.p50_ms),
-            _number(line.p99_ms),
+            number(line.p50_ms),
+            number(line.p99_ms),
             "" if line.to_reference is None else f"{line.to_reference:.2f}×",
         )
     return table
@@ -281,7 +282,13 @@ def _targets(targets: list[Target]) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """As people read it; nothing where there is no figure."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def read(path: Path) -> Report:
+    """What ``make bench ARGS="--json"`` printed into a file."""
+    return msgspec.json.decode(path.read_bytes(), type=Report)

@@ -106,7 +106,7 @@ def test_the_processors_of_servers_and_database_are_counted_apart(report: Report
 
 def test_the_capacity_is_computed_from_what_a_run_prints(report: Report) -> None:
     """Every figure it needs is among those of a run with PostgreSQL."""
-    found = lines(medians(msgspec.json.encode(report)))
+    found = lines(medians(report))
     assert [line.rate for line in found] == list(RATES)
     assert found[-1].rung == "Citus"
 

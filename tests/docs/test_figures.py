@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench import pages
+from bench.report import read
 from tests.docs.pages import ROOT
 
-DOCUMENT = pages.read(ROOT / "docs" / "figures.json")
+DOCUMENT = read(ROOT / "docs" / "figures.json")
 PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
