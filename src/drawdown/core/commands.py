@@ -300,6 +300,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``anchor`` None: the start, or the trial's end. A start in the past takes up the cycle that runs now: what
     is over is not made up for. Carried credit without a ``timeframe`` lives by the entitlement's days.
+    ``overage`` stands in place of the entitlement's rule from the first cycle to the end of the schedule.
     """
 
     customer: Reference
@@ -314,6 +315,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
     expires: CycleExpiry = CycleExpiry.CYCLE_END
     expires_after_days: int | None = None
     rollover: RolloverTerms | None = None
+    overage: AskedOverage | None = None
     priority: int | None = None
     category: Category | None = None
     cost_basis: Money | None = None
@@ -323,14 +325,15 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Give another ``amount`` from the next cycle on, or from now on.
+    """Give another ``amount`` from the next cycle on, or from now on; another rule for ``overage`` at once.
 
     Now: the difference is granted for the cycle that runs, or taken from what is free of it; ``prorate``:
-    only for what is still to come of the cycle.
+    only for what is still to come of the cycle. ``overage`` UNSET: as it was; None: the entitlement's.
     """
 
     schedule: Id
-    amount: Amount
+    amount: Amount | None = None
+    overage: AskedOverage | msgspec.UnsetType | None = msgspec.UNSET
     when: ChangeTime = ChangeTime.NEXT_CYCLE
     prorate: bool = False
 

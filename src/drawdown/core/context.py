@@ -193,7 +193,7 @@ def settled_context(
             burn_order=entitlement.burn_order,
             created_at=now,
         )
-    wallet.overage_rule = entitlement.overage
+    wallet.overage_default = entitlement.overage
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)

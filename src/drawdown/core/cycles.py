@@ -40,6 +40,7 @@ def play(
         posting.reset_overage(started, wallet, overage.RESETS.get(behavior), at)
     if is_over:
         end(schedule, ScheduleState.ENDED, at)
+        note_rule(wallet, changes)
     elif schedule.state is ScheduleState.PAUSED:
         schedule.cycle, schedule.cycle_at, schedule.next_at = number, None, schedule.ends_at
     else:
@@ -59,6 +60,14 @@ def end(schedule: Schedule, state: ScheduleState, at: Instant) -> None:
     """The schedule gives nothing any more."""
     schedule.state, schedule.ended_at = state, at
     schedule.cycle_at = schedule.next_at = schedule.change = None
+
+
+def note_rule(wallet: Wallet, changes: Changes) -> None:
+    """Follow what the wallet's schedules say about overage, after one began, ended or says something else."""
+    rule = schedules.override_of(wallet.schedules.values())
+    if rule != wallet.overage_override:
+        wallet.overage_override = rule
+        changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
 
 
 def _begin(
@@ -151,6 +160,7 @@ def _begin_cycle(
         schedule.amount, schedule.change = schedule.change, None
     schedule.cycle, schedule.cycle_at = number, at
     schedule.next_at = schedules.bounded(schedule, schedule.begins_at(number + 1))
+    note_rule(wallet, started.changes)
     give(started, wallet, schedule, schedule.amount_of(number), at)
 
 

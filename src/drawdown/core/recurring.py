@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from drawdown.core import amounts, burn, calendar, cycles, posting, schedules
+from drawdown.core import amounts, burn, calendar, cycles, overage, posting, schedules
 from drawdown.core.calendar import Cadence, Cycle, Every
 from drawdown.core.commands import (
     AmendSchedule,
+    AskedOverage,
     CancelSchedule,
     ChangeTime,
     CreateSchedule,
@@ -54,6 +57,7 @@ from drawdown.core.types import (
     Grant,
     Id,
     Instant,
+    Overage,
 )
 
 
@@ -63,7 +67,7 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
     context = settled_context(request, customer, entitlement, state)
-    started = context.begin("create_schedule", _facts(command, units))
+    started = context.begin("create_schedule", _facts(command, units, entitlement))
     check_open(customer, entitlement)
     schedule = _new_schedule(context, command, units)
     _check_room(context, schedule)
@@ -80,7 +84,7 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
     return accepted
 
 
-def _facts(command: CreateSchedule, units: int) -> dict[str, object]:
+def _facts(command: CreateSchedule, units: int, entitlement: Entitlement) -> dict[str, object]:
     """What was asked for, amounts in units; an amount that is part of another as it was written."""
     facts: dict[str, object] = {"amount": units, "every": [command.every.unit, command.every.count]}
     facts |= given(command, *_FACTS)
@@ -90,6 +94,8 @@ def _facts(command: CreateSchedule, units: int) -> dict[str, object]:
                 field: str(value) if isinstance(value, amounts.Amount) else value
                 for field, value in msgspec.structs.asdict(terms).items()
             }
+    if command.overage is not None:
+        facts["overage"] = _override(command.overage, entitlement)
     if command.cost_basis is not None:
         facts["cost_basis"] = [str(command.cost_basis.amount), command.cost_basis.currency]
     return facts
@@ -137,6 +143,7 @@ def _new_schedule(context: Context, command: CreateSchedule, units: int) -> Sche
         expires=command.expires,
         expires_after_days=command.expires_after_days,
         rollover=_rollover(command, entitlement),
+        overage=_override(command.overage, entitlement),
         currency=entitlement.currency,
         cost_basis=cost_basis_of(command.cost_basis, command.category),
         scope=command.scope,
@@ -175,6 +182,10 @@ def _trial(command: CreateSchedule, entitlement: Entitlement) -> Trial | None:
         return None
     units = amounts.to_units(terms.amount, entitlement.scale, "trial.amount")
     return Trial(amount=units, ends_at=terms.ends_at, expires=terms.expires)
+
+
+def _override(asked: AskedOverage | None, entitlement: Entitlement) -> Overage | None:
+    return None if asked is None else overage.rule_of(asked, entitlement.scale)
 
 
 def _rollover(command: CreateSchedule, entitlement: Entitlement) -> Rollover | None:
@@ -248,28 +259,57 @@ def schedule_context(request: Request, schedule: Id, state: State) -> tuple[Cont
 
 
 def amend_schedule(request: Request, command: AmendSchedule, state: State) -> Accepted:
-    """Another amount: from the next cycle on, or from now on with the difference for the one that runs."""
+    """Another amount, from the next cycle on or from now on; another rule for overage, from now on."""
     context, schedule = schedule_context(request, command.schedule, state)
-    units = positive_units(command.amount, context.entitlement)
-    facts = {"amount": units, "when": command.when, "prorate": command.prorate}
+    facts, rule = _amendment(command, context.entitlement)
     started = context.begin("amend_schedule", facts, command.schedule)
     _check_live(schedule, "changed")
-    if command.prorate and command.when is ChangeTime.NEXT_CYCLE:
-        raise FieldInvalid("prorate", "left out where the change is for the next cycle")
-    if command.when is ChangeTime.NEXT_CYCLE:
+    _check_amendment(command)
+    units: int | None = facts.get("amount")
+    changed: dict[str, list[object]] = {}
+    moved = 0
+    if units is not None and command.when is ChangeTime.NEXT_CYCLE:
         before = schedule.amount if schedule.change is None else schedule.change
-        started.note_changes({"change": [before, units]})
+        changed["change"] = [before, units]
         schedule.change = None if units == schedule.amount else units
-        return _finish(context, started, schedule)
-    moved = _difference(context, schedule, units, command.prorate)
-    _check_grant_room(context, max(moved, 0))
-    started.note_changes({"amount": [schedule.amount, units]})
-    schedule.amount, schedule.change = units, None
+    elif units is not None:
+        moved = _difference(context, schedule, units, command.prorate)
+        _check_grant_room(context, max(moved, 0))
+        changed["amount"] = [schedule.amount, units]
+        schedule.amount, schedule.change = units, None
+    if "overage" in facts:
+        changed["overage"] = [schedule.overage, rule]
+        schedule.overage = rule
+        cycles.note_rule(context.wallet, state.changes)
+    started.note_changes(changed)
     grant = _move(context, started, schedule, moved)
     accepted = _finish(context, started, schedule)
     accepted.amount = sum(entry.amount for entry in started.entries)
     accepted.grant = None if grant is None else msgspec.structs.replace(grant)
     return accepted
+
+
+def _amendment(
+    command: AmendSchedule, entitlement: Entitlement
+) -> tuple[dict[str, Any], Overage | None]:
+    """What is asked for, amounts in units; and the rule for overage where that is part of it."""
+    facts: dict[str, Any] = {"when": command.when, "prorate": command.prorate}
+    if command.amount is not None:
+        facts["amount"] = positive_units(command.amount, entitlement)
+    if isinstance(command.overage, msgspec.UnsetType):
+        return facts, None
+    facts["overage"] = _override(command.overage, entitlement)
+    return facts, facts["overage"]
+
+
+def _check_amendment(command: AmendSchedule) -> None:
+    if command.amount is None:
+        if isinstance(command.overage, msgspec.UnsetType):
+            raise FieldInvalid("amount", "given, unless overage is")
+        if command.prorate or command.when is not ChangeTime.NEXT_CYCLE:
+            raise FieldInvalid("when", "left out, as prorate is, where no amount is given")
+    if command.prorate and command.when is ChangeTime.NEXT_CYCLE:
+        raise FieldInvalid("prorate", "left out where the change is for the next cycle")
 
 
 def _difference(context: Context, schedule: Schedule, units: int, prorate: bool) -> int:
@@ -380,6 +420,7 @@ def cancel_schedule(request: Request, command: CancelSchedule, state: State) -> 
         return _finish(context, started, schedule)
     started.note_changes({"state": [schedule.state.value, "cancelled"]})
     cycles.end(schedule, ScheduleState.CANCELLED, context.at)
+    cycles.note_rule(context.wallet, state.changes)
     if command.expire_credit:
         _expire_all(context, started, schedule)
     return _finish(context, started, schedule)

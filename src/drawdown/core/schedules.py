@@ -8,6 +8,7 @@ that a cycle's operation and grant, whose ids follow from it, come into being on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -24,6 +25,7 @@ from drawdown.core.types import (
     Id,
     Instant,
     Metadata,
+    Overage,
     Scope,
 )
 
@@ -85,6 +87,7 @@ class Schedule(msgspec.Struct, kw_only=True):
     skipped last, and ``cycle_at`` is when the one that runs was played. ``next_at`` is when time changes the
     schedule next: None when it never will. ``change`` is the amount from the next cycle on. ``ends_at`` is
     the end of its last cycle. ``cost_basis`` is of each cycle's grant, ``currency`` the entitlement's.
+    ``overage`` is its wallet's rule from its first cycle to its end, in place of the entitlement's.
     """
 
     id: Id
@@ -114,6 +117,7 @@ class Schedule(msgspec.Struct, kw_only=True):
     cycle_at: Instant | None = None
     next_at: Instant | None = None
     change: int | None = None
+    overage: Overage | None = None
     ended_at: Instant | None = None
 
     @property
@@ -158,6 +162,16 @@ class Schedule(msgspec.Struct, kw_only=True):
     def end_id(self) -> Id:
         """The id of the operation that ends the schedule's last cycle."""
         return nth(self.id, _END)
+
+
+def override_of(found: Iterable[Schedule]) -> Overage | None:
+    """The rule for overage that a wallet's schedules say: that of the newest that has begun and has one."""
+    ruling = [
+        (schedule.created_at, schedule.id, schedule.overage)
+        for schedule in found
+        if schedule.overage is not None and schedule.is_live and schedule.cycle is not None
+    ]
+    return max(ruling, key=lambda place: place[:2])[2] if ruling else None
 
 
 def first_number(cadence: Cadence, regular_at: Instant) -> int:

@@ -59,7 +59,8 @@ USAGE_EVENT = "usage.event"
 class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
-    ``overage_rule`` is the entitlement's, as whoever decides or looks ahead knows it.
+    ``overage_default`` is the entitlement's rule, as whoever decides or looks ahead knows it;
+    ``overage_override`` what its schedules say instead.
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
     ``grants``, ``holds`` and ``schedules`` have every loaded one by id; with a hold come the grants it names.
     ``schedules`` has all that are live, with their open grants, once what is due is loaded. ``number``,
@@ -89,7 +90,8 @@ class Wallet(msgspec.Struct, gc=False):
     schedules: dict[Id, Schedule] = {}
     queue: list[Grant] = []
     whole: bool = True
-    overage_rule: Overage = Overage()
+    overage_default: Overage = Overage()
+    overage_override: Overage | None = None
     number: int = 0
     head: int = 0
     drawn: Id | None = None
@@ -112,6 +114,11 @@ class Wallet(msgspec.Struct, gc=False):
 
     def _key(self) -> Callable[[Grant], burn.OrderKey]:
         return lambda grant: burn.order_of(grant, self.burn_order)
+
+    @property
+    def overage_rule(self) -> Overage:
+        """How far it may be used past zero, and what becomes of that."""
+        return self.overage_default if self.overage_override is None else self.overage_override
 
     @property
     def available(self) -> int:

@@ -33,7 +33,7 @@ async def balance_at(store: Store, owner: Id, kind: Entitlement, at: Instant) ->
         wallet = await moment.find_wallet(owner, kind.id, at)
         if wallet is None:
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=at)
-        wallet.overage_rule = kind.overage
+        wallet.overage_default = kind.overage
         await _travel(moment, wallet, at)
         return wallet.balance(kind.scale, at)
 
@@ -43,7 +43,7 @@ async def find_rule(store: Store, wallet: Wallet) -> None:
     if wallet.overage:
         kind = await store.find_entitlement(wallet.entitlement)
         assert kind is not None, "what has overage is an entitlement's"
-        wallet.overage_rule = kind.overage
+        wallet.overage_default = kind.overage
 
 
 async def grants_at(store: Store, asked: GrantFilter, at: Instant) -> list[Grant]:
@@ -109,7 +109,7 @@ async def history(
                 burn_order=kind.burn_order,
                 created_at=until,
             )
-        wallet.overage_rule = kind.overage
+        wallet.overage_default = kind.overage
         walk = instants.History(wallet, wallet.created_at if since is None else since, until)
         coming = await _settle(wallet, until)
         if not walk.walk(reversed(coming), limit):

@@ -484,7 +484,7 @@ class Ledger:
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=now)
         as_of = max(now, wallet.last_at)
         if wallet.is_due(now):
-            wallet.overage_rule = kind.overage
+            wallet.overage_default = kind.overage
             wallet = instants.settled(wallet, now)
         return wallet.balance(kind.scale, as_of)
 

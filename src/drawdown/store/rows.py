@@ -140,6 +140,14 @@ def overage_text(rule: Overage) -> str:
     return _encode(rule).decode()
 
 
+def _optional_overage(text: str | None) -> Overage | None:
+    return None if text is None else _overage(text)
+
+
+def _optional_overage_text(rule: Overage | None) -> str | None:
+    return None if rule is None else overage_text(rule)
+
+
 def claim_of(book: Id, space: str, key: str, row: Row) -> ClaimRecord:
     created_at, fingerprint, target, status, body, request_id = row
     answer = None
@@ -191,6 +199,7 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
         row[14],  # next_due_at
         open_grants=row[9],
         open_holds=row[10],
+        overage_override=_optional_overage(row[15]),
     )
 
 
@@ -210,6 +219,7 @@ def wallet_row(wallet: Wallet) -> Row:
         wallet.chain,
         wallet.last_at,
         wallet.next_due_at,
+        _optional_overage_text(wallet.overage_override),
     )
 
 
@@ -453,6 +463,7 @@ def schedule_of(customer: Id, entitlement: Id, row: Row) -> Schedule:
         updated_at=row[9],
         created_at=row[10],
         recorded_at=row[11],
+        overage=_optional_overage(row[13]),
         cadence=Cadence(terms.anchor, terms.zone, terms.every),
         **{field: getattr(terms, field) for field in _SHARED_TERMS},
     )
@@ -475,6 +486,7 @@ def schedule_row(schedule: Schedule) -> Row:
         schedule.ended_at,
         schedule.updated_at,
         schedule.is_live,
+        _optional_overage_text(schedule.overage),
     )
 
 

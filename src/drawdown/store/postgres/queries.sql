@@ -31,7 +31,7 @@ FROM entitlement WHERE id = ANY ($1::uuid[])
 
 -- name: lock_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at,
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule,
   c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
@@ -42,7 +42,7 @@ FOR UPDATE OF w
 
 -- name: find_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 WHERE w.slot = ANY ($4::int[])
@@ -147,14 +147,14 @@ WHERE s.slot = ANY ($3::int[])
 
 -- name: find_schedule
 SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
-  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN schedule s ON s.slot = u.slot AND s.id = u.id
 WHERE s.slot = ANY ($3::int[])
 
 -- name: live_schedules
 SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
-  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN schedule s ON s.slot = u.slot AND s.customer = u.customer AND s.entitlement = u.entitlement AND s.live
 WHERE s.slot = ANY ($4::int[])
@@ -253,29 +253,30 @@ WHERE u.slot = ANY ($11::int[])
 
 -- name: insert_wallet
 INSERT INTO wallet (slot, customer, entitlement, book, created_at, posted, pending, held, overage,
-  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at)
+  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at,
+  overage_rule)
 SELECT c.slot, u.customer, u.entitlement, u.book, u.created_at, u.posted, u.pending, u.held,
   u.overage, u.granted, u.used, u.expired, u.voided, u.open_grants, u.open_holds, u.seq, u.chain,
-  u.last_at, u.next_due_at
+  u.last_at, u.next_due_at, u.overage_rule
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[],
   $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-  $14::int[], $15::int[], $16::bigint[], $17::bytea[], $18::bigint[], $19::bigint[]) AS u (slot,
-  customer, entitlement, book, created_at, posted, pending, held, overage, granted, used, expired,
-  voided, open_grants, open_holds, seq, chain, last_at, next_due_at)
+  $14::int[], $15::int[], $16::bigint[], $17::bytea[], $18::bigint[], $19::bigint[],
+  $20::text[]) AS u (slot, customer, entitlement, book, created_at, posted, pending, held, overage, granted,
+  used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at, overage_rule)
 JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
-WHERE c.slot = ANY ($20::int[])
+WHERE c.slot = ANY ($21::int[])
 
 -- name: update_wallet
 UPDATE wallet w SET posted = u.posted, pending = u.pending, held = u.held, overage = u.overage,
   granted = u.granted, used = u.used, expired = u.expired, voided = u.voided, open_grants =
   u.open_grants, open_holds = u.open_holds, seq = u.seq, chain = u.chain, last_at = u.last_at,
-  next_due_at = u.next_due_at
+  next_due_at = u.next_due_at, overage_rule = u.overage_rule
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[],
   $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::int[], $13::int[],
-  $14::bigint[], $15::bytea[], $16::bigint[], $17::bigint[]) AS u (slot, customer, entitlement,
-  posted, pending, held, overage, granted, used, expired, voided, open_grants, open_holds, seq,
-  chain, last_at, next_due_at)
-WHERE w.slot = ANY ($18::int[]) AND w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
+  $14::bigint[], $15::bytea[], $16::bigint[], $17::bigint[], $18::text[]) AS u (slot, customer,
+  entitlement, posted, pending, held, overage, granted, used, expired, voided, open_grants, open_holds, seq,
+  chain, last_at, next_due_at, overage_rule)
+WHERE w.slot = ANY ($19::int[]) AND w.slot = u.slot AND w.customer = u.customer AND w.entitlement =
   u.entitlement
 
 -- name: draw_wallet
@@ -329,25 +330,26 @@ WHERE g.slot = ANY ($19::int[]) AND g.slot = u.slot AND g.id = u.id
 
 -- name: insert_schedule
 INSERT INTO schedule (slot, customer, entitlement, id, book, state, amount, change, cycle, cycle_at, next_at,
-  ends_at, ended_at, updated_at, live, created_at, recorded_at, terms)
+  ends_at, ended_at, updated_at, live, overage_rule, created_at, recorded_at, terms)
 SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.state, u.amount, u.change, u.cycle, u.cycle_at,
-  u.next_at, u.ends_at, u.ended_at, u.updated_at, u.live, u.created_at, u.recorded_at, u.terms
+  u.next_at, u.ends_at, u.ended_at, u.updated_at, u.live, u.overage_rule, u.created_at, u.recorded_at,
+  u.terms
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[],
   $8::bigint[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-  $15::boolean[], $16::bigint[], $17::bigint[], $18::text[]) AS u (slot, customer, entitlement, id, book,
-  state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live, created_at,
-  recorded_at, terms)
+  $15::boolean[], $16::text[], $17::bigint[], $18::bigint[], $19::text[]) AS u (slot, customer, entitlement,
+  id, book, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live,
+  overage_rule, created_at, recorded_at, terms)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
-WHERE w.slot = ANY ($19::int[])
+WHERE w.slot = ANY ($20::int[])
 
 -- name: update_schedule
 UPDATE schedule s SET state = u.state, amount = u.amount, change = u.change, cycle = u.cycle,
   cycle_at = u.cycle_at, next_at = u.next_at, ends_at = u.ends_at, ended_at = u.ended_at,
-  updated_at = u.updated_at, live = u.live
+  updated_at = u.updated_at, live = u.live, overage_rule = u.overage_rule
 FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[],
-  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[]) AS u (slot, id, state, amount,
-  change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live)
-WHERE s.slot = ANY ($13::int[]) AND s.slot = u.slot AND s.id = u.id
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[], $13::text[]) AS u (slot, id,
+  state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, live, overage_rule)
+WHERE s.slot = ANY ($14::int[]) AND s.slot = u.slot AND s.id = u.id
 
 -- name: insert_hold
 INSERT INTO hold (slot, customer, entitlement, id, book, amount, held, captured, slices, state,
@@ -468,7 +470,7 @@ ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at,
 
 -- name: list_schedules
 SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
-  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
 FROM schedule s
 
 -- name: list_holds

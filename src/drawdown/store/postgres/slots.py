@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 
 from drawdown.core.identity import SLOTS
-from drawdown.core.state import ENTITLEMENT_CODE, ENTITLEMENT_NAME
+from drawdown.core.state import ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE
 from drawdown.core.types import Id
 
-_OF_ENTITLEMENTS = frozenset({ENTITLEMENT_CODE, ENTITLEMENT_NAME})
+_OF_CATALOGUE = frozenset({ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE})
 
 
 def claim_slot(book: Id, space: str, key: str) -> int:
     """The first 14 bits of a hash over the claim; the same forever.
 
-    A kind of credit claims its code and its name at once, so a book has one slot for all of them.
+    A kind of credit claims its code and its name at once, and a rate is about a meter and a kind of credit,
+    so a book has one slot for all of them.
     """
-    return _slot_of(book + (b"" if space in _OF_ENTITLEMENTS else f"{space}\0{key}".encode()))
+    return _slot_of(book + (b"" if space in _OF_CATALOGUE else f"{space}\0{key}".encode()))
 
 
 def lease_slot(name: str) -> int:

@@ -53,7 +53,7 @@ FIRST_GRANTS = 1
 #: How many times more are loaded each time that they are not enough.
 MORE_GRANTS = 4
 #: Where the columns of the customer begin in a row of ``lock_wallet``.
-_OWNER = 17
+_OWNER = 18
 
 
 class Probe(NamedTuple):

@@ -46,7 +46,7 @@ FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT 
 -- name: pass_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at, w.clock
+  w.next_due_at, w.overage_rule, w.clock
 FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LIMIT ?
 
@@ -67,7 +67,7 @@ WHERE h.id > ? ORDER BY h.id LIMIT ?
 
 -- name: pass_schedule
 SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
-  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.created_at, s.recorded_at, s.terms
+  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.overage_rule, s.created_at, s.recorded_at, s.terms
 FROM schedule s JOIN wallet w ON w.number = s.wallet
 WHERE s.id > ? ORDER BY s.id LIMIT ?
 
@@ -101,7 +101,7 @@ SELECT DISTINCT customer FROM operation WHERE number > ? AND number <= ? ORDER B
 -- name: customer_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at, w.clock
+  w.next_due_at, w.overage_rule, w.clock
 FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 
 -- name: customer_credit_grant
@@ -119,7 +119,7 @@ FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
 
 -- name: customer_schedule
 SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
-  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.created_at, s.recorded_at, s.terms
+  s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.overage_rule, s.created_at, s.recorded_at, s.terms
 FROM wallet w JOIN schedule s ON s.wallet = w.number WHERE w.customer = ?
 
 -- What is made without an operation ------------------------------------------------------------------

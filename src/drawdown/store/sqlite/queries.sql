@@ -18,7 +18,7 @@ FROM entitlement WHERE id = ?
 
 -- name: find_wallet
 SELECT number, created_at, posted, pending, held, overage, granted, used, expired, voided,
-  open_grants, open_holds, seq, chain, last_at, next_due_at, drawn_grant, head
+  open_grants, open_holds, seq, chain, last_at, next_due_at, overage_rule, drawn_grant, head
 FROM wallet WHERE customer = ? AND entitlement = ?
 
 -- name: customer_wallets
@@ -104,12 +104,12 @@ SELECT w.customer, w.entitlement FROM schedule s JOIN wallet w ON w.number = s.w
 
 -- name: find_schedule
 SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
-  recorded_at, terms
+  recorded_at, terms, overage_rule
 FROM schedule WHERE wallet = ? AND id = ?
 
 -- name: live_schedules
 SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
-  recorded_at, terms
+  recorded_at, terms, overage_rule
 FROM schedule WHERE wallet = ? AND live = 1
 
 -- name: schedule_grants
@@ -151,13 +151,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_wallet
 INSERT INTO wallet (number, slot, customer, entitlement, created_at, posted, pending, held, overage,
-  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at, head)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  granted, used, expired, voided, open_grants, open_holds, seq, chain, last_at, next_due_at, overage_rule, head)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_wallet
 UPDATE wallet SET posted = ?, pending = ?, held = ?, overage = ?, granted = ?, used = ?, expired = ?,
-  voided = ?, open_grants = ?, open_holds = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?, head = ?,
-  drawn_grant = NULL, drawn_remaining = NULL
+  voided = ?, open_grants = ?, open_holds = ?, seq = ?, chain = ?, last_at = ?, next_due_at = ?,
+  overage_rule = ?, head = ?, drawn_grant = NULL, drawn_remaining = NULL
 WHERE number = ?
 
 -- name: draw_wallet
@@ -211,12 +211,12 @@ WHERE wallet = ? AND id = ?
 
 -- name: insert_schedule
 INSERT INTO schedule (wallet, id, slot, book, state, amount, change, cycle, cycle_at, next_at, ends_at,
-  ended_at, updated_at, live, created_at, recorded_at, terms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ended_at, updated_at, live, overage_rule, created_at, recorded_at, terms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_schedule
 UPDATE schedule SET state = ?, amount = ?, change = ?, cycle = ?, cycle_at = ?, next_at = ?, ends_at = ?,
-  ended_at = ?, updated_at = ?, live = ?
+  ended_at = ?, updated_at = ?, live = ?, overage_rule = ?
 WHERE wallet = ? AND id = ?
 
 -- name: upsert_reversal
@@ -257,7 +257,8 @@ FROM hold h JOIN wallet w ON w.number = h.wallet
 
 -- name: list_schedules
 SELECT w.customer, w.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
-  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms,
+  s.overage_rule
 FROM schedule s JOIN wallet w ON w.number = s.wallet
 
 -- name: walk_entries

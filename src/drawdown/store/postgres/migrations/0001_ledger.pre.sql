@@ -193,6 +193,7 @@ CREATE TABLE wallet (
   chain       bytea NOT NULL,
   last_at     bigint NOT NULL,
   next_due_at bigint,
+  overage_rule text,                     -- in place of its entitlement's, as JSON: what its schedules say
   clock       uuid,                      -- its customer's test clock: time that is due by that alone
   PRIMARY KEY (slot, customer, entitlement),
   CHECK (least(held, posted - held, pending, overage, used, expired, voided, open_grants, open_holds) >= 0),
@@ -277,6 +278,7 @@ CREATE TABLE schedule (
   ended_at    bigint,
   updated_at  bigint NOT NULL,
   live        boolean NOT NULL,                 -- neither ended nor cancelled
+  overage_rule text,                            -- for its wallet, from its first cycle to its end, as JSON
   created_at  bigint NOT NULL,
   recorded_at bigint NOT NULL,
   terms       text NOT NULL,

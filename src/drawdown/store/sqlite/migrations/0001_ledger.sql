@@ -113,6 +113,7 @@ CREATE TABLE wallet (
   chain       BLOB NOT NULL,
   last_at     INTEGER NOT NULL,
   next_due_at INTEGER,
+  overage_rule TEXT,                    -- in place of its entitlement's, as JSON: what its schedules say
   head        INTEGER NOT NULL,
   drawn_grant     BLOB,
   drawn_remaining INTEGER CHECK (drawn_remaining > 0),
@@ -204,6 +205,7 @@ CREATE TABLE schedule (
   ended_at    INTEGER,
   updated_at  INTEGER NOT NULL,
   live        INTEGER NOT NULL,                 -- neither ended nor cancelled
+  overage_rule TEXT,                            -- for its wallet, from its first cycle to its end, as JSON
   created_at  INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   terms       TEXT NOT NULL,
