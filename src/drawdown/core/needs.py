@@ -48,7 +48,6 @@ from drawdown.core.demand import (
     units_of,
 )
 from drawdown.core.errors import LedgerError
-from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
@@ -63,7 +62,7 @@ from drawdown.core.state import (
 )
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import NOTHING, UNITS_MAX, Id, Instant, Reference
-from drawdown.core.usage_counting import Counted, attributes_of, counted_by
+from drawdown.core.usage_counting import Counted, attributes_of, counted_by, new_event_id
 
 
 def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
@@ -286,19 +285,22 @@ class Asking(msgspec.Struct):
             self.pays_usage(request, command, (customer, counted.rate.entitlement))
 
     def event(self, request: Request, command: RecordUsage) -> bool:
-        """Whether the event is there, which is then loaded."""
+        """Whether the event is there, which is then loaded. Its id may be claimed before it is there."""
         name = (request.book, command.own_id)
         if name not in self.state.event_ids:
             self.want(self.wanted.event_ids, name)
             return False
         found = self.state.event_ids[name]
-        if found is not None and found not in self.state.events:
+        if found is None:
+            return False
+        if found not in self.state.events:
             self.want(self.wanted.events, found)
-        return found is not None
+            return True
+        return self.state.events[found] is not None
 
     def counted(self, request: Request, command: RecordUsage, customer: Id) -> list[Counted]:
         """What will be counted; nothing where ``plan`` will refuse the event."""
-        event = relocate(request.id, slot_of(customer))
+        event = new_event_id(request, command, customer, self.state)
         try:
             return counted_by(request, command, customer, event, self.state)
         except LedgerError:

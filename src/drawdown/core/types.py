@@ -111,6 +111,10 @@ WITHOUT_GRANT = frozenset(
 )
 NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture"})
+#: Operations of a book itself, which stands in the place of their customer.
+OF_BOOK = frozenset(
+    {"entitlement", "amend_entitlement", "meter", "rate", "close_meter", "close_rate"}
+)
 
 
 class OverageMode(StrEnum):

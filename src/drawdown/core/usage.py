@@ -24,7 +24,6 @@ from drawdown.core.context import (
     settled_context,
 )
 from drawdown.core.errors import CustomerClosed, EventReused, FieldInvalid, TooManyCounts
-from drawdown.core.identity import relocate, slot_of
 from drawdown.core.overage import headroom
 from drawdown.core.posting import Posting
 from drawdown.core.properties import Properties
@@ -42,7 +41,13 @@ from drawdown.core.types import (
     Operation,
     Shortfall,
 )
-from drawdown.core.usage_counting import Counted, attributes_of, counted_by, usage_time
+from drawdown.core.usage_counting import (
+    Counted,
+    attributes_of,
+    counted_by,
+    new_event_id,
+    usage_time,
+)
 from drawdown.core.usage_records import (
     EVENT_ID_MAX,
     GROUPS_MAX,
@@ -80,12 +85,12 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
         return Accepted(customer=customer, event=known)
     if customer.closed_at is not None:
         raise CustomerClosed()
-    identifier = relocate(request.id, slot_of(customer.id))
+    identifier = new_event_id(request, command, customer.id, state)
     counted = counted_by(request, command, customer.id, identifier, state)
     contexts = _settled(request, customer, counted, state)
     dues = _dues(counted, contexts, command.properties, state)
     at = next((due.context.at for due in dues), now)
-    started = begin(request, state, _operation(request, command, customer, dues, at))
+    started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
     charges = tuple(_draw(started, due, command.properties) for due in dues)
     event = _event(request, command, customer, started.operation, time, charges)
     _keep(started, event, dues, state)
@@ -114,7 +119,8 @@ def _known(
     if found is None:
         return None
     event = state.events[found]
-    assert event is not None, "an event's id leads to it"
+    if event is None:  # its id was claimed, and no more
+        return None
     asked = (customer.id, command.name, command.properties)
     same = asked == (event.customer, event.name, event.properties)
     if not same or (command.time is not None and command.time != event.time):
@@ -170,10 +176,14 @@ def _check_room(key: CountKey, state: State) -> None:
 
 
 def _operation(
-    request: Request, command: RecordUsage, customer: Customer, dues: list[Due], at: Instant
+    request: Request,
+    identifier: Id,
+    command: RecordUsage,
+    customer: Customer,
+    dues: list[Due],
+    at: Instant,
 ) -> Operation:
     kinds = {due.context.entitlement.id for due in dues}
-    identifier = relocate(request.id, slot_of(customer.id))
     return Operation(
         id=identifier,
         customer=customer.id,
@@ -282,21 +292,27 @@ def _event(
 def _keep(started: Posting, event: Event, dues: list[Due], state: State) -> None:
     """From here on it has happened."""
     changes = state.changes
-    name = (event.book, event.own_id)
-    state.event_ids[name], state.events[event.id] = event.id, event
-    changes.events[event.id] = event
-    changes.claims.append(
-        ClaimRecord(
-            book=event.book,
-            space=USAGE_EVENT,
-            key=event.own_id,
-            created_at=event.recorded_at,
-            target=event.id,
-        )
-    )
+    _claim(event, state)
+    state.events[event.id] = changes.events[event.id] = event
     for due in dues:
         _count(due, state)
     commit(state, started)
+
+
+def _claim(event: Event, state: State) -> None:
+    """Its id leads to it, unless it was claimed before."""
+    name = (event.book, event.own_id)
+    if state.event_ids[name] is None:
+        state.event_ids[name] = event.id
+        state.changes.claims.append(
+            ClaimRecord(
+                book=event.book,
+                space=USAGE_EVENT,
+                key=event.own_id,
+                created_at=event.recorded_at,
+                target=event.id,
+            )
+        )
 
 
 def _count(due: Due, state: State) -> None:

@@ -14,8 +14,14 @@ from drawdown.core.usage_records import METERS_MAX, RATES_MAX, Meter, Rate
 
 
 def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
-    """Raises ``FieldInvalid``, ``AlreadyExists`` and ``TooManyMeters``."""
+    """One made by the same request before is answered.
+
+    Raises ``FieldInvalid``, ``AlreadyExists`` and ``TooManyMeters``.
+    """
     catalog = state.catalogs[request.book]
+    made = catalog.meters.get(request.id)
+    if made is not None:
+        return Accepted(meter=made)
     check_own_id("code", command.code)
     meters.check(command.measure, "")
     claim_name(request, (request.book, METER_CODE, command.code), "code", state)
@@ -37,10 +43,16 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
 
 
 def create_rate(request: Request, command: CreateRate, state: State) -> Accepted:
-    """Raises ``FieldInvalid``, ``MeterNotFound``, ``EntitlementNotFound`` and ``TooManyMeters``."""
+    """One made by the same request before is answered.
+
+    Raises ``FieldInvalid``, ``MeterNotFound``, ``EntitlementNotFound`` and ``TooManyMeters``.
+    """
     catalog = state.catalogs[request.book]
     meter = _find_meter(request, command.meter, state)
     entitlement = find_entitlement(request, command.entitlement, state)
+    made = catalog.rates.get(request.id)
+    if made is not None:
+        return Accepted(meter=meter, rate=made, entitlement=entitlement)
     rating.check(command.price)
     if command.period.unit is not None:
         calendar.zone_of(command.period.zone, "period.zone")

@@ -7,6 +7,7 @@ import msgspec
 from drawdown.core import meters
 from drawdown.core.commands import RecordUsage
 from drawdown.core.errors import FieldInvalid
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.meters import Contribution
 from drawdown.core.properties import Properties, text_of
 from drawdown.core.requests import Request
@@ -41,6 +42,12 @@ def counted_by(
     if len(found) > CHARGES_MAX:
         raise FieldInvalid("name", f"charged by at most {CHARGES_MAX} rates")
     return found
+
+
+def new_event_id(request: Request, command: RecordUsage, customer: Id, state: State) -> Id:
+    """The id of an event that is to be kept, and of its operation: the request's, or one claimed for it."""
+    claimed = state.event_ids.get((request.book, command.own_id))
+    return relocate(request.id, slot_of(customer)) if claimed is None else claimed
 
 
 def usage_time(request: Request, command: RecordUsage, customer: Id, state: State) -> Instant:

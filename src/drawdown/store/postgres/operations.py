@@ -9,7 +9,7 @@ import msgspec
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import ENTITLEMENT_CODE, DebitRecord
-from drawdown.core.types import DEBITS, USES, Entry, Id, Operation
+from drawdown.core.types import DEBITS, OF_BOOK, USES, Entry, Id, Operation
 from drawdown.store import rows
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import Row
@@ -79,14 +79,14 @@ def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
 
 
 def place_of(operation: Operation) -> int:
-    """Its slot: its customer's. What makes an entitlement is where the entitlement's names are."""
+    """Its slot: its customer's. What a book does itself is where the names of its kinds of credit are."""
     if is_of_book(operation):
         return claim_slot(operation.customer, ENTITLEMENT_CODE, "")
     return slot_of(operation.customer)
 
 
 def is_of_book(operation: Operation) -> bool:
-    return operation.kind == "entitlement"
+    return operation.kind in OF_BOOK
 
 
 async def find_operations(
