@@ -31,11 +31,21 @@ class Replay(Exception):
     """It was done before, under the same key."""
 
 
+class Ids(dict[Any, Any]):
+    """Ids by the names of things. Copies of a wallet share them."""
+
+    def __deepcopy__(self, memo: object) -> Ids:
+        return self
+
+
 @dataclass(eq=False, slots=True)
 class NaiveGrant:
-    """``number`` counts the wallet's grants in the order in which they were made."""
+    """``number`` counts the wallet's grants in the order in which they were made.
 
-    name: int
+    That of a schedule is named after it and its cycle: ``7:1`` or, carried over, ``7:1>2``.
+    """
+
+    name: int | str
     number: int
     amount: int
     priority: int
@@ -105,6 +115,9 @@ class NaiveWallet:
     """One customer's credit of one kind. ``notes`` counts the rare paths that were taken.
 
     ``overage_max``: how many units past zero it may go in all; ``limited``: that is said when it is refused.
+    A schedule may say otherwise (``rule``).
+    ``grants_max``: how many may be open. ``ids``: those of grants, as far as the ledger has told them; what
+    nothing else puts in order is ordered by them.
     """
 
     scale: int = 0
@@ -119,6 +132,17 @@ class NaiveWallet:
     holds: list[NaiveHold] = field(default_factory=list)
     last_at: int = 0
     schedules: list[Any] = field(default_factory=list)
+    grants_max: int = 10_000
+    ids: Ids = field(default_factory=Ids)
+
+    def rule(self) -> tuple[int, bool, str]:
+        """How far past zero, whether that is said, and what becomes of it: as the newest schedule says."""
+        for schedule in reversed(self.schedules):
+            begun = schedule.state in ("active", "paused") and schedule.last >= 0
+            if begun and schedule.rule is not None:
+                said: tuple[int, bool, str] = schedule.rule
+                return said
+        return self.overage_max, self.limited, self.behavior
 
     # Numbers -------------------------------------------------------------------------------------
 
@@ -153,24 +177,33 @@ class NaiveWallet:
             self.posted(now),
             self.held(),
             self.pending(now),
-            sum(grant.amount for grant in self.grants if not grant.generation),
+            self.granted(),
             sum(grant.used for grant in self.grants),
             sum(grant.expired for grant in self.grants),
             sum(grant.voided for grant in self.grants),
             self.overage,
         )
 
+    def granted(self) -> int:
+        return sum(grant.amount for grant in self.grants if not grant.generation)
+
+    def open_grants(self) -> int:
+        return sum(grant.remaining > 0 for grant in self.grants)
+
     # Time ----------------------------------------------------------------------------------------
 
-    def arrive(self, at: int) -> int:
-        """Let time do its work: its clock never runs back. At one instant holds end, cycles, then grants."""
+    def arrive(self, at: int, recorded_at: int | None = None) -> int:
+        """Let time do its work: its clock never runs back. At one instant holds end, cycles, then grants.
+
+        ``recorded_at``: when that is, where ``at`` is the time of a test clock.
+        """
         now, since = max(at, self.last_at), self.last_at
         if at < now:
             self.notes["the clock is behind a wallet"] += 1
         while due := [(*one.next(), one) for one in self.schedules if one.next()[0] <= now]:
             instant, number, schedule = min(due, key=lambda each: each[0])
             self._come(now, instant, since, instant - 1)
-            schedule.play(self, instant, number, at)
+            schedule.play(self, instant, number, at if recorded_at is None else recorded_at)
             self.last_at, since = now, instant - 1
             self.notes["a cycle is played"] += 1
         self._come(now, now, since, now)
@@ -216,7 +249,7 @@ class NaiveWallet:
     def repay(self, grant: NaiveGrant, units: int) -> None:
         """New credit pays first for what was used before it, unless it is for something in particular."""
         paid = min(units, grant.remaining - grant.held, self.overage)
-        if self.behavior == "carry_deficit_auto_repay" and not grant.scope and paid:
+        if self.rule()[2] == "carry_deficit_auto_repay" and not grant.scope and paid:
             self.notes["a grant repays overage"] += 1
             self.draw(grant, paid)
             self.overage -= paid
@@ -246,11 +279,12 @@ class NaiveWallet:
 
     # Drawing -------------------------------------------------------------------------------------
 
-    def order(self, grant: NaiveGrant) -> tuple[int, ...]:
+    def order(self, grant: NaiveGrant) -> tuple[Any, ...]:
+        last = (self.ids.get(grant.name, b""), grant.number)
         if self.oldest_first:
-            return (grant.priority, grant.effective_at, grant.recorded_at, grant.number)
+            return (grant.priority, grant.effective_at, grant.recorded_at, *last)
         kind = (grant.expires_at, int(grant.paid))
-        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, grant.number)
+        return (grant.priority, *kind, grant.effective_at, grant.recorded_at, *last)
 
     def eligible(self, now: int, valid_at: int, attributes: Attributes) -> list[NaiveGrant]:
         """The grants that may pay, first to last."""
@@ -295,15 +329,16 @@ class NaiveWallet:
         eligible = self.eligible(now, valid_at, attributes)
         payable = sum(grant.remaining - grant.held for grant in eligible)
         beyond = max(units - payable, 0)
-        if beyond <= max(self.overage_max - self.overage, 0):
+        overage_max, limited, _ = self.rule()
+        if beyond <= max(overage_max - self.overage, 0):
             return self.split(now, valid_at, attributes, units - beyond), beyond
-        if self.overage_max == UNITS_MAX:
+        if overage_max == UNITS_MAX:
             raise Refusal("amount_too_large", field="amount")
         try:
             return self.split(now, valid_at, attributes, units), 0
         except Refusal as refusal:
-            if self.limited:
-                left = max(self.overage_max - self.overage, 0)
+            if limited:
+                left = max(overage_max - self.overage, 0)
                 refusal.facts["overage_available"] = self.text(left)
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from functools import cache
 from typing import Any
 
 from tests.support import naive_calendar
-from tests.support.naive import DAY, NEVER, NaiveGrant, NaiveWallet, Refusal
+from tests.support.naive import DAY, NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, Refusal
 
+#: How many units past zero, whether that is said, and what becomes of them.
+Rule = tuple[int, bool, str]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -36,6 +39,7 @@ class NaiveSchedule:
     trial: tuple[int, int, bool] | None
     life: int | str
     roll: dict[str, Any]
+    rule: Rule | None = None
     state: str = "active"
     running: int | None = None
     last: int = -1
@@ -78,12 +82,17 @@ class NaiveSchedule:
         if self.running is not None:
             self._end_cycle(wallet, at, number, recorded_at)
             self.running = None
-            if not wallet.behavior.startswith("carry"):
+            if not wallet.rule()[2].startswith("carry"):
+                if wallet.overage:
+                    wallet.notes["a cycle's end resets overage"] += 1
                 wallet.overage = 0
         if number is None:
+            wallet.notes["a schedule ends"] += 1
             self.state = "ended"
             return
         self.last = number
+        if self.state == "paused":
+            wallet.notes["a cycle is skipped"] += 1
         if self.state == "active":
             self._begin_cycle(wallet, at, number, recorded_at)
 
@@ -93,25 +102,38 @@ class NaiveSchedule:
         if number and self.next_amount is not None:
             self.amount = units = self.next_amount
             self.next_amount = None
-        if units:
-            self.grants[str(number)] = self.give(wallet, units, at, recorded_at)
+        self.give(wallet, str(number), units, at, recorded_at)
 
-    def give(self, wallet: NaiveWallet, units: int, at: int, recorded_at: int) -> NaiveGrant:
+    def give(self, wallet: NaiveWallet, name: str, units: int, at: int, recorded_at: int) -> None:
+        """As much as there is room for."""
+        if units > UNITS_MAX - wallet.granted():
+            units = UNITS_MAX - wallet.granted()
+            wallet.notes["a cycle gives only what there is room for"] += 1
+        if units and wallet.open_grants() >= wallet.grants_max:
+            wallet.notes["a cycle finds no room for a grant"] += 1
+            return
+        if not units:
+            return
         end = self.next()[0]
         life = {"cycle_end": end, "never": NEVER}.get(str(self.life))
         expires_at = at + int(self.life) * DAY if life is None else life
         if self.running == 0 and self.trial and self.trial[2]:
             expires_at = self.trial[1]
-        made = self._grant(wallet, units, at, recorded_at, expires_at)
+        made = self._grant(wallet, name, units, at, recorded_at, expires_at)
         made.paid = self.running != 0
         wallet.repay(made, units)
-        return made
 
     def _grant(
-        self, wallet: NaiveWallet, units: int, at: int, recorded_at: int, expires_at: int
+        self,
+        wallet: NaiveWallet,
+        name: str,
+        units: int,
+        at: int,
+        recorded_at: int,
+        expires_at: int,
     ) -> NaiveGrant:
         made = NaiveGrant(
-            name=-1,
+            name=f"{self.name}:{name}",
             number=len(wallet.grants),
             amount=units,
             priority=50,
@@ -125,6 +147,7 @@ class NaiveSchedule:
             cycle=self.last,
         )
         wallet.grants.append(made)
+        self.grants[name] = made
         return made
 
     def _end_cycle(
@@ -150,9 +173,11 @@ class NaiveSchedule:
     ) -> None:
         free = grant.remaining - grant.held
         if self.running == 0 and self.trial and self.trial[2]:
+            wallet.notes["a trial's credit ends with it"] += 1
             wallet.end_grant(grant, "grant_expired")
             return
         if self.roll.get("generations") and grant.generation == self.roll["generations"]:
+            wallet.notes["what was carried often enough is forfeited"] += 1
             wallet.end_grant(grant, "grant_expired")
             return
         carried = free * self.roll.get("percentage", 0) // 100
@@ -160,11 +185,17 @@ class NaiveSchedule:
         if carried >= self.roll.get("least", 1) and carried:
             grant.remaining -= carried
             grant.rolled_over += carried
-            made = self._grant(wallet, carried, at, recorded_at, self._carried_end(at))
+            new = f"{name}>{'end' if number is None else number}"
+            made = self._grant(wallet, new, carried, at, recorded_at, self._carried_end(at))
             made.generation, made.paid = grant.generation + 1, grant.paid
             made.cycle = self.last + 1 if number is None else number
-            self.grants[f"{name}>{made.cycle}"] = made
-        if self.life == "cycle_end" or (grant.generation and grant.expires_at == at):
+            wallet.notes["credit is carried over"] += 1
+            if grant.generation:
+                wallet.notes["what was carried over is carried on"] += 1
+            if grant.held:
+                wallet.notes["a part of a grant is held while the rest is carried over"] += 1
+        ends = self.life == "cycle_end" or (grant.generation and grant.expires_at == at)
+        if ends and grant.remaining:
             wallet.end_grant(grant, "grant_expired")
 
     def _carried_end(self, at: int) -> int:
@@ -204,6 +235,9 @@ class NaiveScheduling:
 
     wallets: dict[str, NaiveWallet]
     schedules: dict[int, tuple[NaiveWallet, NaiveSchedule]]
+    schedules_max: int
+    recorded_at: int | None
+    notes: Counter[str]
 
     def _once(self, *body: object) -> None:
         raise NotImplementedError
@@ -215,28 +249,26 @@ class NaiveScheduling:
         unit: str,
         amount: str,
         every: tuple[str, int],
-        starts: int | None,
-        trial: tuple[str, int, bool] | None,
-        anchor: int | None,
-        zone: str,
-        ends: int | None,
-        life: int | str,
-        roll: dict[str, Any],
+        starts: int | None = None,
+        trial: tuple[str, int, bool] | None = None,
+        anchor: int | None = None,
+        zone: str = "UTC",
+        ends: int | None = None,
+        life: int | str = "cycle_end",
+        roll: dict[str, Any] | None = None,
+        rule: Rule | None = None,
     ) -> None:
         wallet = self.wallets[unit]
         units = wallet.units(amount)
-        now = wallet.arrive(at)
-        self._once(unit, units, every, starts, trial, anchor, zone, ends, life, str(roll))
+        now = wallet.arrive(at, self.recorded_at)
+        self._once(unit, units, every, starts, trial, anchor, zone, ends, life, roll, rule)
         starts_at = now if starts is None else starts
         regular = starts_at if trial is None else trial[1]
-        _check(every, zone, life, roll)
+        _check(every, zone, life, roll or {})
         if ends is not None and ends <= max(now, starts_at):
             raise Refusal("field_invalid", field="ends_at")
-        if trial is not None and trial[1] <= starts_at:
+        if trial is not None and not starts_at < trial[1] <= (NEVER if ends is None else ends):
             raise Refusal("field_invalid", field="trial.ends_at")
-        roll = {key: wallet.units(v) if key in ("least", "most") else v for key, v in roll.items()}
-        if roll and wallet.expires_after_days:
-            roll.setdefault("lives", (wallet.expires_after_days, "day"))
         made = NaiveSchedule(
             name=name,
             amount=units,
@@ -247,61 +279,108 @@ class NaiveScheduling:
             ends_at=NEVER if ends is None else ends,
             trial=None if trial is None else (wallet.units(trial[0]), trial[1], trial[2]),
             life=life,
-            roll=roll,
+            roll=_rollover(wallet, roll),
+            rule=rule,
         )
+        begun = [number for number, _ in _until(made, now)]
+        self._check_schedule_room(wallet, made, begun)
         wallet.last_at = now
         wallet.schedules.append(made)
         self.schedules[name] = (wallet, made)
-        if starts_at <= now:
-            begun = [number for number, begins in _until(made, now) if begins <= now]
-            made.play(wallet, now, begun[-1], at)
+        if begun:
+            if len(begun) > 1:
+                self.notes["a schedule is taken up after it has begun"] += 1
+            made.play(wallet, now, begun[-1], self._recorded(at))
 
-    def _found_schedule(
-        self, name: int, at: int, *body: object
-    ) -> tuple[NaiveWallet, NaiveSchedule, int]:
+    def _recorded(self, at: int) -> int:
+        return at if self.recorded_at is None else self.recorded_at
+
+    def _check_schedule_room(
+        self, wallet: NaiveWallet, made: NaiveSchedule, begun: list[int]
+    ) -> None:
+        live = [each for each in wallet.schedules if each.state in ("active", "paused")]
+        if len(live) >= self.schedules_max:
+            raise Refusal("too_many_schedules")
+        trial = begun[-1:] == [0] and made.trial is not None
+        units = (made.trial[0] if trial and made.trial else made.amount) if begun else 0
+        _check_room(wallet, units)
+
+    def _found_schedule(self, name: int, at: int) -> tuple[NaiveWallet, NaiveSchedule, int]:
+        if name not in self.schedules:
+            raise Refusal("schedule_not_found")
         wallet, schedule = self.schedules[name]
-        now = wallet.arrive(at)
-        self._once(name, *body)
-        return wallet, schedule, now
+        return wallet, schedule, wallet.arrive(at, self.recorded_at)
 
-    def _change(self, at: int, schedule: int, amount: str, now: bool, prorate: bool) -> None:
-        wallet, found, moment = self._found_schedule(schedule, at, amount, now, prorate)
-        units = wallet.units(amount)
+    def _change(
+        self,
+        at: int,
+        schedule: int,
+        amount: str | None = None,
+        now: bool = False,
+        prorate: bool = False,
+        name: int = -1,
+        rule: Rule | str | None = None,
+    ) -> None:
+        """``name`` is that of the grant that it may make for the cycle that runs.
+
+        ``rule`` None: it stays; ``none``: the schedule has none any more.
+        """
+        wallet, found, moment = self._found_schedule(schedule, at)
+        units = None if amount is None else wallet.units(amount)
+        self._once(schedule, units, now, prorate, rule)
         if found.state in ("cancelled", "ended"):
-            raise Refusal("schedule_over")
+            raise Refusal("schedule_over", state=found.state)
+        if units is None and (rule is None or now or prorate):
+            raise Refusal("field_invalid", field="amount" if rule is None else "when")
+        if prorate and not now:
+            raise Refusal("field_invalid", field="prorate")
+        moved = 0
+        if units is not None and now:
+            moved = found.difference(units, prorate, moment)
+            _check_room(wallet, max(moved, 0))
         wallet.last_at = moment
+        if rule is not None:
+            found.rule = None if isinstance(rule, str) else rule
+        if units is None:
+            return
         if not now:
             found.next_amount = units
             return
-        moved = found.difference(units, prorate, moment)
         found.amount, found.next_amount = units, None
         if moved > 0:
-            made = found.give(wallet, moved, moment, at)
-            found.grants[f"extra {len(found.grants)}"] = made
+            self.notes["a change gives more for the cycle that runs"] += 1
+            found.give(wallet, f"e{name}", moved, moment, self._recorded(at))
         elif moved < 0:
+            self.notes["a change takes from the cycle that runs"] += 1
             found.take(wallet, -moved)
 
     def _pause(self, at: int, schedule: int) -> None:
         wallet, found, now = self._found_schedule(schedule, at)
+        self._once(schedule)
         if found.state != "active":
-            raise Refusal("schedule_over")
+            raise Refusal("schedule_over", state=found.state)
         wallet.last_at = now
         found.state = "paused"
 
     def _resume(self, at: int, schedule: int) -> None:
         wallet, found, now = self._found_schedule(schedule, at)
+        self._once(schedule)
         if found.state != "paused":
-            raise Refusal("schedule_over")
+            raise Refusal("schedule_over", state=found.state)
         wallet.last_at = now
         found.state = "active"
         if found.running is None:
             found.waits_for = now
-        wallet.arrive(at)
+            self.notes["a schedule is resumed between its cycles"] += 1
+        wallet.arrive(at, self.recorded_at)
 
-    def _cancel(self, at: int, schedule: int, at_end: bool, expire: bool) -> None:
-        wallet, found, now = self._found_schedule(schedule, at, at_end, expire)
+    def _cancel(self, at: int, schedule: int, at_end: bool = False, expire: bool = False) -> None:
+        wallet, found, now = self._found_schedule(schedule, at)
+        self._once(schedule, at_end, expire)
         if found.state in ("cancelled", "ended"):
-            raise Refusal("schedule_over")
+            raise Refusal("schedule_over", state=found.state)
+        if at_end and expire:
+            raise Refusal("field_invalid", field="expire_credit")
         wallet.last_at = now
         if at_end and found.running is not None:
             found.ends_at = found.next()[0]
@@ -311,6 +390,23 @@ class NaiveScheduling:
             if grant.schedule is found and not grant.ended and grant.remaining:
                 wallet.end_grant(grant, "grant_expired")
                 grant.expires_at = now
+
+
+def _check_room(wallet: NaiveWallet, units: int) -> None:
+    if wallet.granted() + units > UNITS_MAX:
+        raise Refusal("amount_too_large", field="amount")
+    if units and wallet.open_grants() >= wallet.grants_max:
+        raise Refusal("too_many_grants")
+
+
+def _rollover(wallet: NaiveWallet, asked: dict[str, Any] | None) -> dict[str, Any]:
+    """In units; what is carried lives by the entitlement's rule where that is not said."""
+    if not asked:
+        return {}
+    roll = {key: wallet.units(v) if key in ("least", "most") else v for key, v in asked.items()}
+    if wallet.expires_after_days:
+        roll.setdefault("lives", (wallet.expires_after_days, "day"))
+    return roll
 
 
 def _until(schedule: NaiveSchedule, now: int) -> Iterator[tuple[int, int]]:

@@ -185,9 +185,7 @@ class NativeSubject:
         return "/schedules", self._place(step) | scheduling.body(step)
 
     def _change(self, step: Step) -> tuple[str, Json]:
-        when = "now" if "now" in step.words else "next_cycle"
-        body = {"amount": step.words[1], "when": when, "prorate": "prorate" in step.words}
-        return f"/schedules/{self._named(step)}", body
+        return f"/schedules/{self._named(step)}", scheduling.change_body(step)
 
     def _pause(self, step: Step) -> tuple[str, Json]:
         return f"/schedules/{self._named(step)}/pause", {}

@@ -34,20 +34,25 @@ HOLD_MAX = DAY
 
 
 class NaiveLedger(NaiveScheduling):
-    """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet."""
+    """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet.
+
+    ``recorded_at``: what time it really is, where the customer is on a test clock.
+    """
 
     def __init__(
         self,
         wallets: dict[str, NaiveWallet],
         grants_max: int = 10_000,
         holds_max: int = 10_000,
+        schedules_max: int = 100,
         notes: Counter[str] | None = None,
     ) -> None:
         self.wallets = wallets
-        self.grants_max, self.holds_max = grants_max, holds_max
+        self.holds_max, self.schedules_max = holds_max, schedules_max
+        self.recorded_at = None
         self.notes: Counter[str] = Counter() if notes is None else notes
         for wallet in wallets.values():
-            wallet.notes = self.notes
+            wallet.notes, wallet.grants_max = self.notes, grants_max
         self.grants: dict[int, tuple[NaiveWallet, NaiveGrant]] = {}
         self.holds: dict[int, tuple[NaiveWallet, NaiveHold]] = {}
         self.schedules = {}
@@ -83,14 +88,25 @@ class NaiveLedger(NaiveScheduling):
             raise Replay
         self._body = body
 
-    def _found_grant(self, name: int) -> tuple[NaiveWallet, NaiveGrant]:
-        if name not in self.grants:
+    def find_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant] | None:
+        """One that was asked for, or of a schedule (``NaiveGrant``)."""
+        if isinstance(name, int):
+            return self.grants.get(name)
+        schedule, _, cycle = name.partition(":")
+        wallet, found = self.schedules.get(int(schedule), (None, None))
+        if wallet is None or found is None or cycle not in found.grants:
+            return None
+        return wallet, found.grants[cycle]
+
+    def _found_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant]:
+        found = self.find_grant(name)
+        if found is None:
             raise Refusal("grant_not_found")
-        return self.grants[name]
+        return found
 
     def _open_hold(self, name: int, at: int, *body: object) -> tuple[NaiveWallet, NaiveHold, int]:
         wallet, hold = self.holds[name]
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(name, *body)
         if hold.state != "open":
             raise Refusal("hold_ended", state=hold.state)
@@ -113,7 +129,7 @@ class NaiveLedger(NaiveScheduling):
         """``exp`` None: by the entitlement's rule."""
         wallet = self.wallets[unit]
         units = wallet.units(amount)
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(unit, units, priority, paid, eff, exp, scope)
         effective_at = now if eff is None else eff
         if exp is None:
@@ -122,9 +138,9 @@ class NaiveLedger(NaiveScheduling):
         else:
             expires_at = exp
         check_expiry(expires_at, effective_at, now)
-        if wallet.sums(now)[3] + units > UNITS_MAX:
+        if wallet.granted() + units > UNITS_MAX:
             raise Refusal("amount_too_large", field="amount")
-        if sum(grant.remaining > 0 for grant in wallet.grants) >= self.grants_max:
+        if wallet.open_grants() >= wallet.grants_max:
             raise Refusal("too_many_grants")
         wallet.last_at = now
         made = NaiveGrant(
@@ -135,7 +151,7 @@ class NaiveLedger(NaiveScheduling):
             paid=paid,
             effective_at=effective_at,
             expires_at=expires_at,
-            recorded_at=at,
+            recorded_at=self._recorded(at),
             scope=scope or {},
             remaining=units,
         )
@@ -144,9 +160,11 @@ class NaiveLedger(NaiveScheduling):
         if effective_at <= now:
             wallet.repay(made, units)
 
-    def _living(self, name: int, at: int, *body: object) -> tuple[NaiveWallet, NaiveGrant, int]:
+    def _living(
+        self, name: int | str, at: int, *body: object
+    ) -> tuple[NaiveWallet, NaiveGrant, int]:
         wallet, grant = self._found_grant(name)
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(name, *body)
         if grant.ended:
             raise Refusal(grant.ended)
@@ -154,13 +172,13 @@ class NaiveLedger(NaiveScheduling):
             raise Refusal("grant_expired")
         return wallet, grant, now
 
-    def _expire(self, at: int, grant: int) -> None:
+    def _expire(self, at: int, grant: int | str) -> None:
         wallet, found, now = self._living(grant, at)
         wallet.last_at = now
         wallet.end_grant(found, "grant_expired")
         found.expires_at = now
 
-    def _void(self, at: int, grant: int, only_unused: bool = False) -> None:
+    def _void(self, at: int, grant: int | str, only_unused: bool = False) -> None:
         wallet, found, now = self._living(grant, at, only_unused)
         if found.held:
             raise Refusal("grant_held", held=wallet.text(found.held))
@@ -169,15 +187,15 @@ class NaiveLedger(NaiveScheduling):
         wallet.last_at = now
         wallet.end_grant(found, "grant_voided")
 
-    def _amend(self, at: int, grant: int, exp: int) -> None:
+    def _amend(self, at: int, grant: int | str, exp: int) -> None:
         wallet, found, now = self._living(grant, at, exp)
         check_expiry(exp, found.effective_at, now)
         wallet.last_at = now
         found.expires_at = exp
 
-    def _adjust(self, at: int, grant: int, direction: str, amount: str) -> None:
+    def _adjust(self, at: int, grant: int | str, direction: str, amount: str) -> None:
         wallet, found = self._found_grant(grant)
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         units = wallet.units(amount)
         self._once(grant, direction, units)
         if direction == "down":
@@ -213,7 +231,7 @@ class NaiveLedger(NaiveScheduling):
     ) -> None:
         wallet = self.wallets[unit]
         units = wallet.units(amount)
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(unit, units, attributes, valid)
         valid_at = now if valid is None else valid
         draws, beyond = wallet.cover(now, valid_at, attributes or {}, units)
@@ -239,7 +257,7 @@ class NaiveLedger(NaiveScheduling):
         wallets = [self.wallets[unit] for unit, _ in prices]
         now = max(at, *(wallet.last_at for wallet in wallets))
         for wallet in wallets:
-            wallet.arrive(now)
+            wallet.arrive(now, self.recorded_at)
         asked = [(unit, Decimal(price)) for unit, price in prices]
         self._once(Decimal(quantity), asked, partial, attributes)
         step = last_place(quantity)
@@ -252,7 +270,7 @@ class NaiveLedger(NaiveScheduling):
             for wallet in wallets
         ]
         last = wallets[-1]
-        room = max(last.overage_max - last.overage, 0)
+        room = max(last.rule()[0] - last.overage, 0)
         reach = [*eligible[:-1], eligible[-1] + room]
         parts, only_fine = cover(total, costs(wallets, asked, step), reach)
         covered = sum(steps for steps, _ in parts)
@@ -270,7 +288,7 @@ class NaiveLedger(NaiveScheduling):
                 "available": number(paid * step),
                 "available_total": number(sum(every) * step),
             }
-            if last.limited:
+            if last.rule()[1]:
                 facts["overage_available"] = number(most(prices_of[-1], room) * step)
             raise Refusal("insufficient_credit", **facts)
         if covered < total:
@@ -298,7 +316,7 @@ class NaiveLedger(NaiveScheduling):
             raise Refusal("field_invalid")
         now = max(at, *(wallet.last_at for wallet in wallets))
         for wallet in wallets:
-            wallet.arrive(now)
+            wallet.arrive(now, self.recorded_at)
         if amount is not None and len(wallets) > 1:
             raise Refusal("field_invalid")  # an amount must be one of a wallet
         units = None if amount is None else wallets[0].units(amount)
@@ -330,7 +348,7 @@ class NaiveLedger(NaiveScheduling):
         """It ends ``until`` an instant, or after ``lasting``, or by default in 15 minutes."""
         wallet = self.wallets[unit]
         units = wallet.units(amount)
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(unit, units, until, lasting, endless, attributes)
         end = NEVER if endless else until
         if end is None:
@@ -352,7 +370,7 @@ class NaiveLedger(NaiveScheduling):
         """From the first slice on; what is more than held is drawn from what is available."""
         if hold not in self.holds:
             raise Refusal("hold_not_found")
-        self.holds[hold][0].arrive(at)
+        self.holds[hold][0].arrive(at, self.recorded_at)
         units = self.holds[hold][0].units(amount)
         wallet, found, now = self._open_hold(hold, at, units, final, refuse)
         if found.captured + units > UNITS_MAX:
@@ -412,17 +430,17 @@ class NaiveLedger(NaiveScheduling):
 
     def _reset(self, at: int, unit: str) -> Facts:
         wallet = self.wallets[unit]
-        now = wallet.arrive(at)
+        now = wallet.arrive(at, self.recorded_at)
         self._once(unit)
         wallet.last_at = now
-        moved = 0 if wallet.behavior.startswith("carry") else wallet.overage
+        moved = 0 if wallet.rule()[2].startswith("carry") else wallet.overage
         if moved:
             self.notes["a reset ends overage"] += 1
         wallet.overage -= moved
         return {"moved": wallet.text(moved)}
 
     def _settle(self, at: int, unit: str) -> None:
-        self.wallets[unit].arrive(at)
+        self.wallets[unit].arrive(at, self.recorded_at)
 
 
 def check_expiry(expires_at: int, effective_at: int, now: int) -> None:
@@ -468,7 +486,7 @@ def to_return(draws: list[NaiveDraw], units: int | None) -> list[tuple[NaiveDraw
 
 def _source(draw: NaiveDraw) -> tuple[int, int]:
     """What a draw goes back to: a grant, or its wallet's overage."""
-    return (id(draw.wallet), -1 if draw.grant is None else draw.grant.name)
+    return (id(draw.wallet), id(draw.grant))
 
 
 def _used(draw: NaiveDraw) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from drawdown.core.times import text_of
 from drawdown.core.types import Instant
+from tests.support import scheduling
 from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at
 from tests.support.naive_schedules import NaiveSchedule
 from tests.support.oracle import NaiveLedger
@@ -140,16 +141,30 @@ class OracleSubject:
             "trial": trial(options),
             "life": "never" if "never" in step.words else life,
             "roll": roll(options),
+            "rule": self._override(step),
         }
 
     def _change(self, step: Step) -> dict[str, Any]:
         now, prorate = "now" in step.words, "prorate" in step.words
         return {
             "schedule": self._names[step.words[0]],
-            "amount": step.words[1],
+            "amount": scheduling.changed_amount(step),
             "now": now,
             "prorate": prorate,
+            "rule": self._override(step),
         }
+
+    def _override(self, step: Step) -> tuple[int, bool, str] | str | None:
+        """A schedule's rule for overage; None: nothing is said of it; ``none``: it has none."""
+        text = step.options.get("overage")
+        if text is None or text == "none":
+            return text
+        name = step.words[0]
+        wallet = self.ledger.wallets[self._unit(step)]
+        if step.verb == "change":
+            wallet = self.ledger.schedules[self._names[name]][0]
+        rule = naive_rule(step.options, text, wallet.scale)
+        return rule["overage_max"], rule["limited"], rule["behavior"]
 
     def _pause(self, step: Step) -> dict[str, Any]:
         return {"schedule": self._names[step.words[0]]}

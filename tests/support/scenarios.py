@@ -31,8 +31,9 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
     reset [of=unit]
     amend A exp=d20, expire A, void A [only_unused], settle, read
     schedule S 100 every=month [count=] [anchor=] [zone=] [starts=] [ends=] [trial=20:d14[:keeps]]
-        [after=30 | never] [roll=50] [generations=] [lives=3:month] [least=] [most=]
-    change S 200 [now] [prorate], pause S, resume S, cancel S [at_end] [expire_credit]
+        [after=30 | never] [roll=50] [generations=] [lives=3:month] [least=] [most=] [overage=limited:50]
+    change S 200 [now] [prorate], change S overage=off | none, pause S, resume S,
+        cancel S [at_end] [expire_credit]
 
 Where a calendar matters, times are written out, in UTC: ``2026-03-29T01:00``. Of a schedule, ``S.cycle``,
 ``S.state`` and ``S.next`` are facts; ``S.1`` is the grant of its first cycle, ``S.1>2`` what was carried of

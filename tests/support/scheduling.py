@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from drawdown.core import cycles
 from drawdown.core.amounts import Amount, parse
 from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AmendSchedule,
+    AskedOverage,
     CancelSchedule,
     ChangeTime,
     CreateSchedule,
@@ -18,8 +21,8 @@ from drawdown.core.commands import (
 from drawdown.core.identity import derive, nth
 from drawdown.core.schedules import CycleExpiry, Schedule
 from drawdown.core.times import text_of
-from drawdown.core.types import Id, Instant
-from tests.support.scenarios import Step, instant
+from drawdown.core.types import Id, Instant, OverageBehavior, OverageMode
+from tests.support.scenarios import Step, instant, rule_of
 
 
 def create(customer: str, entitlement: str, step: Step) -> CreateSchedule:
@@ -39,6 +42,7 @@ def create(customer: str, entitlement: str, step: Step) -> CreateSchedule:
         expires=CycleExpiry.NEVER if "never" in step.words else expires,
         expires_after_days=None if after is None else int(after),
         rollover=rollover(options),
+        overage=overage(options),
     )
 
 
@@ -69,6 +73,8 @@ def body(step: Step) -> dict[str, Any]:
             "minimum": None if terms.minimum is None else str(terms.minimum),
             "maximum": None if terms.maximum is None else str(terms.maximum),
         }
+    if "overage" in step.options:
+        asked["overage"] = rule_of(step.options, step.options["overage"])
     return asked
 
 
@@ -100,10 +106,42 @@ def rollover(options: dict[str, str]) -> RolloverTerms | None:
     )
 
 
+def overage(options: dict[str, str]) -> AskedOverage | None:
+    """``limited:50``; ``none``: nothing of its own."""
+    if options.get("overage", "none") == "none":
+        return None
+    asked = rule_of(options, options["overage"])
+    return AskedOverage(
+        mode=OverageMode(asked["mode"]),
+        limit=amount(asked["limit"]) if "limit" in asked else None,
+        behavior=OverageBehavior(asked.get("behavior", "forgive_at_reset")),
+    )
+
+
+def changed_amount(step: Step) -> str | None:
+    """The amount of a change, which may be of the rule for overage alone."""
+    return step.words[1] if step.words[1:2] and step.words[1][0].isdigit() else None
+
+
+def change_body(step: Step) -> dict[str, Any]:
+    """A change as JSON."""
+    body: dict[str, Any] = {
+        "amount": changed_amount(step),
+        "when": "now" if "now" in step.words else "next_cycle",
+        "prorate": "prorate" in step.words,
+    }
+    if "overage" in step.options:
+        rule = rule_of(step.options, step.options["overage"])
+        body["overage"] = None if rule["mode"] == "none" else rule
+    return body
+
+
 def change(schedule: Id, step: Step) -> AmendSchedule:
+    units = changed_amount(step)
     return AmendSchedule(
         schedule=schedule,
-        amount=amount(step.words[1]),
+        amount=None if units is None else amount(units),
+        overage=overage(step.options) if "overage" in step.options else UNSET,
         when=ChangeTime.NOW if "now" in step.words else ChangeTime.NEXT_CYCLE,
         prorate="prorate" in step.words,
     )

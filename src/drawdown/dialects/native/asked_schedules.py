@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core.calendar import EVERY_MAX, CalendarUnit
 from drawdown.core.commands import ChangeTime
 from drawdown.core.schedules import GENERATIONS_MAX, CycleExpiry, ScheduleState
 from drawdown.core.types import Category
-from drawdown.dialects.native.asked import CostBasisRequest, PageQuery, Request
+from drawdown.dialects.native.asked import CostBasisRequest, OverageRequest, PageQuery, Request
 from drawdown.dialects.native.scalars import (
     AmountText,
     KeyText,
@@ -60,7 +60,10 @@ class RolloverRequest(Request):
 
 
 class CreateSchedule(Request):
-    """``starts_at`` left out: now. ``anchor`` left out: the start, or the end of the trial."""
+    """``starts_at`` left out: now. ``anchor`` left out: the start, or the end of the trial.
+
+    ``overage`` stands in place of the entitlement's rule from the first cycle to the end of the schedule.
+    """
 
     customer: ReferenceText
     entitlement: ReferenceText
@@ -74,6 +77,7 @@ class CreateSchedule(Request):
     expires: CycleExpiry = CycleExpiry.CYCLE_END
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     rollover: RolloverRequest | None = None
+    overage: OverageRequest | None = None
     priority: Annotated[int, Meta(ge=0, le=100)] | None = None
     category: Category | None = None
     cost_basis: CostBasisRequest | None = None
@@ -84,9 +88,13 @@ class CreateSchedule(Request):
 
 
 class AmendSchedule(Request):
-    """``prorate``: a change now is only for what is left of the cycle that runs."""
+    """``prorate``: a change now is only for what is left of the cycle that runs.
 
-    amount: AmountText
+    ``overage`` changes at once; left out: as it is; null: the entitlement's rule.
+    """
+
+    amount: AmountText | None = None
+    overage: OverageRequest | UnsetType | None = UNSET
     when: ChangeTime = ChangeTime.NEXT_CYCLE
     prorate: bool = False
     idempotency_key: KeyText | None = None

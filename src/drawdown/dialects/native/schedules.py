@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
 from drawdown.core import commands, identity
 from drawdown.core.amounts import render
 from drawdown.core.calendar import Every
-from drawdown.core.commands import Command, RolloverTerms, TrialTerms
+from drawdown.core.commands import AskedOverage, Command, RolloverTerms, TrialTerms
 from drawdown.core.errors import (
     FieldInvalid,
     KeyReused,
@@ -19,11 +21,13 @@ from drawdown.core.schedules import Schedule
 from drawdown.core.times import text_of
 from drawdown.core.types import Customer, Entitlement, Id
 from drawdown.dialects.native import asked_schedules as asked
-from drawdown.dialects.native import common, errors, wire
+from drawdown.dialects.native import common, errors, overage, wire
 from drawdown.dialects.native import wire_schedules as shown
+from drawdown.dialects.native.asked import OverageRequest
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
 from drawdown.dialects.native.grants import money_of, scope_of
 from drawdown.dialects.native.render import cost_basis, name_of, optional_time
+from drawdown.dialects.native.render import overage as shown_overage
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -46,6 +50,7 @@ async def create_schedule(call: Call) -> Answer:
         expires=body.expires,
         expires_after_days=body.expires_after_days,
         rollover=_rollover(body.rollover),
+        overage=_overage(body.overage),
         priority=body.priority,
         category=body.category,
         cost_basis=money_of(body.cost_basis),
@@ -81,6 +86,10 @@ def _rollover(body: asked.RolloverRequest | None) -> RolloverTerms | None:
     )
 
 
+def _overage(body: OverageRequest | None) -> AskedOverage | None:
+    return None if body is None else overage.rule(body)
+
+
 async def get_schedule(call: Call) -> Answer:
     found = await call.ledger.schedule(call.book, _named(call))
     names = await common.Names().find(call, [(found.customer, found.entitlement)])
@@ -105,7 +114,8 @@ async def amend_schedule(call: Call) -> Answer:
     body: asked.AmendSchedule = call.body
     command = commands.AmendSchedule(
         schedule=_named(call),
-        amount=fields.amount(body.amount),
+        amount=None if body.amount is None else fields.amount(body.amount),
+        overage=UNSET if isinstance(body.overage, UnsetType) else _overage(body.overage),
         when=body.when,
         prorate=body.prorate,
     )
@@ -180,6 +190,7 @@ def _shown(
         expires=schedule.expires,
         expires_after_days=schedule.expires_after_days,
         rollover=_shown_rollover(schedule, scale),
+        overage=None if schedule.overage is None else shown_overage(schedule.overage, scale),
         priority=schedule.priority,
         category=schedule.category,
         cost_basis=cost_basis(schedule.cost_basis),
@@ -267,7 +278,7 @@ ENDPOINTS = (
         method="PATCH",
         path="/schedules/{schedule}",
         handler=amend_schedule,
-        summary="Give another amount, from the next cycle on or from now on",
+        summary="Give another amount, from the next cycle on or from now on, or another rule for overage",
         role=Role.EDITOR,
         body=asked.AmendSchedule,
         answer=shown.Schedule,

@@ -8,7 +8,7 @@ from drawdown.core.calendar import CalendarUnit
 from drawdown.core.schedules import CycleExpiry, ScheduleState
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
-from drawdown.dialects.native.wire import CostBasis
+from drawdown.dialects.native.wire import CostBasis, Overage
 
 
 class Span(Struct, kw_only=True):
@@ -34,7 +34,7 @@ class Schedule(Struct, kw_only=True, omit_defaults=True):
     """``cycle`` is the number of the cycle that runs, or was the last to run or to be skipped.
 
     ``next_at`` is when the next cycle begins, or the last one ends. ``next_amount`` is what the next cycle
-    gives. ``available`` is the wallet's, in answers to writes only.
+    gives. ``overage`` null: the entitlement's rule. ``available`` is the wallet's, in answers to writes only.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Schedule(Struct, kw_only=True, omit_defaults=True):
     expires: CycleExpiry
     expires_after_days: int | None
     rollover: Rollover | None
+    overage: Overage | None
     priority: int
     category: Category
     cost_basis: CostBasis | None
