@@ -15,6 +15,8 @@ from drawdown.core.chain import GENESIS
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules import Schedule
 from drawdown.core.types import (
+    Alert,
+    AlertRule,
     Attributes,
     Balance,
     BurnOrder,
@@ -40,6 +42,7 @@ from drawdown.core.usage_records import (
     Rate,
     ValueKey,
 )
+from drawdown.core.watching import Watch
 
 WalletKey = tuple[Id, Id]
 #: A usage event as its sender names it: (book, own id).
@@ -92,6 +95,8 @@ class Wallet(msgspec.Struct, gc=False):
     whole: bool = True
     overage_default: Overage = Overage()
     overage_override: Overage | None = None
+    alerts: tuple[AlertRule, ...] = ()
+    watch: Watch | None = None
     number: int = 0
     head: int = 0
     drawn: Id | None = None
@@ -185,6 +190,7 @@ class Changes(msgspec.Struct, kw_only=True):
 
     A drawn wallet differs in posted, held, used, open grants, seq, chain and last_at at most, a drawn grant
     in remaining, held and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
+    What a wallet watches for is written only where it stands in ``watches``.
     """
 
     operations: list[tuple[Operation, list[Entry]]] = []
@@ -203,6 +209,9 @@ class Changes(msgspec.Struct, kw_only=True):
     new_holds: dict[Id, Hold] = {}
     holds: dict[Id, Hold] = {}
     new_schedules: dict[Id, Schedule] = {}
+    watches: dict[WalletKey, Wallet] = {}
+    new_alerts: dict[Id, Alert] = {}
+    closed_alerts: dict[Id, Alert] = {}
     schedules: dict[Id, Schedule] = {}
     debits: dict[Id, DebitRecord] = {}
     meters: list[Meter] = []
@@ -215,6 +224,7 @@ class Changes(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
+    ``locked``: entitlements that nobody else can change before the batch is committed.
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
@@ -228,6 +238,8 @@ class State(msgspec.Struct, kw_only=True):
     grant_wallets: dict[Id, WalletKey | None] = {}
     hold_wallets: dict[Id, WalletKey | None] = {}
     schedule_wallets: dict[Id, WalletKey | None] = {}
+    alerts: dict[Id, Alert | None] = {}
+    locked: set[Id] = set()
     due_until: dict[WalletKey, Instant] = {}
     late_from: dict[WalletKey, Instant] = {}
     customer_wallets: dict[Id, tuple[WalletKey, ...]] = {}
@@ -288,6 +300,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
+    ``entitlements_locked`` for entitlements as they are, to be changed,
     ``wallets_due`` for every grant and hold due by an instant and the next ones after it, and for every live
     schedule with its open grants.
     """
@@ -304,6 +317,8 @@ class Wanted(msgspec.Struct, kw_only=True):
     grants: set[Id] = set()
     holds: set[Id] = set()
     schedules: set[Id] = set()
+    alerts: set[Id] = set()
+    entitlements_locked: set[Id] = set()
     keys: set[KeyPlace] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
@@ -327,6 +342,8 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.grants
             or self.holds
             or self.schedules
+            or self.alerts
+            or self.entitlements_locked
             or self.keys
             or self.claims
             or self.debits

@@ -113,7 +113,18 @@ NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture"})
 #: Operations of a book itself, which stands in the place of their customer.
 OF_BOOK = frozenset(
-    {"entitlement", "amend_entitlement", "meter", "rate", "close_meter", "close_rate"}
+    {
+        "entitlement",
+        "amend_entitlement",
+        "meter",
+        "rate",
+        "close_meter",
+        "close_rate",
+        "test_clock",
+        "advance_test_clock",
+        "end_advance",
+        "delete_test_clock",
+    }
 )
 
 
@@ -213,9 +224,55 @@ class Overage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_per_unit: UnitPrice | None = None
 
 
+class AlertKind(StrEnum):
+    """What an alert waits for (``alerts``)."""
+
+    AVAILABLE_BELOW = "available_below"
+    USED_ABOVE = "used_above"
+    DAYS_TO_EXPIRY = "days_to_expiry"
+    DEPLETES_WITHIN = "depletes_within"
+
+
+class AlertRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An alert as it is looked at with every movement.
+
+    Its threshold is ``amount``, in units, or ``percent`` of the credit that came last, or ``days``; which of
+    them, the kind says.
+    """
+
+    alert: Id
+    kind: AlertKind
+    amount: int | None = None
+    percent: int | None = None
+    days: int | None = None
+    name: str | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert on one customer's credit of an entitlement, or on everybody's (``customer`` None).
+
+    It never changes, and is closed for good.
+    """
+
+    id: Id
+    book: Id
+    entitlement: Id
+    rule: AlertRule
+    created_at: Instant
+    customer: Id | None = None
+    metadata: Metadata = {}
+    closed_at: Instant | None = None
+
+    @property
+    def owner(self) -> Id:
+        """In whose slot it lives."""
+        return self.book if self.customer is None else self.customer
+
+
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of credit. ``scale`` (0-10) says how many decimal places one unit is kept at.
 
+    ``alerts``: the live ones on everybody's credit of it.
     ``late_usage_grace``: for how many microseconds after it was used, usage may still be paid by what has
     expired since.
     """
@@ -235,6 +292,7 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Profiles = {}
     shortfall: Shortfall = Shortfall.REFUSE
     late_usage_grace: int = 0
+    alerts: tuple[AlertRule, ...] = ()
     closed_at: Instant | None = None
 
 

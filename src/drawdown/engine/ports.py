@@ -12,6 +12,7 @@ from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.types import (
+    Alert,
     Balance,
     Customer,
     Entitlement,
@@ -116,6 +117,17 @@ class ScheduleFilter(msgspec.Struct, frozen=True, kw_only=True):
     customer: Id | None = None
     entitlement: Id | None = None
     state: ScheduleState | None = None
+    after: Id | None = None
+
+
+class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts of a book to list, newest first; of a customer: those that are on his credit alone."""
+
+    book: Id
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    live: bool | None = None
     after: Id | None = None
 
 
@@ -266,17 +278,21 @@ class Part(Protocol):
 class ClaimingPart(Part, Protocol):
     """A part of a store that is spread. Claims are apart from what is done under them (``placed.py``)."""
 
-    async def open_claim(self, claim: ClaimRecord) -> ClaimRecord:
-        """Keep a claim without an answer, unless there is one on its key; answers the one that is there.
+    async def open_claims(self, claims: Sequence[ClaimRecord]) -> list[ClaimRecord]:
+        """Keep claims without an answer, unless there are some on their keys; answers those that are there.
 
-        Who is given one without an answer and with his fingerprint is counted among its askers.
+        Who is given one without an answer and with his fingerprint is counted among its askers. All are on
+        different keys.
         """
 
     async def close_claim(self, claim: ClaimRecord) -> ClaimRecord:
         """Give a claim its answer, unless it has one; answers the claim as it is kept then."""
 
-    async def leave_claim(self, claim: ClaimRecord) -> None:
-        """One asker less; without any, and without an answer, the key is free again."""
+    async def keep_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        """What they lead to is there: they have no fingerprint any more, and stand for ever."""
+
+    async def leave_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        """One asker less; of those without any, and without an answer, the key is free again."""
 
     async def find_claim(self, name: Name) -> ClaimRecord | None: ...
 
@@ -325,9 +341,6 @@ class ClockStore(Protocol):
     async def reach_target(self, clock: Id, target: Instant) -> bool:
         """Let it be ``target`` from now on; False when the clock is not on its way there any more."""
 
-    async def end_advance(self, clock: Id, target: Instant) -> bool:
-        """Say that all is played, of a clock that has reached its target."""
-
 
 class Store(Part, EndpointStore, ClockStore, Protocol):
     """One database. Reads see what was committed; what belongs to another book they leave to the caller."""
@@ -364,6 +377,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def list_holds(self, holds: HoldFilter) -> list[Hold]: ...
     async def find_schedule(self, schedule: Id) -> Schedule | None: ...
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]: ...
+    async def find_alert(self, alert: Id) -> Alert | None: ...
+    async def list_alerts(self, alerts: AlertFilter) -> list[Alert]: ...
 
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(

@@ -53,7 +53,7 @@ USAGE = (
     Table("usage_value", (*COUNT_KEY, "value")),
 )
 #: What an operation of a customer may change.
-STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), *USAGE)
+STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), Table("alert"), *USAGE)
 #: Gone over once, in this order, before what was recorded is followed.
 BULK = (CUSTOMER, CLAIM, *STATE, REVERSAL)
 #: Append only: followed in the order in which they were recorded.

@@ -16,6 +16,8 @@ from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.schedules import CycleExpiry, Rollover, Schedule, ScheduleState, Trial
 from drawdown.core.state import Wallet, WalletKey
 from drawdown.core.types import (
+    Alert,
+    AlertRule,
     BurnOrder,
     Category,
     CostBasis,
@@ -35,18 +37,24 @@ from drawdown.core.types import (
     Shortfall,
     Slice,
 )
+from drawdown.core.watching import Watch
 from drawdown.engine.accounts import ApiKey, Role
 
 Row = tuple[Any, ...]
 
 _decode = msgspec.json.Decoder().decode
 _decode_scope = msgspec.json.Decoder(Scope).decode
+_decode_alerts = msgspec.json.Decoder(tuple[AlertRule, ...]).decode
+_decode_rule = msgspec.json.Decoder(AlertRule).decode
+_decode_watch = msgspec.json.Decoder(Watch).decode
 _decode_overage = msgspec.json.Decoder(Overage).decode
 _encode = msgspec.json.Encoder().encode
 _CATEGORIES = {category.value: category for category in Category}
 _KINDS = {kind.value: kind for kind in EntryKind}
 _EMPTY = "{}"
 _NO_OVERAGE = Overage()
+_NO_ALERTS = "[]"
+_NO_WATCH = Watch()
 #: Most maps are empty: they are all this one, which nothing changes.
 _NOTHING: dict[str, Any] = {}
 
@@ -108,6 +116,7 @@ def entitlement_of(row: Row) -> Entitlement:
         closed_at=row[13],
         shortfall=Shortfall(row[14]),
         late_usage_grace=row[15],
+        alerts=_alerts(row[16]),
     )
 
 
@@ -133,6 +142,45 @@ def entitlement_row(entitlement: Entitlement) -> Row:
         entitlement.closed_at,
         entitlement.shortfall.value,
         entitlement.late_usage_grace,
+        alerts_text(entitlement.alerts),
+    )
+
+
+def _alerts(text: str) -> tuple[AlertRule, ...]:
+    return () if text == _NO_ALERTS else _decode_alerts(text)
+
+
+def alerts_text(alerts: tuple[AlertRule, ...]) -> str:
+    return _encode(alerts).decode() if alerts else _NO_ALERTS
+
+
+def watch_text(watch: Watch | None) -> str | None:
+    return None if watch is None or watch == _NO_WATCH else _encode(watch).decode()
+
+
+def alert_of(row: Row) -> Alert:
+    alert, owner, book, entitlement, rule, metadata, created_at, closed_at = row
+    return Alert(
+        id=alert,
+        book=book,
+        customer=None if owner == book else owner,
+        entitlement=entitlement,
+        rule=_decode_rule(rule),
+        metadata=_json(metadata),
+        created_at=created_at,
+        closed_at=closed_at,
+    )
+
+
+def alert_row(alert: Alert) -> Row:
+    return (
+        alert.owner,
+        alert.book,
+        alert.entitlement,
+        _encode(alert.rule).decode(),
+        json_text(alert.metadata),
+        alert.created_at,
+        alert.closed_at,
     )
 
 
@@ -200,6 +248,7 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
         open_grants=row[9],
         open_holds=row[10],
         overage_override=_optional_overage(row[15]),
+        watch=None if row[16] is None else _decode_watch(row[16]),
     )
 
 

@@ -15,11 +15,23 @@ import pytest
 
 from drawdown.core.schedules import ScheduleState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
-from drawdown.engine.ports import EventFilter, GrantFilter, HoldFilter, ScheduleFilter
+from drawdown.engine.ports import (
+    AlertFilter,
+    EventFilter,
+    GrantFilter,
+    HoldFilter,
+    ScheduleFilter,
+)
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
 from drawdown.store.postgres.inspection import inspection_queries
-from drawdown.store.postgres.reads import event_list, grant_list, hold_list, schedule_list
+from drawdown.store.postgres.reads import (
+    alert_list,
+    event_list,
+    grant_list,
+    hold_list,
+    schedule_list,
+)
 from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.queries import load_queries
 from tests.store.postgres.sql_rules import SMALL, banned_faults, schema_faults, statement_faults
@@ -40,7 +52,7 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "lock_wallet", "lock_entitlement", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
     "confirm_operation", "confirm_customer", "confirm_entitlement",
@@ -72,6 +84,9 @@ def lists() -> Iterator[tuple[str, str]]:
     for schedule_state, given in itertools.product((None, *ScheduleState), ({}, some)):
         asked_schedules = ScheduleFilter(book=BOOK, limit=10, state=schedule_state, **given)
         yield "list_schedules", schedule_list(QUERIES["list_schedules"], asked_schedules)[0]
+    for live, given in itertools.product((None, True, False), ({}, some)):
+        asked_alerts = AlertFilter(book=BOOK, limit=10, live=live, **given)
+        yield "list_alerts", alert_list(QUERIES["list_alerts"], asked_alerts)[0]
     of_events: dict[str, Any] = {
         "customer": OWNER,
         "name": "call",
@@ -85,7 +100,7 @@ def lists() -> Iterator[tuple[str, str]]:
         yield "list_events", event_list(QUERIES["list_events"], asked_events)[0]
 
 
-LISTED = ("list_grants", "list_holds", "list_schedules", "list_events")
+LISTED = ("list_grants", "list_holds", "list_schedules", "list_alerts", "list_events")
 STATEMENTS = [
     *((name, sql) for name, sql in QUERIES.items() if name not in LISTED),
     *SPREAD.items(),

@@ -34,6 +34,7 @@ SCANS = {
     "list_grants": "the filter that comes with it chooses the rows",
     "list_holds": "the filter that comes with it chooses the rows",
     "list_schedules": "the filter that comes with it chooses the rows",
+    "list_alerts": "the filter that comes with it chooses the rows",
     "list_events": "the filter that comes with it chooses the rows",
 }
 BOOK = Id(b"b" * 16)

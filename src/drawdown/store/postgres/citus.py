@@ -14,9 +14,12 @@ from contextlib import asynccontextmanager, suppress
 from drawdown.core.identity import slot_of
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import Name, Wallet
-from drawdown.core.types import Customer, Entitlement, Entry, Grant, Hold, Id, Instant
+from drawdown.core.types import Alert, Customer, Entitlement, Entry, Grant, Hold, Id, Instant
+from drawdown.core.usage_records import Event
 from drawdown.engine.ports import (
+    AlertFilter,
     Audit,
+    EventFilter,
     FeedFilter,
     FeedPage,
     GrantFilter,
@@ -213,6 +216,14 @@ class CitusStore(PostgresStore):
     async def find_schedule(self, schedule: Id) -> Schedule | None:
         return await self._at(schedule).find_schedule(schedule)
 
+    async def find_alert(self, alert: Id) -> Alert | None:
+        return await self._at(alert).find_alert(alert)
+
+    async def list_alerts(self, alerts: AlertFilter) -> list[Alert]:
+        if alerts.customer is None:
+            return await super().list_alerts(alerts)
+        return await self._at(alerts.customer).list_alerts(alerts)
+
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
         if schedules.customer is None:
             return await super().list_schedules(schedules)
@@ -222,6 +233,14 @@ class CitusStore(PostgresStore):
         if holds.customer is None:
             return await super().list_holds(holds)
         return await self._at(holds.customer).list_holds(holds)
+
+    async def read_event(self, event: Id) -> Event | None:
+        return await self._at(event).read_event(event)
+
+    async def list_events(self, events: EventFilter) -> list[Event]:
+        if events.customer is None:
+            return await super().list_events(events)
+        return await self._at(events.customer).list_events(events)
 
     async def find_debit(self, debit: Id) -> StoredDebit | None:
         return await self._at(debit).find_debit(debit)

@@ -32,6 +32,7 @@ BY_SLOT = (
     "credit_grant",
     "hold",
     "schedule",
+    "alert",
     "operation",
     "entry",
     "reversal",

@@ -26,13 +26,25 @@ WHERE c.slot = ANY ($3::int[])
 
 -- name: find_entitlement
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE id = ANY ($1::uuid[])
+
+-- Read to be changed: by one at a time, and as it is.
+-- name: lock_entitlement
+SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
+FROM entitlement WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE
+
+-- name: find_alert
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN alert a ON a.slot = u.slot AND a.id = u.id
+WHERE a.slot = ANY ($3::int[])
 
 -- name: lock_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
   w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule,
-  c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
+  w.watch, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 JOIN customer c ON c.slot = w.slot AND c.id = w.customer
@@ -42,7 +54,8 @@ FOR UPDATE OF w
 
 -- name: find_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule,
+  w.watch
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement
 WHERE w.slot = ANY ($4::int[])
@@ -237,11 +250,11 @@ WHERE u.slot = ANY ($12::int[])
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
   expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
-  late_usage_grace)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+  late_usage_grace, alerts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: amend_entitlement
-UPDATE entitlement SET overage = $1, updated_at = $2 WHERE id = $3
+UPDATE entitlement SET overage = $1, alerts = $2, updated_at = $3 WHERE id = $4
 
 -- name: insert_claim
 INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, status, answer,
@@ -400,6 +413,24 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::bigint
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 WHERE w.slot = ANY ($22::int[])
 
+-- name: set_watch
+UPDATE wallet w SET watch = u.watch
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[]) AS u (slot, customer, entitlement, watch)
+WHERE w.slot = ANY ($5::int[]) AND w.slot = u.slot AND w.customer = u.customer
+  AND w.entitlement = u.entitlement
+
+-- name: insert_alert
+INSERT INTO alert (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
+SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+  $8::bigint[], $9::bigint[])
+  AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
+WHERE u.slot = ANY ($10::int[])
+
+-- name: close_alert
+UPDATE alert a SET closed_at = u.closed_at
+FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS u (slot, id, closed_at)
+WHERE a.slot = ANY ($4::int[]) AND a.slot = u.slot AND a.id = u.id
+
 -- name: upsert_reversal
 INSERT INTO reversal (slot, debit, entitlement, reversed)
 SELECT o.slot, u.debit, u.entitlement, u.reversed
@@ -429,8 +460,8 @@ ON CONFLICT (slot, id) DO NOTHING RETURNING id
 -- name: probe_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
   expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
-  late_usage_grace)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+  late_usage_grace, alerts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (id) DO NOTHING RETURNING id
 
 -- name: confirm_operation
@@ -450,7 +481,7 @@ FROM customer WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: list_grants
@@ -477,6 +508,9 @@ FROM schedule s
 SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
   h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM hold h
+
+-- name: list_alerts
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
 
 -- name: walk_entries
 SELECT customer, entitlement, operation, ordinal, seq, grant_id, kind, amount, posted_before, posted_after,
@@ -636,9 +670,6 @@ SELECT count(*), count(*) FILTER (WHERE next_due_at <= $1) FROM wallet WHERE clo
 
 -- name: reach_target
 UPDATE test_clock SET frozen_at = target WHERE id = $1 AND target = $2
-
--- name: end_advance
-UPDATE test_clock SET target = NULL WHERE id = $1 AND target = $2 AND frozen_at = target
 
 -- name: list_operations
 SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,

@@ -11,6 +11,7 @@ from drawdown.core.schedules import Schedule
 from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
 from drawdown.core.types import (
     DEBITS,
+    Alert,
     BurnOrder,
     Customer,
     Entitlement,
@@ -25,6 +26,7 @@ from drawdown.core.types import (
 )
 from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
+    AlertFilter,
     CursorInvalid,
     EventFilter,
     GrantFilter,
@@ -174,7 +176,11 @@ class PostgresReads:
 
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = await self.find_name(book, USAGE_EVENT, own_id)
-        rows_found = await self._find("find_event", id_columns([] if found is None else [found]))
+        return None if found is None else await self.read_event(found)
+
+    async def read_event(self, event: Id) -> Event | None:
+        """Of its id, which may be claimed before the event is there."""
+        rows_found = await self._find("find_event", id_columns([event]))
         return usage_rows.event_of(tuple(rows_found[0])) if rows_found else None
 
     async def list_events(self, events: EventFilter) -> list[Event]:
@@ -197,6 +203,14 @@ class PostgresReads:
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
         text, bindings = schedule_list(self._queries["list_schedules"], schedules)
         return [schedule_of(row) for row in await self._reader.fetch(text, *bindings)]
+
+    async def find_alert(self, alert: Id) -> Alert | None:
+        found = await self._find("find_alert", id_columns([alert]))
+        return rows.alert_of(tuple(found[0])) if found else None
+
+    async def list_alerts(self, alerts: AlertFilter) -> list[Alert]:
+        text, bindings = alert_list(self._queries["list_alerts"], alerts)
+        return [rows.alert_of(tuple(row)) for row in await self._reader.fetch(text, *bindings)]
 
     async def find_debit(self, debit: Id) -> StoredDebit | None:
         found = await find_operations(self._reader, self._queries, [debit])
@@ -335,6 +349,23 @@ def schedule_list(select: str, schedules: ScheduleFilter) -> tuple[str, list[obj
         conditions.append(f"s.id < {_bound(bindings, schedules.after)}")
     limit = _bound(bindings, schedules.limit)
     return f"{select} WHERE {' AND '.join(conditions)} ORDER BY s.id DESC LIMIT {limit}", bindings
+
+
+def alert_list(select: str, alerts: AlertFilter) -> tuple[str, list[object]]:
+    """As ``grant_list``, of alerts."""
+    bindings: list[object] = [alerts.book]
+    conditions = ["a.book = $1"]
+    if alerts.customer is not None:
+        conditions.append(f"a.slot = {_bound(bindings, slot_of(alerts.customer))}")
+        conditions.append(f"a.owner = {_bound(bindings, alerts.customer)}")
+    if alerts.entitlement is not None:
+        conditions.append(f"a.entitlement = {_bound(bindings, alerts.entitlement)}")
+    if alerts.live is not None:
+        conditions.append(f"a.closed_at IS {'' if alerts.live else 'NOT '}NULL")
+    if alerts.after is not None:
+        conditions.append(f"a.id < {_bound(bindings, alerts.after)}")
+    limit = _bound(bindings, alerts.limit)
+    return f"{select} WHERE {' AND '.join(conditions)} ORDER BY a.id DESC LIMIT {limit}", bindings
 
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:

@@ -53,7 +53,7 @@ FIRST_GRANTS = 1
 #: How many times more are loaded each time that they are not enough.
 MORE_GRANTS = 4
 #: Where the columns of the customer begin in a row of ``lock_wallet``.
-_OWNER = 18
+_OWNER = 19
 
 
 class Probe(NamedTuple):
@@ -110,6 +110,7 @@ class PostgresTransaction:
         await self._load_names(wanted.names)
         await self._load_claims(wanted.claims)
         await self._load_entitlements(wanted.entitlements)
+        await self._lock_entitlements(wanted.entitlements_locked)
         await self._load_clocks(wanted.clocks)
         await self._load_customer_wallets(wanted.customer_wallets)
         found_places = await self._find_places(wanted)
@@ -130,6 +131,7 @@ class PostgresTransaction:
         await self._load_grants(wanted.grants)
         await self._load_holds(wanted.holds)
         await self._load_schedules(wanted.schedules)
+        await self._load_alerts(wanted.alerts)
         await self._usage.lock(self.state, wanted)
 
     async def _load_names(self, names: Collection[Name]) -> None:
@@ -163,6 +165,16 @@ class PostgresTransaction:
             found = rows.entitlement_of(tuple(row))
             self.state.entitlements[found.id] = found
             self._facts.note_entitlement(found)
+
+    async def _lock_entitlements(self, entitlements: Collection[Id]) -> None:
+        """As they are, and not as they were a moment ago: they are about to be changed."""
+        if not entitlements:
+            return
+        self.state.locked |= set(entitlements)
+        self.state.entitlements |= dict.fromkeys(entitlements)
+        asked = list(entitlements)
+        for row in await self._connection.fetch(self._queries["lock_entitlement"], asked):
+            self.state.entitlements[row[0]] = rows.entitlement_of(tuple(row))
 
     async def _load_clocks(self, clocks: Collection[Id]) -> None:
         if not clocks:
@@ -327,6 +339,11 @@ class PostgresTransaction:
         for row in await self._fetch("find_schedule", id_columns(schedules)):
             self._keep_schedule(row)
 
+    async def _load_alerts(self, alerts: Collection[Id]) -> None:
+        self.state.alerts |= dict.fromkeys(alerts)
+        for row in await self._fetch("find_alert", id_columns(alerts)):
+            self.state.alerts[row[0]] = rows.alert_of(tuple(row))
+
     async def _load_keys(self, keys: Collection[tuple[Id, str, str]]) -> None:
         columns = [
             tuple(slot_of(customer) for customer, _, _ in keys),
@@ -367,6 +384,7 @@ class PostgresTransaction:
             await self._connection.execute(
                 self._queries["amend_entitlement"],
                 rows.overage_text(entitlement.overage),
+                rows.alerts_text(entitlement.alerts),
                 entitlement.updated_at,
                 entitlement.id,
             )
@@ -377,6 +395,7 @@ class PostgresTransaction:
         await self._write_grants(changes)
         await self._write_holds(changes)
         await self._write_schedules(changes)
+        await self._write_alerts(changes)
         await self._write_operations(changes)
 
     def probe(self) -> Probe | None:
@@ -495,6 +514,14 @@ class PostgresTransaction:
             if key not in new
         ]
         await self._write("update_schedule", changed)
+
+    async def _write_alerts(self, changes: Changes) -> None:
+        made = [(slot_of(a.id), a.id, *rows.alert_row(a)) for a in changes.new_alerts.values()]
+        await self._write("insert_alert", made)
+        closed = [(slot_of(a.id), a.id, a.closed_at) for a in changes.closed_alerts.values()]
+        await self._write("close_alert", closed)
+        watches = [(*_place(key), rows.watch_text(w.watch)) for key, w in changes.watches.items()]
+        await self._write("set_watch", watches)
 
     def _wallet_of(self, thing: Grant | Hold) -> Wallet:
         return self._wallet((thing.customer, thing.entitlement))

@@ -13,7 +13,7 @@ FROM api_key WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_entitlement
 SELECT id, book, code, name, unit, scale, burn_order, currency, expires_after_days, overage, profiles,
-  created_at, updated_at, closed_at, shortfall, late_usage_grace
+  created_at, updated_at, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_test_clock
@@ -46,7 +46,7 @@ FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT 
 -- name: pass_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at, w.overage_rule, w.clock
+  w.next_due_at, w.overage_rule, w.clock, w.watch
 FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LIMIT ?
 
@@ -70,6 +70,10 @@ SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.cha
   s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.overage_rule, s.created_at, s.recorded_at, s.terms
 FROM schedule s JOIN wallet w ON w.number = s.wallet
 WHERE s.id > ? ORDER BY s.id LIMIT ?
+
+-- name: pass_alert
+SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
+FROM alert WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_reversal
 SELECT debit, entitlement, reversed
@@ -101,7 +105,7 @@ SELECT DISTINCT customer FROM operation WHERE number > ? AND number <= ? ORDER B
 -- name: customer_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
-  w.next_due_at, w.overage_rule, w.clock
+  w.next_due_at, w.overage_rule, w.clock, w.watch
 FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 
 -- name: customer_credit_grant
@@ -121,6 +125,10 @@ FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
 SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
   s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.overage_rule, s.created_at, s.recorded_at, s.terms
 FROM wallet w JOIN schedule s ON s.wallet = w.number WHERE w.customer = ?
+
+-- name: customer_alert
+SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
+FROM alert WHERE owner = ?
 
 -- What is made without an operation ------------------------------------------------------------------
 
@@ -188,6 +196,9 @@ SELECT count(*) FROM hold
 
 -- name: count_schedule
 SELECT count(*) FROM schedule
+
+-- name: count_alert
+SELECT count(*) FROM alert
 
 -- name: count_operation
 SELECT count(*) FROM operation

@@ -13,12 +13,12 @@ FROM customer WHERE id = ?
 
 -- name: find_entitlement
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE id = ?
 
 -- name: find_wallet
 SELECT number, created_at, posted, pending, held, overage, granted, used, expired, voided,
-  open_grants, open_holds, seq, chain, last_at, next_due_at, overage_rule, drawn_grant, head
+  open_grants, open_holds, seq, chain, last_at, next_due_at, overage_rule, watch, drawn_grant, head
 FROM wallet WHERE customer = ? AND entitlement = ?
 
 -- name: customer_wallets
@@ -120,6 +120,9 @@ SELECT g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, 
 FROM schedule s JOIN grant_now g ON g.wallet = s.wallet AND g.schedule = s.id
 WHERE s.wallet = ? AND s.live = 1 AND g.active = 1
 
+-- name: find_alert
+SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at FROM alert WHERE id = ?
+
 -- What a batch writes ----------------------------------------------------------------------------
 
 -- name: last_operation
@@ -139,11 +142,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: insert_entitlement
 INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency,
   expires_after_days, overage, profiles, created_at, updated_at, closed_at, shortfall,
-  late_usage_grace)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  late_usage_grace, alerts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: amend_entitlement
-UPDATE entitlement SET overage = ?, updated_at = ? WHERE id = ?
+UPDATE entitlement SET overage = ?, alerts = ?, updated_at = ? WHERE id = ?
 
 -- name: insert_claim
 INSERT INTO claim (book, space, key, created_at, fingerprint, target, status, answer, request_id)
@@ -219,6 +222,16 @@ UPDATE schedule SET state = ?, amount = ?, change = ?, cycle = ?, cycle_at = ?, 
   ended_at = ?, updated_at = ?, live = ?, overage_rule = ?
 WHERE wallet = ? AND id = ?
 
+-- name: set_watch
+UPDATE wallet SET watch = ? WHERE number = ?
+
+-- name: insert_alert
+INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: close_alert
+UPDATE alert SET closed_at = ? WHERE id = ?
+
 -- name: upsert_reversal
 INSERT INTO reversal (debit, entitlement, reversed) VALUES (?, ?, ?)
 ON CONFLICT (debit, entitlement) DO UPDATE SET reversed = excluded.reversed
@@ -231,7 +244,7 @@ FROM customer WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,
-  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace
+  expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: list_grants
@@ -260,6 +273,9 @@ SELECT w.customer, w.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.
   s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms,
   s.overage_rule
 FROM schedule s JOIN wallet w ON w.number = s.wallet
+
+-- name: list_alerts
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
 
 -- name: walk_entries
 WITH RECURSIVE chain (number) AS (
@@ -399,9 +415,6 @@ SELECT count(*), count(*) FILTER (WHERE next_due_at <= ?) FROM wallet WHERE cloc
 
 -- name: reach_target
 UPDATE test_clock SET frozen_at = target WHERE id = ? AND target = ?
-
--- name: end_advance
-UPDATE test_clock SET target = NULL WHERE id = ? AND target = ? AND frozen_at = target
 
 -- The feed ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from drawdown.core.state import (
 )
 from drawdown.core.types import (
     DEBITS,
+    Alert,
     BurnOrder,
     Customer,
     Entitlement,
@@ -32,6 +33,7 @@ from drawdown.core.types import (
 )
 from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
+    AlertFilter,
     CursorInvalid,
     EventFilter,
     GrantFilter,
@@ -206,6 +208,14 @@ class SqliteReads:
         text, bindings = schedule_list(self._queries["list_schedules"], schedules)
         return [_schedule(row) for row in self._fetch(text, bindings)]
 
+    async def find_alert(self, alert: Id) -> Alert | None:
+        row = self._row("find_alert", (alert,))
+        return None if row is None else rows.alert_of(row)
+
+    async def list_alerts(self, alerts: AlertFilter) -> list[Alert]:
+        text, bindings = alert_list(self._queries["list_alerts"], alerts)
+        return [rows.alert_of(row) for row in self._fetch(text, bindings)]
+
     async def find_hold(self, hold: Id) -> Hold | None:
         found = self._fetch(self._queries["list_holds"] + " WHERE h.id = ?", (hold,))
         return _hold(found[0]) if found else None
@@ -352,6 +362,25 @@ def schedule_list(select: str, schedules: ScheduleFilter) -> tuple[str, dict[str
             bindings[condition.partition(":")[2]] = value
     where = " AND ".join(conditions)
     return f"{select} WHERE {where} ORDER BY s.id DESC LIMIT :limit", bindings
+
+
+def alert_list(select: str, alerts: AlertFilter) -> tuple[str, dict[str, object]]:
+    """As ``grant_list``, of alerts."""
+    conditions = ["a.book = :book" if alerts.customer is None else "+a.book = :book"]
+    bindings: dict[str, object] = {"book": alerts.book, "limit": alerts.limit}
+    given = {
+        "a.owner = :customer": alerts.customer,
+        "a.entitlement = :entitlement": alerts.entitlement,
+        "a.id < :after": alerts.after,
+    }
+    for condition, value in given.items():
+        if value is not None:
+            conditions.append(condition)
+            bindings[condition.partition(":")[2]] = value
+    if alerts.live is not None:
+        conditions.append(f"a.closed_at IS {'' if alerts.live else 'NOT '}NULL")
+    where = " AND ".join(conditions)
+    return f"{select} WHERE {where} ORDER BY a.id DESC LIMIT :limit", bindings
 
 
 def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]]:

@@ -99,6 +99,10 @@ class SqliteTransaction:
         for claim in wanted.claims:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
+        for alert in wanted.alerts:
+            row = self._row("find_alert", (alert,))
+            state.alerts[alert] = None if row is None else rows.alert_of(row)
+        state.locked |= wanted.entitlements_locked
         self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))
@@ -293,7 +297,10 @@ class SqliteTransaction:
         amended = changes.amended_entitlements.values()
         self._many(
             "amend_entitlement",
-            ((rows.overage_text(e.overage), e.updated_at, e.id) for e in amended),
+            (
+                (rows.overage_text(e.overage), rows.alerts_text(e.alerts), e.updated_at, e.id)
+                for e in amended
+            ),
         )
         self._many("insert_clock", map(clock_rows.clock_row, changes.new_clocks.values()))
         moved = ((each.target, each.deleted_at, each.id) for each in changes.clocks.values())
@@ -306,6 +313,7 @@ class SqliteTransaction:
         self._write_holds(changes)
         self._write_schedules(changes)
         self._write_wallets(changes, drawn)
+        self._write_alerts(changes)
         reversals = [
             (debit, entitlement, units)
             for debit, record in changes.debits.items()
@@ -427,6 +435,18 @@ class SqliteTransaction:
             if key not in whole and key not in new
         ]
         self._many("draw_wallet", only_drawn)
+
+    def _write_alerts(self, changes: Changes) -> None:
+        """Few batches have any to do with alerts."""
+        if changes.new_alerts:
+            made = changes.new_alerts.values()
+            self._many("insert_alert", ((a.id, slot_of(a.id), *rows.alert_row(a)) for a in made))
+        if changes.closed_alerts:
+            closed = changes.closed_alerts.values()
+            self._many("close_alert", ((alert.closed_at, alert.id) for alert in closed))
+        if changes.watches:
+            wallets = changes.watches.values()
+            self._many("set_watch", ((rows.watch_text(w.watch), w.number) for w in wallets))
 
     # Between batches -----------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ CREATE TABLE entitlement (
   updated_at         bigint NOT NULL,
   closed_at          bigint,
   shortfall          text NOT NULL,
-  late_usage_grace   bigint NOT NULL
+  late_usage_grace   bigint NOT NULL,
+  alerts             text NOT NULL       -- the live ones for all customers, as JSON
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
@@ -195,6 +196,7 @@ CREATE TABLE wallet (
   next_due_at bigint,
   overage_rule text,                     -- in place of its entitlement's, as JSON: what its schedules say
   clock       uuid,                      -- its customer's test clock: time that is due by that alone
+  watch       text,                      -- its own alerts, and which of all have fired, as JSON
   PRIMARY KEY (slot, customer, entitlement),
   CHECK (least(held, posted - held, pending, overage, used, expired, voided, open_grants, open_holds) >= 0),
   CHECK (granted = posted + pending + used + expired + voided)
@@ -288,6 +290,22 @@ CREATE TABLE schedule (
 );
 CREATE INDEX schedule_by_book ON schedule (book, id);
 CREATE INDEX schedule_live ON schedule (slot, customer, entitlement) WHERE live;
+
+-- Alerts, with those that are closed. owner is the customer, or the book where one is for all customers.
+CREATE TABLE alert (
+  slot        int NOT NULL,
+  id          uuid NOT NULL,
+  owner       uuid NOT NULL,
+  book        uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  rule        text NOT NULL,             -- what it waits for, as JSON
+  metadata    text NOT NULL,
+  created_at  bigint NOT NULL,
+  closed_at   bigint,
+  PRIMARY KEY (slot, id)
+);
+CREATE INDEX alert_by_book ON alert (book, id);
+CREATE INDEX alert_by_owner ON alert (slot, owner, id);
 
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the last index below.

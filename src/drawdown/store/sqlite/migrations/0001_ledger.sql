@@ -71,7 +71,8 @@ CREATE TABLE entitlement (
   updated_at         INTEGER NOT NULL,
   closed_at          INTEGER,
   shortfall          TEXT NOT NULL,
-  late_usage_grace   INTEGER NOT NULL
+  late_usage_grace   INTEGER NOT NULL,
+  alerts             TEXT NOT NULL       -- the live ones for all customers, as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
@@ -118,6 +119,7 @@ CREATE TABLE wallet (
   drawn_grant     BLOB,
   drawn_remaining INTEGER CHECK (drawn_remaining > 0),
   clock           BLOB,                  -- its customer's test clock: time that is due by that alone
+  watch           TEXT,                  -- its own alerts, and which of all have fired, as JSON
   UNIQUE (customer, entitlement),
   CHECK (granted = posted + pending + used + expired + voided),
   CHECK ((drawn_grant IS NULL) = (drawn_remaining IS NULL))
@@ -216,6 +218,21 @@ CREATE TABLE schedule (
 CREATE UNIQUE INDEX schedule_by_id ON schedule (id);
 CREATE INDEX schedule_by_book ON schedule (book, id);
 CREATE INDEX schedule_live ON schedule (wallet) WHERE live = 1;
+
+-- Alerts, with those that are closed. owner is the customer, or the book where one is for all customers.
+CREATE TABLE alert (
+  id          BLOB PRIMARY KEY,
+  slot        INTEGER NOT NULL,
+  owner       BLOB NOT NULL,
+  book        BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  rule        TEXT NOT NULL,             -- what it waits for, as JSON
+  metadata    TEXT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  closed_at   INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_by_book ON alert (book, id);
+CREATE INDEX alert_by_owner ON alert (owner, id);
 
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the index below.
