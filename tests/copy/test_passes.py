@@ -317,7 +317,6 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "prune_attempts",
         "change_clock",  # replaced in every pass, as every small table
         "reach_target",
-        "end_advance",
         "set_clock",  # of a wallet that is new
     }
 

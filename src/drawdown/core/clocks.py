@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core.commands import AdvanceTestClock, CreateTestClock, DeleteTestClock
+from drawdown.core.commands import (
+    AdvanceTestClock,
+    CreateTestClock,
+    DeleteTestClock,
+    EndAdvance,
+)
 from drawdown.core.errors import (
     ClockAdvancing,
     ClockNotFound,
     FieldInvalid,
     OnlyInTestMode,
 )
-from drawdown.core.identity import spell
+from drawdown.core.identity import derive, spell
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.state import State
 from drawdown.core.times import text_of
-from drawdown.core.types import Id, Instant, Mode, TestClock
+from drawdown.core.types import Id, Instant, Mode, Operation, TestClock
 
 
 def find_clock(request: Request, clock: Id, state: State) -> TestClock:
@@ -54,6 +59,7 @@ def create_clock(request: Request, command: CreateTestClock, state: State) -> Ac
             name=command.name,
         )
         state.clocks[made.id] = state.changes.new_clocks[made.id] = made
+        _record(request, state, "test_clock", made)
     return Accepted(clock=made)
 
 
@@ -70,6 +76,17 @@ def advance_clock(request: Request, command: AdvanceTestClock, state: State) -> 
     if clock.target is None and command.to > clock.frozen_at:
         clock = msgspec.structs.replace(clock, target=command.to)
         _change(clock, state)
+        _record(request, state, "advance_test_clock", clock)
+    return Accepted(clock=clock)
+
+
+def end_advance(request: Request, command: EndAdvance, state: State) -> Accepted:
+    """Let a clock stand where it was sent to. One that is not there yet, or is sent on, stays as it is."""
+    clock = find_clock(request, command.clock, state)
+    if clock.target == clock.frozen_at == command.target:
+        clock = msgspec.structs.replace(clock, target=None)
+        _change(clock, state)
+        _record(request, state, "end_advance", clock)
     return Accepted(clock=clock)
 
 
@@ -78,6 +95,7 @@ def delete_clock(request: Request, command: DeleteTestClock, state: State) -> Ac
     clock = find_clock(request, command.clock, state)
     clock = msgspec.structs.replace(clock, target=None, deleted_at=request.recorded_at)
     _change(clock, state)
+    _record(request, state, "delete_test_clock", clock)
     return Accepted(clock=clock)
 
 
@@ -87,3 +105,19 @@ def _change(clock: TestClock, state: State) -> None:
         state.changes.new_clocks if clock.id in state.changes.new_clocks else state.changes.clocks
     )
     changes[clock.id] = clock
+
+
+def _record(request: Request, state: State, kind: str, clock: TestClock) -> None:
+    """So that what becomes of a clock is found where everything else is that happens in its book."""
+    facts = {"name": clock.name, "frozen_at": clock.frozen_at, "target": clock.target}
+    operation = Operation(
+        id=derive(request.id, kind),
+        customer=request.book,
+        entitlement=None,
+        kind=kind,
+        at=request.at,
+        recorded_at=request.recorded_at,
+        facts=msgspec.json.encode(facts),
+        subject=clock.id,
+    )
+    state.changes.operations.append((operation, []))

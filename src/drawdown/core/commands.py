@@ -102,6 +102,13 @@ class AdvanceTestClock(msgspec.Struct, frozen=True, kw_only=True):
     to: Instant
 
 
+class EndAdvance(msgspec.Struct, frozen=True, kw_only=True):
+    """Say that a clock which has reached its ``target`` is ready: all that was due by then is played."""
+
+    clock: Id
+    target: Instant
+
+
 class DeleteTestClock(msgspec.Struct, frozen=True, kw_only=True):
     """Stop a clock where it is, for good; its customers are closed with it. Nothing is erased."""
 
@@ -416,6 +423,7 @@ Command = (
     | AmendEntitlement
     | CreateTestClock
     | AdvanceTestClock
+    | EndAdvance
     | DeleteTestClock
     | IssueGrant
     | Debit

@@ -36,8 +36,7 @@ def play(
     started = _begin(wallet, schedule, changes, at, recorded_at, is_over)
     if schedule.cycle_at is not None:
         _end_cycle(started, wallet, schedule, at)
-        behavior = wallet.overage_rule.behavior
-        posting.reset_overage(started, wallet, overage.RESETS.get(behavior), at)
+        _reset_overage(started, wallet, at)
     if is_over:
         end(schedule, ScheduleState.ENDED, at)
         note_rule(wallet, changes)
@@ -95,6 +94,13 @@ def _begin(
         subject=schedule.id,
     )
     return Posting(operation, changes)
+
+
+def _reset_overage(started: Posting, wallet: Wallet, at: Instant) -> None:
+    before = wallet.overage
+    kind = overage.RESETS.get(wallet.overage_rule.behavior)
+    if posting.reset_overage(started, wallet, kind, at):
+        posting.note_reset(started, wallet, before)
 
 
 def _end_cycle(started: Posting, wallet: Wallet, schedule: Schedule, at: Instant) -> None:

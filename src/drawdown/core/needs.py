@@ -25,6 +25,7 @@ from drawdown.core.commands import (
     CreateTestClock,
     Debit,
     DeleteTestClock,
+    EndAdvance,
     ExpireGrant,
     Extend,
     IssueGrant,
@@ -334,7 +335,9 @@ class Asking(msgspec.Struct):
         """It may have been made before, with the request's id."""
         self.clock(request.id)
 
-    def change_clock(self, request: Request, command: AdvanceTestClock | DeleteTestClock) -> None:
+    def change_clock(
+        self, request: Request, command: AdvanceTestClock | EndAdvance | DeleteTestClock
+    ) -> None:
         self.clock(command.clock)
 
     # What those are ------------------------------------------------------------------------------
@@ -493,6 +496,7 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     CreateTestClock: Asking.create_clock,
     Debit: Asking.draw,
     DeleteTestClock: Asking.change_clock,
+    EndAdvance: Asking.change_clock,
     ExpireGrant: Asking.grant,
     Extend: Asking.hold,
     IssueGrant: Asking.issue,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from drawdown.core.clocks import advance_clock, create_clock, delete_clock
+from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
@@ -27,6 +27,7 @@ from drawdown.core.commands import (
     CreateTestClock,
     Debit,
     DeleteTestClock,
+    EndAdvance,
     ExpireGrant,
     Extend,
     IssueGrant,
@@ -85,6 +86,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     CreateTestClock: create_clock,
     Debit: debit,
     DeleteTestClock: delete_clock,
+    EndAdvance: end_advance,
     ExpireGrant: expire_grant,
     Extend: extend,
     IssueGrant: issue_grant,

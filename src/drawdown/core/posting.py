@@ -332,6 +332,19 @@ def reset_overage(posting: Posting, wallet: Wallet, kind: EntryKind | None, at: 
     return units
 
 
+def note_reset(posting: Posting, wallet: Wallet, before: int) -> None:
+    """Keep the rule that a reset followed, and its price: both may be amended later."""
+    rule = wallet.overage_rule
+    price = None if rule.price_per_unit is None else msgspec.structs.asdict(rule.price_per_unit)
+    posting.note_changes(
+        {
+            "overage": [before, wallet.overage],
+            "behavior": [rule.behavior, rule.behavior],
+            "price_per_unit": [price, price],
+        }
+    )
+
+
 def admit(changes: Changes, wallet: Wallet, grant: Grant) -> None:
     """Take a new grant into its wallet, and into what is stored. What it grants is an entry of its own."""
     changes.new_grants[grant.id] = grant

@@ -331,10 +331,7 @@ def payable(wallet: Wallet, valid_at: Instant, attributes: Attributes) -> int:
 
 
 def reset_overage(request: Request, command: ResetOverage, state: State) -> Accepted:
-    """Forgive the wallet's overage, or take it to an invoice; where it is carried on, nothing moves.
-
-    What the rule was, and the price, are kept with it: both may be amended later.
-    """
+    """Forgive the wallet's overage, or take it to an invoice; where it is carried on, nothing moves."""
     customer = find_customer(request, command.customer, state)
     entitlement = find_entitlement(request, command.entitlement, state)
     context = settled_context(request, customer, entitlement, state)
@@ -343,14 +340,7 @@ def reset_overage(request: Request, command: ResetOverage, state: State) -> Acce
     register_wallet(context)
     before = wallet.overage
     units = posting.reset_overage(started, wallet, overage.RESETS.get(rule.behavior), context.at)
-    price = None if rule.price_per_unit is None else msgspec.structs.asdict(rule.price_per_unit)
-    started.note_changes(
-        {
-            "overage": [before, wallet.overage],
-            "behavior": [rule.behavior, rule.behavior],
-            "price_per_unit": [price, price],
-        }
-    )
+    posting.note_reset(started, wallet, before)
     return context.finish(started, units)
 
 

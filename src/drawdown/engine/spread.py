@@ -30,6 +30,7 @@ from drawdown.core.commands import (
     CreateEntitlement,
     CreateTestClock,
     DeleteTestClock,
+    EndAdvance,
     ExpireGrant,
     Extend,
     PauseSchedule,
@@ -72,6 +73,7 @@ Names = dict[Name, Id | None]
 _SUBJECTS: dict[type, str] = {
     AdvanceTestClock: "clock",
     DeleteTestClock: "clock",
+    EndAdvance: "clock",
     AdjustGrant: "grant",
     AmendGrant: "grant",
     ExpireGrant: "grant",

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from drawdown.core.commands import Settle
+from drawdown.core.commands import EndAdvance, Settle
 from drawdown.core.errors import ClockNotFound
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
@@ -32,7 +32,7 @@ LEASE = 10 * MICROSECONDS
 LOOK_SECONDS = 0.05
 
 SubmitMany = Callable[
-    [Id, Sequence[tuple[Settle, Render, LedgerKey | None]]],
+    [Id, Sequence[tuple[Settle | EndAdvance, Render, LedgerKey | None]]],
     Awaitable[list[Answer | BaseException]],
 ]
 _PLAYED = Answer(status=200, body=b"")
@@ -129,7 +129,7 @@ class TestClocks:
             return True
         if now.frozen_at < clock.target:
             return await self._store.reach_target(clock.id, clock.target)
-        await self._store.end_advance(clock.id, clock.target)
+        await self._submit(clock, [EndAdvance(clock=clock.id, target=clock.target)])
         return False
 
     async def _settle(self, clock: TestClock, due: Sequence[tuple[Id, Id, Instant]]) -> None:
@@ -138,11 +138,15 @@ class TestClocks:
         for customer, _, at in due:
             first.setdefault(customer, at)
         asked = [
-            (Settle(customer=customer, entitlement=entitlement, at=at), _played, None)
+            Settle(customer=customer, entitlement=entitlement, at=at)
             for customer, entitlement, at in due
             if at == first[customer]
         ]
-        for answer in await self._submit_many(clock.book, asked):
+        await self._submit(clock, asked)
+
+    async def _submit(self, clock: TestClock, asked: Sequence[Settle | EndAdvance]) -> None:
+        submitted = [(each, _played, None) for each in asked]
+        for answer in await self._submit_many(clock.book, submitted):
             if isinstance(answer, BaseException):
                 raise answer
 

@@ -53,6 +53,18 @@ def test_a_clock_is_made_listed_advanced_and_deleted(native: httpx.Client) -> No
     assert native.get("/test-clocks").json()["data"] == []
 
 
+def test_a_balance_is_as_of_the_clock_also_where_that_is_behind(native: httpx.Client) -> None:
+    """Right after a write too, when it is still in memory."""
+    clock = make(native, frozen_at="2020-01-01T00:00:00Z")["id"]
+    body = {"id": "behind", "test_clock": clock}
+    assert native.post("/customers", json=body).status_code == 201
+    wallet = {"customer": "behind", "entitlement": "usd"}
+    assert native.post("/grants", json={**wallet, "amount": "5"}).status_code == 201
+    drawn = native.post("/debits", json={**wallet, "amount": "1", "idempotency_key": "1"})
+    assert drawn.status_code == 201
+    assert native.get("/balances/behind/usd").json()["as_of"] == "2020-01-01T00:00:00Z"
+
+
 def test_what_a_customer_has_is_judged_at_the_time_of_his_clock(native: httpx.Client) -> None:
     clock = make(native)["id"]
     customer_on(native, clock, "clocked")

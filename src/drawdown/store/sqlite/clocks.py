@@ -36,6 +36,3 @@ class SqliteClocks(SqliteEndpoints):
 
     async def reach_target(self, clock: Id, target: Instant) -> bool:
         return (await self._steps(("reach_target", [(clock, target)])))[0] > 0
-
-    async def end_advance(self, clock: Id, target: Instant) -> bool:
-        return (await self._steps(("end_advance", [(clock, target)])))[0] > 0

@@ -124,7 +124,10 @@ class Memory:
     def balance(
         self, book: Id, customer: Reference, entitlement: Reference, now: Instant
     ) -> Balance | None:
-        """Of a wallet in which nothing is due. Its customer is of the book that its entitlement is of."""
+        """Of a wallet in which nothing is due, and of nobody on a test clock, for whom it is not ``now``.
+
+        Its customer is of the book that its entitlement is of.
+        """
         state = self._transaction.state
         owner = state.customer_id(book, customer)
         kind = state.entitlement_id(book, entitlement)
@@ -132,6 +135,9 @@ class Memory:
             return None
         wallet, known = self._wallet((owner, kind), now), state.entitlements.get(kind)
         if wallet is None or known is None or known.book != book:
+            return None
+        customer = state.customers.get(owner)
+        if customer is None or customer.test_clock is not None:
             return None
         return wallet.balance(known.scale, max(now, wallet.last_at))
 
