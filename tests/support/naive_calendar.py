@@ -83,6 +83,8 @@ def _length(year: int, month: int) -> int:
 
 def _first_shown(local: datetime, zone: ZoneInfo) -> datetime:
     """The first moment at which the clocks show ``local``; where they skip it, as much later as they skip."""
+    if zone.key == "UTC":
+        return local.replace(tzinfo=UTC)
     start = local.replace(tzinfo=UTC) - AROUND
     moment, end = start, start + 2 * AROUND
     while moment < end:

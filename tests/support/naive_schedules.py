@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -277,7 +278,7 @@ class NaiveScheduling:
             zone=zone,
             starts_at=starts_at,
             ends_at=NEVER if ends is None else ends,
-            trial=None if trial is None else (wallet.units(trial[0]), trial[1], trial[2]),
+            trial=None if trial is None else (_any_units(wallet, trial[0]), trial[1], trial[2]),
             life=life,
             roll=_rollover(wallet, roll),
             rule=rule,
@@ -399,11 +400,19 @@ def _check_room(wallet: NaiveWallet, units: int) -> None:
         raise Refusal("too_many_grants")
 
 
+def _any_units(wallet: NaiveWallet, amount: str) -> int:
+    """None at all, too."""
+    return wallet.units(amount) if Decimal(amount) else 0
+
+
 def _rollover(wallet: NaiveWallet, asked: dict[str, Any] | None) -> dict[str, Any]:
     """In units; what is carried lives by the entitlement's rule where that is not said."""
     if not asked:
         return {}
-    roll = {key: wallet.units(v) if key in ("least", "most") else v for key, v in asked.items()}
+    roll = {
+        key: _any_units(wallet, value) if key in ("least", "most") else value
+        for key, value in asked.items()
+    }
     if wallet.expires_after_days:
         roll.setdefault("lives", (wallet.expires_after_days, "day"))
     return roll
@@ -427,5 +436,5 @@ def _check(every: tuple[str, int], zone: str, life: int | str, roll: dict[str, A
         raise Refusal("field_invalid", field="rollover.percentage")
     if roll.get("generations") == 0:
         raise Refusal("field_invalid", field="rollover.generations_max")
-    if "least" in roll and "most" in roll and int(roll["least"]) > int(roll["most"]):
+    if "least" in roll and "most" in roll and Decimal(roll["least"]) > Decimal(roll["most"]):
         raise Refusal("field_invalid", field="rollover.minimum")

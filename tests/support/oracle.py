@@ -88,6 +88,15 @@ class NaiveLedger(NaiveScheduling):
             raise Replay
         self._body = body
 
+    def every_grant(self) -> dict[int | str, tuple[NaiveWallet, NaiveGrant]]:
+        """What was asked for, and what its schedules gave."""
+        given = {
+            grant.name: (wallet, grant)
+            for wallet, schedule in self.schedules.values()
+            for grant in schedule.grants.values()
+        }
+        return {**self.grants, **given}
+
     def find_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant] | None:
         """One that was asked for, or of a schedule (``NaiveGrant``)."""
         if isinstance(name, int):
