@@ -165,7 +165,7 @@ def _begin_cycle(
     if number != TRIAL and schedule.change is not None:
         schedule.amount, schedule.change = schedule.change, None
     schedule.cycle, schedule.cycle_at = number, at
-    schedule.next_at = schedules.bounded(schedule, schedule.begins_at(number + 1))
+    schedule.next_at = schedules.cycle_ends_at(schedule, number)
     note_rule(wallet, started.changes)
     give(started, wallet, schedule, schedule.amount_of(number), at)
 

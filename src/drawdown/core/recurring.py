@@ -151,11 +151,11 @@ def _new_schedule(context: Context, command: CreateSchedule, units: int) -> Sche
         metadata=command.metadata,
     )
     schedules.check(schedule)
-    _take_up(schedule, at)
+    take_up(schedule, at)
     return schedule
 
 
-def _take_up(schedule: Schedule, at: Instant) -> None:
+def take_up(schedule: Schedule, at: Instant) -> None:
     """Begin with the cycle that runs at ``at``: now, if the schedule has started."""
     if schedule.starts_at >= at:
         schedule.next_at = schedule.starts_at

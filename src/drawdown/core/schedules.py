@@ -208,13 +208,18 @@ def bounded(schedule: Schedule, at: Instant | None) -> Instant | None:
     return schedule.ends_at if at is None else min(at, schedule.ends_at)
 
 
+def cycle_ends_at(schedule: Schedule, number: int) -> Instant | None:
+    """When the cycle of a number ends: as the next begins, or with the schedule."""
+    return bounded(schedule, schedule.begins_at(number + 1))
+
+
 def grant_expires_at(schedule: Schedule, number: int, at: Instant) -> Instant | None:
-    """When the grant of a cycle that begins at ``at`` expires; the schedule's ``next_at`` ends the cycle."""
+    """When a grant that the cycle of a number gives at ``at`` expires."""
     trial = schedule.trial
     if number == TRIAL and trial is not None and trial.expires:
         return trial.ends_at
     if schedule.expires is CycleExpiry.CYCLE_END:
-        return schedule.next_at
+        return cycle_ends_at(schedule, number)
     if schedule.expires_after_days is None:
         return None
     return Instant(min(at + schedule.expires_after_days * DAY, INSTANT_MAX))

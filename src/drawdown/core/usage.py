@@ -21,6 +21,7 @@ from drawdown.core.context import (
     encode_facts,
     find_customer,
     find_entitlement,
+    given,
     settled_context,
 )
 from drawdown.core.errors import CustomerClosed, EventReused, FieldInvalid, TooManyCounts
@@ -92,6 +93,7 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     at = next((due.context.at for due in dues), now)
     started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
     charges = tuple(_draw(started, due, command.properties) for due in dues)
+    _note_uncovered(started, dues, charges)
     event = _event(request, command, customer, started.operation, time, charges)
     _keep(started, event, dues, state)
     return Accepted(
@@ -191,7 +193,9 @@ def _operation(
         kind="usage",
         at=at,
         recorded_at=request.recorded_at,
-        facts=encode_facts({"event": command.own_id, "name": command.name}),
+        facts=encode_facts(
+            {"event": command.own_id, "name": command.name} | given(command, "time")
+        ),
         subject=identifier,
     )
 
@@ -266,6 +270,17 @@ def _split(due: Due, credit: int) -> tuple[int, int]:
     if kind.shortfall is Shortfall.CAP:
         return credit, 0
     return credit, min(amount - credit, headroom(due.context.wallet))
+
+
+def _note_uncovered(started: Posting, dues: list[Due], charges: tuple[Charge, ...]) -> None:
+    """Keep with the operation what nothing paid for, by the entitlement's id: no entry tells of it."""
+    uncovered: dict[str, int] = {}
+    for due, charge in zip(dues, charges, strict=True):
+        kind = due.context.entitlement.id.hex()
+        if charge.uncovered:
+            uncovered[kind] = uncovered.get(kind, 0) + charge.uncovered
+    if uncovered:
+        started.note_changes({"uncovered": [{}, uncovered]})
 
 
 def _event(
