@@ -12,14 +12,14 @@ DrawdownError
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound
     │   ├── DebitNotFound, HoldNotFound, KeyNotFound
     │   ├── EndpointNotFound, EventNotFound
-    │   ├── ClockNotFound
+    │   ├── ClockNotFound, TopUpNotFound, TopUpRequestNotFound
     │   └── MeterNotFound, UsageEventNotFound
     ├── Conflict
     │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
     │   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
     │   ├── HoldEnded, CaptureTooLarge, TooManyHolds, TooManyEndpoints
     │   ├── ReversalTooLarge, AdjustmentTooLarge
-    │   ├── ClockAdvancing
+    │   ├── ClockAdvancing, TopUpPaid
     │   └── EventReused, TooManyMeters, TooManyCounts
     └── Invalid
         ├── AmountNotPositive, AmountTooFine, AmountTooLarge
@@ -139,6 +139,14 @@ class ScheduleNotFound(NotFound):
     """There is no schedule of that id in this book."""
 
 
+class TopUpNotFound(NotFound):
+    """There is no top-up of that id in this book."""
+
+
+class TopUpRequestNotFound(NotFound):
+    """There is no request of that id in this book."""
+
+
 class HoldNotFound(NotFound):
     pass
 
@@ -213,6 +221,10 @@ class GrantPending(Conflict):
 
 class TooManyGrants(Conflict):
     pass
+
+
+class TopUpPaid(Conflict):
+    """Credit was given for the request already: for the payment ``fields["reference"]``."""
 
 
 class ScheduleOver(Conflict):
@@ -340,6 +352,9 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "too_many_grants": TooManyGrants,
     "hold_ended": HoldEnded,
     "schedule_over": ScheduleOver,
+    "top_up_not_found": TopUpNotFound,
+    "top_up_request_not_found": TopUpRequestNotFound,
+    "top_up_paid": TopUpPaid,
     "too_many_schedules": TooManySchedules,
     "capture_too_large": CaptureTooLarge,
     "too_many_holds": TooManyHolds,

@@ -17,6 +17,12 @@ from drawdown.core.calendar import Every
 from drawdown.core.meters import Measure
 from drawdown.core.properties import Properties
 from drawdown.core.schedules import CycleExpiry
+from drawdown.core.top_ups import (
+    ANSWER_WITHIN_DEFAULT,
+    ATTEMPTS_DEFAULT,
+    COOL_DOWN_DEFAULT,
+    CapPeriod,
+)
 from drawdown.core.types import (
     HOLD_MAX,
     Attributes,
@@ -386,6 +392,56 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant | None = None
 
 
+class CapTerms(msgspec.Struct, frozen=True):
+    """At most so much in each day, week or month (``top_ups.Cap``)."""
+
+    amount: Amount
+    per: CapPeriod
+
+
+class CreateTopUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for credit whenever a wallet's falls to ``threshold``: ``amount``, or what lacks to ``target``.
+
+    It takes the place of the rule that the wallet may have. ``cool_down`` and ``answer_within`` are in
+    microseconds (``top_ups.TopUp``).
+    """
+
+    customer: Reference
+    entitlement: Reference
+    threshold: Amount
+    amount: Amount | None = None
+    target: Amount | None = None
+    cap: CapTerms | None = None
+    cool_down: int = COOL_DOWN_DEFAULT
+    answer_within: int = ANSWER_WITHIN_DEFAULT
+    attempts_max: int = ATTEMPTS_DEFAULT
+    price_per_unit: Money | None = None
+    priority: int | None = None
+    expires_after_days: int | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+
+
+class CloseTopUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for nothing any more. A request in flight may still be answered."""
+
+    top_up: Id
+
+
+class ConfirmTopUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment was taken for a request: its credit is granted. ``reference`` is the payment's."""
+
+    request: Id
+    reference: str | None = None
+
+
+class FailTopUp(msgspec.Struct, frozen=True, kw_only=True):
+    """No payment was taken for a request. ``reason`` is kept and told."""
+
+    request: Id
+    reason: str | None = None
+
+
 class CreateMeter(msgspec.Struct, frozen=True, kw_only=True):
     """Count usage events. ``code`` is unique in the book; a meter never changes."""
 
@@ -443,6 +499,10 @@ Command = (
     | ResumeSchedule
     | CancelSchedule
     | ResetOverage
+    | CreateTopUp
+    | CloseTopUp
+    | ConfirmTopUp
+    | FailTopUp
     | Settle
     | CreateMeter
     | CreateRate

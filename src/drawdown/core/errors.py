@@ -3,7 +3,7 @@
     LedgerError
     ├── NotFound
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
-    │       ScheduleNotFound, ClockNotFound
+    │       ScheduleNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
     │   └── MeterNotFound, EventNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
@@ -19,6 +19,7 @@
         ├── HoldEnded, CaptureTooLarge, ScheduleOver
         ├── ReversalTooLarge, AdjustmentTooLarge
         ├── TooManyGrants, TooManyHolds
+        ├── TopUpPaid
         └── EventReused, TooManyMeters, TooManyCounts
 
 Each class has a stable ``code``; each dialect has one table from class to its own status and words.
@@ -102,6 +103,16 @@ class EventNotFound(NotFound):
 class ScheduleNotFound(NotFound):
     code = "schedule_not_found"
     noun = "schedule"
+
+
+class TopUpNotFound(NotFound):
+    code = "top_up_not_found"
+    noun = "top-up"
+
+
+class TopUpRequestNotFound(NotFound):
+    code = "top_up_request_not_found"
+    noun = "top-up request"
 
 
 class ClockNotFound(NotFound):
@@ -249,6 +260,13 @@ class HoldEnded(Refused):
 class ScheduleOver(Refused):
     code = "schedule_over"
     template = "The schedule is {state}: it cannot be {verb}."
+
+
+class TopUpPaid(Refused):
+    """Credit is given once for a request. Whatever else was paid for it is the operator's to give back."""
+
+    code = "top_up_paid"
+    template = "The request has been confirmed already, with the reference {reference!r}."
 
 
 class CaptureTooLarge(Refused):

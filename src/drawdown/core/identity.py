@@ -51,12 +51,26 @@ def derive(origin: bytes, label: str) -> Id:
 
 def precede(origin: bytes, label: str) -> Id:
     """As ``derive``, but before its origin: what a request comes upon was there before what it does."""
-    bits = int.from_bytes(origin[8:], "big") >> SLOT_BITS & (1 << 48) - 1
+    return _between(origin, label, 0, _bits_of(origin))
+
+
+def follow(origin: bytes, label: str, before: bytes | None = None) -> Id:
+    """As ``derive``, but after its origin, and before another id of that origin's: what comes of it."""
+    last = (1 << 48) - 1
+    end = last if before is None else _bits_of(before)
+    return _between(origin, label, min(_bits_of(origin) + 1, last), end)
+
+
+def _between(origin: bytes, label: str, first: int, end: int) -> Id:
     digest = hashlib.sha256(origin + label.encode()).digest()
-    low = (
-        0b10 << 62 | int.from_bytes(digest[:6], "big") % max(bits, 1) << SLOT_BITS | slot_of(origin)
-    )
+    bits = first + int.from_bytes(digest[:6], "big") % max(end - first, 1)
+    low = 0b10 << 62 | bits << SLOT_BITS | slot_of(origin)
     return Id(origin[:8] + low.to_bytes(8, "big"))
+
+
+def _bits_of(identifier: bytes) -> int:
+    """The 48 random bits of an id."""
+    return int.from_bytes(identifier[8:], "big") >> SLOT_BITS & (1 << 48) - 1
 
 
 def nth(origin: bytes, number: int) -> Id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,17 +17,21 @@ from drawdown.core.commands import (
     Authorize,
     CancelSchedule,
     Capture,
+    CloseTopUp,
+    ConfirmTopUp,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
     CreateRate,
     CreateSchedule,
     CreateTestClock,
+    CreateTopUp,
     Debit,
     DeleteTestClock,
     EndAdvance,
     ExpireGrant,
     Extend,
+    FailTopUp,
     IssueGrant,
     PauseSchedule,
     RecordUsage,
@@ -196,9 +200,21 @@ class Asking(msgspec.Struct):
             self.entitlement(request.book, command.entitlement)
         for draw in () if record is None else record.draws:
             if draw.grant == NOTHING:
-                self.owned(request, (draw.customer, draw.entitlement))
+                self.repaid(request, (draw.customer, draw.entitlement), draw.seq)
             else:
                 self.named_grant(request, draw.grant)
+
+    def repaid(self, request: Request, key: WalletKey, seq: int) -> None:
+        """What was charged as overage may have been repaid since: it goes back to the grants that did."""
+        if self.owned(request, key) is None:
+            return
+        if self.state.repaid_after.get(key, seq + 1) > seq:
+            after = self.wanted.repayments
+            after[key] = min(seq, after.get(key, seq))
+            self.waits = True
+            return
+        for repayment in self.state.repayments_after(key, seq):
+            self.named_grant(request, repayment.grant)
 
     def create_customer(self, request: Request, command: CreateCustomer) -> None:
         """Under a key it may have been made before, with the request's id."""
@@ -238,6 +254,39 @@ class Asking(msgspec.Struct):
         wallet = self.due(self.now(request, key), key)
         if wallet is not None and command.schedule not in wallet.schedules:
             self.want(self.wanted.schedules, command.schedule)
+
+    # Top-ups -------------------------------------------------------------------------------------
+
+    def create_top_up(self, request: Request, command: CreateTopUp) -> None:
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        if key is not None:
+            self.wallet(self.now(request, key), key)
+
+    def top_up(self, request: Request, command: CloseTopUp) -> None:
+        self.named_top_up(request, command.top_up, self.state.top_ups, self.wanted.top_ups)
+
+    def top_up_request(self, request: Request, command: ConfirmTopUp | FailTopUp) -> None:
+        """A request named by its id brings its wallet and its rule. What was paid for makes a grant."""
+        known, wanted = self.state.top_up_requests, self.wanted.top_up_requests
+        key = self.named_top_up(request, command.request, known, wanted)
+        found = known.get(command.request)
+        if key is None or found is None:
+            return
+        if found.top_up not in self.state.top_ups:
+            self.want(self.wanted.top_ups, found.top_up)
+        self.demand.grown.add(key)
+
+    def named_top_up(
+        self, request: Request, thing: Id, known: Mapping[Id, object], wanted: set[Id]
+    ) -> WalletKey | None:
+        """The wallet of a rule or a request, which is read once nobody else can change it any more."""
+        if thing not in self.state.top_up_wallets:
+            self.want(wanted, thing)
+            return None
+        key = self.state.top_up_wallets[thing]
+        if key is not None and self.owned(request, key) is not None and thing not in known:
+            self.want(wanted, thing)
+        return key
 
     def due(self, now: Instant, key: WalletKey) -> Wallet | None:
         """The wallet with its live schedules and their grants, whether or not any of them is due."""
@@ -493,7 +542,11 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     CreateMeter: Asking.create_meter,
     CreateRate: Asking.create_rate,
     CreateSchedule: Asking.create_schedule,
+    CloseTopUp: Asking.top_up,
+    ConfirmTopUp: Asking.top_up_request,
     CreateTestClock: Asking.create_clock,
+    CreateTopUp: Asking.create_top_up,
+    FailTopUp: Asking.top_up_request,
     Debit: Asking.draw,
     DeleteTestClock: Asking.change_clock,
     EndAdvance: Asking.change_clock,

@@ -19,17 +19,21 @@ from drawdown.core.commands import (
     Authorize,
     CancelSchedule,
     Capture,
+    CloseTopUp,
+    ConfirmTopUp,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
     CreateRate,
     CreateSchedule,
     CreateTestClock,
+    CreateTopUp,
     Debit,
     DeleteTestClock,
     EndAdvance,
     ExpireGrant,
     Extend,
+    FailTopUp,
     IssueGrant,
     PauseSchedule,
     RecordUsage,
@@ -66,6 +70,12 @@ from drawdown.core.reversal import reverse_debit
 from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, reset_overage, settle_wallet
 from drawdown.core.state import State
+from drawdown.core.topping_up import (
+    close_top_up,
+    confirm_top_up,
+    create_top_up,
+    fail_top_up,
+)
 from drawdown.core.usage import record_usage
 from drawdown.core.usage_catalog import create_meter, create_rate
 
@@ -83,7 +93,11 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     CreateMeter: create_meter,
     CreateRate: create_rate,
     CreateSchedule: create_schedule,
+    CloseTopUp: close_top_up,
+    ConfirmTopUp: confirm_top_up,
     CreateTestClock: create_clock,
+    CreateTopUp: create_top_up,
+    FailTopUp: fail_top_up,
     Debit: debit,
     DeleteTestClock: delete_clock,
     EndAdvance: end_advance,

@@ -9,7 +9,8 @@ from msgspec.structs import force_setattr
 
 from drawdown.core import burn, chain, lifecycle
 from drawdown.core.schedules import Schedule
-from drawdown.core.state import Changes, KeyPlace, Wallet
+from drawdown.core.state import Changes, KeyPlace, Repayment, Wallet
+from drawdown.core.top_ups import Standing
 from drawdown.core.types import (
     DRAWS,
     NOTHING,
@@ -319,6 +320,8 @@ def repay(posting: Posting, wallet: Wallet, grant: Grant, units: int, at: Instan
     if not repays or paid <= 0 or grant.scope or grant.pending:
         return
     post(posting, wallet, grant, EntryKind.OVERAGE_REPAID, paid, at)
+    key = (wallet.customer, wallet.entitlement, wallet.seq)
+    posting.changes.repayments[key] = Repayment(*key, grant.id, paid)
     if grant.remaining == 0:
         close(wallet, grant)
 
@@ -361,7 +364,7 @@ def close(wallet: Wallet, grant: Grant) -> None:
     wallet.open_grants -= 1
 
 
-def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule) -> None:
+def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule | Standing) -> None:
     """Remember the next instant of a grant, hold or schedule if it comes before the wallet's."""
     due_at, known = thing.due_at, wallet.next_due_at
     if due_at is not None and (known is None or due_at < known):

@@ -8,6 +8,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.commands import Command
 from drawdown.core.errors import LedgerError
 from drawdown.core.schedules import Schedule
+from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     Balance,
     Customer,
@@ -96,7 +97,7 @@ class Accepted(msgspec.Struct, kw_only=True):
     """A command that was carried out. ``balance`` is the wallet's after it, ``amount`` the units moved.
 
     ``operation`` is None when there was nothing to record. ``parts`` are of an operation over several
-    wallets, in their order; it has no ``balance``.
+    wallets, in their order; it has no ``balance``. ``standing`` is where the wallet's ``top_up`` stands.
     """
 
     operation: Operation | None = None
@@ -108,6 +109,9 @@ class Accepted(msgspec.Struct, kw_only=True):
     grant: Grant | None = None
     hold: Hold | None = None
     schedule: Schedule | None = None
+    top_up: TopUp | None = None
+    standing: Standing | None = None
+    top_up_request: TopUpRequest | None = None
     parts: tuple[Part, ...] = ()
     meter: Meter | None = None
     rate: Rate | None = None

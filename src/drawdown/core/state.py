@@ -6,7 +6,7 @@ A store fills it, ``plan`` changes it and writes down in ``changes`` what must b
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -14,6 +14,7 @@ from drawdown.core import burn, currencies
 from drawdown.core.chain import GENESIS
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules import Schedule
+from drawdown.core.top_ups import TopUp, TopUpRequest
 from drawdown.core.types import (
     Alert,
     AlertRule,
@@ -45,6 +46,10 @@ from drawdown.core.usage_records import (
 from drawdown.core.watching import Watch
 
 WalletKey = tuple[Id, Id]
+#: A wallet's repayment of overage: its key, and the seq of the entry.
+RepaymentKey = tuple[Id, Id, int]
+#: Of the repayments after a debit so many, the oldest, are considered when it is reversed.
+REPAYMENTS_MAX = 1_000
 #: A usage event as its sender names it: (book, own id).
 EventName = tuple[Id, str]
 #: A name in a book: (book, space, text). Spaces are the claims on own ids, codes and names.
@@ -185,6 +190,24 @@ class DebitRecord(msgspec.Struct, kw_only=True):
     reversed: dict[Id, int] = {}
 
 
+class Repayment(msgspec.Struct):
+    """What the entry ``seq`` of a wallet repaid of its overage with a grant's credit.
+
+    ``returned`` of it has gone back to the grant, since a debit that it had paid for was reversed.
+    """
+
+    customer: Id
+    entitlement: Id
+    seq: int
+    grant: Id
+    amount: int
+    returned: int = 0
+
+    @property
+    def open(self) -> int:
+        return self.amount - self.returned
+
+
 class Changes(msgspec.Struct, kw_only=True):
     """What a batch did, for the store to write. Operations carry their entries, in order.
 
@@ -212,8 +235,13 @@ class Changes(msgspec.Struct, kw_only=True):
     watches: dict[WalletKey, Wallet] = {}
     new_alerts: dict[Id, Alert] = {}
     closed_alerts: dict[Id, Alert] = {}
+    new_top_ups: dict[Id, TopUp] = {}
+    closed_top_ups: dict[Id, TopUp] = {}
+    new_top_up_requests: dict[Id, TopUpRequest] = {}
+    top_up_requests: dict[Id, TopUpRequest] = {}
     schedules: dict[Id, Schedule] = {}
     debits: dict[Id, DebitRecord] = {}
+    repayments: dict[RepaymentKey, Repayment] = {}
     meters: list[Meter] = []
     rates: list[Rate] = []
     events: dict[Id, Event] = {}
@@ -224,6 +252,7 @@ class Changes(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
+    ``top_up_wallets``: of rules and of their requests, which come with their wallet locked.
     ``locked``: entitlements that nobody else can change before the batch is committed.
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
@@ -239,6 +268,9 @@ class State(msgspec.Struct, kw_only=True):
     hold_wallets: dict[Id, WalletKey | None] = {}
     schedule_wallets: dict[Id, WalletKey | None] = {}
     alerts: dict[Id, Alert | None] = {}
+    top_up_wallets: dict[Id, WalletKey | None] = {}
+    top_ups: dict[Id, TopUp | None] = {}
+    top_up_requests: dict[Id, TopUpRequest | None] = {}
     locked: set[Id] = set()
     due_until: dict[WalletKey, Instant] = {}
     late_from: dict[WalletKey, Instant] = {}
@@ -246,6 +278,8 @@ class State(msgspec.Struct, kw_only=True):
     keys: dict[KeyPlace, Operation | None] = {}
     claims: dict[Name, ClaimRecord | None] = {}
     debits: dict[Id, DebitRecord | None] = {}
+    repaid_after: dict[WalletKey, int] = {}
+    repayments: dict[RepaymentKey, Repayment] = {}
     catalogs: dict[Id, Catalog] = {}
     event_ids: dict[EventName, Id | None] = {}
     events: dict[Id, Event | None] = {}
@@ -291,6 +325,17 @@ class State(msgspec.Struct, kw_only=True):
         )
         return None
 
+    def keep_repayments(self, key: WalletKey, after: int, found: Iterable[Repayment]) -> None:
+        """Repayments of which something is open, from behind an entry on; those known stay as they are."""
+        self.repaid_after[key] = after
+        for repayment in found:
+            self.repayments.setdefault((*key, repayment.seq), repayment)
+
+    def repayments_after(self, key: WalletKey, seq: int) -> list[Repayment]:
+        """The wallet's repayments behind an entry, the oldest first: what was loaded, and this batch's."""
+        known = self.repayments | self.changes.repayments
+        return [known[place] for place in sorted(known) if place[:2] == key and place[2] > seq]
+
     def knows_due(self, key: WalletKey, at: Instant) -> bool:
         """Whether all of the wallet that is due by ``at``, and what comes after it, is loaded."""
         return key in self.changes.new_wallets or at <= self.due_until.get(key, -1)
@@ -318,10 +363,13 @@ class Wanted(msgspec.Struct, kw_only=True):
     holds: set[Id] = set()
     schedules: set[Id] = set()
     alerts: set[Id] = set()
+    top_ups: set[Id] = set()
+    top_up_requests: set[Id] = set()
     entitlements_locked: set[Id] = set()
     keys: set[KeyPlace] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
+    repayments: dict[WalletKey, int] = {}
     catalogs: set[Id] = set()
     event_ids: set[EventName] = set()
     events: set[Id] = set()
@@ -343,10 +391,13 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.holds
             or self.schedules
             or self.alerts
+            or self.top_ups
+            or self.top_up_requests
             or self.entitlements_locked
             or self.keys
             or self.claims
             or self.debits
+            or self.repayments
             or self.catalogs
             or self.event_ids
             or self.events

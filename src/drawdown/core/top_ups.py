@@ -66,7 +66,7 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A wallet's rule, which never changes. It asks for ``amount`` units, or for what lacks to ``target``.
 
     ``cool_down`` and ``answer_within`` are microseconds: the pause between requests, and how long one waits
-    for its answer. ``price_per_unit`` is what is paid for one, where the entitlement is no currency. ``scale``
+    for its answer. ``price_per_unit`` is what is paid for one where the entitlement is no currency; ``scale``
     and ``currency`` are the entitlement's. The rest is of the grants that are paid for; without days those
     expire by the entitlement's rule.
     """

@@ -25,26 +25,32 @@ from drawdown.core.commands import (
     AmendSchedule,
     CancelSchedule,
     Capture,
+    CloseTopUp,
     Command,
+    ConfirmTopUp,
     CreateCustomer,
     CreateEntitlement,
+    CreateMeter,
+    CreateRate,
     CreateTestClock,
     DeleteTestClock,
     EndAdvance,
     ExpireGrant,
     Extend,
+    FailTopUp,
     PauseSchedule,
+    RecordUsage,
     Release,
     ResumeSchedule,
     ReverseDebit,
     Spend,
     VoidGrant,
 )
-from drawdown.core.errors import KeyReused, LedgerError
-from drawdown.core.needs import entitlement_names
+from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, Name, State
+from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
 from drawdown.core.types import Id, Instant, Reference
+from drawdown.core.usage_records import Event, is_event_id
 from drawdown.engine.batcher import (
     WAITING_MAX,
     Batcher,
@@ -62,9 +68,12 @@ from drawdown.engine.ports import (
     Store,
     StoreUnavailable,
 )
+from drawdown.engine.spread_events import EventClaim, EventIds
 
+#: What a book has itself is where the names of its kinds of credit are.
+_OF_CATALOGUE = (CreateEntitlement, AmendEntitlement, CreateMeter, CreateRate)
 #: What is of a book and no customer's: it has an id of its own before it is decided.
-_OF_BOOK = (CreateCustomer, CreateEntitlement, CreateTestClock, AmendEntitlement)
+_OF_BOOK = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.
 CLAIMED = "claim"
 
@@ -86,6 +95,9 @@ _SUBJECTS: dict[type, str] = {
     PauseSchedule: "schedule",
     ResumeSchedule: "schedule",
     ReverseDebit: "debit",
+    CloseTopUp: "top_up",
+    ConfirmTopUp: "request",
+    FailTopUp: "request",
 }
 
 
@@ -102,6 +114,8 @@ class Routed(Submission, kw_only=True):
     origin: Submission
     names: Names
     id: Id | None
+    event_ids: dict[EventName, Id | None] = msgspec.field(default_factory=dict)
+    events: dict[Id, Event | None] = msgspec.field(default_factory=dict)
 
     def end(self, outcome: Answer | Exception) -> None:
         self.origin.end(outcome)
@@ -127,6 +141,8 @@ class GroupBatcher(Batcher):
         for submission in batch:
             assert isinstance(submission, Routed)
             state.names |= submission.names
+            state.event_ids |= submission.event_ids
+            state.events |= submission.events
 
     def _request(
         self, submission: Submission, now: Instant, identifier: Id | None = None
@@ -147,6 +163,7 @@ class SpreadWriter(Writer):
         self._ids = ids
         self._observer = observer
         self._batchers: dict[Group, GroupBatcher] = {}
+        self._events = EventIds(store, placement, clock, ids)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -169,7 +186,10 @@ class SpreadWriter(Writer):
 
     async def _carry_out(self, submissions: Sequence[Submission]) -> None:
         try:
-            await self._route([each for each in submissions if each.claim is None])
+            plain = [each for each in submissions if each.claim is None]
+            usage = [each for each in plain if isinstance(each.command, RecordUsage)]
+            await self._route([each for each in plain if not isinstance(each.command, RecordUsage)])
+            await self._record(usage)
             for each in submissions:
                 if each.claim is not None:
                     each.end(await self._claimed(each, each.claim))
@@ -182,18 +202,19 @@ class SpreadWriter(Writer):
 
     async def _route(self, submissions: Sequence[Submission], identifier: Id | None = None) -> None:
         """Hand requests on to their groups, in their order; ``identifier``: the id of a claimed one."""
-        wanted = {name for each in submissions for name in _names(each.book, each.command)}
-        names = await self._look_up(wanted)
+        names = await self._look_up(_names_of(submissions))
+        self._hand_on([self._routed(each, identifier, names) for each in submissions])
+
+    def _hand_on(self, routed: Iterable[Routed]) -> None:
         by_group: dict[Group, list[Submission]] = {}
-        for each in submissions:
-            routed = self._routed(each, identifier, names)
-            by_group.setdefault(self._group(routed), []).append(routed)
+        for each in routed:
+            by_group.setdefault(self._group(each), []).append(each)
         for group, some in by_group.items():
             try:
                 self._batcher(group).enqueue(some)
             except StoreUnavailable as error:
-                for each in some:
-                    each.end(error)
+                for one in some:
+                    one.end(error)
 
     async def _look_up(self, names: Collection[Name]) -> Names:
         found = await asyncio.gather(*(self._store.find_name(*name) for name in names))
@@ -230,10 +251,8 @@ class SpreadWriter(Writer):
     def _home(self, routed: Routed) -> Group:
         """That of the customer; of one who is not there, and of a kind of credit, that of the name."""
         book, command = routed.book, routed.command
-        if isinstance(command, CreateEntitlement):
-            for name in entitlement_names(book, command):
-                if name[2] is not None:
-                    return self._placement.of_name((book, name[1], name[2]))
+        if isinstance(command, _OF_CATALOGUE):
+            return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
         if routed.id is not None and isinstance(command, _OF_BOOK):
             return self._placement.of(routed.id)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
@@ -254,6 +273,64 @@ class SpreadWriter(Writer):
             batcher.start()
         return batcher
 
+    # Usage ---------------------------------------------------------------------------------------
+
+    async def _record(self, submissions: list[Submission]) -> None:
+        """Record events under the claims on their ids, all at once; of one id for two customers one later."""
+        while submissions:
+            names = await self._look_up(_names_of(submissions))
+            asked: dict[EventName, ClaimRecord] = {}
+            now: list[Submission] = []
+            later: list[Submission] = []
+            for each in submissions:
+                name = _event_name(each)
+                claim = self._events.claim(name, _owner(each, names))
+                first = asked.setdefault(name, claim) if is_event_id(name[1]) else claim
+                (now if first.fingerprint == claim.fingerprint else later).append(each)
+            await self._record_once(now, names, await self._events.open(asked.values()))
+            submissions = later
+
+    async def _record_once(
+        self, submissions: list[Submission], names: Names, opened: dict[EventName, EventClaim]
+    ) -> None:
+        waiter = Waiter(len(submissions))
+        acting = [
+            Submission(book=each.book, command=each.command, render=each.render, waiter=waiter)
+            for each in submissions
+        ]
+        self._hand_on(self._routed_events(acting, names, opened))
+        await waiter.woken
+        outcomes: dict[EventName, list[Answer | Exception]] = {}
+        for each in acting:
+            outcomes.setdefault(_event_name(each), []).append(each.result())
+        await self._events.end(opened, outcomes)
+        for each, acted in zip(submissions, acting, strict=True):
+            each.end(acted.result())
+
+    def _routed_events(
+        self, submissions: Iterable[Submission], names: Names, opened: dict[EventName, EventClaim]
+    ) -> list[Routed]:
+        """The first to ask for a new event makes it, under its id; all others are requests of their own."""
+        routed, made = [], set()
+        for each in submissions:
+            name = _event_name(each)
+            claim = opened.get(name)
+            if claim is not None and not (claim.is_kept or claim.is_ours):
+                each.end(EventReused(event=name[1]))
+                continue
+            one = self._routed(each, None, names)
+            one.event_ids[name] = None if claim is None else claim.target
+            if claim is not None:
+                is_first = claim.is_new and name not in made
+                one.id = (
+                    claim.target if is_first else self._events.new_id(name[0], _owner(each, names))
+                )
+                made.add(name)
+                if claim.event is not None:
+                    one.events[claim.target] = claim.event
+            routed.append(one)
+        return routed
+
     # Under a claim -------------------------------------------------------------------------------
 
     async def _claimed(self, submission: Submission, claim: Claim) -> Answer | LedgerError:
@@ -261,7 +338,7 @@ class SpreadWriter(Writer):
         part = self._placement.part(self._placement.of_name(name))
         if not claim.fingerprint:
             return await self._unclaimed(submission, name, part)
-        opened = await part.open_claim(self._claim(submission, claim))
+        [opened] = await part.open_claims([self._claim(submission, claim)])
         if opened.fingerprint != claim.fingerprint:
             return KeyReused(key=claim.key)
         if opened.answer is not None:
@@ -294,7 +371,7 @@ class SpreadWriter(Writer):
         outcome = await self._act(submission, identifier)
         if isinstance(outcome, LedgerError):
             if submission.refuse is None:
-                await part.leave_claim(opened)
+                await part.leave_claims([opened])
                 return outcome
             outcome = submission.refuse(outcome)
         answer = msgspec.structs.replace(outcome, replayed=False)
@@ -319,13 +396,34 @@ class SpreadWriter(Writer):
         raise acting.outcome
 
 
+def _usage(submission: Submission) -> RecordUsage:
+    assert isinstance(submission.command, RecordUsage)
+    return submission.command
+
+
+def _event_name(submission: Submission) -> EventName:
+    return submission.book, _usage(submission).own_id
+
+
+def _owner(submission: Submission, names: Names) -> Reference:
+    """Whose usage it is: his id, or a name by which nobody is known."""
+    reference = _usage(submission).customer
+    if isinstance(reference, str):
+        return names[(submission.book, CUSTOMER_OWN_ID, reference)] or reference
+    return reference
+
+
 def _again(answer: Answer) -> Answer:
     return msgspec.structs.replace(answer, replayed=True)
 
 
+def _names_of(submissions: Iterable[Submission]) -> set[Name]:
+    return {name for each in submissions for name in _names(each.book, each.command)}
+
+
 def _names(book: Id, command: Command) -> Iterable[Name]:
-    """By which names a command speaks of what is there; those it gives are not among them."""
-    if isinstance(command, CreateCustomer | CreateEntitlement):
+    """By which names a command speaks of what may be elsewhere; those it gives are not among them."""
+    if isinstance(command, (CreateCustomer, *_OF_CATALOGUE)):
         return
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):

@@ -127,9 +127,14 @@ LEDGER: dict[type[LedgerError], Row] = {
     ),
     ledger_errors.GrantPending: Row(400),
     ledger_errors.ScheduleNotFound: Row(404, "resource_missing", "No such schedule: '{reference}'"),
+    ledger_errors.TopUpNotFound: Row(404, "resource_missing", "No such top-up: '{reference}'"),
+    ledger_errors.TopUpRequestNotFound: Row(
+        404, "resource_missing", "No such top-up request: '{reference}'"
+    ),
     ledger_errors.HoldNotFound: Row(404, "resource_missing", "No such hold: '{reference}'"),
     ledger_errors.HoldEnded: Row(400),
     ledger_errors.ScheduleOver: Row(400),
+    ledger_errors.TopUpPaid: Row(400),
     ledger_errors.CaptureTooLarge: Row(400),
     ledger_errors.ReversalTooLarge: Row(400),
     ledger_errors.AdjustmentTooLarge: Row(400),
