@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from drawdown.core import amounts, instants, lifecycle
+from drawdown.core import amounts, forecast, instants, lifecycle
 from drawdown.core.commands import (
     AdjustGrant,
     AmendEntitlement,
@@ -48,7 +48,7 @@ from drawdown.core.types import (
 )
 from tests.support import scheduling
 from tests.support.memory import CoreLedger
-from tests.support.scenarios import START, Step, instant, rule_of, span
+from tests.support.scenarios import START, Step, day_text, instant, rule_of, span
 
 CUSTOMER = "customer"
 EMPTY = "available posted pending held used granted expired voided overage".split()
@@ -96,6 +96,8 @@ class CoreSubject:
     def act(self, step: Step) -> tuple[str, dict[str, str]]:
         if step.verb == "read":
             return "ok", {}
+        if step.verb == "forecast":
+            return "ok", self._forecast(step)
         key = step.options.get("key")
         ledger_key = None if key is None else LedgerKey(step.verb, key)
         outcome = self.core.one(self._command(step), step.at, ledger_key)
@@ -110,6 +112,28 @@ class CoreSubject:
         if step.verb == "reset":
             return "ok", {"moved": amounts.render(outcome.amount, self._scales[self._unit(step)])}
         return "ok", _spent(step, outcome)
+
+    def _forecast(self, step: Step) -> dict[str, str]:
+        """Of a copy, with what the wallet's entries say was used."""
+        unit = self._unit(step)
+        wallet = copy.deepcopy(self._kept(self._kinds[unit]))
+        assert wallet is not None
+        kind = self.core.state.entitlements[self._kinds[unit]]
+        assert kind is not None
+        wallet.overage_default = kind.overage
+        at = Instant(max(step.at, wallet.last_at))
+        since = forecast.window_start(wallet, at, int(step.options.get("window", "7")))
+        entries = self.core.entries_of(wallet)
+        units = max(forecast.used(entry for entry in entries if entry.at > since), 0)
+        use = forecast.Use(units=units, since=since)
+        found = forecast.look_ahead(wallet, use, at, int(step.words[0]))
+        scale, depletes_at = self._scales[unit], found.depletes_at
+        return {
+            "rate": amounts.render(forecast.per_day(use, at, scale), forecast.RATE_PLACES),
+            "depletes": str(found.lasting) if depletes_at is None else day_text(depletes_at),
+            "lost": amounts.render(found.lost, scale),
+            "short": amounts.render(found.shortfall, scale),
+        } | {day_text(p.at): amounts.render(p.available, scale) for p in found.points}
 
     def _remember(self, step: Step, outcome: Accepted) -> None:
         if not step.words:

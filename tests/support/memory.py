@@ -83,6 +83,7 @@ class CoreLedger:
         state.values = dict.fromkeys(wanted.values, 0) | state.values
         state.due_until |= wanted.wallets_due
         state.late_from |= wanted.wallets_late
+        state.repaid_after |= wanted.repayments
         state.debits |= {debit: self._debit(debit) for debit in wanted.debits}
         for customer in wanted.customer_wallets:
             state.customer_wallets[customer] = tuple(

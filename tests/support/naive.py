@@ -103,11 +103,12 @@ class NaiveHold:
 
 @dataclass(eq=False, slots=True)
 class NaiveDraw:
-    """``left`` is what of it was not reversed. ``grant`` None: it went past zero."""
+    """``left`` is not reversed. ``grant`` None: it went past zero, behind ``repaid`` repayments."""
 
     wallet: NaiveWallet
     grant: NaiveGrant | None
     left: int
+    repaid: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -127,6 +128,7 @@ class NaiveWallet:
     limited: bool = False
     behavior: str = "forgive_at_reset"
     overage: int = 0
+    repayments: list[tuple[NaiveGrant, int]] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     grants: list[NaiveGrant] = field(default_factory=list)
     holds: list[NaiveHold] = field(default_factory=list)
@@ -253,6 +255,7 @@ class NaiveWallet:
             self.notes["a grant repays overage"] += 1
             self.draw(grant, paid)
             self.overage -= paid
+            self.repayments.append((grant, paid))
 
     def end_grant(self, grant: NaiveGrant, why: str) -> None:
         """What is free is written off; what is held stays until its hold ends."""
@@ -347,7 +350,7 @@ class NaiveWallet:
         if beyond:
             self.notes["a debit goes past zero"] += 1
             self.overage += beyond
-            used.append(NaiveDraw(self, None, beyond))
+            used.append(NaiveDraw(self, None, beyond, len(self.repayments)))
         return used
 
     def draw(self, grant: NaiveGrant, units: int) -> NaiveDraw:

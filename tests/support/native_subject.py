@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from drawdown.core import identity
-from drawdown.core.times import text_of
+from drawdown.core.times import instant_of, text_of
 from drawdown.core.types import MICROSECONDS, Instant
 from tests.support import scheduling
 from tests.support.clocked_server import ClockedServer
-from tests.support.scenarios import START, Scenario, Step, instant, rule_of, span
+from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
 
 Json = dict[str, Any]
 
@@ -82,6 +83,8 @@ class NativeSubject:
         self._at_time(step.at)
         if step.verb == "read":
             return "ok", {}
+        if step.verb == "forecast":
+            return "ok", self._forecast(step)
         if step.verb == "settle":
             self._ok(self._client.get("/entries", params=self._place(step)))
             return "ok", {}
@@ -98,6 +101,20 @@ class NativeSubject:
         if step.verb == "spend":
             return "ok", {"spent": found["spent"], "unpaid": found["unpaid"]}
         return "ok", {}
+
+    def _forecast(self, step: Step) -> dict[str, str]:
+        place = self._place(step)
+        query = {"days": step.words[0], "window_days": step.options.get("window", "7")}
+        path = f"/balances/{place['customer']}/{place['entitlement']}/forecast"
+        found = self._ok(self._client.get(path, params=query))
+        depletes_at = found["depletes_at"]
+        assert (depletes_at is None) == (found["reason"] is not None)
+        return {
+            "rate": found["usage"]["per_day"],
+            "depletes": found["reason"] if depletes_at is None else _day(depletes_at),
+            "lost": found["expires_unused"],
+            "short": found["shortfall"],
+        } | {_day(point["at"]): point["available"] for point in found["points"]}
 
     def _ask(self, step: Step) -> httpx.Response:
         """Every step is a method of its own: the path, and the body beside the key."""
@@ -236,6 +253,10 @@ class NativeSubject:
     def _read(self, path: str, at: Instant) -> dict[str, str]:
         self._at_time(at)
         return {key: str(value) for key, value in self._ok(self._client.get(path)).items()}
+
+
+def _day(text: str) -> str:
+    return day_text(instant_of(datetime.fromisoformat(text)))
 
 
 def attributes(step: Step) -> Json:

@@ -489,13 +489,35 @@ def to_return(draws: list[NaiveDraw], units: int | None) -> list[tuple[NaiveDraw
         part = min(draw.left, used[_source(draw)], left)
         used[_source(draw)] -= part
         left -= part
+        if draw.grant is None:
+            for grant, back in repaid_after(draw, min(draw.left - part, left)):
+                if _place(draw, grant) in used:
+                    used[_place(draw, grant)] -= back
+                part += back
+                left -= back
         returns.append((draw, part))
     return returns
 
 
+def repaid_after(draw: NaiveDraw, units: int) -> list[tuple[NaiveGrant, int]]:
+    """Whose credit has repaid ``units`` past zero since, the first to do so first."""
+    found = []
+    used = {id(grant): grant.used for grant, _ in draw.wallet.repayments}
+    for grant, repaid in draw.wallet.repayments[draw.repaid :]:
+        part = min(units, repaid, used[id(grant)])
+        used[id(grant)] -= part
+        units -= part
+        found.append((grant, part))
+    return found
+
+
 def _source(draw: NaiveDraw) -> tuple[int, int]:
     """What a draw goes back to: a grant, or its wallet's overage."""
-    return (id(draw.wallet), id(draw.grant))
+    return _place(draw, draw.grant)
+
+
+def _place(draw: NaiveDraw, grant: NaiveGrant | None) -> tuple[int, int]:
+    return (id(draw.wallet), id(grant))
 
 
 def _used(draw: NaiveDraw) -> int:
@@ -520,10 +542,23 @@ def give_back(returns: list[tuple[NaiveDraw, int]], now: int) -> None:
         settled
     ):  # overage first, then the last drawn: credit may repay what is left
         if draw.grant is None:
-            draw.wallet.notes["a reversal undoes overage"] += 1
-            draw.wallet.overage -= part
+            undo_overage(draw, part, now)
         else:
             draw.wallet.give_back(draw.grant, part, now)
+
+
+def undo_overage(draw: NaiveDraw, units: int, now: int) -> None:
+    """First what is owed still; then who has repaid it gets back what he paid."""
+    wallet = draw.wallet
+    owed = min(units, wallet.overage)
+    if owed:
+        wallet.notes["a reversal undoes overage"] += 1
+        wallet.overage -= owed
+    for place, (grant, part) in enumerate(repaid_after(draw, units - owed), draw.repaid):
+        if part:
+            wallet.notes["a reversal returns what was repaid"] += 1
+            wallet.repayments[place] = (grant, wallet.repayments[place][1] - part)
+            wallet.give_back(grant, part, now)
 
 
 def costs(

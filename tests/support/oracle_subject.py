@@ -7,11 +7,11 @@ from typing import Any
 
 from drawdown.core.times import text_of
 from drawdown.core.types import Instant
-from tests.support import scheduling
-from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at
+from tests.support import naive_forecast, scheduling
+from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at, plain
 from tests.support.naive_schedules import NaiveSchedule
 from tests.support.oracle import NaiveLedger
-from tests.support.scenarios import Step, instant, rule_of, span
+from tests.support.scenarios import Step, day_text, instant, rule_of, span
 
 
 class OracleSubject:
@@ -19,6 +19,8 @@ class OracleSubject:
 
     def prepare(self, units: dict[str, dict[str, str]]) -> None:
         self._names: dict[str, int] = {}
+        self._made_at: dict[str, int] = {}
+        self._uses: list[tuple[str, int, int]] = []
         self._first = next(iter(units))
         self.ledger = NaiveLedger(
             {
@@ -35,8 +37,40 @@ class OracleSubject:
     def act(self, step: Step) -> tuple[str, dict[str, str]]:
         if step.verb == "read":
             return "ok", {}
+        if step.verb == "forecast":
+            return "ok", self._forecast(step)
+        before = self._net_uses(step.at)
         asked = getattr(self, "_" + step.verb)(step)
-        return self.ledger.ask(step.verb, step.at, step.options.get("key"), **asked)
+        answer = self.ledger.ask(step.verb, step.at, step.options.get("key"), **asked)
+        for unit, units in self._net_uses(step.at).items():
+            self._made_at.setdefault(unit, step.at)
+            if step.verb != "reset":
+                self._uses.append((unit, step.at, units - before.get(unit, 0)))
+        return answer
+
+    def _net_uses(self, at: Instant) -> dict[str, int]:
+        """Of each wallet that anything was ever done with: what was used of it, past zero too."""
+        seen = {unit: looked_at(wallet, at)[0] for unit, wallet in self.ledger.wallets.items()}
+        return {
+            unit: naive_forecast.net_use(wallet) for unit, wallet in seen.items() if wallet.last_at
+        }
+
+    def _forecast(self, step: Step) -> dict[str, str]:
+        unit = self._unit(step)
+        wallet, days = self.ledger.wallets[unit], int(step.words[0])
+        at, window = max(step.at, wallet.last_at), int(step.options.get("window", "7"))
+        since = naive_forecast.window_start(self._made_at[unit], at, window)
+        used = sum(units for of, when, units in self._uses if of == unit and when > since)
+        units = max(used, 0)
+        found = naive_forecast.look_ahead(wallet, units, at - since, at, days)
+        lasting = "not_within_horizon" if units else "no_usage"
+        depletes_at = found.depletes_at
+        return {
+            "rate": plain(naive_forecast.per_day(units, at - since, wallet.scale)),
+            "depletes": lasting if depletes_at is None else day_text(depletes_at),
+            "lost": wallet.text(found.lost),
+            "short": wallet.text(found.short),
+        } | {day_text(when): wallet.text(left) for when, left in found.available.items()}
 
     def _made(self, step: Step) -> int:
         """The number of what the step makes; an attempt that was refused leaves its name free."""

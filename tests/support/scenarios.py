@@ -30,11 +30,15 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
                                                           it from its start: unit credits overage=limited:50
     reset [of=unit]
     amend A exp=d20, expire A, void A [only_unused], settle, read
+    forecast 30 [window=7] [of=unit]                      so many days ahead, at the rate of the last 7: ``rate``
+                                                          a day, ``depletes`` or why not, ``lost``, ``short``,
+                                                          and ``d3``: what is available then
     schedule S 100 every=month [count=] [anchor=] [zone=] [starts=] [ends=] [trial=20:d14[:keeps]]
         [after=30 | never] [roll=50] [generations=] [lives=3:month] [least=] [most=] [overage=limited:50]
     change S 200 [now] [prorate], change S overage=off | none, pause S, resume S,
         cancel S [at_end] [expire_credit]
 
+A forecast's facts are of its answer; it changes nothing.
 Where a calendar matters, times are written out, in UTC: ``2026-03-29T01:00``. Of a schedule, ``S.cycle``,
 ``S.state`` and ``S.next`` are facts; ``S.1`` is the grant of its first cycle, ``S.1>2`` what was carried of
 that into the second.
@@ -131,6 +135,15 @@ def instant(text: str) -> Instant:
     for sign, offset in _OFFSET.findall(match[2]):
         moved += -span(offset) if sign == "-" else span(offset)
     return Instant(moved)
+
+
+def day_text(at: int) -> str:
+    """``d12``, ``d12+6h``, or to the microsecond: an instant as tables write those that are found."""
+    days, rest = divmod(at - START, DAY)
+    for unit in ("h", "min", "s", "us"):
+        if rest % MICROSECONDS[unit] == 0:
+            return f"d{days}+{rest // MICROSECONDS[unit]}{unit}" if rest else f"d{days}"
+    raise AssertionError("microseconds divide everything")
 
 
 def span(text: str) -> int:

@@ -15,6 +15,7 @@ from tests.store.postgres.sql_rules import SMALL
 from tests.support.spread import SHARDS
 
 _SLOTS = re.compile(r"\bslot = (ANY \()?\$(\d+)")
+_INSERTED = re.compile(r"\s*INSERT INTO ([a-z_]+)")
 _TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z_]+)\b(?!\s*\()")
 
 
@@ -79,7 +80,7 @@ def note(transaction: Transaction, sql: str, args: Any) -> None:
     if found is not None:
         slots = args[int(found[2]) - 1]
         transaction.shards |= {slot % SHARDS for slot in (slots if found[1] else [slots])}
-    elif re.match(r"\s*INSERT INTO (?!account|book|api_key|entitlement)", sql):
+    elif (inserted := _INSERTED.match(sql)) and inserted[1] not in SMALL:
         transaction.shards.add(args[0] % SHARDS)
     elif set(_TABLE.findall(sql)) - SMALL - {"pg_extension"} and "pg_" not in sql:
         transaction.scattered.append(sql)

@@ -1,13 +1,13 @@
 """Reversing a debit: part or all of it goes back to where it came from, overage first.
 
-Of overage no more is undone than the wallet still has. What has been repaid, forgiven or invoiced since is no
-longer owed: there is nothing to undo, and no grant to return it to, so it is passed over. Where a grant has
-repaid it, that is a use of this grant, which an adjustment returns.
+Of overage no more is undone than the wallet still has. What credit has repaid since goes back to the grants
+that did, the oldest repayment first: nobody has been used for a debit that is undone. What was forgiven or
+invoiced is no longer owed, and there is no grant to return it to: it is passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -26,18 +26,39 @@ from drawdown.core.errors import DebitNotFound, FieldInvalid, ReversalTooLarge
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Part, Request
 from drawdown.core.spending import positive_units
-from drawdown.core.state import DebitRecord, State
-from drawdown.core.types import Customer, Entry, EntryKind, Grant, Instant, Operation
+from drawdown.core.state import DebitRecord, Repayment, State
+from drawdown.core.types import (
+    NOTHING,
+    Customer,
+    Entry,
+    EntryKind,
+    Grant,
+    Id,
+    Instant,
+    Operation,
+)
+
+
+class Piece(msgspec.Struct):
+    """A part of a draw: ``open`` units of it are not reversed, of which ``returnable`` can go back.
+
+    To the grant; to the wallet's overage where there is none. ``repaid`` is what paid for overage meanwhile.
+    """
+
+    grant: Grant | None
+    open: int
+    returnable: int
+    repaid: Repayment | None = None
 
 
 class Return(msgspec.Struct):
-    """What goes back to a wallet's grants (None: to its overage), and how much of the debit is settled by it.
+    """What goes back to a wallet, how much of each piece, and how much of the debit is settled by it.
 
     More is settled than goes back where an adjustment had returned something of a draw before.
     """
 
     context: Context
-    grants: list[tuple[Grant | None, int]]
+    pieces: list[tuple[Piece, int]]
     settled: int
 
 
@@ -70,7 +91,7 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
         ),
     )
     returns = [_to_return(record, context, units) for context in contexts]
-    if not any(one.grants for one in returns):
+    if not any(one.pieces for one in returns):
         drawn = sum(d.amount for d in record.draws if d.entitlement == contexts[0].entitlement.id)
         whole = amounts.render(drawn, contexts[0].entitlement.scale)
         raise ReversalTooLarge(amount=whole, reversible="0")
@@ -114,24 +135,50 @@ def _to_return(record: DebitRecord, context: Context, units: int | None) -> Retu
     """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
     entitlement = context.entitlement
     draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
-    grants = {draw.grant: context.wallet.grants.get(draw.grant) for draw in draws}
-    used = {
-        grant: context.wallet.overage if found is None else found.used
-        for grant, found in grants.items()
-    }
-    found = []
-    for draw, open_units in _open_draws(draws, record.reversed.get(entitlement.id, 0)):
-        returnable = min(open_units, used[draw.grant])
-        used[draw.grant] -= returnable
-        found.append((grants[draw.grant], open_units, returnable))
-    reversible = sum(returnable for _, _, returnable in found)
+    pieces = _pieces(context, _open_draws(draws, record.reversed.get(entitlement.id, 0)))
+    reversible = sum(piece.returnable for piece in pieces)
     wanted = reversible if units is None else units
     if wanted > reversible:
         raise ReversalTooLarge(
             amount=amounts.render(wanted, entitlement.scale),
             reversible=amounts.render(reversible, entitlement.scale),
         )
-    return _first_units(context, found, wanted)
+    return _first_units(context, pieces, wanted)
+
+
+def _pieces(context: Context, draws: Iterable[tuple[Entry, int]]) -> list[Piece]:
+    """What each draw's open units go back to. A grant gives no more back than is used of it in all."""
+    wallet, owed = context.wallet, context.wallet.overage
+    used: dict[Id, int] = {}
+    found = []
+    for draw, open_units in draws:
+        if draw.grant == NOTHING:
+            piece = Piece(None, min(open_units, owed), min(open_units, owed))
+            owed -= piece.open
+            repaid = _repaid(context, draw, open_units - piece.open, used)
+            rest = open_units - piece.open - sum(each.open for each in repaid)
+            found += [piece, *repaid, Piece(None, rest, 0)]
+        else:
+            grant = wallet.grants[draw.grant]
+            returnable = min(open_units, used.setdefault(grant.id, grant.used))
+            used[grant.id] -= returnable
+            found.append(Piece(grant, open_units, returnable))
+    return found
+
+
+def _repaid(context: Context, draw: Entry, units: int, used: dict[Id, int]) -> list[Piece]:
+    """Which grants have repaid ``units`` that were charged as overage, as far as any have."""
+    found = []
+    for repayment in context.state.repayments_after(context.key, draw.seq):
+        if units == 0:
+            break
+        grant = context.wallet.grants[repayment.grant]
+        returnable = min(units, repayment.open, used.setdefault(grant.id, grant.used))
+        if returnable:
+            used[grant.id] -= returnable
+            units -= returnable
+            found.append(Piece(grant, returnable, returnable, repayment))
+    return found
 
 
 def _open_draws(draws: Sequence[Entry], settled: int) -> list[tuple[Entry, int]]:
@@ -145,30 +192,32 @@ def _open_draws(draws: Sequence[Entry], settled: int) -> list[tuple[Entry, int]]
     return found
 
 
-def _first_units(
-    context: Context, found: list[tuple[Grant | None, int, int]], units: int
-) -> Return:
+def _first_units(context: Context, pieces: list[Piece], units: int) -> Return:
     """The first ``units`` that can be returned; what an adjustment returned before them is passed over."""
     cut = Return(context, [], 0)
     passed = 0
-    for grant, open_units, returnable in found:
-        taken = min(returnable, units)
+    for piece in pieces:
+        taken = min(piece.returnable, units)
         if taken:
-            cut.grants.append((grant, taken))
+            cut.pieces.append((piece, taken))
             cut.settled = passed + taken
         units -= taken
-        passed += open_units
+        passed += piece.open
     return cut
 
 
 def _give_back(started: Posting, record: DebitRecord, each: Return) -> None:
     context = each.context
-    for grant, units in each.grants:
-        if grant is None:
+    for piece, units in each.pieces:
+        if piece.grant is None:
             kind = EntryKind.OVERAGE_REVERSED
             posting.post_overage(started, context.wallet, kind, units, context.at)
-        else:
-            posting.give_back(started, context.wallet, grant, units, context.at)
+            continue
+        if piece.repaid is not None:
+            piece.repaid.returned += units
+            place = (*context.key, piece.repaid.seq)
+            context.state.changes.repayments[place] = piece.repaid
+        posting.give_back(started, context.wallet, piece.grant, units, context.at)
     if each.settled:
         so_far = record.reversed.get(context.entitlement.id, 0)
         record.reversed[context.entitlement.id] = so_far + each.settled
@@ -180,7 +229,7 @@ def _reversed(started: Posting, customer: Customer, returns: list[Return]) -> Ac
     parts = tuple(
         Part(
             entitlement=each.context.entitlement,
-            amount=sum(units for _, units in each.grants),
+            amount=sum(units for _, units in each.pieces),
             balance=each.context.wallet.balance(each.context.entitlement.scale, each.context.at),
         )
         for each in returns

@@ -11,7 +11,7 @@ Row = tuple[Any, ...]
 
 #: The columns of keys that are no ids.
 TEXTS = frozenset({"space", "key"})
-NUMBERS = frozenset({"period"})
+NUMBERS = frozenset({"period", "seq"})
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -45,6 +45,7 @@ SMALL = (
 CUSTOMER = Table("customer")
 CLAIM = Table("claim", ("book", "space", "key"))
 WALLET = Table("wallet", ("customer", "entitlement"))
+REPAYMENT = Table("repayment", ("customer", "entitlement", "seq"))
 REVERSAL = Table("reversal", ("debit", "entitlement"))
 COUNT_KEY = ("customer", "rate", "period", "grouping")
 USAGE = (
@@ -53,7 +54,7 @@ USAGE = (
     Table("usage_value", (*COUNT_KEY, "value")),
 )
 #: What an operation of a customer may change.
-STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), Table("alert"), *USAGE)
+STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), Table("alert"), REPAYMENT, *USAGE)
 #: Gone over once, in this order, before what was recorded is followed.
 BULK = (CUSTOMER, CLAIM, *STATE, REVERSAL)
 #: Append only: followed in the order in which they were recorded.

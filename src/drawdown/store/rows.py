@@ -14,7 +14,7 @@ from drawdown.core import burn
 from drawdown.core.calendar import Cadence, Every
 from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.schedules import CycleExpiry, Rollover, Schedule, ScheduleState, Trial
-from drawdown.core.state import Wallet, WalletKey
+from drawdown.core.state import Repayment, Wallet, WalletKey
 from drawdown.core.types import (
     Alert,
     AlertRule,
@@ -564,6 +564,15 @@ def entry_row(entry: Entry) -> Row:
         entry.hash,
         entry.order_key,
     )
+
+
+def repayment_of(customer: Id, entitlement: Id, row: Row) -> Repayment:
+    return Repayment(customer, entitlement, *row)
+
+
+def repayment_row(repayment: Repayment) -> Row:
+    """Behind its wallet."""
+    return repayment.seq, repayment.grant, repayment.amount, repayment.returned
 
 
 def api_key_of(row: Row) -> ApiKey:

@@ -36,6 +36,7 @@ BY_SLOT = (
     "operation",
     "entry",
     "reversal",
+    "repayment",
     "usage_event",
     "usage_count",
     "usage_value",

@@ -231,6 +231,17 @@ JOIN entry e ON e.slot = u.slot AND e.customer = u.customer AND e.entitlement = 
 WHERE e.slot = ANY ($6::int[])
 ORDER BY e.operation, e.ordinal
 
+-- name: open_repayments
+SELECT w.customer, w.entitlement, r.seq, r.grant_id, r.amount, r.returned
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, after)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+CROSS JOIN LATERAL (
+  SELECT * FROM repayment f
+  WHERE f.slot = w.slot AND f.customer = w.customer AND f.entitlement = w.entitlement
+    AND f.seq > u.after AND f.returned < f.amount AND f.slot = ANY ($6::int[])
+  ORDER BY f.seq LIMIT $5) r
+WHERE w.slot = ANY ($6::int[])
+
 -- name: find_reversals
 SELECT r.debit, r.entitlement, r.reversed
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, debit)
@@ -430,6 +441,15 @@ WHERE u.slot = ANY ($10::int[])
 UPDATE alert a SET closed_at = u.closed_at
 FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS u (slot, id, closed_at)
 WHERE a.slot = ANY ($4::int[]) AND a.slot = u.slot AND a.id = u.id
+
+-- name: upsert_repayment
+INSERT INTO repayment (slot, customer, entitlement, seq, grant_id, amount, returned)
+SELECT w.slot, u.customer, u.entitlement, u.seq, u.grant_id, u.amount, u.returned
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[])
+  AS u (slot, customer, entitlement, seq, grant_id, amount, returned)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+WHERE w.slot = ANY ($8::int[])
+ON CONFLICT (slot, customer, entitlement, seq) DO UPDATE SET returned = excluded.returned
 
 -- name: upsert_reversal
 INSERT INTO reversal (slot, debit, entitlement, reversed)

@@ -15,7 +15,7 @@ from drawdown.engine.ports import Audit, BatchConflict, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import code_of
-from drawdown.store.postgres.reads import claims_columns
+from drawdown.store.postgres.reads import Columns, claims_columns
 from drawdown.store.postgres.shard_audit import ShardAudit
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.postgres.store import PostgresStore
@@ -77,29 +77,46 @@ class ShardStore(PostgresStore):
 
     # Claims --------------------------------------------------------------------------------------
 
-    async def open_claim(self, claim: ClaimRecord) -> ClaimRecord:
-        row = (*_place(claim), claim.created_at, claim.fingerprint, claim.target)
-        while True:  # between the two it may have been given free
-            opened = await self._fetch("open_claim", *row)
-            if opened:
-                return msgspec.structs.replace(claim, target=opened[0][0])
-            found = await self.find_claim((claim.book, claim.space, claim.key))
-            if found is not None:
-                return found
+    async def open_claims(self, claims: Sequence[ClaimRecord]) -> list[ClaimRecord]:
+        """In the order of their keys: processes that open the same ones do not wait for each other."""
+        asked = {name_of(claim): claim for claim in claims}
+        opened: dict[Name, ClaimRecord] = {}
+        while missing := asked.keys() - opened.keys():
+            columns = _columns(
+                [asked[name] for name in missing], "created_at", "fingerprint", "target"
+            )
+            for book, space, key, target in await self._find("open_claims", columns):
+                name = (book, space, key)
+                opened[name] = msgspec.structs.replace(asked[name], target=target)
+            # Of the others some may have been given free in between.
+            opened |= await self._find_claims(list(missing - opened.keys()))
+        return [opened[name] for name in asked]
+
+    async def keep_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        await self._change_claims(claims, "keep_claims")
+
+    async def leave_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        await self._change_claims(claims, "leave_claims", "free_claims")
+
+    async def _change_claims(self, claims: Sequence[ClaimRecord], *queries: str) -> None:
+        if claims:
+            columns = _columns(claims, "target")
+            for query in queries:
+                await self._change(query, *columns, sorted(set(columns[0])))
+
+    async def find_claim(self, name: Name) -> ClaimRecord | None:
+        return (await self._find_claims([name])).get(name)
+
+    async def _find_claims(self, names: Sequence[Name]) -> dict[Name, ClaimRecord]:
+        found = await self._find("find_claim", claims_columns(names))
+        claims = [rows.claim_of(row[0], row[1], row[2], tuple(row[3:])) for row in found]
+        return {name_of(claim): claim for claim in claims}
 
     async def close_claim(self, claim: ClaimRecord) -> ClaimRecord:
         assert claim.answer is not None
         answer = (claim.answer.status, claim.answer.body, claim.answer.request_id)
         await self._change("close_claim", *_place(claim), claim.target, *answer)
-        return await self.find_claim((claim.book, claim.space, claim.key)) or claim
-
-    async def leave_claim(self, claim: ClaimRecord) -> None:
-        await self._change("leave_claim", *_place(claim), claim.target)
-        await self._change("free_claim", *_place(claim), claim.target)
-
-    async def find_claim(self, name: Name) -> ClaimRecord | None:
-        found = await self._find("find_claim", claims_columns([name]))
-        return rows.claim_of(*name, tuple(found[0][3:])) if found else None
+        return await self.find_claim(name_of(claim)) or claim
 
     async def close(self) -> None:
         """The connections are the server's."""
@@ -110,6 +127,18 @@ def has_moved(error: BaseException) -> bool:
     """Whether the shard may be elsewhere by now, or another server in the place of its own."""
     code = "" if error.__cause__ is None else code_of(error.__cause__)
     return code in ("0A000", "25006") or code.startswith(("08", "57P"))
+
+
+def name_of(claim: ClaimRecord) -> Name:
+    return claim.book, claim.space, claim.key
+
+
+def _columns(claims: Sequence[ClaimRecord], *fields: str) -> Columns:
+    """The places of claims, and what else a statement takes of them."""
+    rows_found = sorted(
+        (*_place(each), *(getattr(each, field) for field in fields)) for each in claims
+    )
+    return list(zip(*rows_found, strict=True))
 
 
 def _place(claim: ClaimRecord) -> tuple[int, Id, str, str]:

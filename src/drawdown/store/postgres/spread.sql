@@ -5,9 +5,11 @@ SELECT book, customer, entitlement FROM wallet
 WHERE slot = ANY ($3::int[]) AND next_due_at <= $1 AND clock IS NULL
 ORDER BY next_due_at LIMIT $2
 
+-- What an event's id leads to may be there though nobody came back to say so: it is taken for ever.
 -- name: group_prunable_claims
 SELECT slot, book, space, key FROM claim
 WHERE slot = ANY ($3::int[]) AND created_at < $1 AND (answer IS NOT NULL OR askers IS NOT NULL)
+  AND space <> 'usage.event'
 ORDER BY created_at LIMIT $2
 
 -- name: group_prune_claims
@@ -18,25 +20,38 @@ WHERE c.slot = ANY ($5::int[]) AND c.slot = u.slot AND c.book = u.book AND c.spa
 
 -- A claim without an answer has its askers counted: the last to leave frees the key.
 
--- name: open_claim
+-- name: open_claims
 INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, askers)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
+SELECT u.slot, u.book, u.space, u.key, u.created_at, u.fingerprint, u.target, 1
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::uuid[])
+  AS u (slot, book, space, key, created_at, fingerprint, target)
+WHERE u.slot = ANY ($8::int[])
 ON CONFLICT (slot, book, space, key) DO UPDATE SET askers = claim.askers + 1
 WHERE claim.answer IS NULL AND claim.fingerprint = excluded.fingerprint
-RETURNING target
+RETURNING book, space, key, target
 
 -- name: close_claim
 UPDATE claim SET status = $6, answer = $7, request_id = $8
 WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
 
--- name: leave_claim
-UPDATE claim SET askers = askers - 1
-WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
+-- What a claim leads to is there: from now on it is a name like any other.
+-- name: keep_claims
+UPDATE claim c SET askers = NULL, fingerprint = NULL
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS u (slot, book, space, key, target)
+WHERE c.slot = ANY ($6::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND c.target = u.target AND c.answer IS NULL
 
--- name: free_claim
-DELETE FROM claim
-WHERE slot = $1 AND book = $2 AND space = $3 AND key = $4 AND target = $5 AND answer IS NULL
-  AND askers = 0
+-- name: leave_claims
+UPDATE claim c SET askers = c.askers - 1
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS u (slot, book, space, key, target)
+WHERE c.slot = ANY ($6::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND c.target = u.target AND c.answer IS NULL
+
+-- name: free_claims
+DELETE FROM claim c
+USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS u (slot, book, space, key, target)
+WHERE c.slot = ANY ($6::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND c.target = u.target AND c.answer IS NULL AND c.askers = 0
 
 -- What verify walks, of one group ---------------------------------------------------------------------
 

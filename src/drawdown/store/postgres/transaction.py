@@ -15,7 +15,16 @@ import asyncpg
 from drawdown.core import burn
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import ClaimRecord
-from drawdown.core.state import Changes, Name, State, Wallet, WalletKey, Wanted
+from drawdown.core.state import (
+    REPAYMENTS_MAX,
+    Changes,
+    Name,
+    Repayment,
+    State,
+    Wallet,
+    WalletKey,
+    Wanted,
+)
 from drawdown.core.types import (
     BurnOrder,
     Grant,
@@ -128,6 +137,7 @@ class PostgresTransaction:
         await self._load_due(wanted.wallets_due)
         await self._load_longer(wanted.wallets_longer)
         await self._load_late(wanted.wallets_late)
+        await self._load_repayments(wanted.repayments)
         await self._load_grants(wanted.grants)
         await self._load_holds(wanted.holds)
         await self._load_schedules(wanted.schedules)
@@ -312,6 +322,14 @@ class PostgresTransaction:
         for row in await self._fetch("late_grants", [*wallet_columns(late), tuple(late.values())]):
             self._keep_grant(row)
         self.state.late_from |= late
+
+    async def _load_repayments(self, after: Mapping[WalletKey, int]) -> None:
+        columns = [*wallet_columns(after), tuple(after.values())]
+        found: dict[WalletKey, list[Repayment]] = {key: [] for key in after}
+        for row in await self._fetch("open_repayments", columns, REPAYMENTS_MAX):
+            found[(row[0], row[1])].append(rows.repayment_of(row[0], row[1], tuple(row[2:])))
+        for key, repayments in found.items():
+            self.state.keep_repayments(key, after[key], repayments)
 
     async def _load_due(self, due: Mapping[WalletKey, Instant]) -> None:
         columns = [*wallet_columns(due), tuple(due.values())]
@@ -566,6 +584,11 @@ class PostgresTransaction:
             for entitlement, units in record.reversed.items()
         ]
         await self._write("upsert_reversal", reversals)
+        repaid = [
+            (*_place(key[:2]), *rows.repayment_row(each))
+            for key, each in changes.repayments.items()
+        ]
+        await self._write("upsert_repayment", repaid)
         await self._usage.write(changes)
 
 

@@ -75,6 +75,10 @@ WHERE s.id > ? ORDER BY s.id LIMIT ?
 SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
 FROM alert WHERE id > ? ORDER BY id LIMIT ?
 
+-- name: pass_repayment
+SELECT customer, entitlement, seq, slot, grant_id, amount, returned
+FROM repayment WHERE (customer, entitlement, seq) > (?, ?, ?) ORDER BY customer, entitlement, seq LIMIT ?
+
 -- name: pass_reversal
 SELECT debit, entitlement, reversed
 FROM reversal WHERE (debit, entitlement) > (?, ?) ORDER BY debit, entitlement LIMIT ?
@@ -194,6 +198,9 @@ SELECT count(*) FROM credit_grant
 -- name: count_hold
 SELECT count(*) FROM hold
 
+-- name: count_repayment
+SELECT count(*) FROM repayment
+
 -- name: count_schedule
 SELECT count(*) FROM schedule
 
@@ -236,6 +243,10 @@ FROM usage_event WHERE customer = ?
 -- name: customer_usage_count
 SELECT customer, rate, period, grouping, slot, texts, tally, charged
 FROM usage_count WHERE customer = ?
+
+-- name: customer_repayment
+SELECT customer, entitlement, seq, slot, grant_id, amount, returned
+FROM repayment WHERE customer = ?
 
 -- name: customer_usage_value
 SELECT customer, rate, period, grouping, value, slot, events

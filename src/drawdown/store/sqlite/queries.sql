@@ -78,6 +78,10 @@ SELECT w.entitlement, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_b
 FROM entry e JOIN wallet w ON w.number = e.wallet
 WHERE e.number >= ? AND e.number < ? ORDER BY e.number
 
+-- name: open_repayments
+SELECT seq, grant_id, amount, returned FROM repayment
+WHERE customer = ? AND entitlement = ? AND seq > ? AND returned < amount ORDER BY seq LIMIT ?
+
 -- name: find_reversals
 SELECT entitlement, reversed FROM reversal WHERE debit = ?
 
@@ -231,6 +235,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: close_alert
 UPDATE alert SET closed_at = ? WHERE id = ?
+
+-- name: upsert_repayment
+INSERT INTO repayment (slot, customer, entitlement, seq, grant_id, amount, returned) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (customer, entitlement, seq) DO UPDATE SET returned = excluded.returned
 
 -- name: upsert_reversal
 INSERT INTO reversal (debit, entitlement, reversed) VALUES (?, ?, ?)

@@ -15,7 +15,16 @@ import apsw
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import LedgerKey
 from drawdown.core.schedules import Schedule
-from drawdown.core.state import Changes, DebitRecord, Name, State, Wallet, WalletKey, Wanted
+from drawdown.core.state import (
+    REPAYMENTS_MAX,
+    Changes,
+    DebitRecord,
+    Name,
+    State,
+    Wallet,
+    WalletKey,
+    Wanted,
+)
 from drawdown.core.types import (
     DEBITS,
     USES,
@@ -121,6 +130,9 @@ class SqliteTransaction:
             self._load_late(key, since)
         for key in wanted.wallets_longer:
             self._load_longer(key)
+        for key, after in wanted.repayments.items():
+            found = self._rows("open_repayments", (*key, after, REPAYMENTS_MAX))
+            self.state.keep_repayments(key, after, (rows.repayment_of(*key, row) for row in found))
         for grant in wanted.grants:
             self._load_grant(grant)
         for hold in wanted.holds:
@@ -320,6 +332,11 @@ class SqliteTransaction:
             for entitlement, units in record.reversed.items()
         ]
         self._many("upsert_reversal", reversals)
+        repaid = (
+            (slot_of(r.customer), r.customer, r.entitlement, *rows.repayment_row(r))
+            for r in changes.repayments.values()
+        )
+        self._many("upsert_repayment", repaid)
         for query, written in usage.written(changes):
             self._many(query, written)
 

@@ -386,6 +386,19 @@ CREATE TABLE entry (
   PRIMARY KEY (slot, customer, entitlement, seq)
 );
 
+-- What grants have repaid of overage, by the entries that say so, and how much has been returned to them since:
+-- what is reversed after it was repaid goes back there.
+CREATE TABLE repayment (
+  slot        int NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  seq         bigint NOT NULL,
+  grant_id    uuid NOT NULL,
+  amount      bigint NOT NULL CHECK (amount > 0),
+  returned    bigint NOT NULL CHECK (returned BETWEEN 0 AND amount),
+  PRIMARY KEY (slot, customer, entitlement, seq)
+);
+
 -- How much of a debit has been reversed in each wallet, for those that have been.
 CREATE TABLE reversal (
   slot        int NOT NULL,

@@ -318,6 +318,19 @@ CREATE TABLE entry (
   order_key      TEXT
 ) STRICT;
 
+-- What grants have repaid of overage, by the entries that say so, and how much has been returned to them since:
+-- what is reversed after it was repaid goes back there.
+CREATE TABLE repayment (
+  slot        INTEGER NOT NULL,
+  customer    BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  seq         INTEGER NOT NULL,
+  grant_id    BLOB NOT NULL,
+  amount      INTEGER NOT NULL CHECK (amount > 0),
+  returned    INTEGER NOT NULL CHECK (returned BETWEEN 0 AND amount),
+  PRIMARY KEY (customer, entitlement, seq)
+) STRICT, WITHOUT ROWID;
+
 -- How much of a debit has been reversed in each wallet, for those that have been.
 CREATE TABLE reversal (
   debit       BLOB NOT NULL,
