@@ -62,6 +62,7 @@ def test_these_are_the_commands() -> None:
         "customers list",
         "customers show",
         "entitlements create",
+        "entitlements amend",
         "entitlements list",
         "entitlements show",
         "grants issue",
@@ -90,6 +91,7 @@ def test_these_are_the_commands() -> None:
         "balance",
         "entries",
         "explain",
+        "reset-overage",
         "replay",
         "demo",
     }

@@ -173,7 +173,7 @@ def test_a_field_that_is_new_is_ignored(connect: Connect, between: Unreliable) -
         Answers(
             200,
             b'{"id": "ada", "name": null, "email": null, "metadata": {}, "new": [1],'
-            b'"created_at": "2030-01-01T00:00:00Z"}',
+            b'"test_clock": null, "created_at": "2030-01-01T00:00:00Z"}',
         )
     ]
     assert connect(between.url, "sk_test_x").get_customer("ada").id == "ada"

@@ -72,7 +72,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One row. ``path`` is below the dialect's base: ``/grants/{grant}/expire``.
 
     ``role`` is the least role that may call it. Without ``body`` no body is read; without ``query``
-    the query string is not looked at. ``answer`` and ``errors`` are for the documentation.
+    the query string is not looked at. ``answer``, ``stream`` (the media type of an answer that goes on and
+    on) and ``errors`` are for the documentation.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body: type | None = None
     query: type | None = None
     answer: type | None = None
+    stream: str | None = None
     status: int = 200
     errors: tuple[type[LedgerError | WebError], ...] = ()
 

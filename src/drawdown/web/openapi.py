@@ -106,6 +106,8 @@ def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) 
     success: Json = {"description": HTTPStatus(endpoint.status).phrase, "headers": _headers()}
     if endpoint.answer is not None:
         success["content"] = {media_type: {"schema": schemas[endpoint.answer]}}
+    elif endpoint.stream is not None:
+        success["content"] = {endpoint.stream: {"schema": {"type": "string"}}}
     found: Json = {str(endpoint.status): success}
     by_status: dict[int, list[str]] = {}
     for error in _refusals(endpoint):

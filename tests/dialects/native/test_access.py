@@ -11,7 +11,7 @@ import pytest
 from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.engine.accounts import Role
 from tests.conftest import StartServer
-from tests.dialects.native.support import Json, created, customer_with, debit_body, problem
+from tests.dialects.native.support import created, customer_with, debit_body, problem
 from tests.support.server import Key, Tenant
 
 
@@ -67,49 +67,21 @@ def test_a_secret_under_another_keys_id_opens_nothing(tenant: Tenant) -> None:
     problem(response, 401, "unauthorized")
 
 
-WRITES: list[tuple[str, Json]] = [
-    ("/customers", {"id": "x"}),
-    ("/entitlements", {"code": "x", "unit": "x", "scale": 0}),
-    ("/grants", {"customer": "x", "entitlement": "usd", "amount": "1"}),
-    ("/grants/x/expire", {}),
-    ("/grants/x/void", {}),
-    ("/grants/x/adjust", {"direction": "up", "amount": "1", "idempotency_key": "x"}),
-    ("/holds", debit_body("x", "1")),
-    ("/holds/x/capture", {"amount": "1", "idempotency_key": "x"}),
-    ("/holds/x/release", {}),
-    ("/holds/x/extend", {"expires_in": 1}),
-    ("/spends", {"customer": "x", "quantity": "1", "wallets": [], "idempotency_key": "x"}),
-    ("/debits", debit_body("x", "1")),
-    ("/debits/batch", {"debits": []}),
-    ("/debits/x/reverse", {"idempotency_key": "x"}),
+#: What asks something and writes nothing, though its question is too long for a path.
+QUESTIONS: set[str] = set()
+WRITES = [
+    (each.method, re.sub(r"{\w+}", "x", each.path), each.role)
+    for each in NativeDialect.endpoints
+    if each.method != "GET" and each.path not in QUESTIONS
 ]
 
 
-@pytest.mark.parametrize(("path", "body"), WRITES)
-def test_a_viewer_writes_nothing(tenant: Tenant, path: str, body: Json) -> None:
+@pytest.mark.parametrize(("method", "path", "role"), WRITES)
+def test_a_viewer_writes_nothing(tenant: Tenant, method: str, path: str, role: Role) -> None:
+    assert role in (Role.EDITOR, Role.ADMIN)
     with tenant.client(tenant.test.viewer) as viewer:
-        refused = problem(viewer.post(path, json=body), 403, "forbidden")
-    assert (refused["needed_role"], refused["role"]) == ("editor", "viewer")
-
-
-def test_a_viewer_amends_nothing(tenant: Tenant) -> None:
-    with tenant.client(tenant.test.viewer) as viewer:
-        refused = problem(viewer.patch("/grants/x", json={}), 403, "forbidden")
-    assert (refused["needed_role"], refused["role"]) == ("editor", "viewer")
-
-
-def test_every_write_but_those_of_keys_is_an_editors() -> None:
-    """What is tried above is all that there is."""
-    tried = {path.replace("/x", "/{}") for path, _ in WRITES}
-    written = {
-        re.sub(r"{\w+}", "{}", each.path)
-        for each in NativeDialect.endpoints
-        if each.method == "POST" and "/keys" not in each.path
-    }
-    assert tried == written
-    assert {each.role for each in NativeDialect.endpoints if each.method == "PATCH"} == {
-        Role.EDITOR
-    }
+        refused = problem(viewer.request(method, path, json={}), 403, "forbidden")
+    assert (refused["needed_role"], refused["role"]) == (role.value, "viewer")
 
 
 def test_a_viewer_reads_all_but_keys(tenant: Tenant, native: httpx.Client) -> None:

@@ -62,8 +62,10 @@ def test_every_operation_says_what_it_takes_answers_and_refuses(document: Json) 
         declared = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert declared == set(re.findall(r"{(\w+)}", path))
         responses = operation["responses"]
-        success = next(responses[status] for status in ("200", "201") if status in responses)
-        assert success["content"]["application/json"]["schema"]
+        success = next(responses[status] for status in ("200", "201", "202") if status in responses)
+        [(media, shape)] = success["content"].items()
+        assert media in ("application/json", "text/event-stream")
+        assert shape["schema"]
         assert {"401", "403", "500", "503"} <= set(responses)
         for status, response in responses.items():
             assert response["description"]

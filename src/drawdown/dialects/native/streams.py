@@ -21,6 +21,7 @@ from drawdown.web.endpoints import Call, Endpoint, Stream
 LOOK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 STREAMS_MAX = 1_000
+EVENT_STREAM = "text/event-stream"
 
 Seqs = dict[Id, int]
 
@@ -89,7 +90,7 @@ async def stream_balances(call: Call) -> Stream:
         raise errors.TooManyStreams
     last = (call.headers.find(b"last-event-id") or b"").decode("ascii", "replace")
     parts = _parts(call, owner.id, render.name_of(owner), watch, last)
-    return Stream(parts=parts, content_type=b"text/event-stream")
+    return Stream(parts=parts, content_type=EVENT_STREAM.encode())
 
 
 async def _parts(call: Call, owner: Id, name: str, watch: Watch, last: str) -> AsyncIterator[bytes]:
@@ -138,6 +139,7 @@ ENDPOINTS = (
         handler=stream_balances,
         summary="Stream a customer's balances: now, and after each change (server-sent events)",
         role=Role.VIEWER,
+        stream=EVENT_STREAM,
         errors=(CustomerNotFound, errors.TooManyStreams),
     ),
 )
