@@ -10,6 +10,7 @@ import pytest
 
 from drawdown.client import AsyncClient, AsyncOpenHold, Client, OpenHold
 from drawdown.client.requests import (
+    ahead,
     balances,
     clocks,
     debits,
@@ -21,7 +22,7 @@ from drawdown.client.requests import (
     webhooks,
 )
 
-MODULES = (balances, clocks, debits, directory, grants, holds, schedules, usage, webhooks)
+MODULES = (ahead, balances, clocks, debits, directory, grants, holds, schedules, usage, webhooks)
 
 
 def builders() -> Iterator[tuple[str, Any]]:

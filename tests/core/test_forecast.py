@@ -100,7 +100,9 @@ def due_at(use: Use, as_of: int, unit: int) -> int:
 
 
 def in_full(found: Forecast) -> Brute:
-    points = [(p.at, p.posted, p.held, p.pending, p.overage) for p in found.points]
+    points: list[tuple[int, ...]] = [
+        (p.at, p.posted, p.held, p.pending, p.overage) for p in found.points
+    ]
     return Brute(found.depletes_at, found.lost, found.shortfall, points)
 
 

@@ -1,4 +1,4 @@
-"""A forecast, naively: from one instant to the next at which anything happens, one unit of use after the other."""
+"""A forecast, naively: from one instant to the next at which anything happens, one unit after the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NaiveForecast:
 
 
 def look_ahead(wallet: NaiveWallet, units: int, span: int, at: int, days: int) -> NaiveForecast:
-    """``units`` were used in the last ``span`` microseconds, and so it goes on, for whatever there is credit."""
+    """``units`` were used in the last ``span`` microseconds, and so it goes on, whatever credit is for."""
     seen = copy.deepcopy(wallet)
     now = begin = seen.arrive(at)
     for grant in seen.grants:

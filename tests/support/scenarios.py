@@ -30,9 +30,9 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
                                                           it from its start: unit credits overage=limited:50
     reset [of=unit]
     amend A exp=d20, expire A, void A [only_unused], settle, read
-    forecast 30 [window=7] [of=unit]                      so many days ahead, at the rate of the last 7: ``rate``
-                                                          a day, ``depletes`` or why not, ``lost``, ``short``,
-                                                          and ``d3``: what is available then
+    forecast 30 [window=7] [of=unit]                      so many days ahead, at the rate of the last 7:
+                                                          ``rate`` a day, ``depletes`` or why not, ``lost``,
+                                                          ``short``, and ``d3``: what is available then
     schedule S 100 every=month [count=] [anchor=] [zone=] [starts=] [ends=] [trial=20:d14[:keeps]]
         [after=30 | never] [roll=50] [generations=] [lives=3:month] [least=] [most=] [overage=limited:50]
     change S 200 [now] [prorate], change S overage=off | none, pause S, resume S,

@@ -16,6 +16,7 @@ from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
 from drawdown.cli.credit import clocks, customers, debit, entitlements, grants, hold, webhooks
+from drawdown.cli.credit.ahead import forecast
 from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
 from drawdown.cli.demo.command import demo
@@ -85,7 +86,7 @@ ON_THE_DATABASE: tuple[Callable[..., None], ...] = (
     copy,
     verify,
 )
-OF_CREDIT: tuple[Callable[..., None], ...] = (balance, entries, explain, reset_overage)
+OF_CREDIT: tuple[Callable[..., None], ...] = (balance, forecast, entries, explain, reset_overage)
 OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:

@@ -167,6 +167,7 @@ class AsyncClient:
     reset_overage = _method(requests.balances.reset_overage)
     balance_history = _pages(requests.balances.balance_history)
     entries = _pages(requests.balances.entries)
+    forecast = _method(requests.ahead.forecast)
 
     create_meter = _method(requests.usage.create_meter)
     get_meter = _method(requests.usage.get_meter)

@@ -446,6 +446,54 @@ class Segment(Record, frozen=True, kw_only=True):
     overage: Decimal
 
 
+class RecentUsage(Record, frozen=True, kw_only=True):
+    """What was used from ``since`` on. ``per_day`` is not rounded up."""
+
+    since: datetime
+    used: Decimal
+    per_day: Decimal
+
+
+class Expiring(Record, frozen=True, kw_only=True):
+    """What of a grant will come to its end unused."""
+
+    grant: str
+    amount: Decimal
+    at: datetime
+
+
+class Point(Record, frozen=True, kw_only=True):
+    """How a balance will stand at an instant."""
+
+    at: datetime
+    available: Decimal
+    posted: Decimal
+    held: Decimal
+    pending: Decimal
+    overage: Decimal
+
+
+class Forecast(Record, frozen=True, kw_only=True):
+    """``depletes_at``: from when nothing is available; None: ``reason`` says why, a word.
+
+    ``shortfall`` is the use up to ``until`` that nothing will pay. ``expiring`` has the first hundred losses,
+    ``expires_unused`` is the sum of all. ``points`` are a day apart.
+    """
+
+    customer: str
+    entitlement: str
+    as_of: datetime
+    until: datetime
+    usage: RecentUsage
+    available: Decimal
+    depletes_at: datetime | None
+    reason: str | None
+    shortfall: Decimal
+    expires_unused: Decimal
+    expiring: list[Expiring]
+    points: list[Point]
+
+
 class OverageReset(Written, frozen=True, kw_only=True):
     """``amount`` was forgiven or taken to an invoice, as ``behavior`` says; ``overage`` is what is left."""
 

@@ -27,6 +27,7 @@ from drawdown.core.errors import (
 )
 from drawdown.core.explain import Explanation
 from drawdown.core.fold import Fault, WalletFold, fold
+from drawdown.core.forecast import Forecast
 from drawdown.core.instants import Segment
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules import Schedule, ScheduleState
@@ -46,7 +47,7 @@ from drawdown.core.types import (
     Reference,
 )
 from drawdown.core.usage_records import Catalog, Event, Meter
-from drawdown.engine import history
+from drawdown.engine import forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import (
@@ -427,14 +428,17 @@ class Ledger:
     async def _as_of(self, grants: Sequence[Grant]) -> list[Grant]:
         """Grants as they are now, of which some depend on what else is due in their wallets.
 
-        The end of its holds may be, of one that is held; one that begins may have repaid overage.
+        The end of its holds may be, of one that is held; one that begins may have repaid overage; one of
+        a schedule may have been carried over as its cycle ended.
         """
         nows = {owner: await self._now(owner) for owner in {grant.customer for grant in grants}}
         settled: dict[Id, Grant] = {}
         depend = [
             grant
             for grant in grants
-            if grant.held or (grant.pending and grant.effective_at <= nows[grant.customer])
+            if grant.held
+            or (grant.schedule is not None and grant.remaining > 0)
+            or (grant.pending and grant.effective_at <= nows[grant.customer])
         ]
         for key in {(grant.customer, grant.entitlement) for grant in depend}:
             now = nows[key[0]]
@@ -526,6 +530,18 @@ class Ledger:
             raise FieldInvalid("from", "earlier than to, which is now unless given")
         end = until if after is None else min(after, until)
         return await history.history(self._store, owner.id, kind, since, end, limit)
+
+    async def forecast(
+        self, book: Id, customer: Reference, entitlement: Reference, *, days: int, window_days: int
+    ) -> Forecast:
+        """When a wallet runs dry, used on as it was lately (``core.forecast``). Writes nothing.
+
+        Raises ``CustomerNotFound``, ``EntitlementNotFound`` and ``FieldInvalid``.
+        """
+        owner = await self.customer(book, customer)
+        kind = await self.entitlement(book, entitlement)
+        now = await self.now_of(owner)
+        return await forecasts.look_ahead(self._store, book, owner.id, kind, now, days, window_days)
 
     async def hold(self, book: Id, hold: Id) -> Hold:
         """The hold as it is now. Raises ``HoldNotFound``."""

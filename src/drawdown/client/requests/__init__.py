@@ -1,6 +1,7 @@
 """Every request of the native API, written once: what is asked, and how the answer is read."""
 
 from drawdown.client.requests import (
+    ahead,
     balances,
     clocks,
     debits,
@@ -13,6 +14,7 @@ from drawdown.client.requests import (
 )
 
 __all__ = [
+    "ahead",
     "balances",
     "clocks",
     "debits",
