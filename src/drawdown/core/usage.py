@@ -57,6 +57,7 @@ from drawdown.core.usage_records import (
     CountKey,
     Debits,
     Event,
+    is_event_id,
 )
 
 #: How far ahead of the ledger's clock an asker's may be.
@@ -108,7 +109,7 @@ def _time_of(request: Request, command: RecordUsage, customer: Id, state: State)
     latest = state.now_of(customer, request.at) + AHEAD_MAX
     if command.time is not None and command.time > latest:
         raise FieldInvalid("time", f"at most {AHEAD_MAX // MICROSECONDS} seconds in the future")
-    if not 1 <= len(command.own_id) <= EVENT_ID_MAX or not command.own_id.isprintable():
+    if not is_event_id(command.own_id):
         raise FieldInvalid("id", f"1 to {EVENT_ID_MAX} printable characters")
     return usage_time(request, command, customer, state)
 

@@ -28,6 +28,11 @@ CHARGES_MAX = 50
 EVENT_ID_MAX = 255
 
 
+def is_event_id(text: str) -> bool:
+    """Whether an event may have ``text`` as its own id."""
+    return 1 <= len(text) <= EVENT_ID_MAX and text.isprintable()
+
+
 class Debits(StrEnum):
     """Whether a meter's usage is drawn as it arrives, or only counted until it is invoiced."""
 

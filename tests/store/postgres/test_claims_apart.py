@@ -91,6 +91,36 @@ def native_entitlement(unit: str = "token") -> Ask:
     return lambda client: client.post("/api/v1/entitlements", json=body)
 
 
+def native_meter(event_name: str = "call") -> Ask:
+    body = {
+        "code": "calls",
+        "event_name": event_name,
+        "aggregation": "count",
+        "idempotency_key": KEY,
+    }
+    return lambda client: client.post("/api/v1/meters", json=body)
+
+
+def native_rate(price: str = "1") -> Ask:
+    """Of a meter and a kind of credit that are made on the way, where they are not there yet."""
+
+    async def ask(client: httpx.AsyncClient) -> httpx.Response:
+        meter = {"code": "c", "event_name": "call", "aggregation": "count", "idempotency_key": "m"}
+        await client.post("/api/v1/meters", json=meter)
+        priced = {"model": "per_unit", "price": price}
+        body = {"meter": "c", "entitlement": "usd", "price": priced, "idempotency_key": KEY}
+        return await client.post("/api/v1/rates", json=body)
+
+    return ask
+
+
+def later_rate(price: str) -> Ask:
+    """Of a meter that is made later."""
+    priced = {"model": "per_unit", "price": price}
+    body = {"meter": "later", "entitlement": "usd", "price": priced, "idempotency_key": KEY}
+    return lambda client: client.post("/api/v1/rates", json=body)
+
+
 def stripe_grant(value: str = "1000", customer: str = "ada") -> Ask:
     data = form(customer, **{"amount[monetary][value]": value})
     headers = {"idempotency-key": KEY}
@@ -120,6 +150,8 @@ CASES = {
     "native entitlement": Case(
         native_entitlement(), native_entitlement("call"), "/api/v1/entitlements", 0
     ),
+    "native meter": Case(native_meter(), native_meter("other"), "/api/v1/meters", 0),
+    "native rate": Case(native_rate(), native_rate("2"), "/api/v1/rates", 0),
     "Stripe grant": Case(stripe_grant(), stripe_grant("2000"), "/api/v1/grants", 0),
     "Sequence grant": Case(sequence_grant(), sequence_grant(2000), "/api/v1/grants", 0),
 }
@@ -224,17 +256,17 @@ async def test_a_key_is_not_free_while_somebody_is_at_it(
             await refused.wait()
             return await act(*args)
 
-        ask = sequence_grant(customer="grace")
+        ask, meter = later_rate("1"), {"code": "later", "event_name": "call", "aggregation": "count"}
         with patch.object(SpreadWriter, "_act", late):
             waiting = asyncio.ensure_future(ask(one.client))
             await claimed.wait()
-        assert (await ask(two.client)).status_code == 400
-        assert (await sequence_grant(5)(two.client)).status_code in (400, 409)
-        await two.client.post("/api/v1/customers", json={"id": "grace"})
+        assert (await ask(two.client)).status_code == 404
+        assert (await later_rate("2")(two.client)).status_code == 409
+        await two.client.post("/api/v1/meters", json=meter)
         refused.set()
         assert (await waiting).status_code == 201
         assert (await ask(two.client)).content == (await waiting).content
-        assert await one.count("/api/v1/grants") == 1
+        assert await one.count("/api/v1/rates") == 1
 
 
 async def test_a_claim_that_nobody_finished_is_forgotten_like_all_others(
