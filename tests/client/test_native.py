@@ -19,6 +19,8 @@ from tests.client.test_shape import builders
 
 #: Another dialect's, which the native API never answers.
 NOT_NATIVE = {"key_in_use"}
+#: What goes on and on is read with any reader of server-sent events.
+STREAMED = {("GET", "/customers/{}/balances/stream")}
 #: Where the server answers a list, the client has the items.
 NOT_RECORDS = {"Problem", "BatchResult", "BatchResults", "Page"}
 
@@ -32,7 +34,7 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
     ]
     special: dict[str, Any] = {"debits": [], "events": [], "wallets": []}
     if build.__name__ == "amend_entitlement":
-        special["overage"] = client.OverageRule("off")
+        special["overage"] = client.OverageRule(mode="off")
     special |= dict.fromkeys(("frozen_at", "to"), datetime(2031, 1, 31, tzinfo=UTC))
     made: Call[Any] | Listing[Any] = build(
         **{one.name: special.get(one.name, "x") for one in needed}
@@ -50,7 +52,7 @@ def test_every_route_of_the_native_api_has_a_method() -> None:
         (endpoint.method, re.sub(r"\{\w+\}", "{}", endpoint.path))
         for endpoint in dialect.build(Config()).endpoints
     }
-    assert made == offered
+    assert made == offered - STREAMED
 
 
 def test_every_code_of_the_native_api_has_a_class() -> None:
