@@ -16,6 +16,7 @@ from drawdown.core.commands import (
     CreateSchedule,
     PauseSchedule,
     ResumeSchedule,
+    RolloverTerms,
 )
 from drawdown.core.context import (
     Context,
@@ -142,7 +143,7 @@ def _new_schedule(context: Context, command: CreateSchedule, units: int) -> Sche
         trial=trial,
         expires=command.expires,
         expires_after_days=command.expires_after_days,
-        rollover=_rollover(command, entitlement),
+        rollover=rollover_of(command.rollover, entitlement),
         overage=_override(command.overage, entitlement),
         currency=entitlement.currency,
         cost_basis=cost_basis_of(command.cost_basis, command.category),
@@ -188,9 +189,9 @@ def _override(asked: AskedOverage | None, entitlement: Entitlement) -> Overage |
     return None if asked is None else overage.rule_of(asked, entitlement.scale)
 
 
-def _rollover(command: CreateSchedule, entitlement: Entitlement) -> Rollover | None:
+def rollover_of(terms: RolloverTerms | None, entitlement: Entitlement) -> Rollover | None:
     """The terms in units; what is carried lives by the entitlement's rule where they do not say."""
-    terms, days = command.rollover, entitlement.expires_after_days
+    days = entitlement.expires_after_days
     if terms is None:
         return None
     timeframe = terms.timeframe

@@ -240,7 +240,7 @@ def check(schedule: Schedule) -> None:
     _check_trial(schedule)
     _check_expiry(schedule)
     if schedule.rollover is not None:
-        _check_rollover(schedule.rollover)
+        check_rollover(schedule.rollover)
 
 
 def _check_trial(schedule: Schedule) -> None:
@@ -264,7 +264,8 @@ def _check_expiry(schedule: Schedule) -> None:
         raise FieldInvalid("expires_after_days", "a whole number of days from 1 to 36500")
 
 
-def _check_rollover(rollover: Rollover) -> None:
+def check_rollover(rollover: Rollover) -> None:
+    """Raises ``FieldInvalid``."""
     if not 1 <= rollover.percentage <= 100:
         raise FieldInvalid("rollover.percentage", "a whole number from 1 to 100")
     generations = rollover.generations_max
