@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from drawdown.core.schedules import ScheduleState
+from drawdown.core.top_ups import RequestState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import (
     AlertFilter,
@@ -21,6 +22,8 @@ from drawdown.engine.ports import (
     GrantFilter,
     HoldFilter,
     ScheduleFilter,
+    TopUpFilter,
+    TopUpRequestFilter,
 )
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
@@ -34,6 +37,7 @@ from drawdown.store.postgres.reads import (
 )
 from drawdown.store.postgres.statements import on_one_server
 from drawdown.store.queries import load_queries
+from drawdown.store.top_up_rows import request_list, top_up_list
 from tests.store.postgres.sql_rules import SMALL, banned_faults, schema_faults, statement_faults
 from tests.support.postgres import VERSIONS, Cluster, Clusters
 
@@ -87,6 +91,14 @@ def lists() -> Iterator[tuple[str, str]]:
     for live, given in itertools.product((None, True, False), ({}, some)):
         asked_alerts = AlertFilter(book=BOOK, limit=10, live=live, **given)
         yield "list_alerts", alert_list(QUERIES["list_alerts"], asked_alerts)[0]
+    for live, given in itertools.product((None, True, False), ({}, some)):
+        asked_rules = TopUpFilter(book=BOOK, limit=10, live=live, **given)
+        select = QUERIES["list_top_ups"]
+        yield "list_top_ups", top_up_list(select, asked_rules, "${}".format)[0]
+    for request_state, given in itertools.product((None, *RequestState), ({}, some)):
+        asked_for = TopUpRequestFilter(book=BOOK, limit=10, state=request_state, **given)
+        select = QUERIES["list_top_up_requests"]
+        yield "list_top_up_requests", request_list(select, asked_for, "${}".format)[0]
     of_events: dict[str, Any] = {
         "customer": OWNER,
         "name": "call",
@@ -100,7 +112,15 @@ def lists() -> Iterator[tuple[str, str]]:
         yield "list_events", event_list(QUERIES["list_events"], asked_events)[0]
 
 
-LISTED = ("list_grants", "list_holds", "list_schedules", "list_alerts", "list_events")
+LISTED = (
+    "list_grants",
+    "list_holds",
+    "list_schedules",
+    "list_alerts",
+    "list_top_ups",
+    "list_top_up_requests",
+    "list_events",
+)
 STATEMENTS = [
     *((name, sql) for name, sql in QUERIES.items() if name not in LISTED),
     *SPREAD.items(),
@@ -294,8 +314,13 @@ INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.
   CASE WHEN k = 1 THEN pg_temp.id(n, 's') END, 0, true, n, true, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO schedule SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), pg_temp.id(n, 's'),
-  pg_temp.id(n % 50, 'b'), 'active', 5, NULL, 1, n, n, NULL, NULL, n, true, n, n, '{{}}'
-  FROM generate_series(1, 4000) n;
+  pg_temp.id(n % 50, 'b'), 'active', 5, NULL, 1, n, n, NULL, NULL, n, true, NULL, n, n, '{{}}'
+  FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO top_up SELECT n % 16384, pg_temp.id(n, 't'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
+  pg_temp.id(n % 50, 'b'), NULL, '{{}}' FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO top_up_request SELECT n % 16384, pg_temp.id(n, 'q'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
+  pg_temp.id(n % 50, 'b'), pg_temp.id(n, 't'), 5, 0, NULL, NULL, n, n, n, 'open'
+  FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
   FROM generate_series(1, {CUSTOMERS}) n;
