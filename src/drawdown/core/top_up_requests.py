@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from drawdown.core import posting, top_ups
-from drawdown.core.identity import derive
+from drawdown.core import top_ups
+from drawdown.core.identity import derive, follow
 from drawdown.core.state import Changes, Wallet
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.top_ups import Level, RequestState, Standing, TopUp, TopUpRequest
@@ -27,6 +27,16 @@ from drawdown.core.watching import Watch
 
 #: The kinds of operation in which nobody asked anything: the ledger asks, or tells.
 ASKED, EXPIRED, CAPPED = "request_top_up", "expire_top_up", "cap_top_up"
+_LABEL = "top_up:"
+#: What time did is followed by one look, once all of it is done (``settle``): nobody is asked in the past.
+_OF_TIME = frozenset({"settle", "cycle"})
+
+
+def look_after(operation: Operation, wallet: Wallet, changes: Changes) -> None:
+    """Look at a wallet that an operation has moved, right after it."""
+    if standing_of(wallet) is not None and operation.kind not in _OF_TIME:
+        identifier = follow(operation.id, _LABEL + wallet.entitlement.hex())
+        look(wallet, changes, identifier, operation.at, operation.recorded_at)
 
 
 def look(
@@ -54,11 +64,27 @@ def look(
     _wait(changes, wallet, standing, verdict.again_at)
 
 
-def settle(wallet: Wallet, changes: Changes, at: Instant, recorded_at: Instant) -> None:
-    """Let a request that nobody has answered in time expire, at its own instant."""
+def settle(
+    wallet: Wallet, changes: Changes, after: Id, origin: Id, at: Instant, recorded_at: Instant
+) -> None:
+    """Once a wallet is settled up to ``at``: let a request expire that was not answered in time, then look.
+
+    What that makes has an id between those of the settlement and of what came upon it.
+    """
     standing = standing_of(wallet)
-    request = None if standing is None else standing.request
-    if standing is None or request is None or request.expires_at > at:
+    if standing is None:
+        return
+    _expire(wallet, changes, standing, at, recorded_at)
+    identifier = follow(after, _LABEL + wallet.entitlement.hex(), origin)
+    look(wallet, changes, identifier, at, recorded_at)
+
+
+def _expire(
+    wallet: Wallet, changes: Changes, standing: Standing, at: Instant, recorded_at: Instant
+) -> None:
+    """At its own instant, whenever that is recorded."""
+    request = standing.request
+    if request is None or request.expires_at > at:
         return
     over_at = request.expires_at
     ended = msgspec.structs.replace(request, state=RequestState.EXPIRED, ended_at=over_at)
@@ -79,7 +105,10 @@ def keep(changes: Changes, wallet: Wallet, standing: Standing) -> None:
     """From here on the wallet's top-up stands so; the wallet comes due when it does."""
     wallet.watch = msgspec.structs.replace(wallet.watch or Watch(), top_up=standing)
     changes.watches[(wallet.customer, wallet.entitlement)] = wallet
-    posting.note_due(changes, wallet, standing)
+    due_at, known = standing.due_at, wallet.next_due_at
+    if due_at is not None and (known is None or due_at < known):
+        wallet.next_due_at = due_at
+        changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
 
 
 def note_request(changes: Changes, request: TopUpRequest) -> None:
@@ -150,6 +179,7 @@ def _record(
     at: Instant,
     recorded_at: Instant,
 ) -> None:
+    wallet.last_at = max(wallet.last_at, at)
     operation = Operation(
         id=identifier,
         customer=wallet.customer,

@@ -11,6 +11,7 @@ import msgspec
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
+from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     Alert,
     Balance,
@@ -128,6 +129,28 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
     customer: Id | None = None
     entitlement: Id | None = None
     live: bool | None = None
+    after: Id | None = None
+
+
+class TopUpFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which top-up rules of a book to list, newest first. ``live``: those that are closed, or the others."""
+
+    book: Id
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    live: bool | None = None
+    after: Id | None = None
+
+
+class TopUpRequestFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which top-up requests of a book to list, newest first. ``state`` is as it was recorded."""
+
+    book: Id
+    limit: int
+    customer: Id | None = None
+    entitlement: Id | None = None
+    state: RequestState | None = None
     after: Id | None = None
 
 
@@ -377,6 +400,12 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def list_holds(self, holds: HoldFilter) -> list[Hold]: ...
     async def find_schedule(self, schedule: Id) -> Schedule | None: ...
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]: ...
+    async def find_top_up(self, top_up: Id) -> tuple[TopUp, Standing] | None:
+        """A rule, and where its wallet's top-up stands as it was recorded."""
+
+    async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]: ...
+    async def find_top_up_request(self, request: Id) -> TopUpRequest | None: ...
+    async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]: ...
     async def find_alert(self, alert: Id) -> Alert | None: ...
     async def list_alerts(self, alerts: AlertFilter) -> list[Alert]: ...
 

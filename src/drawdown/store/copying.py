@@ -53,8 +53,18 @@ USAGE = (
     Table("usage_count", COUNT_KEY),
     Table("usage_value", (*COUNT_KEY, "value")),
 )
+TOP_UPS = (Table("top_up"), Table("top_up_request"))
 #: What an operation of a customer may change.
-STATE = (WALLET, Table("credit_grant"), Table("hold"), Table("schedule"), Table("alert"), REPAYMENT, *USAGE)
+STATE = (
+    WALLET,
+    Table("credit_grant"),
+    Table("hold"),
+    Table("schedule"),
+    Table("alert"),
+    REPAYMENT,
+    *TOP_UPS,
+    *USAGE,
+)
 #: Gone over once, in this order, before what was recorded is followed.
 BULK = (CUSTOMER, CLAIM, *STATE, REVERSAL)
 #: Append only: followed in the order in which they were recorded.

@@ -18,7 +18,8 @@ SMALL = frozenset(
 #: Lists over a whole book and the walk of ``verify``: they ask every machine.
 SCATTERED = frozenset(
     {
-        "list_customers", "list_grants", "list_holds", "list_schedules", "list_alerts", "list_events", "due_wallets",
+        "list_customers", "list_grants", "list_holds", "list_schedules", "list_alerts", "list_events",
+        "list_top_ups", "list_top_up_requests", "due_wallets",
         "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",
         "count_wrong_operations", "count_stray_holds", "list_operations", "oldest_writer",

@@ -56,7 +56,8 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "lock_entitlement", "debit_wallets", "take_lease", "prunable_claims", "count_wrong_operations",
+    "lock_wallet", "lock_entitlement", "debit_wallets", "take_lease", "prunable_claims",
+    "count_wrong_operations", "top_up_wallet", "top_up_request_wallet",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
     "confirm_operation", "confirm_customer", "confirm_entitlement",

@@ -35,6 +35,8 @@ SCANS = {
     "list_holds": "the filter that comes with it chooses the rows",
     "list_schedules": "the filter that comes with it chooses the rows",
     "list_alerts": "the filter that comes with it chooses the rows",
+    "list_top_ups": "the filter that comes with it chooses the rows",
+    "list_top_up_requests": "the filter that comes with it chooses the rows",
     "list_events": "the filter that comes with it chooses the rows",
 }
 BOOK = Id(b"b" * 16)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from drawdown.core.identity import slot_of
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import Name, Wallet
+from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import Alert, Customer, Entitlement, Entry, Grant, Hold, Id, Instant
 from drawdown.core.usage_records import Event
 from drawdown.engine.ports import (
@@ -28,6 +29,8 @@ from drawdown.engine.ports import (
     ScheduleFilter,
     StoredDebit,
     StoreUnavailable,
+    TopUpFilter,
+    TopUpRequestFilter,
 )
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
@@ -215,6 +218,22 @@ class CitusStore(PostgresStore):
 
     async def find_schedule(self, schedule: Id) -> Schedule | None:
         return await self._at(schedule).find_schedule(schedule)
+
+    async def find_top_up(self, top_up: Id) -> tuple[TopUp, Standing] | None:
+        return await self._at(top_up).find_top_up(top_up)
+
+    async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]:
+        if top_ups.customer is None:
+            return await super().list_top_ups(top_ups)
+        return await self._at(top_ups.customer).list_top_ups(top_ups)
+
+    async def find_top_up_request(self, request: Id) -> TopUpRequest | None:
+        return await self._at(request).find_top_up_request(request)
+
+    async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]:
+        if requests.customer is None:
+            return await super().list_top_up_requests(requests)
+        return await self._at(requests.customer).list_top_up_requests(requests)
 
     async def find_alert(self, alert: Id) -> Alert | None:
         return await self._at(alert).find_alert(alert)

@@ -35,6 +35,14 @@ WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 DELETE FROM alert t USING unnest($1::int[], $2::uuid[]) AS u (slot, owner)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.owner = u.owner
 
+-- name: remove_top_up
+DELETE FROM top_up t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
+-- name: remove_top_up_request
+DELETE FROM top_up_request t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
 -- name: remove_repayment
 DELETE FROM repayment t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer

@@ -33,6 +33,8 @@ BY_SLOT = (
     "hold",
     "schedule",
     "alert",
+    "top_up",
+    "top_up_request",
     "operation",
     "entry",
     "reversal",

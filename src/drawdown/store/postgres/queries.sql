@@ -41,6 +41,32 @@ FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN alert a ON a.slot = u.slot AND a.id = u.id
 WHERE a.slot = ANY ($3::int[])
 
+-- name: top_up_wallet
+SELECT t.id, t.customer, t.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN top_up t ON t.slot = u.slot AND t.id = u.id
+WHERE t.slot = ANY ($3::int[])
+
+-- name: top_up_request_wallet
+SELECT r.id, r.customer, r.entitlement
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN top_up_request r ON r.slot = u.slot AND r.id = u.id
+WHERE r.slot = ANY ($3::int[])
+
+-- name: find_top_up
+SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN top_up t ON t.slot = u.slot AND t.id = u.id
+JOIN wallet w ON w.slot = t.slot AND w.customer = t.customer AND w.entitlement = t.entitlement
+WHERE t.slot = ANY ($3::int[]) AND w.slot = ANY ($3::int[])
+
+-- name: find_top_up_request
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN top_up_request r ON r.slot = u.slot AND r.id = u.id
+WHERE r.slot = ANY ($3::int[])
+
 -- name: lock_wallet
 SELECT w.customer, w.entitlement, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
   w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule,
@@ -442,6 +468,39 @@ UPDATE alert a SET closed_at = u.closed_at
 FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS u (slot, id, closed_at)
 WHERE a.slot = ANY ($4::int[]) AND a.slot = u.slot AND a.id = u.id
 
+-- name: insert_top_up
+INSERT INTO top_up (slot, customer, entitlement, id, book, closed_at, terms)
+SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.closed_at, u.terms
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[])
+  AS u (slot, customer, entitlement, id, book, closed_at, terms)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+WHERE w.slot = ANY ($8::int[])
+
+-- name: close_top_up
+UPDATE top_up t SET closed_at = u.closed_at
+FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS u (slot, id, closed_at)
+WHERE t.slot = ANY ($4::int[]) AND t.slot = u.slot AND t.id = u.id
+
+-- name: insert_top_up_request
+INSERT INTO top_up_request (slot, customer, entitlement, id, book, top_up, amount, available, cost_amount,
+  cost_currency, requested_at, recorded_at, expires_at, state, ended_at, reference, reason, grant_id)
+SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.top_up, u.amount, u.available, u.cost_amount,
+  u.cost_currency, u.requested_at, u.recorded_at, u.expires_at, u.state, u.ended_at, u.reference, u.reason, u.grant_id
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[],
+  $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[], $16::text[],
+  $17::text[], $18::uuid[])
+  AS u (slot, customer, entitlement, id, book, top_up, amount, available, cost_amount, cost_currency, requested_at,
+    recorded_at, expires_at, state, ended_at, reference, reason, grant_id)
+JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
+WHERE w.slot = ANY ($19::int[])
+
+-- name: end_top_up_request
+UPDATE top_up_request r SET state = u.state, ended_at = u.ended_at, reference = u.reference, reason = u.reason,
+  grant_id = u.grant_id
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::uuid[])
+  AS u (slot, id, state, ended_at, reference, reason, grant_id)
+WHERE r.slot = ANY ($8::int[]) AND r.slot = u.slot AND r.id = u.id
+
 -- name: upsert_repayment
 INSERT INTO repayment (slot, customer, entitlement, seq, grant_id, amount, returned)
 SELECT w.slot, u.customer, u.entitlement, u.seq, u.grant_id, u.amount, u.returned
@@ -531,6 +590,15 @@ FROM hold h
 
 -- name: list_alerts
 SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
+
+-- name: list_top_ups
+SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
+FROM top_up t JOIN wallet w ON w.slot = t.slot AND w.customer = t.customer AND w.entitlement = t.entitlement
+
+-- name: list_top_up_requests
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM top_up_request r
 
 -- name: walk_entries
 SELECT customer, entitlement, operation, ordinal, seq, grant_id, kind, amount, posted_before, posted_after,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from drawdown.core.identity import slot_of
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
+from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
     Alert,
@@ -33,8 +34,10 @@ from drawdown.engine.ports import (
     HoldFilter,
     ScheduleFilter,
     StoredDebit,
+    TopUpFilter,
+    TopUpRequestFilter,
 )
-from drawdown.store import rows, usage_rows
+from drawdown.store import rows, top_up_rows, usage_rows
 from drawdown.store.postgres.operations import find_operations, operation_of
 from drawdown.store.postgres.slots import claim_slot
 
@@ -203,6 +206,27 @@ class PostgresReads:
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
         text, bindings = schedule_list(self._queries["list_schedules"], schedules)
         return [schedule_of(row) for row in await self._reader.fetch(text, *bindings)]
+
+    async def find_top_up(self, top_up: Id) -> tuple[TopUp, Standing] | None:
+        found = await self._find("find_top_up", id_columns([top_up]))
+        return top_up_rows.standing_of(tuple(found[0])) if found else None
+
+    async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]:
+        text, bindings = top_up_rows.top_up_list(
+            self._queries["list_top_ups"], top_ups, "${}".format
+        )
+        found = await self._reader.fetch(text, *bindings)
+        return [top_up_rows.standing_of(tuple(row)) for row in found]
+
+    async def find_top_up_request(self, request: Id) -> TopUpRequest | None:
+        found = await self._find("find_top_up_request", id_columns([request]))
+        return top_up_rows.request_of(tuple(found[0])) if found else None
+
+    async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]:
+        select = self._queries["list_top_up_requests"]
+        text, bindings = top_up_rows.request_list(select, requests, "${}".format)
+        found = await self._reader.fetch(text, *bindings)
+        return [top_up_rows.request_of(tuple(row)) for row in found]
 
     async def find_alert(self, alert: Id) -> Alert | None:
         found = await self._find("find_alert", id_columns([alert]))

@@ -55,6 +55,7 @@ from drawdown.store.postgres.reads import (
     wallet_of,
 )
 from drawdown.store.postgres.slots import claim_slot
+from drawdown.store.postgres.top_ups import TopUpRows
 from drawdown.store.postgres.usage import UsageRows
 
 #: Every grant is a row to send and to read, at 5 microseconds, and nearly every debit is paid by the first.
@@ -86,6 +87,7 @@ class PostgresTransaction:
         self._facts = facts
         self._lengths: dict[WalletKey, int] = {}
         self._debit_wallets: dict[Id, set[WalletKey]] = {}
+        self._top_ups = TopUpRows(self._fetch, self._write)
         self._usage = UsageRows(self._fetch, self._write, connection, queries)
         self._clocks: dict[Id, TestClock] = {}
         self.state = State()
@@ -123,6 +125,7 @@ class PostgresTransaction:
         await self._load_clocks(wanted.clocks)
         await self._load_customer_wallets(wanted.customer_wallets)
         found_places = await self._find_places(wanted)
+        found_places |= await self._top_ups.find_places(self.state, wanted)
         # With a wallet comes its customer; whose wallets are not known yet is found first.
         alone = wanted.customers - {customer for customer, _ in wanted.wallets}
         await self._load_customers(alone)
@@ -142,6 +145,7 @@ class PostgresTransaction:
         await self._load_holds(wanted.holds)
         await self._load_schedules(wanted.schedules)
         await self._load_alerts(wanted.alerts)
+        await self._top_ups.load(self.state, wanted)
         await self._usage.lock(self.state, wanted)
 
     async def _load_names(self, names: Collection[Name]) -> None:
@@ -208,6 +212,7 @@ class PostgresTransaction:
         keys |= {key for each in wanted.schedules if (key := self.state.schedule_wallets[each])}
         for debit in wanted.debits:
             keys |= self._debit_wallets[debit]
+        keys |= self._top_ups.wallets(self.state, wanted)
         keys -= self.state.wallets.keys()
         if keys:
             await self._load_wallets(keys)
@@ -589,6 +594,7 @@ class PostgresTransaction:
             for key, each in changes.repayments.items()
         ]
         await self._write("upsert_repayment", repaid)
+        await self._top_ups.write(changes, self.state)
         await self._usage.write(changes)
 
 

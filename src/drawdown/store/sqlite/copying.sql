@@ -75,6 +75,14 @@ WHERE s.id > ? ORDER BY s.id LIMIT ?
 SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
 FROM alert WHERE id > ? ORDER BY id LIMIT ?
 
+-- name: pass_top_up
+SELECT id, slot, customer, entitlement, book, closed_at, terms FROM top_up WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: pass_top_up_request
+SELECT id, slot, customer, entitlement, book, top_up, amount, available, cost_amount, cost_currency, requested_at,
+  recorded_at, expires_at, state, ended_at, reference, reason, grant_id
+FROM top_up_request WHERE id > ? ORDER BY id LIMIT ?
+
 -- name: pass_repayment
 SELECT customer, entitlement, seq, slot, grant_id, amount, returned
 FROM repayment WHERE (customer, entitlement, seq) > (?, ?, ?) ORDER BY customer, entitlement, seq LIMIT ?
@@ -204,6 +212,12 @@ SELECT count(*) FROM repayment
 -- name: count_schedule
 SELECT count(*) FROM schedule
 
+-- name: count_top_up
+SELECT count(*) FROM top_up
+
+-- name: count_top_up_request
+SELECT count(*) FROM top_up_request
+
 -- name: count_alert
 SELECT count(*) FROM alert
 
@@ -243,6 +257,14 @@ FROM usage_event WHERE customer = ?
 -- name: customer_usage_count
 SELECT customer, rate, period, grouping, slot, texts, tally, charged
 FROM usage_count WHERE customer = ?
+
+-- name: customer_top_up
+SELECT id, slot, customer, entitlement, book, closed_at, terms FROM top_up WHERE customer = ?
+
+-- name: customer_top_up_request
+SELECT id, slot, customer, entitlement, book, top_up, amount, available, cost_amount, cost_currency, requested_at,
+  recorded_at, expires_at, state, ended_at, reference, reason, grant_id
+FROM top_up_request WHERE customer = ?
 
 -- name: customer_repayment
 SELECT customer, entitlement, seq, slot, grant_id, amount, returned

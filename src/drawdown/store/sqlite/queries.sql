@@ -124,6 +124,16 @@ SELECT g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, 
 FROM schedule s JOIN grant_now g ON g.wallet = s.wallet AND g.schedule = s.id
 WHERE s.wallet = ? AND s.live = 1 AND g.active = 1
 
+-- name: find_top_up
+SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
+FROM top_up t JOIN wallet w ON w.customer = t.customer AND w.entitlement = t.entitlement
+WHERE t.id = ?
+
+-- name: find_top_up_request
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM top_up_request r WHERE r.id = ?
+
 -- name: find_alert
 SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at FROM alert WHERE id = ?
 
@@ -229,6 +239,20 @@ WHERE wallet = ? AND id = ?
 -- name: set_watch
 UPDATE wallet SET watch = ? WHERE number = ?
 
+-- name: insert_top_up
+INSERT INTO top_up (slot, customer, entitlement, id, book, closed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: close_top_up
+UPDATE top_up SET closed_at = ? WHERE id = ?
+
+-- name: insert_top_up_request
+INSERT INTO top_up_request (slot, customer, entitlement, id, book, top_up, amount, available, cost_amount,
+  cost_currency, requested_at, recorded_at, expires_at, state, ended_at, reference, reason, grant_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: end_top_up_request
+UPDATE top_up_request SET state = ?, ended_at = ?, reference = ?, reason = ?, grant_id = ? WHERE id = ?
+
 -- name: insert_alert
 INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -284,6 +308,15 @@ FROM schedule s JOIN wallet w ON w.number = s.wallet
 
 -- name: list_alerts
 SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
+
+-- name: list_top_ups
+SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
+FROM top_up t JOIN wallet w ON w.customer = t.customer AND w.entitlement = t.entitlement
+
+-- name: list_top_up_requests
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM top_up_request r
 
 -- name: walk_entries
 WITH RECURSIVE chain (number) AS (

@@ -16,6 +16,7 @@ from drawdown.core.state import (
     USAGE_EVENT,
     Wallet,
 )
+from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
     Alert,
@@ -41,8 +42,10 @@ from drawdown.engine.ports import (
     ScheduleFilter,
     StoredDebit,
     StoreUnavailable,
+    TopUpFilter,
+    TopUpRequestFilter,
 )
-from drawdown.store import rows, usage_rows
+from drawdown.store import rows, top_up_rows, usage_rows
 from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import wallet_of
@@ -207,6 +210,25 @@ class SqliteReads:
     async def list_schedules(self, schedules: ScheduleFilter) -> list[Schedule]:
         text, bindings = schedule_list(self._queries["list_schedules"], schedules)
         return [_schedule(row) for row in self._fetch(text, bindings)]
+
+    async def find_top_up(self, top_up: Id) -> tuple[TopUp, Standing] | None:
+        row = self._row("find_top_up", (top_up,))
+        return None if row is None else top_up_rows.standing_of(row)
+
+    async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]:
+        text, bindings = top_up_rows.top_up_list(
+            self._queries["list_top_ups"], top_ups, lambda number: "?"
+        )
+        return [top_up_rows.standing_of(row) for row in self._fetch(text, tuple(bindings))]
+
+    async def find_top_up_request(self, request: Id) -> TopUpRequest | None:
+        row = self._row("find_top_up_request", (request,))
+        return None if row is None else top_up_rows.request_of(row)
+
+    async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]:
+        select = self._queries["list_top_up_requests"]
+        text, bindings = top_up_rows.request_list(select, requests, lambda number: "?")
+        return [top_up_rows.request_of(row) for row in self._fetch(text, tuple(bindings))]
 
     async def find_alert(self, alert: Id) -> Alert | None:
         row = self._row("find_alert", (alert,))

@@ -38,7 +38,7 @@ from drawdown.core.types import (
     Instant,
 )
 from drawdown.store import clock_rows, rows
-from drawdown.store.sqlite import operations, usage
+from drawdown.store.sqlite import operations, top_ups, usage
 
 #: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
 FIRST_GRANTS = 1
@@ -119,6 +119,7 @@ class SqliteTransaction:
         for debit in wanted.debits:
             state.debits[debit] = self._find_debit(debit)
         usage.load(self._connection, self._queries, state, wanted)
+        top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
 
     def _load_wallets(self, wanted: Wanted) -> None:
@@ -337,7 +338,7 @@ class SqliteTransaction:
             for r in changes.repayments.values()
         )
         self._many("upsert_repayment", repaid)
-        for query, written in usage.written(changes):
+        for query, written in (*usage.written(changes), *top_ups.written(changes, self.state)):
             self._many(query, written)
 
     def _number_wallets(self, changes: Changes) -> None:

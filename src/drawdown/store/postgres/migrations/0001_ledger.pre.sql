@@ -307,6 +307,47 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (slot, owner, id);
 
+-- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
+-- its wallet's watch.
+CREATE TABLE top_up (
+  slot        int NOT NULL,
+  id          uuid NOT NULL,
+  customer    uuid NOT NULL,
+  entitlement uuid NOT NULL,
+  book        uuid NOT NULL,
+  closed_at   bigint,
+  terms       text NOT NULL,             -- as JSON
+  PRIMARY KEY (slot, id)
+);
+CREATE INDEX top_up_by_book ON top_up (book, id);
+CREATE INDEX top_up_by_customer ON top_up (slot, customer, id);
+
+-- Requests to take a payment, and what came of them. grant_id is the credit that was given for it.
+CREATE TABLE top_up_request (
+  slot          int NOT NULL,
+  id            uuid NOT NULL,
+  customer      uuid NOT NULL,
+  entitlement   uuid NOT NULL,
+  book          uuid NOT NULL,
+  top_up        uuid NOT NULL,
+  amount        bigint NOT NULL CHECK (amount > 0),
+  available     bigint NOT NULL,
+  cost_amount   bigint,
+  cost_currency text,
+  requested_at  bigint NOT NULL,
+  recorded_at   bigint NOT NULL,
+  expires_at    bigint NOT NULL,
+  state         text NOT NULL,
+  ended_at      bigint,
+  reference     text,
+  reason        text,
+  grant_id      uuid,
+  PRIMARY KEY (slot, id),
+  CHECK ((grant_id IS NULL) = (state <> 'confirmed'))
+);
+CREATE INDEX top_up_request_by_book ON top_up_request (book, id);
+CREATE INDEX top_up_request_by_customer ON top_up_request (slot, customer, id);
+
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the last index below.
 CREATE TABLE hold (

@@ -234,6 +234,45 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (owner, id);
 
+-- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
+-- its wallet's watch.
+CREATE TABLE top_up (
+  id          BLOB PRIMARY KEY,
+  slot        INTEGER NOT NULL,
+  customer    BLOB NOT NULL,
+  entitlement BLOB NOT NULL,
+  book        BLOB NOT NULL,
+  closed_at   INTEGER,
+  terms       TEXT NOT NULL              -- as JSON
+) STRICT, WITHOUT ROWID;
+CREATE INDEX top_up_by_book ON top_up (book, id);
+CREATE INDEX top_up_by_customer ON top_up (customer, id);
+
+-- Requests to take a payment, and what came of them. grant_id is the credit that was given for it.
+CREATE TABLE top_up_request (
+  id            BLOB PRIMARY KEY,
+  slot          INTEGER NOT NULL,
+  customer      BLOB NOT NULL,
+  entitlement   BLOB NOT NULL,
+  book          BLOB NOT NULL,
+  top_up        BLOB NOT NULL,
+  amount        INTEGER NOT NULL CHECK (amount > 0),
+  available     INTEGER NOT NULL,
+  cost_amount   INTEGER,
+  cost_currency TEXT,
+  requested_at  INTEGER NOT NULL,
+  recorded_at   INTEGER NOT NULL,
+  expires_at    INTEGER NOT NULL,
+  state         TEXT NOT NULL,
+  ended_at      INTEGER,
+  reference     TEXT,
+  reason        TEXT,
+  grant_id      BLOB,
+  CHECK ((grant_id IS NULL) = (state <> 'confirmed'))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX top_up_request_by_book ON top_up_request (book, id);
+CREATE INDEX top_up_request_by_customer ON top_up_request (customer, id);
+
 -- Credit set aside. slices says how much of which grants still is, in burn-down order. due_at is null once
 -- the hold has ended: the open holds of a wallet are those in the index below.
 CREATE TABLE hold (
