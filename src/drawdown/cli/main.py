@@ -15,7 +15,16 @@ import typer
 from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
-from drawdown.cli.credit import clocks, customers, debit, entitlements, grants, hold, webhooks
+from drawdown.cli.credit import (
+    clocks,
+    customers,
+    debit,
+    entitlements,
+    grants,
+    hold,
+    schedules,
+    webhooks,
+)
 from drawdown.cli.credit.ahead import forecast
 from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
@@ -97,6 +106,7 @@ for name, group in (
     ("customers", customers.app),
     ("entitlements", entitlements.app),
     ("grants", grants.app),
+    ("schedules", schedules.app),
     ("debit", debit.app),
     ("hold", hold.app),
     ("webhooks", webhooks.app),

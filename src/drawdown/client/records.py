@@ -96,6 +96,7 @@ class Schedule(Written, frozen=True, kw_only=True):
     expires: str
     expires_after_days: int | None
     rollover: Rollover | None
+    overage: Overage | None
     priority: int
     category: str
     cost_basis: CostBasis | None
@@ -229,7 +230,8 @@ class CostBasis(Record, frozen=True, kw_only=True):
 
 class Grant(Written, frozen=True, kw_only=True):
     """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``; ``held`` is a
-    part of ``remaining``. ``state``: pending, active, depleted, expired or voided."""
+    part of ``remaining``. ``state``: pending, active, depleted, expired or voided. ``schedule`` gave it;
+    ``parent`` is the grant it was carried over from, ``generation`` how often its credit was."""
 
     id: str
     customer: str
@@ -253,6 +255,9 @@ class Grant(Written, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     voided_at: datetime | None
+    schedule: str | None
+    parent: str | None
+    generation: int
 
 
 class Adjustment(Written, frozen=True, kw_only=True):

@@ -25,6 +25,10 @@ def amount_text(value: Amount, name: str = "amount") -> str:
     return f"{value:f}" if isinstance(value, Decimal) else f"{value:d}"
 
 
+def basis_of(amount: Amount, currency: str) -> dict[str, str]:
+    return {"amount": amount_text(amount, "cost_basis"), "currency": currency}
+
+
 def time_text(value: datetime, name: str) -> str:
     """RFC 3339. Raises ``TypeError`` for what is no datetime, ``ValueError`` without a zone."""
     if not isinstance(value, datetime):

@@ -127,20 +127,10 @@ def _facts(entitlement: Entitlement) -> Table:
             "Decimal places": entitlement.scale,
             "Burn order": entitlement.burn_order,
             "Grants expire": "never, unless they say" if days is None else f"after {days} days",
-            "Overage": _overage(entitlement),
+            "Overage": present.overage(entitlement.overage),
             "Created": entitlement.created_at,
         }
     )
-
-
-def _overage(entitlement: Entitlement) -> str:
-    rule = entitlement.overage
-    if rule.mode == "off":
-        return "none"
-    most = "unlimited" if rule.limit is None else f"up to {rule.limit:f}"
-    price = rule.price_per_unit
-    cost = "" if price is None else f", at {price.amount:f} {price.currency} each"
-    return f"{most}, {rule.behavior.replace('_', ' ')}{cost}"
 
 
 def _table(entitlements: list[Entitlement]) -> Table:

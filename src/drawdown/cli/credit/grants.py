@@ -33,21 +33,9 @@ def issue(
     effective_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="From when it can be drawn, if not from now.")
     ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="0 to 100; 0 burns first, 50 by default.")
-    ] = None,
-    category: Annotated[
-        words.Category | None,
-        typer.Option(help="Promotional burns before paid, which it is by default."),
-    ] = None,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scope",
-            metavar="NAME=VALUE",
-            help="Pays only for usage with this attribute; repeatable, one name with any value.",
-        ),
-    ] = None,
+    priority: words.Priority = None,
+    category: words.OfCategory = None,
+    scope: words.Scope = None,
     cost_basis: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +57,7 @@ def issue(
         "expires_at": words.expiry(expires_at),
         "effective_at": words.instant(effective_at, "--effective-at"),
         "scope": words.scope(scope),
-        "cost_basis": _cost_basis(cost_basis),
+        "cost_basis": words.cost_basis(cost_basis),
         "metadata": words.pairs(metadata, "--metadata"),
     }
     with asking(url, key) as client:
@@ -235,13 +223,6 @@ def adjust(
     )
 
 
-def _cost_basis(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    [(currency, amount)] = words.prices([text], "--cost-basis")
-    return amount, currency
-
-
 def _facts(grant: Grant) -> Table:
     cost = grant.cost_basis
     return present.facts(
@@ -256,6 +237,7 @@ def _facts(grant: Grant) -> Table:
             "Used": grant.used or None,
             "Expired": grant.expired or None,
             "Voided": grant.voided or None,
+            "Rolled over": grant.rolled_over or None,
             "Priority": grant.priority,
             "Category": grant.category,
             "Pays for": grant.scope or None,
@@ -263,6 +245,9 @@ def _facts(grant: Grant) -> Table:
             "Effective": grant.effective_at,
             "Expires": grant.expires_at or "never",
             "Metadata": grant.metadata or None,
+            "Schedule": grant.schedule,
+            "Carried over from": grant.parent,
+            "Times carried over": grant.generation or None,
             "Created": grant.created_at,
         }
     )

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drawdown.cli.output import console, show_json, show_table
-from drawdown.client.records import Draw, Written
+from drawdown.client.records import Draw, Overage, Written
 
 Item = TypeVar("Item")
 
@@ -119,6 +119,16 @@ def state(word: str) -> Text:
 def credit(amount: Decimal | None, entitlement: str | None) -> str:
     """``1.5 usd``."""
     return cell(amount) if entitlement is None else f"{cell(amount)} {printable(entitlement)}"
+
+
+def overage(rule: Overage) -> str:
+    """Such as ``up to 100, carry deficit, at 0.02 usd each``."""
+    if rule.mode == "off":
+        return "none"
+    most = "unlimited" if rule.limit is None else f"up to {rule.limit:f}"
+    price = rule.price_per_unit
+    cost = "" if price is None else f", at {price.amount:f} {price.currency} each"
+    return f"{most}, {rule.behavior.replace('_', ' ')}{cost}"
 
 
 def draws(found: Iterable[Draw]) -> Table:

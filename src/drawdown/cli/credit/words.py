@@ -78,6 +78,18 @@ OverageBehaves = Annotated[
 OveragePrice = Annotated[
     str | None, typer.Option(metavar="PRICE:CURRENCY", help="What one of it costs: 0.02:usd.")
 ]
+Priority = Annotated[int | None, typer.Option(help="0 to 100; 0 burns first, 50 by default.")]
+OfCategory = Annotated[
+    Category | None, typer.Option(help="Promotional burns before paid, which it is by default.")
+]
+Scope = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        metavar="NAME=VALUE",
+        help="Pays only for usage with this attribute; repeatable, one name with any value.",
+    ),
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
@@ -120,6 +132,14 @@ def scope(texts: Sequence[str] | None) -> dict[str, list[str]] | None:
     for name, value in _split(texts, "--scope", "="):
         found.setdefault(name, []).append(value)
     return found or None
+
+
+def cost_basis(text: str | None) -> tuple[str, str] | None:
+    """``usd:15``, as an amount and its currency."""
+    if text is None:
+        return None
+    [(currency, amount)] = prices([text], "--cost-basis")
+    return amount, currency
 
 
 def prices(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.client.calls import PAGE_SIZE, Call, Listing, get, given, write
 from drawdown.client.records import Adjustment, Grant, Page
-from drawdown.client.values import Amount, amount_text, in_path, time_text
+from drawdown.client.values import Amount, amount_text, basis_of, in_path, time_text
 
 State = Literal["pending", "active", "depleted", "expired", "voided"]
 
@@ -40,7 +40,7 @@ def grant(
         "priority": priority,
         "category": category,
         "scope": None if scope is None else {name: list(values) for name, values in scope.items()},
-        "cost_basis": None if cost_basis is None else _cost_basis(*cost_basis),
+        "cost_basis": None if cost_basis is None else basis_of(*cost_basis),
         "name": name,
         "metadata": metadata,
     }
@@ -106,10 +106,6 @@ def adjust_grant(
     body = {"direction": direction, "amount": amount_text(amount), **given({"reason": reason})}
     path = f"/grants/{in_path(grant, 'grant')}/adjust"
     return write(path, Adjustment, body, idempotency_key)
-
-
-def _cost_basis(amount: Amount, currency: str) -> dict[str, str]:
-    return {"amount": amount_text(amount, "cost_basis"), "currency": currency}
 
 
 def _expiry(expires_at: datetime | UnsetType | None) -> str | UnsetType | None:

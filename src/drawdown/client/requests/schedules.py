@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import UNSET, UnsetType
+
 from drawdown.client.calls import PAGE_SIZE, Call, Listing, get, given, write
 from drawdown.client.records import Page, Schedule
-from drawdown.client.values import Amount, amount_text, in_path, time_text
+from drawdown.client.requests.directory import OverageRule
+from drawdown.client.values import Amount, amount_text, basis_of, in_path, time_text
 
 Unit = Literal["day", "week", "month", "year"]
 State = Literal["active", "paused", "cancelled", "ended"]
@@ -31,6 +34,8 @@ def create_schedule(
     rollover: Mapping[str, Any] | None = None,
     priority: int | None = None,
     category: Literal["paid", "promotional"] | None = None,
+    cost_basis: tuple[Amount, str] | None = None,
+    overage: OverageRule | None = None,
     scope: Mapping[str, Sequence[str]] | None = None,
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -38,7 +43,8 @@ def create_schedule(
 ) -> Call[Schedule]:
     """Give an amount at the beginning of every cycle of ``count`` days, weeks, months or years.
 
-    ``trial`` and ``rollover`` are as the native API has them: ``{"percentage": 50}``.
+    ``trial`` and ``rollover`` are as the native API has them: ``{"percentage": 50}``. ``cost_basis``: what
+    is paid for a cycle, and in which currency. ``overage`` stands in place of the entitlement's rule.
     """
     times = {"anchor": anchor, "starts_at": starts_at, "ends_at": ends_at}
     optional = {
@@ -48,6 +54,8 @@ def create_schedule(
         "rollover": rollover,
         "priority": priority,
         "category": category,
+        "cost_basis": None if cost_basis is None else basis_of(*cost_basis),
+        "overage": None if overage is None else overage.body(),
         "scope": None if scope is None else {key: list(values) for key, values in scope.items()},
         "name": name,
         "metadata": metadata,
@@ -83,14 +91,22 @@ def schedules(
 
 def amend_schedule(
     schedule: str,
-    amount: Amount,
+    amount: Amount | None = None,
     *,
     when: Literal["now", "next_cycle"] = "next_cycle",
     prorate: bool = False,
+    overage: OverageRule | UnsetType | None = UNSET,
     idempotency_key: str | None = None,
 ) -> Call[Schedule]:
-    """Give another amount, from the next cycle on or from now on (``prorate``: for what is left of it)."""
-    body = {"amount": amount_text(amount), "when": when, "prorate": prorate}
+    """Give another amount, from the next cycle on or from now on (``prorate``: for what is left of it).
+
+    ``overage``: another rule for usage past zero, at once; None: the entitlement's.
+    """
+    body: dict[str, Any] = {"when": when, "prorate": prorate}
+    if amount is not None:
+        body["amount"] = amount_text(amount)
+    if not isinstance(overage, UnsetType):
+        body["overage"] = None if overage is None else overage.body()
     return write(_path(schedule), Schedule, body, idempotency_key, "PATCH")
 
 

@@ -18,6 +18,7 @@ CUSTOMER_PREFIX = "cus_"
 CLOCK_PREFIX = "clock_"
 ENTITLEMENT_PREFIX = "ent_"
 GRANT_PREFIX = "grant_"
+SCHEDULE_PREFIX = "sched_"
 ADJUSTMENT_PREFIX = "adj_"
 HOLD_PREFIX = "hold_"
 OPERATION_PREFIX = "op_"
@@ -108,6 +109,9 @@ def grant(
         created_at=text_of(record.created_at),
         updated_at=text_of(record.updated_at),
         voided_at=optional_time(record.voided_at),
+        schedule=None if record.schedule is None else spelled(SCHEDULE_PREFIX, record.schedule),
+        parent=None if record.parent is None else spelled(GRANT_PREFIX, record.parent),
+        generation=record.generation,
     )
 
 

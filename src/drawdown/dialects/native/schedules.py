@@ -26,13 +26,11 @@ from drawdown.dialects.native import wire_schedules as shown
 from drawdown.dialects.native.asked import OverageRequest
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
 from drawdown.dialects.native.grants import money_of, scope_of
-from drawdown.dialects.native.render import cost_basis, name_of, optional_time
+from drawdown.dialects.native.render import SCHEDULE_PREFIX, cost_basis, name_of, optional_time
 from drawdown.dialects.native.render import overage as shown_overage
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
-
-PREFIX = "sched_"
 
 
 async def create_schedule(call: Call) -> Answer:
@@ -107,7 +105,7 @@ async def list_schedules(call: Call) -> Answer:
         limit=query.limit + 1,
     )
     names = await common.Names().find(call, ((each.customer, each.entitlement) for each in found))
-    return common.page(found, query.limit, lambda each: _listed(names, each), PREFIX)
+    return common.page(found, query.limit, lambda each: _listed(names, each), SCHEDULE_PREFIX)
 
 
 async def amend_schedule(call: Call) -> Answer:
@@ -162,20 +160,20 @@ def _shape(accepted: Accepted) -> shown.Schedule:
     assert accepted.entitlement is not None
     assert accepted.balance is not None
     available = accepted.balance.available
-    return _shown(accepted.schedule, accepted.customer, accepted.entitlement, available)
+    return shown_of(accepted.schedule, accepted.customer, accepted.entitlement, available)
 
 
 def _listed(names: common.Names, schedule: Schedule) -> shown.Schedule:
     owner, kind = names.customers[schedule.customer], names.entitlements[schedule.entitlement]
-    return _shown(schedule, owner, kind)
+    return shown_of(schedule, owner, kind)
 
 
-def _shown(
+def shown_of(
     schedule: Schedule, owner: Customer, kind: Entitlement, available: int | None = None
 ) -> shown.Schedule:
     scale, cadence = kind.scale, schedule.cadence
     return shown.Schedule(
-        id=identity.spell(PREFIX, schedule.id),
+        id=identity.spell(SCHEDULE_PREFIX, schedule.id),
         customer=name_of(owner),
         entitlement=kind.code,
         state=schedule.state,

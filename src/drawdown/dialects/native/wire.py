@@ -106,7 +106,8 @@ class CostBasis(Struct, kw_only=True):
 class Grant(Struct, kw_only=True):
     """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``.
 
-    ``remaining`` includes ``held``.
+    ``remaining`` includes ``held``. ``schedule`` gave it; ``parent`` is the grant that it was carried over
+    from, ``generation`` how often its credit was.
     """
 
     id: str
@@ -131,6 +132,9 @@ class Grant(Struct, kw_only=True):
     created_at: TimeText
     updated_at: TimeText
     voided_at: TimeText | None
+    schedule: str | None
+    parent: str | None
+    generation: int
 
 
 class Adjustment(Struct, kw_only=True):
