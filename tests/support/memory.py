@@ -73,6 +73,9 @@ class CoreLedger:
         _miss(state.grant_wallets, wanted.grants)
         _miss(state.hold_wallets, wanted.holds)
         _miss(state.schedule_wallets, wanted.schedules)
+        _miss(state.alerts, wanted.alerts)
+        self._load_top_ups(wanted)
+        state.locked |= wanted.entitlements_locked
         _miss(state.keys, wanted.keys)
         _miss(state.claims, wanted.claims)
         for book in wanted.catalogs:
@@ -89,6 +92,17 @@ class CoreLedger:
             state.customer_wallets[customer] = tuple(
                 key for key, wallet in state.wallets.items() if key[0] == customer and wallet
             )
+
+    def _load_top_ups(self, wanted: Wanted) -> None:
+        state, made = self.state, self.state.changes.new_top_up_requests
+        _miss(state.top_ups, wanted.top_ups)
+        for asked in wanted.top_up_requests:  # of which nobody has asked for any
+            state.top_up_requests[asked] = made.get(asked)
+        known = state.top_ups | state.top_up_requests
+        for thing in wanted.top_ups | wanted.top_up_requests:
+            found = known[thing]
+            place = None if found is None else (found.customer, found.entitlement)
+            state.top_up_wallets[thing] = place
 
     def _debit(self, debit: Id) -> DebitRecord | None:
         for operation, entries in self.state.changes.operations:

@@ -25,6 +25,7 @@ from drawdown.core.top_ups import (
 )
 from drawdown.core.types import (
     HOLD_MAX,
+    AlertKind,
     Attributes,
     BurnOrder,
     Category,
@@ -381,6 +382,29 @@ class ResetOverage(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Reference
 
 
+class CreateAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """Watch a customer's credit of an entitlement; without a customer, everybody's. An alert never changes.
+
+    The kind says where the line is: ``available_below`` an amount, or a percentage of the credit that came
+    last; ``used_above`` an amount; so many ``days`` to a grant's expiry, or to when credit runs out.
+    """
+
+    entitlement: Reference
+    kind: AlertKind
+    customer: Reference | None = None
+    amount: Amount | None = None
+    percent: int | None = None
+    days: int | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+
+
+class CloseAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """Watch no more, for good."""
+
+    alert: Id
+
+
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
     """Record what time has done to a wallet: cycles, ends of holds, expiries and activations that are due.
 
@@ -498,6 +522,8 @@ Command = (
     | PauseSchedule
     | ResumeSchedule
     | CancelSchedule
+    | CreateAlert
+    | CloseAlert
     | ResetOverage
     | CreateTopUp
     | CloseTopUp

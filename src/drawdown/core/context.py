@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from drawdown.core import currencies
+from drawdown.core.alerts import is_uncounted, lead_of
 from drawdown.core.commands import Command
 from drawdown.core.errors import (
     CustomerClosed,
@@ -185,7 +186,7 @@ def settled_context(
     """
     key = (customer.id, entitlement.id)
     now = state.now_of(customer.id, request.at) if now is None else now
-    wallet = state.wallet(key)
+    wallet = stored = state.wallet(key)
     if wallet is None:
         wallet = Wallet(
             customer=customer.id,
@@ -193,13 +194,17 @@ def settled_context(
             burn_order=entitlement.burn_order,
             created_at=now,
         )
-    wallet.overage_default = entitlement.overage
+    wallet.overage_default, wallet.alerts = entitlement.overage, entitlement.alerts
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)
-    if wallet.is_due(at):
+    looks = stored is not None and is_uncounted(wallet.alerts, wallet.watch)
+    if looks:  # one made in this batch is looked at with the next
+        looks = state.knows_due(key, Instant(at + lead_of(wallet.alerts, wallet.watch)))
+    if wallet.is_due(at) or looks:
         assert state.knows_due(key, at), "needs must load all that may fall due"
-        settle(wallet, state.changes, context.operation_id, at, request.recorded_at)
+        origin, recorded_at = context.operation_id, request.recorded_at
+        settle(wallet, state.changes, origin, at, recorded_at, looks=looks)
         if at > own:
             # Of what is not due yet only the next is loaded, and the batch may have ended that.
             wallet.next_due_at = Instant(at + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import amounts, lifecycle, posting
+from drawdown.core import alerts, amounts, lifecycle, posting
 from drawdown.core.commands import AdjustGrant, AmendGrant, Direction, ExpireGrant, VoidGrant
 from drawdown.core.context import Context, grant_context
 from drawdown.core.errors import (
@@ -98,8 +98,11 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     if metadata != grant.metadata:
         changed["metadata"] = [grant.metadata, metadata]
     if not isinstance(expiry, msgspec.UnsetType):
+        before = grant.expires_at
         changed |= _changed_expiry(context, grant, expiry)
         _move_expiry(context, grant, expiry)
+        wallet, at = context.wallet, context.at
+        started.notices += alerts.moved(state.changes, wallet, grant, before, at)
     started.note_changes(changed)
     grant.metadata = metadata
     grant.updated_at = context.at

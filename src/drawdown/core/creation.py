@@ -104,7 +104,7 @@ def amend_entitlement(request: Request, command: AmendEntitlement, state: State)
     if rule == before.overage:
         return Accepted(entitlement=before)
     after = msgspec.structs.replace(before, overage=rule, updated_at=request.at)
-    _replace(after, state)
+    replace_entitlement(after, state)
     operation = Operation(
         id=derive(request.id, f"amend_entitlement:{request.recorded_at}"),
         customer=request.book,
@@ -120,7 +120,7 @@ def amend_entitlement(request: Request, command: AmendEntitlement, state: State)
     return Accepted(entitlement=after)
 
 
-def _replace(entitlement: Entitlement, state: State) -> None:
+def replace_entitlement(entitlement: Entitlement, state: State) -> None:
     """One that is stored is amended; a currency that is not yet, and one made in this batch, is stored so."""
     new = state.changes.entitlements
     place = next((n for n, made in enumerate(new) if made.id == entitlement.id), None)

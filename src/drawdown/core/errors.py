@@ -3,7 +3,7 @@
     LedgerError
     ├── NotFound
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
-    │       ScheduleNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
+    │       ScheduleNotFound, AlertNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
     │   └── MeterNotFound, EventNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
@@ -113,6 +113,11 @@ class TopUpNotFound(NotFound):
 class TopUpRequestNotFound(NotFound):
     code = "top_up_request_not_found"
     noun = "top-up request"
+
+
+class AlertNotFound(NotFound):
+    code = "alert_not_found"
+    noun = "alert"
 
 
 class ClockNotFound(NotFound):
@@ -312,6 +317,11 @@ class TooManyCounts(Refused):
         "The customer's usage is counted by {maximum} different groups already: the maximum for one rate "
         "and period."
     )
+
+
+class TooManyAlerts(Refused):
+    code = "too_many_alerts"
+    template = "There is the maximum of {maximum} alerts {kind} already. Close one first."
 
 
 class TooManySchedules(Refused):

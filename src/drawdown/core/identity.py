@@ -90,6 +90,11 @@ def relocate(identifier: bytes, slot: int) -> Id:
     return Id(_pack_place(identifier, identifier[14] << 8 & 0xC000 | slot))
 
 
+def in_book(identifier: bytes, book: bytes) -> Id:
+    """The same id in the slot of a book: where an alert on everybody's credit lives."""
+    return relocate(identifier, slot_of(book))
+
+
 def slot_of(identifier: bytes) -> int:
     return (identifier[14] & 0x3F) << 8 | identifier[15]
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import msgspec
 
 from drawdown.core.schedules import Schedule
+from drawdown.core.top_ups import Standing
 from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
 
-#: At one instant a hold ends, then a cycle, then grants expire, and then others become active.
-HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, RANKS = range(5)
+#: At one instant a hold ends, then a cycle, then grants expire, then others become active; then one is told
+#: of what is near its end.
+HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, WARNING_RANK, RANKS = range(6)
 
 
 class Due(NamedTuple):
@@ -74,7 +76,7 @@ def due(
     return found if rank == RANKS else [item for item in found if item[:2] < (at, rank)]
 
 
-def next_due_at(things: Iterable[Grant | Hold | Schedule]) -> Instant | None:
+def next_due_at(things: Iterable[Grant | Hold | Schedule | Standing]) -> Instant | None:
     """The next instant at which time alone changes one of ``things``."""
     return min((thing.due_at for thing in things if thing.due_at is not None), default=None)
 

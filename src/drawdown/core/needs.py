@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from drawdown.core.alerts import is_uncounted, lead_of
 from drawdown.core.clocks import played_until
 from drawdown.core.commands import (
     AdjustGrant,
@@ -17,8 +18,10 @@ from drawdown.core.commands import (
     Authorize,
     CancelSchedule,
     Capture,
+    CloseAlert,
     CloseTopUp,
     ConfirmTopUp,
+    CreateAlert,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -53,6 +56,7 @@ from drawdown.core.demand import (
     units_of,
 )
 from drawdown.core.errors import LedgerError
+from drawdown.core.identity import in_book
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
@@ -66,7 +70,7 @@ from drawdown.core.state import (
     Wanted,
 )
 from drawdown.core.times import INSTANT_MAX
-from drawdown.core.types import NOTHING, UNITS_MAX, Id, Instant, Reference
+from drawdown.core.types import DAY, NOTHING, UNITS_MAX, Id, Instant, Reference
 from drawdown.core.usage_counting import Counted, attributes_of, counted_by, new_event_id
 
 
@@ -288,18 +292,57 @@ class Asking(msgspec.Struct):
             self.want(wanted, thing)
         return key
 
-    def due(self, now: Instant, key: WalletKey) -> Wallet | None:
-        """The wallet with its live schedules and their grants, whether or not any of them is due."""
+    def due(self, now: Instant, key: WalletKey, lead: int = 0) -> Wallet | None:
+        """The wallet with its live schedules and their grants, whether or not any of them is due.
+
+        ``lead``: and with what falls due within so many microseconds more.
+        """
         wallet = self.wallet(now, key)
         if wallet is None:
             return None
-        at = self.demand.time_of(wallet, now)
+        at = Instant(self.demand.time_of(wallet, now) + lead)
         if self.state.knows_due(key, at):
             return wallet
         due = self.wanted.wallets_due
         due[key] = max(at, due.get(key, at))
         self.waits = True
         return None
+
+    # Alerts --------------------------------------------------------------------------------------
+
+    def create_alert(self, request: Request, command: CreateAlert) -> None:
+        """The wallet, and all grants that an alert on expiry would tell of; or the entitlement."""
+        if command.customer is None:
+            self.locked_entitlement(request, command.entitlement)
+            if request.key is not None:
+                made = in_book(request.id, request.book)
+                if made not in self.state.alerts:
+                    self.want(self.wanted.alerts, made)
+            return
+        key = self.wallet_key(request, command.customer, command.entitlement)
+        if key is not None:
+            kind = self.state.entitlements[key[1]]
+            own = self.state.wallets.get(key)
+            lead = lead_of(() if kind is None else kind.alerts, None if own is None else own.watch)
+            self.due(self.now(request, key), key, max(lead, (command.days or 0) * DAY))
+
+    def close_alert(self, request: Request, command: CloseAlert) -> None:
+        if command.alert not in self.state.alerts:
+            self.want(self.wanted.alerts, command.alert)
+            return
+        alert = self.state.alerts[command.alert]
+        if alert is None or alert.book != request.book:
+            return
+        if alert.customer is None:
+            self.locked_entitlement(request, alert.entitlement)
+        else:
+            self.owned(request, (alert.customer, alert.entitlement))
+
+    def locked_entitlement(self, request: Request, reference: Reference) -> None:
+        """One that is to be changed."""
+        kind = self.entitlement(request.book, reference)
+        if kind is not None and kind not in self.state.locked:
+            self.want(self.wanted.entitlements_locked, kind)
 
     # Usage -------------------------------------------------------------------------------------------
 
@@ -378,7 +421,7 @@ class Asking(msgspec.Struct):
             self.waits = True
 
     def amend_entitlement(self, request: Request, command: AmendEntitlement) -> None:
-        self.entitlement(request.book, command.entitlement)
+        self.locked_entitlement(request, command.entitlement)
 
     def create_clock(self, request: Request, command: CreateTestClock) -> None:
         """It may have been made before, with the request's id."""
@@ -486,9 +529,15 @@ class Asking(msgspec.Struct):
             return None
         at = self.demand.time_of(wallet, now)
         may_be_due = wallet.is_due(at) or at > max(now, wallet.last_at)
-        if may_be_due and self.state.due_until.get(key, -1) < at:
+        until = at
+        kind = self.state.entitlements.get(key[1])
+        if (kind is not None and kind.alerts) or wallet.watch is not None:
+            watching = () if kind is None else kind.alerts
+            may_be_due = may_be_due or is_uncounted(watching, wallet.watch)
+            until = Instant(at + lead_of(watching, wallet.watch))
+        if may_be_due and self.state.due_until.get(key, -1) < until:
             due = self.wanted.wallets_due
-            due[key] = max(at, due.get(key, at))
+            due[key] = max(until, due.get(key, until))
             self.waits = True
             return None
         if any(
@@ -532,6 +581,8 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     AdjustGrant: Asking.grant,
     AmendEntitlement: Asking.amend_entitlement,
     AdvanceTestClock: Asking.change_clock,
+    CloseAlert: Asking.close_alert,
+    CreateAlert: Asking.create_alert,
     AmendGrant: Asking.grant,
     AmendSchedule: Asking.schedule,
     Authorize: Asking.draw,

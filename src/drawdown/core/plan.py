@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from drawdown.core.alerting import close_alert, create_alert
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
     AdjustGrant,
@@ -19,8 +20,10 @@ from drawdown.core.commands import (
     Authorize,
     CancelSchedule,
     Capture,
+    CloseAlert,
     CloseTopUp,
     ConfirmTopUp,
+    CreateAlert,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -83,6 +86,8 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
     AmendEntitlement: amend_entitlement,
     AdvanceTestClock: advance_clock,
+    CloseAlert: close_alert,
+    CreateAlert: create_alert,
     AmendGrant: amend_grant,
     AmendSchedule: amend_schedule,
     Authorize: authorize,

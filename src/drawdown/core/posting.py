@@ -7,10 +7,9 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import force_setattr
 
-from drawdown.core import burn, chain, lifecycle
+from drawdown.core import alerts, burn, chain, lifecycle, top_up_requests
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import Changes, KeyPlace, Repayment, Wallet
-from drawdown.core.top_ups import Standing
 from drawdown.core.types import (
     DRAWS,
     NOTHING,
@@ -26,6 +25,7 @@ from drawdown.core.types import (
     OverageBehavior,
     Slice,
 )
+from drawdown.core.watching import Notice
 
 #: Which grants pay how many units, in burn-down order.
 Draws = list[tuple[Grant, int]]
@@ -35,20 +35,42 @@ _BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ROLLED_IN})
 
 
 class Posting(msgspec.Struct):
-    """One operation in the making: what it has moved so far. ``key`` is its ledger key, if it has one."""
+    """One operation in the making: what it has moved so far. ``key`` is its ledger key, if it has one.
+
+    ``watched``: of the wallets it has moved, those on which there are alerts; ``notices``: what time set off.
+    """
 
     operation: Operation
     changes: Changes
     key: KeyPlace | None = None
     entries: list[Entry] = []
+    watched: dict[Id, Wallet] = {}
+    notices: list[Notice] = []
 
     def note_changes(self, changed: dict[str, list[object]]) -> None:
         """Keep what the operation changes beside credit: ``{field: [old, new]}``."""
         self.operation.changed = msgspec.json.encode(changed)
 
+    def watch(self, wallet: Wallet) -> None:
+        """Look at a wallet once the operation is done, also if it moved nothing there."""
+        self.watched[wallet.entitlement] = wallet
+
     def commit(self) -> None:
         """Hand the operation over to be stored; from here on it has happened."""
+        if self.watched or self.notices:
+            self._alert()
         self.changes.operations.append((self.operation, self.entries))
+        for wallet in self.watched.values():
+            top_up_requests.look_after(self.operation, wallet, self.changes)
+
+    def _alert(self) -> None:
+        """Keep which alerts it has set off, in the order of their instants."""
+        for wallet in self.watched.values():
+            self.notices += alerts.decide(self.changes, wallet, self.entries)
+        if self.notices:
+            changed = msgspec.json.decode(self.operation.changed or b"{}")
+            told = sorted(self.notices, key=lambda notice: notice.at)
+            self.operation.changed = msgspec.json.encode({**changed, "alerts": [[], told]})
 
 
 def post(
@@ -90,6 +112,8 @@ def _record(
 ) -> None:
     """Write the entry of a movement that was made. ``grant``: its id, and what remains of it."""
     operation = posting.operation
+    if wallet.alerts or wallet.watch is not None:
+        posting.watch(wallet)
     posted_before, held_before, overage_before, grant_before = before
     wallet.seq += 1
     entry = Entry(  # in the order of its fields: by their names it takes five times as long
@@ -364,7 +388,7 @@ def close(wallet: Wallet, grant: Grant) -> None:
     wallet.open_grants -= 1
 
 
-def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule | Standing) -> None:
+def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule) -> None:
     """Remember the next instant of a grant, hold or schedule if it comes before the wallet's."""
     due_at, known = thing.due_at, wallet.next_due_at
     if due_at is not None and (known is None or due_at < known):

@@ -10,6 +10,7 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.schedules import Schedule
 from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
+    Alert,
     Balance,
     Customer,
     Entitlement,
@@ -109,6 +110,7 @@ class Accepted(msgspec.Struct, kw_only=True):
     grant: Grant | None = None
     hold: Hold | None = None
     schedule: Schedule | None = None
+    alert: Alert | None = None
     top_up: TopUp | None = None
     standing: Standing | None = None
     top_up_request: TopUpRequest | None = None

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import cycles, lifecycle, posting
+from drawdown.core import alerts, cycles, lifecycle, posting, top_up_requests
+from drawdown.core.alerts import Warned
 from drawdown.core.identity import precede
 from drawdown.core.posting import Posting
 from drawdown.core.schedules import Schedule
@@ -18,14 +19,24 @@ from drawdown.core.state import Changes, Wallet
 from drawdown.core.types import EntryKind, Hold, HoldState, Id, Instant, Operation
 
 
-def settle(wallet: Wallet, changes: Changes, origin: Id, at: Instant, recorded_at: Instant) -> None:
+def settle(
+    wallet: Wallet,
+    changes: Changes,
+    origin: Id,
+    at: Instant,
+    recorded_at: Instant,
+    *,
+    looks: bool = False,
+) -> None:
     """Record what time has done to the wallet by ``at``: each cycle, and what lies between, as operations.
 
     The id of what lies between follows from the cycle after it, or from ``origin``, the request that came
-    upon it, and comes before those.
+    upon it, and comes before those. ``looks``: there is an alert that is new to the wallet, and all grants
+    are loaded of which it tells.
     """
-    if not wallet.is_due(at):
+    if not (wallet.is_due(at) or looks):
         return
+    near = alerts.first_look(changes, wallet, at) if looks else []
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
     label = "settle:" + wallet.entitlement.hex()
     while (schedule := _next_cycle(wallet.schedules.values(), at)) is not None:
@@ -35,10 +46,20 @@ def settle(wallet: Wallet, changes: Changes, origin: Id, at: Instant, recorded_a
         _settle_between(wallet, changes, before, at_cycle, recorded_at, rank)
         cycles.play(wallet, schedule, changes, at_cycle, recorded_at)
         wallet.last_at = max(wallet.last_at, at)
-    _settle_between(wallet, changes, precede(origin, label), at, recorded_at, lifecycle.RANKS)
+    _settle_between(wallet, changes, precede(origin, label), at, recorded_at, lifecycle.RANKS, near)
+    if wallet.alerts or wallet.watch is not None:
+        alerts.settled(changes, wallet, at)
+    top_up_requests.settle(wallet, changes, precede(origin, label), origin, at, recorded_at)
+    standing = top_up_requests.standing_of(wallet)
     wallet.next_due_at = lifecycle.next_due_at(
-        (*wallet.grants.values(), *wallet.holds.values(), *wallet.schedules.values())
+        (
+            *wallet.grants.values(),
+            *wallet.holds.values(),
+            *wallet.schedules.values(),
+            *(() if standing is None else (standing,)),
+        )
     )
+    alerts.note_warnings(wallet, at)
 
 
 def _next_cycle(found: Iterable[Schedule], at: Instant) -> Schedule | None:
@@ -58,14 +79,20 @@ def _settle_between(
     at: Instant,
     recorded_at: Instant,
     rank: int,
+    near: list[Warned] | None = None,
 ) -> None:
-    """One operation of what falls due before a rank at ``at``; none where nothing does."""
+    """One operation of what falls due before a rank at ``at``; none where nothing does.
+
+    ``near``: of which grants it is told besides that they are near their end.
+    """
     items = lifecycle.due(wallet.grants.values(), wallet.holds.values(), at, rank)
-    if not items:
+    warned = alerts.warnings(wallet, (at, rank)) + (near or [])
+    if not items and not any(alerts.tell(wallet, each) for each in warned):
         return
     started = _settlement(wallet, changes, operation, at, recorded_at)
     _note_ended(started, items)
-    for item in items:
+    found: list[lifecycle.Due | Warned] = [*items, *warned]
+    for item in sorted(found, key=lambda item: (item.at, item.rank)):
         _apply_due(started, wallet, item)
     wallet.last_at = max(wallet.last_at, at)
     started.commit()
@@ -82,8 +109,11 @@ def _note_ended(started: Posting, items: Iterable[lifecycle.Due]) -> None:
         started.operation.facts = msgspec.json.encode({"holds": ended})
 
 
-def _apply_due(started: Posting, wallet: Wallet, item: lifecycle.Due) -> None:
-    if isinstance(item.what, Hold):
+def _apply_due(started: Posting, wallet: Wallet, item: lifecycle.Due | Warned) -> None:
+    if isinstance(item, Warned):
+        told = alerts.tell(wallet, item)
+        started.notices += [] if told is None else [told]
+    elif isinstance(item.what, Hold):
         posting.end_hold(started, wallet, item.what, HoldState.EXPIRED, item.at)
     elif item.kind is not EntryKind.EXPIRED:
         units = item.what.remaining

@@ -126,6 +126,7 @@ LEDGER: dict[type[LedgerError], Row] = {
         "remaining credits instead.",
     ),
     ledger_errors.GrantPending: Row(400),
+    ledger_errors.AlertNotFound: Row(404, "resource_missing", "No such alert: '{reference}'"),
     ledger_errors.ScheduleNotFound: Row(404, "resource_missing", "No such schedule: '{reference}'"),
     ledger_errors.TopUpNotFound: Row(404, "resource_missing", "No such top-up: '{reference}'"),
     ledger_errors.TopUpRequestNotFound: Row(
@@ -139,6 +140,7 @@ LEDGER: dict[type[LedgerError], Row] = {
     ledger_errors.ReversalTooLarge: Row(400),
     ledger_errors.AdjustmentTooLarge: Row(400),
     ledger_errors.TooManyHolds: Row(400),
+    ledger_errors.TooManyAlerts: Row(400),
     ledger_errors.TooManySchedules: Row(400),
     ledger_errors.MeterNotFound: Row(404, "resource_missing", "No such meter: '{reference}'"),
     ledger_errors.EventNotFound: Row(404, "resource_missing", "No such meter event: '{reference}'"),
