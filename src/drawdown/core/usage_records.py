@@ -50,6 +50,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     measure: Measure
     created_at: Instant
     debits: Debits = Debits.AT_ONCE
+    closed_at: Instant | None = None
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | Table
     created_at: Instant
     period: Period = Period()
+    closed_at: Instant | None = None
 
     def group(self, meter: Meter, properties: Properties) -> Group:
         """By what usage is counted apart: the meter's properties, and the one that prices differ by."""

@@ -61,6 +61,7 @@ def meter_of(row: Row) -> Meter:
         measure=_decode_measure(row[4]),
         debits=Debits(row[5]),
         created_at=Instant(row[6]),
+        closed_at=row[7],
     )
 
 
@@ -73,6 +74,7 @@ def meter_row(meter: Meter) -> Row:
         _text(meter.measure),
         meter.debits.value,
         meter.created_at,
+        meter.closed_at,
     )
 
 
@@ -85,6 +87,7 @@ def rate_of(row: Row) -> Rate:
         price=_decode_price(row[4]),
         period=_decode_period(row[5]),
         created_at=Instant(row[6]),
+        closed_at=row[7],
     )
 
 
@@ -97,6 +100,7 @@ def rate_row(rate: Rate) -> Row:
         _text(rate.price),
         _text(rate.period),
         rate.created_at,
+        rate.closed_at,
     )
 
 

@@ -874,19 +874,26 @@ DELETE FROM webhook_attempt WHERE endpoint = $1 AND id <= $2
 -- Usage -----------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE book = ANY ($1::uuid[])
+SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE book = ANY ($1::uuid[])
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: insert_meter
-INSERT INTO meter (id, book, code, name, measure, debits, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: close_meter
+UPDATE meter SET closed_at = $1 WHERE id = $2
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: close_rate
+UPDATE rate SET closed_at = $1 WHERE id = $2
 
 -- name: find_event
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges

@@ -79,6 +79,12 @@ class UsageRows:
             )
         for rate in changes.rates:
             await self._connection.execute(self._queries["insert_rate"], *usage_rows.rate_row(rate))
+        for closed, query in (
+            (changes.closed_meters, "close_meter"),
+            (changes.closed_rates, "close_rate"),
+        ):
+            for each in closed:
+                await self._connection.execute(self._queries[query], each.closed_at, each.id)
         events = changes.events.values()
         await self._write(
             "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]

@@ -231,10 +231,12 @@ SELECT count(*) FROM entry
 SELECT count(*) FROM reversal
 
 -- name: pass_meter
-SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, book, code, name, measure, debits, created_at, closed_at
+FROM meter WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_rate
-SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at
+FROM rate WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_usage_event
 SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered

@@ -556,16 +556,24 @@ DELETE FROM webhook_attempt WHERE endpoint = ? AND id <= ?
 -- Usage ------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at FROM meter WHERE book = ? ORDER BY id
+SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at FROM rate WHERE book = ? ORDER BY id
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ? ORDER BY id
 
 -- name: insert_meter
-INSERT INTO meter (id, book, code, name, measure, debits, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: close_meter
+UPDATE meter SET closed_at = ? WHERE id = ?
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: close_rate
+UPDATE rate SET closed_at = ? WHERE id = ?
 
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges

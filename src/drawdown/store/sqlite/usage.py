@@ -47,6 +47,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     """The statements that write what a batch changed, each with its rows."""
     yield "insert_meter", [usage_rows.meter_row(each) for each in changes.meters]
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
+    yield "close_meter", [(each.closed_at, each.id) for each in changes.closed_meters]
+    yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
     events = changes.events.values()
     yield "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
     counts = changes.counts.items()

@@ -49,7 +49,7 @@ CREATE TABLE entitlement (
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 
--- What usage events are counted by, and what is charged for them. They never change.
+-- What usage events are counted by, and what is charged for them. They never change until they are closed.
 CREATE TABLE meter (
   id         uuid PRIMARY KEY,
   book       uuid NOT NULL,
@@ -57,7 +57,8 @@ CREATE TABLE meter (
   name       text NOT NULL,
   measure    text NOT NULL,              -- which events count, and how, as JSON
   debits     text NOT NULL,
-  created_at bigint NOT NULL
+  created_at bigint NOT NULL,
+  closed_at  bigint
 );
 CREATE INDEX meter_by_book ON meter (book, id);
 
@@ -68,7 +69,8 @@ CREATE TABLE rate (
   entitlement uuid NOT NULL,
   price       text NOT NULL,             -- as JSON
   period      text NOT NULL,
-  created_at  bigint NOT NULL
+  created_at  bigint NOT NULL,
+  closed_at   bigint
 );
 CREATE INDEX rate_by_book ON rate (book, id);
 

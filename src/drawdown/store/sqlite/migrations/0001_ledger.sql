@@ -378,7 +378,7 @@ CREATE TABLE reversal (
   PRIMARY KEY (debit, entitlement)
 ) STRICT, WITHOUT ROWID;
 
--- What usage events are counted by, and what is charged for them. They never change.
+-- What usage events are counted by, and what is charged for them. They never change until they are closed.
 CREATE TABLE meter (
   id         BLOB PRIMARY KEY,
   book       BLOB NOT NULL,
@@ -386,7 +386,8 @@ CREATE TABLE meter (
   name       TEXT NOT NULL,
   measure    TEXT NOT NULL,              -- which events count, and how, as JSON
   debits     TEXT NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  closed_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX meter_by_book ON meter (book, id);
 
@@ -397,7 +398,8 @@ CREATE TABLE rate (
   entitlement BLOB NOT NULL,
   price       TEXT NOT NULL,             -- as JSON
   period      TEXT NOT NULL,
-  created_at  INTEGER NOT NULL
+  created_at  INTEGER NOT NULL,
+  closed_at   INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rate_by_book ON rate (book, id);
 
