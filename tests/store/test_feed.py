@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from drawdown.core.commands import Settle
-from drawdown.core.types import Id, Instant
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import (
+    AmendEntitlement,
+    AskedOverage,
+    CreateMeter,
+    CreateRate,
+    Settle,
+)
+from drawdown.core.meters import Aggregation, Measure
+from drawdown.core.rating import PerUnit
+from drawdown.core.types import Id, Instant, OverageMode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Retry, Settings
 from drawdown.engine.ledger import Ledger
@@ -19,7 +28,7 @@ from drawdown.engine.positions import BEGINNING, LAST, Position, read_token, sin
 from drawdown.opening import open_ledger
 from drawdown.store.copier import open_copier
 from drawdown.store.postgres.transaction import PostgresTransaction
-from tests.support.books import HOUR, SECOND, Book, open_book
+from tests.support.books import CREDITS, HOUR, SECOND, Book, open_book
 from tests.support.postgres import VERSIONS, Clusters
 
 pytestmark = pytest.mark.anyio
@@ -69,6 +78,29 @@ async def test_what_is_made_and_moved_is_recorded_in_its_order(
     assert (made.operation.customer, made.entries) == (book.id, ())
     assert customer.operation.subject == (await ledger.customer(book.id, ada)).id
     assert [entry.posted_after for entry in (*grant.entries, *debit.entries)] == [10, 6]
+
+
+async def test_what_a_book_says_of_usage_is_recorded_as_the_books_own(
+    ledger: Ledger, book: Book, clock: ManualClock
+) -> None:
+    """Nobody's credit: in every store they are kept, and told, all the same."""
+    measure = Measure(event_name="call", aggregation=Aggregation.COUNT)
+    meter = (await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))).meter
+    price = PerUnit(price=Amount(1))
+    asked = CreateRate(meter="calls", entitlement=CREDITS, price=price)
+    rate = (await ledger.apply(book.id, asked)).rate
+    rule = AskedOverage(mode=OverageMode.UNLIMITED)
+    await ledger.apply(book.id, AmendEntitlement(entitlement=CREDITS, overage=rule))
+    later(clock)
+    told = (await feed(ledger, book))[1:]
+    assert meter is not None
+    assert rate is not None
+    assert [(each.operation.kind, each.operation.customer) for each in told] == [
+        ("meter", book.id),
+        ("rate", book.id),
+        ("amend_entitlement", book.id),
+    ]
+    assert [each.operation.subject for each in told[:2]] == [meter.id, rate.id]
 
 
 async def test_any_pages_are_the_same_feed(ledger: Ledger, book: Book, clock: ManualClock) -> None:
