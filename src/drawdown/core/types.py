@@ -111,8 +111,10 @@ WITHOUT_GRANT = frozenset(
 )
 NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture"})
+#: Of those of a book, the ones about alerts on everybody's credit, which live in the book's own slot.
+FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all"})
 #: Operations of a book itself, which stands in the place of their customer.
-OF_BOOK = frozenset(
+OF_BOOK = FOR_ALL | frozenset(
     {
         "entitlement",
         "amend_entitlement",

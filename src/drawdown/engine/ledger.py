@@ -14,6 +14,7 @@ from drawdown.core import currencies, instants, invariants, lifecycle
 from drawdown.core.commands import Command, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
+    AlertNotFound,
     CustomerNotFound,
     DebitNotFound,
     EntitlementNotFound,
@@ -33,6 +34,7 @@ from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
 from drawdown.core.types import (
+    Alert,
     Balance,
     Customer,
     Entitlement,
@@ -60,6 +62,7 @@ from drawdown.engine.batcher import (
 )
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
+    AlertFilter,
     Clock,
     CursorInvalid,
     EventFilter,
@@ -610,6 +613,37 @@ class Ledger:
                 customer=None if owner is None else owner.id,
                 entitlement=None if kind is None else kind.id,
                 state=state,
+                after=after,
+            )
+        )
+
+    async def alert(self, book: Id, alert: Id) -> Alert:
+        """Raises ``AlertNotFound``."""
+        found = await self._store.find_alert(alert)
+        if found is None or found.book != book:
+            raise AlertNotFound(written(alert))
+        return found
+
+    async def alerts(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        live: bool | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[Alert]:
+        """Newest first (``ports.AlertFilter``). Raises ``CustomerNotFound`` and ``EntitlementNotFound``."""
+        owner = None if customer is None else await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        return await self._store.list_alerts(
+            AlertFilter(
+                book=book,
+                limit=limit,
+                customer=None if owner is None else owner.id,
+                entitlement=None if kind is None else kind.id,
+                live=live,
                 after=after,
             )
         )

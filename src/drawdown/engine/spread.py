@@ -25,9 +25,11 @@ from drawdown.core.commands import (
     AmendSchedule,
     CancelSchedule,
     Capture,
+    CloseAlert,
     CloseTopUp,
     Command,
     ConfirmTopUp,
+    CreateAlert,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -80,6 +82,7 @@ CLAIMED = "claim"
 Names = dict[Name, Id | None]
 
 _SUBJECTS: dict[type, str] = {
+    CloseAlert: "alert",
     AdvanceTestClock: "clock",
     DeleteTestClock: "clock",
     EndAdvance: "clock",
@@ -255,6 +258,8 @@ class SpreadWriter(Writer):
             return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
         if routed.id is not None and isinstance(command, _OF_BOOK):
             return self._placement.of(routed.id)
+        if isinstance(command, CreateAlert) and command.customer is None:
+            return self._placement.of(book)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
             name_of_it = (book, CUSTOMER_OWN_ID, subject)

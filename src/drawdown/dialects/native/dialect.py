@@ -6,6 +6,7 @@ from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.native import (
+    alerts,
     asked,
     asked_schedules,
     asked_usage,
@@ -62,6 +63,7 @@ class NativeDialect(Dialect):
         *grants.ENDPOINTS,
         *holds.ENDPOINTS,
         *schedules.ENDPOINTS,
+        *alerts.ENDPOINTS,
         *debits.ENDPOINTS,
         *spends.ENDPOINTS,
         *overage.ENDPOINTS,

@@ -9,7 +9,7 @@ import msgspec
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import ENTITLEMENT_CODE, DebitRecord
-from drawdown.core.types import DEBITS, OF_BOOK, USES, Entry, Id, Operation
+from drawdown.core.types import DEBITS, FOR_ALL, OF_BOOK, USES, Entry, Id, Operation
 from drawdown.store import rows
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import Row
@@ -80,7 +80,7 @@ def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
 
 def place_of(operation: Operation) -> int:
     """Its slot: its customer's. What a book does itself is where the names of its kinds of credit are."""
-    if is_of_book(operation):
+    if is_of_book(operation) and operation.kind not in FOR_ALL:
         return claim_slot(operation.customer, ENTITLEMENT_CODE, "")
     return slot_of(operation.customer)
 
