@@ -15,13 +15,14 @@ from unittest.mock import patch
 import asyncpg
 
 from drawdown.core.state import Wanted
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant
 from drawdown.engine.batcher import ATTEMPTS_MAX
 from drawdown.store.postgres.store import PostgresStore
 from drawdown.store.postgres.transaction import PostgresTransaction
 from tests.simulation import faults
+from tests.simulation.planned import Recorded
 from tests.simulation.plays import Turn
-from tests.simulation.powered import ALL_IDS, CarryOut, Heard, check_kept
+from tests.simulation.powered import RECORDED, CarryOut, Heard, check_kept
 from tests.simulation.servers import CommitFailed, FragileStore, Server, make_book
 from tests.support.postgres import THROWN_AWAY, Cluster
 from tests.support.proxy import BEGIN, COMMIT, CUT, Fault, Proxy
@@ -163,9 +164,9 @@ class DatabaseSite:
         )
         return int(row[0])
 
-    async def ids(self) -> set[Id]:
-        """Those of all operations, customers and entitlements in the database."""
-        return {Id(row[0].bytes) for row in await self._fetch(ALL_IDS)}
+    async def recorded(self) -> set[Recorded]:
+        """All operations in the database."""
+        return {(Id(row[0].bytes), Instant(row[1])) for row in await self._fetch(RECORDED)}
 
     async def _fetch(self, query: str) -> list[Any]:
         connection = await asyncpg.connect(self._url)

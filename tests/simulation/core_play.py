@@ -27,7 +27,7 @@ class CorePlay:
         self.requests: list[Request] = []
         self.outcomes: list[Outcome] = []
         self._world = world
-        self._names: dict[int, Id] = {}
+        self._names = world.ids
         self._folds: dict[WalletKey, WalletFold] = {}
         self._folded = 0
         self._kinds: dict[str, Id] = {}
@@ -77,6 +77,8 @@ class CorePlay:
             for ask in turn.asks
         ]
         outcomes = self._run(requests)
+        for ask, outcome in zip(turn.asks, outcomes, strict=True):
+            self._remember(ask, outcome)
         expected = self._world.happen(turn, [True] * len(turn.asks))
         for ask, outcome, wanted in zip(turn.asks, outcomes, expected, strict=True):
             assert wanted is not None, "nothing is lost in memory"
@@ -97,9 +99,10 @@ class CorePlay:
         except Difference as difference:
             difference.add_note(repr(ask))
             raise
-        if isinstance(outcome, Accepted) and "name" in ask.asked:
-            identifier = made(ask, outcome)
-            assert identifier is not None
+
+    def _remember(self, ask: Ask, outcome: Outcome) -> None:
+        identifier = made(ask, outcome) if isinstance(outcome, Accepted) else None
+        if "name" in ask.asked and identifier is not None:
             self._names[ask.asked["name"]] = identifier
 
     def _fold(self) -> None:

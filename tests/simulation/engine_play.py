@@ -12,7 +12,7 @@ from drawdown.core import currencies
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
-from drawdown.core.types import BurnOrder, Id, Instant
+from drawdown.core.types import BurnOrder, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
@@ -36,7 +36,7 @@ class EnginePlay:
         self._site, self._book = site, site.book
         self._clock = ManualClock(Instant(BEGIN))
         self._ids = RisingIds()
-        self._names: dict[int, Id] = {}
+        self._names = world.ids
         self._answers: dict[tuple[str, str, str], bytes] = {}
         self._servers: dict[int, Server] = {}
         self._looking = Looking(self._book, self._names, world.counts)
@@ -79,7 +79,7 @@ class EnginePlay:
         """Everything computed again: from all the entries, and on the core from all that was kept."""
         await self._verify()
         store = (await self._server(0)).store
-        await self._planned.check(store, await self._site.ids())
+        await self._planned.check(store, await self._site.recorded())
 
     async def _verify(self) -> None:
         async for _ in (await self._server(0)).ledger.verify():
@@ -233,6 +233,10 @@ class EnginePlay:
             hold.id: hold
             for hold in await ledger.holds(self._book, customer=name, limit=EVERYTHING)
         }
+        schedules = {
+            schedule.id: await ledger.schedule(self._book, schedule.id)
+            for schedule in await ledger.schedules(self._book, customer=name, limit=EVERYTHING)
+        }
         for unit, wallet in self._world.ledgers[customer].wallets.items():
             seen, at = looked_at(wallet, now)
             self._looking.remember(customer, unit, wallet, now)
@@ -240,9 +244,13 @@ class EnginePlay:
                 await self._looking.look(ledger, customer, unit, wallet, now)
                 compare.check_sums(await ledger.balance(self._book, name, unit), seen, at)
                 for grant in seen.grants:
-                    compare.check_grant(grants[self._names[grant.name]], grant, at)
+                    # One that time has made may be recorded later: it is listed from then on.
+                    if grant.schedule is None or self._names[grant.name] in grants:
+                        compare.check_grant(grants[self._names[grant.name]], grant, at)
                 for hold in seen.holds:
                     compare.check_hold(holds[self._names[hold.name]], hold)
+                for schedule in seen.schedules:
+                    compare.check_schedule(schedules[self._names[schedule.name]], schedule)
             except Difference as difference:
                 difference.add_note(f"customer {customer}, {unit}, as read at {now}")
                 raise

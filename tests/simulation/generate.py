@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from tests.simulation.world import World
 from tests.support.naive import NEVER, UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
 from tests.support.stores import SQLITE
+
+T = TypeVar("T")
 
 VERBS = {
     "grant": 5.0,
@@ -31,7 +33,15 @@ VERBS = {
     "void": 0.7,
     "reset": 0.4,
     "settle": 0.7,
+    "schedule": 1.2,
+    "change": 0.8,
+    "pause": 0.4,
+    "resume": 0.5,
+    "cancel": 0.3,
 }
+NAMED = ("grant", "debit", "spend", "hold", "capture", "schedule", "change")
+SPANS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "year": 365 * DAY}
+ZONES = ("UTC",) * 8 + ("Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Mars")
 MODELS = ("large", "small", "tiny")
 REGIONS = ("eu", "us")
 BEHAVIORS = (
@@ -145,8 +155,10 @@ class Generator:
                 return chance.choice(coming) + chance.choice((0, 0, 0, -1, 1))
         if what < 0.95:
             return now + chance.randint(1, 4) * HOUR
-        if what < 0.96:
+        if what < 0.965:
             return now + chance.randint(1, 40) * DAY
+        if what < 0.967:
+            return now + chance.choice((100, 365, 366)) * DAY
         return max(BEGIN, now - chance.choice((1, SECOND, MINUTE, HOUR, 3 * HOUR)))
 
     def _coming(self, now: int) -> list[int]:
@@ -185,15 +197,17 @@ class Generator:
     def _verb(self, ledger: NaiveLedger) -> str:
         """Any; but without a grant, a hold or a debit rather what makes one."""
         verb = self._chance.choices(self._verbs, self._weights)[0]
-        if verb != "settle" and not any(g.remaining for _, g in ledger.grants.values()):
+        if verb != "settle" and not any(g.remaining for _, g in ledger.every_grant().values()):
             return "grant" if self._chance.random() < 0.6 else verb
+        if verb in ("change", "pause", "resume", "cancel") and not ledger.schedules:
+            return "schedule" if self._chance.random() < 0.8 else verb
         if verb in ("capture", "release", "extend") and not is_held(ledger):
             return "hold" if self._chance.random() < 0.8 else verb
         return verb
 
     def _body(self, verb: str, ledger: NaiveLedger) -> dict[str, Any]:
         body: dict[str, Any] = getattr(self, "_" + verb)(ledger)
-        if verb in ("grant", "debit", "spend", "hold", "capture"):
+        if verb in NAMED:
             self._named += 1
             body["name"] = self._named
         return body
@@ -206,7 +220,7 @@ class Generator:
         some = [unit for unit in self._units if ledger.wallets[unit].available(self._now)]
         return self._chance.choice(some) if some and self._chance.random() < 0.8 else self._unit()
 
-    def _one_of(self, names: Sequence[int], living: Sequence[int] = ()) -> int:
+    def _one_of(self, names: Sequence[T], living: Sequence[T] = ()) -> T | int:
         """A name that there is: mostly of something ``living``, else rather a new one. Or of nothing."""
         chance = self._chance
         if not names or chance.random() < 0.01:
@@ -215,9 +229,15 @@ class Generator:
             return chance.choice(living)
         return chance.choice(names[-12:] if chance.random() < 0.8 else names)
 
-    def _grant_name(self, ledger: NaiveLedger) -> int:
-        living = [name for name, (_, grant) in ledger.grants.items() if not grant.ended]
-        return self._one_of(list(ledger.grants), living)
+    def _grant_name(self, ledger: NaiveLedger) -> int | str:
+        every = ledger.every_grant()
+        living = [name for name, (_, grant) in every.items() if not grant.ended]
+        return self._one_of(list(every), living)
+
+    def _schedule_name(self, ledger: NaiveLedger, *states: str) -> int:
+        """Rather of one in one of the states."""
+        living = [name for name, (_, found) in ledger.schedules.items() if found.state in states]
+        return self._one_of(list(ledger.schedules), living)
 
     def _hold_name(self, ledger: NaiveLedger) -> int:
         living = [name for name, (_, hold) in ledger.holds.items() if hold.state == "open"]
@@ -387,7 +407,8 @@ class Generator:
         draws = ledger.debits.get(self._debit_name(ledger))
         if up and draws and draws[-1].grant is not None and self._chance.random() < 0.4:
             name = draws[-1].grant.name
-        wallet, grant = ledger.grants.get(name, (ledger.wallets[self._units[0]], None))
+        found = ledger.find_grant(name)
+        wallet, grant = (ledger.wallets[self._units[0]], None) if found is None else found
         likely = [] if grant is None else [grant.used if up else grant.remaining - grant.held]
         amount = self._amount(wallet, likely)
         return {"grant": name, "direction": "up" if up else "down", "amount": amount}
@@ -410,6 +431,94 @@ class Generator:
 
     def _settle(self, ledger: NaiveLedger) -> dict[str, Any]:
         return {"unit": self._unit()}
+
+    # Schedules -----------------------------------------------------------------------------------
+
+    def _schedule(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance, unit, now = self._chance, self._unit(), self._now
+        wallet = ledger.wallets[unit]
+        every = (
+            chance.choice(("day", "day", "day", "week", "month", "month", "year")),
+            chance.choice((1, 1, 1, 2, 3, 0 if chance.random() < 0.1 else 1)),
+        )
+        span = SPANS[every[0]] * max(1, every[1])
+        body: dict[str, Any] = {"unit": unit, "amount": self._amount(wallet), "every": every}
+        if chance.random() < 0.3:
+            body["starts"] = max(0, self._around(now, span))
+        starts = body.get("starts", now)
+        if chance.random() < 0.3:
+            ends_at = starts + chance.choice((1, HOUR, span // 2, 3 * span, 0))
+            body["trial"] = [self._amount(wallet), ends_at, chance.random() < 0.6]
+        if chance.random() < 0.3:
+            body["anchor"] = max(0, self._around(now, span))
+        if chance.random() < 0.3:
+            body["ends"] = self._instant(ledger, 1) if chance.random() < 0.2 else starts + span * 3
+        if chance.random() < 0.3:
+            body["zone"] = chance.choice(ZONES)
+        if chance.random() < 0.4:
+            body["life"] = chance.choice(("never", 1, 2, 30, 0 if chance.random() < 0.1 else 7))
+        if chance.random() < 0.6:
+            body["roll"] = self._roll(wallet)
+        if chance.random() < 0.2:
+            body["rule"] = self._rule(wallet)
+        return body
+
+    def _around(self, now: int, span: int) -> int:
+        """Some time before or after now, or now."""
+        chance = self._chance
+        return now + chance.choice((0, HOUR, span, -HOUR, -span // 3, -2 * span, DAY))
+
+    def _roll(self, wallet: NaiveWallet) -> dict[str, Any]:
+        chance = self._chance
+        found: dict[str, Any] = {"percentage": chance.choice((100, 100, 50, 33, 1))}
+        if chance.random() < 0.03:
+            found["percentage"] = chance.choice((0, 101))
+        if chance.random() < 0.5:
+            found["generations"] = chance.choice((1, 1, 2, 3, 0 if chance.random() < 0.1 else 1))
+        if chance.random() < 0.4:
+            found["lives"] = [chance.choice((1, 2)), chance.choice(("day", "week", "month"))]
+        if chance.random() < 0.2:
+            found["least"] = wallet.text(chance.randint(1, 20))
+        if chance.random() < 0.2:
+            found["most"] = wallet.text(chance.randint(1, 30))
+        return found
+
+    def _rule(self, wallet: NaiveWallet) -> list[Any]:
+        """How many units past zero, whether that is said, and what becomes of them."""
+        most = self._chance.choice((0, 5, 50, None)) if not wallet.scale else None
+        behavior = self._chance.choice(BEHAVIORS)
+        return [UNITS_MAX if most is None else most, bool(most), behavior]
+
+    def _change(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance = self._chance
+        name = self._schedule_name(ledger, "active", "active", "paused")
+        wallet, found = ledger.schedules.get(name, (ledger.wallets[self._units[0]], None))
+        body: dict[str, Any] = {"schedule": name}
+        if chance.random() < 0.9:
+            likely = () if found is None else (found.amount, found.amount * 2, found.amount // 2)
+            body["amount"] = self._amount(wallet, likely)
+        if chance.random() < 0.6:
+            body["now"] = True
+        if chance.random() < 0.4:
+            body["prorate"] = True
+        if chance.random() < 0.15:
+            body["rule"] = "none" if chance.random() < 0.3 else self._rule(wallet)
+        return body
+
+    def _pause(self, ledger: NaiveLedger) -> dict[str, Any]:
+        return {"schedule": self._schedule_name(ledger, "active")}
+
+    def _resume(self, ledger: NaiveLedger) -> dict[str, Any]:
+        return {"schedule": self._schedule_name(ledger, "paused")}
+
+    def _cancel(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance = self._chance
+        body: dict[str, Any] = {"schedule": self._schedule_name(ledger, "active", "paused")}
+        if chance.random() < 0.4:
+            body["at_end"] = True
+        if chance.random() < 0.4:
+            body["expire"] = True
+        return body
 
 
 def is_held(ledger: NaiveLedger) -> bool:

@@ -15,7 +15,7 @@ from tests.support.naive import NaiveWallet, looked_at
 
 #: One look in so many turns, and so many instants of a wallet that are remembered.
 EVERY, REMEMBERED = 4, 6
-EVERYTHING = 1_000
+EVERYTHING = 100_000
 
 Place = tuple[int, str]
 
@@ -48,7 +48,9 @@ class Looking:
             seen.pop(before, None)
         self._latest[(customer, unit)] = at
         if at in seen or (at and self._turns % EVERY == 0):
-            grants = {self._names[grant.name]: grant.numbers() for grant in wallet.grants}
+            grants = {
+                self._names[grant.name]: compare.naive_numbers(grant) for grant in wallet.grants
+            }
             seen[at] = Seen(wallet.sums(at), grants)
         while len(seen) > REMEMBERED:
             seen.popitem(last=False)
@@ -104,4 +106,4 @@ def instants_of(wallet: NaiveWallet) -> list[int]:
     for grant in wallet.grants:
         if grant.remaining:
             found += [grant.effective_at, grant.expires_at]
-    return found
+    return found + [schedule.next()[0] for schedule in wallet.schedules]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Set
 from unittest.mock import patch
 
 import msgspec
@@ -11,25 +11,40 @@ import msgspec
 from drawdown.core.plan import plan
 from drawdown.core.requests import Outcome, Request
 from drawdown.core.state import State
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant, TestClock
 from drawdown.engine import batcher
 from drawdown.engine.ports import Store
 from tests.simulation.plays import Difference
 from tests.support.memory import CoreLedger
 
 TIME_BYTES = 8
+#: An operation, and when it was recorded: one of a cycle has the same id whoever records it.
+Recorded = tuple[Id, Instant]
 Heads = dict[tuple[Id, Id], bytes]
 
 
-class Planned:
-    """Remembers every request that the engine decides between ``begin`` and ``end``.
+class Decided(msgspec.Struct):
+    """A request that the engine decided, what it recorded then, and where the test clocks stood."""
 
-    What comes of a request has an id that begins as its own does, with a time that no other has
-    (``RisingIds``).
-    """
+    request: Request
+    recorded: set[Recorded]
+    clocks: dict[Id, TestClock | None]
+
+    def is_kept(self, kept: Set[Recorded]) -> bool:
+        """Ids begin with the time of the request they come from, which no other has (``RisingIds``).
+
+        Only what a schedule gives has the same ids, whoever comes upon it.
+        """
+        time = self.request.id[:TIME_BYTES]
+        own = {each for each in self.recorded if each[0].startswith(time)}
+        return not kept.isdisjoint(own or self.recorded)
+
+
+class Planned:
+    """Remembers every request that the engine decides between ``begin`` and ``end``."""
 
     def __init__(self) -> None:
-        self._requests: dict[bytes, Request] = {}
+        self._decided: dict[Id, Decided] = {}
         self._stack = contextlib.ExitStack()
 
     def begin(self) -> None:
@@ -39,17 +54,25 @@ class Planned:
         self._stack.close()
 
     def _plan(self, request: Request, state: State) -> Outcome:
-        self._requests[request.id[:TIME_BYTES]] = request
-        return plan(request, state)
+        operations = state.changes.operations
+        before, clocks = len(operations), dict(state.clocks)
+        outcome = plan(request, state)
+        made = {(operation.id, operation.recorded_at) for operation, _ in operations[before:]}
+        if request.id in self._decided:
+            made |= self._decided[request.id].recorded
+        self._decided[request.id] = Decided(request, made, clocks)
+        return outcome
 
-    async def check(self, store: Store, kept: Collection[Id]) -> None:
-        """Those of which the ids were ``kept``, one by one on the core.
+    async def check(self, store: Store, kept: Set[Recorded]) -> None:
+        """Those of which something was ``kept``, one by one on the core.
 
         A customer's commits have come in the order of the ids: one server at a time works for him.
         """
         core = CoreLedger()
-        for begin in sorted({identifier[:TIME_BYTES] for identifier in kept}):
-            core.run([msgspec.structs.replace(self._requests[begin], claim=None)])
+        for _, decided in sorted(self._decided.items()):
+            if decided.is_kept(kept):
+                core.state.clocks |= decided.clocks
+                core.run([msgspec.structs.replace(decided.request, claim=None)])
         expected = {(wallet.customer, wallet.entitlement): wallet.chain for wallet in core.wallets}
         found = await heads_of(store)
         if found != expected:

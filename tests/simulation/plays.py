@@ -24,9 +24,10 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 #: More than ever ask at once.
 ALL = 1_000
-#: The small limits of plays: grants and holds that may be open in one wallet.
+#: The small limits of plays: grants and holds that may be open in one wallet, schedules that may live.
 GRANTS_MAX = 10
 HOLDS_MAX = 4
+SCHEDULES_MAX = 3
 
 
 class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,15 +46,19 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def overage(self) -> AskedOverage:
         """The rule as it is asked for."""
-        if self.limited:
-            assert self.overage_max is not None
-            return AskedOverage(
-                mode=OverageMode.LIMITED,
-                limit=normalised(self.overage_max, self.scale),
-                behavior=OverageBehavior(self.behavior),
-            )
-        mode = OverageMode.UNLIMITED if self.overage_max is None else OverageMode.OFF
-        return AskedOverage(mode=mode, behavior=OverageBehavior(self.behavior))
+        return asked_overage(self.overage_max, self.scale, self.behavior)
+
+
+def asked_overage(most: int | None, scale: int, behavior: str) -> AskedOverage:
+    """So many units past zero; None: any number."""
+    if most:
+        return AskedOverage(
+            mode=OverageMode.LIMITED,
+            limit=normalised(most, scale),
+            behavior=OverageBehavior(behavior),
+        )
+    mode = OverageMode.UNLIMITED if most is None else OverageMode.OFF
+    return AskedOverage(mode=mode, behavior=OverageBehavior(behavior))
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import apsw
 
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant
+from tests.simulation.planned import Recorded
 from tests.simulation.plays import Difference, Turn
 from tests.simulation.servers import FragileStore, Server, SimulatedStore
 from tests.support.power import Disk
@@ -19,7 +20,7 @@ from tests.support.power import Disk
 Heard = tuple[str, dict[str, object], bytes]
 CarryOut = Callable[[Turn], Awaitable[list[Heard | None]]]
 
-ALL_IDS = "SELECT id FROM operation UNION SELECT id FROM customer UNION SELECT id FROM entitlement"
+RECORDED = "SELECT id, recorded_at FROM operation"
 
 
 class Site(Protocol):
@@ -32,7 +33,7 @@ class Site(Protocol):
     async def fail(
         self, servers: dict[int, Server], turn: Turn, carry_out: CarryOut
     ) -> tuple[list[Heard | None], bool]: ...
-    async def ids(self) -> set[Id]: ...
+    async def recorded(self) -> set[Recorded]: ...
     async def close(self) -> None: ...
 
 
@@ -119,11 +120,11 @@ class FileSite:
         finally:
             connection.close()
 
-    async def ids(self) -> set[Id]:
-        """Those of all operations, customers and entitlements in the file."""
+    async def recorded(self) -> set[Recorded]:
+        """All operations in the file."""
         connection = apsw.Connection(str(self._path), vfs=self._vfs)
         try:
-            return {Id(found) for (found,) in connection.execute(ALL_IDS)}
+            return {(Id(found), Instant(at)) for found, at in connection.execute(RECORDED)}
         finally:
             connection.close()
 

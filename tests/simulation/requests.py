@@ -2,42 +2,89 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from drawdown.core import amounts
+from drawdown.core import amounts, cycles
+from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdjustGrant,
     AmendGrant,
+    AmendSchedule,
+    AskedOverage,
     Authorize,
+    CancelSchedule,
     Capture,
+    ChangeTime,
     Command,
+    CreateSchedule,
     Debit,
     Direction,
     ExpireGrant,
     Extend,
     IssueGrant,
     OverCapture,
+    PauseSchedule,
     Price,
     Release,
     ResetOverage,
+    ResumeSchedule,
     ReverseDebit,
+    RolloverTerms,
     Settle,
     Spend,
+    TrialTerms,
     VoidGrant,
 )
-from drawdown.core.identity import compose
+from drawdown.core.identity import compose, derive, nth
 from drawdown.core.requests import Accepted
+from drawdown.core.schedules import CycleExpiry
 from drawdown.core.types import Category, Id, Instant
-from tests.simulation.plays import Ask
-from tests.support.naive import NEVER
+from tests.simulation.plays import Ask, asked_overage
+from tests.support.naive import NEVER, UNITS_MAX, Ids
 
+#: What the end of a schedule is counted as, where its cycles are counted.
+END_OF_SCHEDULE = (1 << 24) - 1
 #: A well-formed id of nothing, for a name that nothing has.
 NOTHING = compose(1, 1, 1, 1)
 
-Names = dict[int, Id]
 Asked = dict[str, Any]
+
+
+class Names(Ids):
+    """Ids by the names that clients have given. Those of a schedule's grants follow from its own."""
+
+    def __missing__(self, name: int | str) -> Id:
+        """``7:1``: what schedule 7 gave in cycle 1, ``7:1>2`` what of it was carried into cycle 2.
+
+        ``7:e9``: what the change named 9 gave. ``7:1>end``: what was carried over the schedule's end.
+        """
+        if isinstance(name, int):
+            raise KeyError(name)
+        schedule, _, cycle = name.partition(":")
+        before, carried, number = cycle.rpartition(">")
+        if carried:
+            return carried_id(self[int(schedule)], number, self[f"{schedule}:{before}"])
+        if cycle.startswith("e"):
+            changed: Id = self[int(cycle[1:])]
+            return changed
+        return cycles.grant_id(nth(self[int(schedule)], int(cycle)))
+
+    def get(self, name: int | str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+@functools.lru_cache(maxsize=100_000)
+def carried_id(schedule: Id, number: str, parent: Id) -> Id:
+    """That of what was carried of a grant into the cycle of a number."""
+    played = nth(schedule, END_OF_SCHEDULE if number == "end" else int(number))
+    return derive(played, "rollover:" + parent.hex())
 
 
 def customer_name(number: int) -> str:
@@ -55,6 +102,10 @@ def made(ask: Ask, accepted: Accepted) -> Id | None:
         return None if accepted.grant is None else accepted.grant.id
     if ask.verb == "hold":
         return None if accepted.hold is None else accepted.hold.id
+    if ask.verb == "schedule":
+        return None if accepted.schedule is None else accepted.schedule.id
+    if ask.verb == "change":
+        return None if accepted.grant is None else accepted.grant.id
     return None if accepted.operation is None else accepted.operation.id
 
 
@@ -170,6 +221,84 @@ def _reset(asked: Asked, customer: str, names: Names) -> Command:
     return ResetOverage(customer=customer, entitlement=asked["unit"])
 
 
+def _schedule(asked: Asked, customer: str, names: Names) -> Command:
+    life = asked.get("life", "cycle_end")
+    days = life if isinstance(life, int) else None
+    return CreateSchedule(
+        customer=customer,
+        entitlement=asked["unit"],
+        amount=_amount(asked["amount"]),
+        every=_every(asked["every"]),
+        anchor=asked.get("anchor"),
+        zone=asked.get("zone", "UTC"),
+        starts_at=asked.get("starts"),
+        ends_at=asked.get("ends"),
+        trial=_trial(asked.get("trial")),
+        expires=CycleExpiry.AFTER_DAYS if days is not None else CycleExpiry(life),
+        expires_after_days=days,
+        rollover=_rollover(asked.get("roll")),
+        overage=_overage(asked["rule"]) if "rule" in asked else None,
+    )
+
+
+def _every(asked: Sequence[Any]) -> Every:
+    unit, count = asked
+    return Every(CalendarUnit(unit), count)
+
+
+def _trial(asked: Sequence[Any] | None) -> TrialTerms | None:
+    if asked is None:
+        return None
+    amount, ends_at, expires = asked
+    return TrialTerms(amount=_amount(amount), ends_at=Instant(ends_at), expires=expires)
+
+
+def _rollover(asked: Asked | None) -> RolloverTerms | None:
+    if not asked:
+        return None
+    lives = asked.get("lives")
+    return RolloverTerms(
+        percentage=asked["percentage"],
+        generations_max=asked.get("generations"),
+        timeframe=None if lives is None else _every((lives[1], lives[0])),
+        minimum=_amount(asked["least"]) if "least" in asked else None,
+        maximum=_amount(asked["most"]) if "most" in asked else None,
+    )
+
+
+def _overage(rule: Sequence[Any]) -> AskedOverage:
+    """``rule``: how many whole units past zero, whether that is said, what becomes of them."""
+    most, limited, behavior = rule
+    return asked_overage(None if most == UNITS_MAX and not limited else most, 0, behavior)
+
+
+def _change(asked: Asked, customer: str, names: Names) -> Command:
+    rule = asked.get("rule")
+    return AmendSchedule(
+        schedule=names.get(asked["schedule"], NOTHING),
+        amount=_amount(asked["amount"]) if "amount" in asked else None,
+        overage=msgspec.UNSET if rule is None else None if rule == "none" else _overage(rule),
+        when=ChangeTime.NOW if asked.get("now") else ChangeTime.NEXT_CYCLE,
+        prorate=asked.get("prorate", False),
+    )
+
+
+def _pause(asked: Asked, customer: str, names: Names) -> Command:
+    return PauseSchedule(schedule=names.get(asked["schedule"], NOTHING))
+
+
+def _resume(asked: Asked, customer: str, names: Names) -> Command:
+    return ResumeSchedule(schedule=names.get(asked["schedule"], NOTHING))
+
+
+def _cancel(asked: Asked, customer: str, names: Names) -> Command:
+    return CancelSchedule(
+        schedule=names.get(asked["schedule"], NOTHING),
+        at_cycle_end=asked.get("at_end", False),
+        expire_credit=asked.get("expire", False),
+    )
+
+
 def _settle(asked: Asked, customer: str, names: Names) -> Command:
     return Settle(customer=customer, entitlement=asked["unit"])
 
@@ -189,4 +318,9 @@ _BUILDERS = {
     "void": _void,
     "reset": _reset,
     "settle": _settle,
+    "schedule": _schedule,
+    "change": _change,
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
 }

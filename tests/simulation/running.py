@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from drawdown.core import holds, spending
+from drawdown.core import cycles, holds, recurring, spending
 from drawdown.engine import batcher
 from drawdown.store.postgres import transaction as postgres_transaction
 from drawdown.store.sqlite import connection, transaction
@@ -20,7 +20,7 @@ from tests.simulation.clustered import database_site
 from tests.simulation.core_play import CorePlay
 from tests.simulation.engine_play import EnginePlay
 from tests.simulation.generate import Generator, setting
-from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Play, Turn
+from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Play, Turn
 from tests.simulation.powered import FileSite, Site
 from tests.simulation.servers import copied, template
 from tests.simulation.shrinking import SHRINK_SECONDS, shrink
@@ -50,6 +50,8 @@ def small_limits() -> Iterator[None]:
     """Limits that plays can reach."""
     with (
         patch.object(spending, "GRANTS_OPEN_MAX", GRANTS_MAX),
+        patch.object(cycles, "GRANTS_OPEN_MAX", GRANTS_MAX),
+        patch.multiple(recurring, GRANTS_OPEN_MAX=GRANTS_MAX, SCHEDULES_LIVE_MAX=SCHEDULES_MAX),
         patch.object(holds, "HOLDS_OPEN_MAX", HOLDS_MAX),
         patch.object(connection, "LOG_PAGES_MAX", 40),  # no thread: a play is the same each time
         patch.multiple(

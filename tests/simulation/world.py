@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, Ask, Turn, Unit
+from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Ask, Turn, Unit
+from tests.simulation.requests import Names
 from tests.support.naive import UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
 
@@ -14,10 +15,14 @@ Expected = tuple[str, dict[str, str]]
 
 
 class World:
-    """The naive ledgers, and ``counts`` of what they were asked, answered and went through."""
+    """The naive ledgers, and ``counts`` of what they were asked, answered and went through.
+
+    ``ids`` are those of what the clients have made so far.
+    """
 
     def __init__(self, units: dict[str, Unit], customers: int, counts: Counter[str]) -> None:
         self.counts = counts
+        self.ids = Names()
         self._claims: dict[str, object] = {}
         self.ledgers = [
             NaiveLedger(
@@ -34,10 +39,14 @@ class World:
                 },
                 grants_max=GRANTS_MAX,
                 holds_max=HOLDS_MAX,
+                schedules_max=SCHEDULES_MAX,
                 notes=counts,
             )
             for _ in range(customers)
         ]
+        for ledger in self.ledgers:
+            for wallet in ledger.wallets.values():
+                wallet.ids = self.ids
 
     def happen(self, turn: Turn, done: Sequence[bool]) -> list[Expected | None]:
         """What becomes of each request of a turn; None of one that is undone or never begun."""
@@ -79,7 +88,10 @@ def wallet_of(ledger: NaiveLedger, ask: Ask) -> NaiveWallet | None:
     if "hold" in asked:
         return ledger.holds[asked["hold"]][0]
     if "grant" in asked:
-        return ledger.grants[asked["grant"]][0]
+        found = ledger.find_grant(asked["grant"])
+        return None if found is None else found[0]
+    if "schedule" in asked:
+        return ledger.schedules[asked["schedule"]][0]
     return None if "debit" in asked or "prices" in asked else ledger.wallets[asked["unit"]]
 
 

@@ -90,12 +90,13 @@ class NaiveLedger(NaiveScheduling):
 
     def every_grant(self) -> dict[int | str, tuple[NaiveWallet, NaiveGrant]]:
         """What was asked for, and what its schedules gave."""
+        every: dict[int | str, tuple[NaiveWallet, NaiveGrant]] = dict(self.grants.items())
         given = {
             grant.name: (wallet, grant)
             for wallet, schedule in self.schedules.values()
             for grant in schedule.grants.values()
         }
-        return {**self.grants, **given}
+        return every | given
 
     def find_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant] | None:
         """One that was asked for, or of a schedule (``NaiveGrant``)."""
