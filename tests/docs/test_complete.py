@@ -29,6 +29,7 @@ from drawdown.core import (
     types,
 )
 from drawdown.dialects.native import directory, scalars, streams, wire
+from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.stripe import grants as stripe_grants
 from drawdown.engine import accounts, batcher, endpoints
 from drawdown.store.sqlite import connection, transaction
@@ -104,6 +105,12 @@ def pattern(path: str) -> str:
 
 
 # Commands ----------------------------------------------------------------------------------------
+
+
+def test_the_page_on_events_lists_their_types_and_no_other() -> None:
+    page = (ROOT / "docs/webhooks.md").read_text("utf-8")
+    listed = [row[0].strip("`") for row in rows(section(page, "Types"))][1:]
+    assert listed == list(FORMAT.types)
 
 
 def mentions() -> Iterator[tuple[str, str]]:

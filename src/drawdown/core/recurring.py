@@ -20,7 +20,9 @@ from drawdown.core.commands import (
 )
 from drawdown.core.context import (
     Context,
+    begin,
     check_open,
+    encode_facts,
     find_customer,
     find_entitlement,
     given,
@@ -58,6 +60,7 @@ from drawdown.core.types import (
     Grant,
     Id,
     Instant,
+    Operation,
     Overage,
 )
 
@@ -68,9 +71,10 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
     context = settled_context(request, customer, entitlement, state)
-    started = context.begin("create_schedule", _facts(command, units, entitlement))
+    started = _begin_creation(context, _facts(command, units, entitlement))
     check_open(customer, entitlement)
     schedule = _new_schedule(context, command, units)
+    started.note_changes({"schedule": [None, schedule.id.hex()]})
     _check_room(context, schedule)
     register_wallet(context)
     state.changes.new_schedules[schedule.id] = schedule
@@ -83,6 +87,20 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
         )
         _refresh(context, accepted, schedule)
     return accepted
+
+
+def _begin_creation(context: Context, facts: dict[str, object]) -> Posting:
+    """Under an id that comes before that of its first cycle, which may be recorded at the same instant."""
+    made = Operation(
+        id=schedules.creation_id(derive(context.operation_id, "schedule")),
+        customer=context.customer.id,
+        entitlement=context.entitlement.id,
+        kind="create_schedule",
+        at=context.at,
+        recorded_at=context.request.recorded_at,
+        facts=encode_facts(facts),
+    )
+    return begin(context.request, context.state, made)
 
 
 def _facts(command: CreateSchedule, units: int, entitlement: Entitlement) -> dict[str, object]:

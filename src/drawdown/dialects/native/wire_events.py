@@ -10,7 +10,7 @@ from msgspec import Struct
 from drawdown.core.commands import Direction
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
-from drawdown.dialects.native.wire import CostBasis, Return, Slice
+from drawdown.dialects.native.wire import CostBasis, Return, Slice, UnitPrice
 
 
 class BalanceAfter(Struct, kw_only=True):
@@ -64,14 +64,34 @@ class GrantCreated(Struct, kw_only=True):
     expires_at: TimeText | None
     cost_basis: CostBasis | None
     metadata: dict[str, str | int | float | bool]
+    schedule: str | None
+    cycle: int | None
 
 
 class GrantMoved(Struct, kw_only=True):
-    """``amount`` is what became effective, was written off or taken."""
+    """``amount`` is what became effective, was written off, taken, or came back to be used at once."""
 
     grant: str
     entitlement: str
     amount: AmountText
+
+
+class GrantRolledOver(Struct, kw_only=True):
+    """``grant`` is the new one, with what was carried of ``parent``."""
+
+    grant: str
+    parent: str
+    entitlement: str
+    amount: AmountText
+    expires_at: TimeText | None
+    schedule: str
+
+
+class EntitlementAmended(Struct, kw_only=True):
+    """``changed``: by field, what was and what is."""
+
+    entitlement: str
+    changed: dict[str, list[Any]]
 
 
 class GrantAmended(Struct, kw_only=True):
@@ -98,12 +118,34 @@ class GrantDepleted(Struct, kw_only=True):
     entitlement: str
 
 
+class OverageUndone(Struct, kw_only=True):
+    entitlement: str
+    amount: AmountText
+
+
 class DebitReversed(Struct, kw_only=True):
-    """``returns``: what went back to which grant, of whatever entitlement."""
+    """``returns``: what went back to which grant, of whatever entitlement; overage has no grant."""
 
     reversal: str
     debit: str
     returns: list[Return]
+    overage_reversed: list[OverageUndone]
+
+
+class OverageRepaid(Struct, kw_only=True):
+    """``grant`` paid for what had been used past zero."""
+
+    grant: str
+    entitlement: str
+    amount: AmountText
+
+
+class OverageReset(Struct, kw_only=True):
+    """``amount`` of overage was forgiven, or is to be invoiced at the price that it had."""
+
+    entitlement: str
+    amount: AmountText
+    price_per_unit: UnitPrice | None
 
 
 class HoldCreated(Struct, kw_only=True):
@@ -140,6 +182,94 @@ class HoldExtended(Struct, kw_only=True):
     hold: str
     entitlement: str
     expires_at: TimeText
+
+
+class ScheduleAmended(Struct, kw_only=True):
+    """``changed``: by field, what was and what is. ``next_amount`` is of the next cycle on."""
+
+    schedule: str
+    entitlement: str
+    changed: dict[str, list[Any]]
+
+
+class ScheduleTurned(Struct, kw_only=True):
+    schedule: str
+    entitlement: str
+
+
+class ScheduleCancelled(Struct, kw_only=True):
+    """``ends_at``: at once, or with the cycle that runs."""
+
+    schedule: str
+    entitlement: str
+    ends_at: TimeText
+
+
+class ScheduleCycle(Struct, kw_only=True):
+    """``amount`` is what the cycle gave, ``ends_at`` when the next one begins."""
+
+    schedule: str
+    entitlement: str
+    cycle: int
+    amount: AmountText
+    ends_at: TimeText | None
+
+
+class ScheduleEnded(Struct, kw_only=True):
+    """``cycle`` was the last; null: there was none."""
+
+    schedule: str
+    entitlement: str
+    cycle: int | None
+
+
+class UsageCharged(Struct, kw_only=True):
+    """Of one entitlement: drawn, gone past zero, and paid for by nothing."""
+
+    entitlement: str
+    drawn: AmountText
+    overage: AmountText
+    uncovered: AmountText
+
+
+class UsageRecorded(Struct, kw_only=True):
+    """``event`` is the id that it came with. ``debit``: what it drew, under this id; null: nothing."""
+
+    event: str
+    name: str
+    time: TimeText
+    debit: str | None
+    charges: list[UsageCharged]
+    draws: list[Return]
+
+
+class UsageUncovered(Struct, kw_only=True):
+    event: str
+    name: str
+    entitlement: str
+    uncovered: AmountText
+
+
+class MeterClosed(Struct, kw_only=True):
+    meter: str
+    code: str
+
+
+class RateClosed(Struct, kw_only=True):
+    """``meter`` is its code."""
+
+    rate: str
+    meter: str
+    entitlement: str
+
+
+class ClockTold(Struct, kw_only=True):
+    """``target``: where the clock is on its way to."""
+
+    test_clock: str
+    name: str | None
+    frozen_at: TimeText
+    target: TimeText | None
 
 
 class Tested(Struct, kw_only=True):
@@ -216,13 +346,27 @@ class DeadLetter(Struct, kw_only=True):
 DATA = (
     GrantCreated,
     GrantMoved,
+    GrantRolledOver,
+    EntitlementAmended,
     GrantAmended,
     GrantAdjusted,
     GrantDepleted,
     DebitReversed,
+    OverageRepaid,
+    OverageReset,
     HoldCreated,
     HoldCaptured,
     HoldEnded,
     HoldExtended,
+    ScheduleAmended,
+    ScheduleTurned,
+    ScheduleCancelled,
+    ScheduleCycle,
+    ScheduleEnded,
+    UsageRecorded,
+    UsageUncovered,
+    MeterClosed,
+    RateClosed,
+    ClockTold,
     Tested,
 )
