@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from drawdown.core import amounts, forecast, instants, lifecycle
+from drawdown.core import amounts, forecast, instants, lifecycle, top_ups
 from drawdown.core.commands import (
     AdjustGrant,
     AmendEntitlement,
@@ -15,13 +15,16 @@ from drawdown.core.commands import (
     AskedOverage,
     Authorize,
     Capture,
+    CloseTopUp,
     Command,
+    ConfirmTopUp,
     CreateCustomer,
     CreateEntitlement,
     Debit,
     Direction,
     ExpireGrant,
     Extend,
+    FailTopUp,
     IssueGrant,
     OverCapture,
     PauseSchedule,
@@ -37,6 +40,7 @@ from drawdown.core.commands import (
 from drawdown.core.requests import Accepted, LedgerKey, Refused, Replayed
 from drawdown.core.state import Wallet
 from drawdown.core.times import text_of
+from drawdown.core.top_ups import TopUpRequest
 from drawdown.core.types import (
     BurnOrder,
     Category,
@@ -46,7 +50,7 @@ from drawdown.core.types import (
     OverageBehavior,
     OverageMode,
 )
-from tests.support import scheduling
+from tests.support import scheduling, topping_up
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START, Step, day_text, instant, rule_of, span
 
@@ -143,6 +147,8 @@ class CoreSubject:
             self.names[name] = outcome.grant.id
         elif step.verb == "schedule" and outcome.schedule is not None:
             self.names[name] = outcome.schedule.id
+        elif step.verb == "topup" and outcome.top_up is not None:
+            self.names[name] = outcome.top_up.id
         elif step.verb == "hold" and outcome.hold is not None:
             self.names[name] = outcome.hold.id
         elif step.verb in ("debit", "spend", "capture") and outcome.operation is not None:
@@ -254,6 +260,29 @@ class CoreSubject:
     def _cancel(self, step: Step) -> Command:
         return scheduling.cancel(self.names[step.words[0]], step)
 
+    def _topup(self, step: Step) -> Command:
+        return topping_up.create(CUSTOMER, self._unit(step), step)
+
+    def _close(self, step: Step) -> Command:
+        return CloseTopUp(top_up=self.names[step.words[0]])
+
+    def _confirm(self, step: Step) -> Command:
+        request = self._request(*step.words[0].split("."))
+        return ConfirmTopUp(request=request.id, reference=step.options.get("ref"))
+
+    def _fail(self, step: Step) -> Command:
+        return FailTopUp(request=self._request(*step.words[0].split(".")).id)
+
+    def _requests(self, name: str) -> list[TopUpRequest]:
+        """Those of the wallet of a rule, in the order in which they were made."""
+        rule = self.core.state.top_ups[self.names[name]]
+        assert rule is not None
+        found = self.core.state.changes.new_top_up_requests.values()
+        return [each for each in found if each.entitlement == rule.entitlement]
+
+    def _request(self, name: str, number: str) -> TopUpRequest:
+        return self._requests(name)[int(number) - 1]
+
     def _rule(self, step: Step) -> Command:
         rule = asked_overage(step.options, step.words[0])
         return AmendEntitlement(entitlement=self._unit(step), overage=rule)
@@ -308,6 +337,18 @@ class CoreSubject:
         if grant is None:
             return {"state": "none"}
         return self._grant_facts(grant, wallet, at)
+
+    def top_up(self, name: str, at: Instant) -> dict[str, str]:
+        rule = self.core.state.top_ups[self.names[name]]
+        assert rule is not None
+        kept = self._kept(rule.entitlement)
+        standing = None if kept is None or kept.watch is None else kept.watch.top_up
+        state = top_ups.state_of(rule, standing or top_ups.Standing())
+        return {"state": state.value, "asked": str(len(self._requests(name)))}
+
+    def top_up_request(self, name: str, number: int, at: Instant) -> dict[str, str]:
+        request = self._request(name, str(number))
+        return topping_up.facts(request, self._scale(request.entitlement), at)
 
     def _with_schedule(self, name: str, at: Instant) -> Wallet:
         schedule = self.names[name]

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from tests.support.naive import DAY, NaiveWallet, Refusal, looked_at
+
+#: Where the rule is gone that could say how long to wait.
+COOL_DOWN = 5 * 60_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,14 +39,15 @@ def next_period(per: str, at: int) -> int:
 
 @dataclass
 class NaiveRequest:
-    """``in_flight_until``: when it was answered for the first time, or expired."""
+    """``days``: how many what is granted for it lives; None: by the entitlement's rule."""
 
     number: int
     amount: int
     at: int
     expires_at: int
+    days: int | None = None
     state: str = "open"
-    in_flight_until: int | None = None
+    reference: str | None = None
 
 
 @dataclass
@@ -53,6 +59,7 @@ class NaiveRule:
     cool_down: int
     answer_within: int
     attempts: int
+    days: int | None = None
 
 
 @dataclass
@@ -101,9 +108,8 @@ class NaiveTopUp:
             if left == 0:
                 return 0, next_period(per, at)
             units = min(units, left)
-        self.requests.append(
-            NaiveRequest(len(self.requests) + 1, units, at, at + rule.answer_within)
-        )
+        number, expires_at = len(self.requests) + 1, at + rule.answer_within
+        self.requests.append(NaiveRequest(number, units, at, expires_at, rule.days))
         return units, None
 
     def end(self, request: NaiveRequest, state: str, at: int, cool_down: int) -> None:
@@ -116,3 +122,93 @@ class NaiveTopUp:
             self.turns.append(None)
         elif was_open:
             self.turns.append(request.number)
+
+
+class NaiveToppingUp:
+    """What a naive ledger does about top-ups: one for each of its wallets."""
+
+    wallets: dict[str, NaiveWallet]
+    top_ups: dict[str, NaiveTopUp]
+    _key: tuple[str, str] | None
+    _body: object
+
+    def look(self, at: int) -> None:
+        """Let what is over expire, then ask for what lacks, in every wallet."""
+        for unit, top_up in self.top_ups.items():
+            wallet, now = looked_at(self.wallets[unit], at)
+            request = top_up.in_flight()
+            if request is not None and request.expires_at <= now:
+                top_up.end(request, "expired", request.expires_at, COOL_DOWN)
+            repays = wallet.behavior == "carry_deficit_auto_repay"
+            top_up.ask(wallet.available(now), wallet.overage if repays else 0, now)
+
+    def _topup(
+        self,
+        at: int,
+        unit: str,
+        below: str,
+        amount: str | None,
+        target: str | None,
+        cap: tuple[str, str] | None,
+        numbers: tuple[int, int, int],
+        days: int | None,
+    ) -> None:
+        wallet = self.wallets[unit]
+        wallet.arrive(at)
+        self._once(unit, below, amount, target, cap, numbers, days)
+        threshold = 0 if Decimal(below) == 0 else wallet.units(below)
+        amounts = [
+            None if text is None else positive(wallet, text)
+            for text in (amount, target, None if cap is None else cap[0])
+        ]
+        if (amounts[0] is None) == (amounts[1] is None):
+            raise Refusal("field_invalid")
+        if amounts[1] is not None and amounts[1] <= threshold:
+            raise Refusal("field_invalid")
+        limit = None if cap is None or amounts[2] is None else (amounts[2], cap[1])
+        rule = NaiveRule(threshold, amounts[0], amounts[1], limit, *numbers, days=days)
+        self.top_ups.setdefault(unit, NaiveTopUp()).set_rule(rule)
+
+    def _close(self, at: int, unit: str, rule: NaiveRule | None) -> None:
+        self.wallets[unit].arrive(at)
+        self._once(unit)
+        if self.top_ups[unit].rule is rule:
+            self.top_ups[unit].set_rule(None)
+
+    def _confirm(self, at: int, unit: str, number: int, reference: str | None) -> None:
+        top_up, wallet = self.top_ups[unit], self.wallets[unit]
+        now = wallet.arrive(at)
+        self._once(unit, number, reference)
+        request = top_up.requests[number - 1]
+        if request.state == "confirmed":
+            if request.reference != reference:
+                raise Refusal("top_up_paid")
+            return
+        days = request.days
+        exp = None if days is None else now + days * DAY
+        key, body, self._key = self._key, self._body, None
+        self._grant(at, -number, unit, wallet.text(request.amount), exp=exp)
+        self._key, self._body = key, body
+        request.reference = reference
+        top_up.end(request, "confirmed", now, COOL_DOWN)
+
+    def _fail(self, at: int, unit: str, number: int) -> None:
+        now = self.wallets[unit].arrive(at)
+        self._once(unit, number)
+        request = self.top_ups[unit].requests[number - 1]
+        if request.state == "confirmed":
+            raise Refusal("top_up_paid")
+        if request.state != "failed":
+            self.top_ups[unit].end(request, "failed", now, COOL_DOWN)
+
+    def _once(self, *body: object) -> None:
+        raise NotImplementedError
+
+    def _grant(self, at: int, name: int, unit: str, amount: str, *, exp: int | None) -> None:
+        raise NotImplementedError
+
+
+def positive(wallet: NaiveWallet, text: str) -> int:
+    if Decimal(text) == 0:
+        raise Refusal("field_invalid")
+    return wallet.units(text)

@@ -26,6 +26,7 @@ from tests.support.naive import (
     plain,
 )
 from tests.support.naive_schedules import NaiveScheduling
+from tests.support.naive_top_ups import NaiveToppingUp
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
@@ -33,7 +34,7 @@ HOLD_DEFAULT = 15 * MINUTE
 HOLD_MAX = DAY
 
 
-class NaiveLedger(NaiveScheduling):
+class NaiveLedger(NaiveScheduling, NaiveToppingUp):
     """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet.
 
     ``recorded_at``: what time it really is, where the customer is on a test clock.
@@ -56,6 +57,7 @@ class NaiveLedger(NaiveScheduling):
         self.grants: dict[int, tuple[NaiveWallet, NaiveGrant]] = {}
         self.holds: dict[int, tuple[NaiveWallet, NaiveHold]] = {}
         self.schedules = {}
+        self.top_ups = {}
         self.debits: dict[int, list[NaiveDraw]] = {}
         self.keys: dict[tuple[str, str], object] = {}
         self._key: tuple[str, str] | None = None

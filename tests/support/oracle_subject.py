@@ -10,6 +10,7 @@ from drawdown.core.types import Instant
 from tests.support import naive_forecast, scheduling
 from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at, plain
 from tests.support.naive_schedules import NaiveSchedule
+from tests.support.naive_top_ups import NaiveRule
 from tests.support.oracle import NaiveLedger
 from tests.support.scenarios import Step, day_text, instant, rule_of, span
 
@@ -19,6 +20,7 @@ class OracleSubject:
 
     def prepare(self, units: dict[str, dict[str, str]]) -> None:
         self._names: dict[str, int] = {}
+        self._rules: dict[str, tuple[str, NaiveRule | None]] = {}
         self._made_at: dict[str, int] = {}
         self._uses: list[tuple[str, int, int]] = []
         self._first = next(iter(units))
@@ -40,12 +42,17 @@ class OracleSubject:
         if step.verb == "forecast":
             return "ok", self._forecast(step)
         before = self._net_uses(step.at)
+        self.ledger.look(step.at)
         asked = getattr(self, "_" + step.verb)(step)
         answer = self.ledger.ask(step.verb, step.at, step.options.get("key"), **asked)
         for unit, units in self._net_uses(step.at).items():
             self._made_at.setdefault(unit, step.at)
             if step.verb != "reset":
                 self._uses.append((unit, step.at, units - before.get(unit, 0)))
+        if step.verb == "topup" and answer[0] == "ok":
+            unit = self._unit(step)
+            self._rules[step.words[0]] = (unit, self.ledger.top_ups[unit].rule)
+        self.ledger.look(step.at)
         return answer
 
     def _net_uses(self, at: Instant) -> dict[str, int]:
@@ -213,6 +220,31 @@ class OracleSubject:
             "expire": "expire_credit" in step.words,
         }
 
+    def _topup(self, step: Step) -> dict[str, Any]:
+        options = step.options
+        units, _, per = options.get("cap", "").partition(":")
+        spans = (span(options.get("cool", "5min")), span(options.get("answer", "1d")))
+        return {
+            "unit": self._unit(step),
+            "below": options["below"],
+            "amount": options.get("amount"),
+            "target": options.get("to"),
+            "cap": (units, per) if units else None,
+            "numbers": (*spans, int(options.get("attempts", "3"))),
+            "days": int(options["days"]) if "days" in options else None,
+        }
+
+    def _close(self, step: Step) -> dict[str, Any]:
+        unit, rule = self._rules[step.words[0]]
+        return {"unit": unit, "rule": rule}
+
+    def _confirm(self, step: Step) -> dict[str, Any]:
+        return self._fail(step) | {"reference": step.options.get("ref")}
+
+    def _fail(self, step: Step) -> dict[str, Any]:
+        name, _, number = step.words[0].partition(".")
+        return {"unit": self._rules[name][0], "number": int(number)}
+
     def _settle(self, step: Step) -> dict[str, Any]:
         return {"unit": self._unit(step)}
 
@@ -252,6 +284,23 @@ class OracleSubject:
         wallet, schedule = self.ledger.schedules[self._names[name]]
         seen, now = looked_at(wallet, at)
         return seen, now, seen.schedules[wallet.schedules.index(schedule)]
+
+    def top_up(self, name: str, at: Instant) -> dict[str, str]:
+        unit, rule = self._rules[name]
+        top_up = self.ledger.top_ups[unit]
+        stopped = rule is not None and top_up.unpaid() >= rule.attempts
+        state = "stopped" if stopped else "active"
+        return {
+            "state": state if top_up.rule is rule else "closed",
+            "asked": str(len(top_up.requests)),
+        }
+
+    def top_up_request(self, name: str, number: int, at: Instant) -> dict[str, str]:
+        unit, _ = self._rules[name]
+        request = self.ledger.top_ups[unit].requests[number - 1]
+        is_over = request.state == "open" and request.expires_at <= at
+        amount = self.ledger.wallets[unit].text(request.amount)
+        return {"amount": amount, "state": "expired" if is_over else request.state}
 
     def hold(self, name: str, at: Instant) -> dict[str, str]:
         wallet, hold = self.ledger.holds[self._names[name]]

@@ -39,6 +39,12 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
         cancel S [at_end] [expire_credit]
 
 A forecast's facts are of its answer; it changes nothing.
+    topup T below=20 amount=100 | to=150 [cap=250:month] [cool=5min] [answer=1d] [attempts=3] [days=]
+    close T, confirm T.1 [ref=], fail T.1
+
+Of a top-up, ``T.state``, ``T.asked`` (how many requests there were) and its requests are facts: ``T.1`` is
+what the wallet's first asked for, ``T.1.state`` what became of it.
+
 Where a calendar matters, times are written out, in UTC: ``2026-03-29T01:00``. Of a schedule, ``S.cycle``,
 ``S.state`` and ``S.next`` are facts; ``S.1`` is the grant of its first cycle, ``S.1>2`` what was carried of
 that into the second.
@@ -124,6 +130,8 @@ class Subject(Protocol):
     def hold(self, name: str, at: Instant) -> dict[str, str]: ...
     def schedule(self, name: str, at: Instant) -> dict[str, str]: ...
     def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]: ...
+    def top_up(self, name: str, at: Instant) -> dict[str, str]: ...
+    def top_up_request(self, name: str, number: int, at: Instant) -> dict[str, str]: ...
 
 
 def instant(text: str) -> Instant:
@@ -208,6 +216,11 @@ def _fact(fact: str, step: Step, subject: Subject, scenario: Scenario, holds: se
         if cycles[0].isdigit():
             return subject.cycle_grant(name, cycles, step.at)[field or "remaining"]
         return subject.schedule(name, step.at)[cycles]
+    if any(step.verb == "topup" and step.words[0] == name for step in scenario.steps):
+        number, _, field = field.partition(".")
+        if number.isdigit():
+            return subject.top_up_request(name, int(number), step.at)[field or "amount"]
+        return subject.top_up(name, step.at)[number]
     if name in holds:
         return subject.hold(name, step.at)[field or "held"]
     return subject.grant(name, step.at)[field or "remaining"]

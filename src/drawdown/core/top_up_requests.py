@@ -117,6 +117,12 @@ def note_request(changes: Changes, request: TopUpRequest) -> None:
     (changes.new_top_up_requests if is_new else changes.top_up_requests)[request.id] = request
 
 
+def latest(changes: Changes, request: TopUpRequest) -> TopUpRequest:
+    """A request as it is after what the batch has done so far."""
+    known = changes.new_top_up_requests | changes.top_up_requests
+    return known.get(request.id, request)
+
+
 def level_of(wallet: Wallet) -> Level:
     """What the wallet has, and what it could take."""
     repays = wallet.overage_rule.behavior is OverageBehavior.CARRY_DEFICIT_AUTO_REPAY

@@ -93,6 +93,14 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: Instant | None = None
 
 
+class TopUpState(StrEnum):
+    """Whether a rule asks for credit: not if it has stopped (``Standing.is_stopped``), or is closed."""
+
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    CLOSED = "closed"
+
+
 class RequestState(StrEnum):
     """Where a request is in its life. It may be paid for after it has failed or expired, and once at most."""
 
@@ -313,6 +321,15 @@ def ruled(standing: Standing, rule: TopUp | None) -> Standing:
     return msgspec.structs.replace(standing, rule=rule, unpaid=0, again_at=again_at, capped_in=None)
 
 
-def is_over(standing: Standing) -> bool:
-    """Whether there is nothing left to watch."""
-    return standing.rule is None and standing.request is None
+def state_of(rule: TopUp, standing: Standing) -> TopUpState:
+    """Where a rule is in its life. Only the wallet's own may have stopped."""
+    if rule.closed_at is not None:
+        return TopUpState.CLOSED
+    return TopUpState.STOPPED if standing.is_stopped else TopUpState.ACTIVE
+
+
+def seen(request: TopUpRequest, now: Instant) -> TopUpRequest:
+    """The request as it is at ``now``: one whose time is over is shown as expired; nothing is recorded."""
+    if request.state is not RequestState.OPEN or request.expires_at > now:
+        return request
+    return msgspec.structs.replace(request, state=RequestState.EXPIRED, ended_at=request.expires_at)

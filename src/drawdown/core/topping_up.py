@@ -73,8 +73,8 @@ def create_top_up(request: Request, command: CreateTopUp, state: State) -> Accep
     before = None if standing.rule is None else standing.rule.id.hex()
     started.note_changes({"top_up": [before, rule.id.hex()]})
     top_up_requests.keep(state.changes, context.wallet, top_ups.ruled(standing, rule))
-    accepted = context.finish(started)
-    return _with_rule(context, accepted, rule)
+    started.watch(context.wallet)
+    return _with_rule(context, context.finish(started), rule)
 
 
 def close_top_up(request: Request, command: CloseTopUp, state: State) -> Accepted:
@@ -142,6 +142,7 @@ def fail_top_up(request: Request, command: FailTopUp, state: State) -> Accepted:
     standing = _answer(context, asked, after)
     left = standing.attempts_left
     started.note_changes({"state": [asked.state, after.state], "attempts_left": [None, left]})
+    started.watch(context.wallet)
     return _with_request(context.finish(started), after)
 
 
@@ -268,7 +269,7 @@ def _request_context(request: Request, asked: Id, state: State) -> tuple[Context
     context = None if key is None else _context(request, key, state)
     if found is None or context is None:
         raise TopUpRequestNotFound(written(asked))
-    return context, state.changes.top_up_requests.get(asked, found)
+    return context, top_up_requests.latest(state.changes, found)
 
 
 def _context(request: Request, key: WalletKey, state: State) -> Context | None:
