@@ -135,7 +135,7 @@ def _carried_grant(
     """What was carried of a grant: worth its share of what was paid for it, and otherwise alike."""
     basis = parent.cost_basis
     return Grant(
-        id=derive(started.operation.id, "rollover:" + parent.id.hex()),
+        id=carried_id(started.operation.id, parent.id),
         customer=parent.customer,
         entitlement=parent.entitlement,
         amount=units,
@@ -215,6 +215,11 @@ def _cycle_grant(
 def grant_id(operation: Id) -> Id:
     """The id of the grant that an operation of a schedule makes."""
     return derive(operation, "grant")
+
+
+def carried_id(operation: Id, parent: Id) -> Id:
+    """The id of the grant into which an operation carries what is left of another."""
+    return derive(operation, "rollover:" + parent.hex())
 
 
 def _cost_basis(schedule: Schedule, category: Category, units: int) -> CostBasis | None:

@@ -188,7 +188,7 @@ def overage_text(rule: Overage) -> str:
     return _encode(rule).decode()
 
 
-def _optional_overage(text: str | None) -> Overage | None:
+def optional_overage(text: str | None) -> Overage | None:
     return None if text is None else _overage(text)
 
 
@@ -247,7 +247,7 @@ def wallet_of(key: WalletKey, burn_order: BurnOrder, row: Row) -> Wallet:
         row[14],  # next_due_at
         open_grants=row[9],
         open_holds=row[10],
-        overage_override=_optional_overage(row[15]),
+        overage_override=optional_overage(row[15]),
         watch=None if row[16] is None else _decode_watch(row[16]),
     )
 
@@ -512,7 +512,7 @@ def schedule_of(customer: Id, entitlement: Id, row: Row) -> Schedule:
         updated_at=row[9],
         created_at=row[10],
         recorded_at=row[11],
-        overage=_optional_overage(row[13]),
+        overage=optional_overage(row[13]),
         cadence=Cadence(terms.anchor, terms.zone, terms.every),
         **{field: getattr(terms, field) for field in _SHARED_TERMS},
     )

@@ -81,7 +81,7 @@ def create(
         "name": name,
         "metadata": words.pairs(metadata, "--metadata"),
     }
-    cycles = {"every": unit, "count": count, "zone": zone, "expires": expires}
+    cycles: dict[str, Any] = {"every": unit, "count": count, "zone": zone, "expires": expires}
     with asking(url, key) as client:
         made = client.create_schedule(
             customer,
