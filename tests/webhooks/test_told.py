@@ -25,6 +25,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     ChangeTime,
+    CloseAlert,
+    CreateAlert,
     CreateEntitlement,
     CreateMeter,
     CreateRate,
@@ -52,6 +54,7 @@ from drawdown.core.times import text_of
 from drawdown.core.types import (
     DAY,
     MICROSECONDS,
+    AlertKind,
     Id,
     Instant,
     Mode,
@@ -544,10 +547,88 @@ async def test_what_a_hold_kept_of_an_expired_grant_is_told_when_it_goes(here: S
     assert data(found["released"], "hold.released")["amount"] == "3"
 
 
+# Alerts --------------------------------------------------------------------------------------------
+
+
+async def alerts(here: Story) -> dict[str, Any]:
+    ada = await here.ada()
+    steps: dict[str, Any] = {}
+    low = CreateAlert(**ada, kind=AlertKind.AVAILABLE_BELOW, percent=20, name="Low")
+    made = await here.do(low)
+    kind = ada["entitlement"]
+    near = CreateAlert(entitlement=kind, kind=AlertKind.DAYS_TO_EXPIRY, days=2)
+    everybody = await here.do(near)
+    assert made.alert is not None
+    assert everybody.alert is not None
+    steps["made"] = await here.heard()
+    ends = Instant(here.clock.now() + 10 * DAY)
+    grant = await here.give(ada, 100, expires_at=ends)
+    await here.draw(ada, 79)
+    steps["above"] = await here.heard()
+    await here.draw(ada, 1)
+    steps["low"] = await here.heard()
+    here.move(9 * DAYS)
+    await here.do(Settle(**ada))
+    steps["near"] = await here.heard()
+    await here.do(CloseAlert(alert=made.alert.id))
+    await here.do(CloseAlert(alert=everybody.alert.id))
+    steps["closed"] = await here.heard()
+    ids = [spelled("alert_", each.id) for each in (made.alert, everybody.alert)]
+    return steps | {"ada": ada, "ids": ids, "grant": spelled("grant_", grant), "ends": ends}
+
+
+async def test_an_alert_is_told_with_what_it_is_about_right_after_what_set_it_off(
+    here: Story,
+) -> None:
+    found = await alerts(here)
+    low, near = found["ids"]
+    made, everybody = found["made"]
+    assert types(found["made"]) == ["alert.created", "alert.created"]
+    assert (made["customer"], everybody["customer"]) == (found["ada"]["customer"], None)
+    assert (made["data"]["id"], everybody["data"]["id"]) == (low, near)
+    assert (made["data"]["percent"], everybody["data"]["days"]) == (20, 2)
+    assert types(found["above"]) == ["grant.created", "debit.created"]
+    assert types(found["low"]) == ["debit.created", "alert.triggered"]
+    told = found["low"][1]
+    assert told["created_at"] == told["data"]["at"] == found["low"][0]["created_at"]
+    assert available(found["low"]) == ["20", "20"]
+    assert told["data"] | {"at": None} == {
+        "alert": low,
+        "kind": "available_below",
+        "name": "Low",
+        "entitlement": found["ada"]["entitlement"],
+        "at": None,
+        "available": "20",
+        "overage": "0",
+        "used": "80",
+        "threshold": "20",
+        "percent": 20,
+        "days": None,
+        "grant": None,
+        "remaining": None,
+        "expires_at": None,
+    }
+    assert types(found["closed"]) == ["alert.closed", "alert.closed"]
+    assert {event["data"]["state"] for event in found["closed"]} == {"closed"}
+
+
+async def test_a_grant_near_its_end_is_told_of_at_the_instant_at_which_it_comes_near(
+    here: Story,
+) -> None:
+    found = await alerts(here)
+    assert types(found["near"]) == ["alert.triggered"]
+    [told] = found["near"]
+    at = text_of(Instant(found["ends"] - 2 * DAY))
+    assert told["created_at"] == told["data"]["at"] == at
+    assert (told["data"]["alert"], told["data"]["grant"]) == (found["ids"][1], found["grant"])
+    assert (told["data"]["remaining"], told["data"]["days"]) == ("20", 2)
+    assert told["data"]["expires_at"] == text_of(found["ends"])
+
+
 # All of it -----------------------------------------------------------------------------------------
 
 Play = Callable[[Story], Awaitable[dict[str, Any]]]
-PLAYS: tuple[Play, ...] = (cycles, changed_schedules, overage, usage, clocks, corrections)
+PLAYS: tuple[Play, ...] = (cycles, changed_schedules, overage, usage, clocks, corrections, alerts)
 #: What these plays cannot make happen.
 ELSEWHERE = {"webhook.test"}
 

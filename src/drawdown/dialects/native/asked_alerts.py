@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from drawdown.core.alerting import DAYS_MAX
 from drawdown.core.types import AlertKind
@@ -41,7 +41,7 @@ class CreateAlert(Request):
     percent: Annotated[int, Meta(ge=0, le=100)] | None = None
     days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] | None = None
     name: NameText | None = None
-    metadata: MetadataMap = {}
+    metadata: MetadataMap = field(default_factory=dict)
     idempotency_key: KeyText | None = None
 
 

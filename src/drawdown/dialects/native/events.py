@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from drawdown.core import recurring
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Entitlement, Entry, EntryKind, Grant, Id, Instant
 from drawdown.dialects.native import (
     render,
+    telling_alerts,
     telling_credit,
     telling_holds,
     telling_time,
     telling_usage,
     wire,
+    wire_alerts,
     wire_events,
 )
 from drawdown.dialects.native.telling import Tell, Telling, Told
@@ -36,6 +39,7 @@ TOLD: dict[str, Tell] = {
     **telling_holds.TOLD,
     **telling_time.TOLD,
     **telling_usage.TOLD,
+    **telling_alerts.TOLD,
 }
 
 
@@ -88,6 +92,9 @@ class NativeFormat(Format):
         "schedule.ended",
         "usage.recorded",
         "usage.uncovered",
+        "alert.created",
+        "alert.triggered",
+        "alert.closed",
         "meter.created",
         "meter.closed",
         "rate.created",
@@ -101,11 +108,12 @@ class NativeFormat(Format):
 
     async def render(self, ledger: Ledger, recorded: Recorded) -> list[Event]:
         tell = TOLD.get(recorded.operation.kind)
-        if tell is None:
+        if tell is None and not telling_alerts.notices_of(recorded.operation):
             return []
         telling = await _telling(ledger, recorded)
-        told = enumerate(tell(telling))
-        return [_event(recorded, telling, ordinal, each) for ordinal, each in told]
+        told = [] if tell is None else list(tell(telling))
+        told += telling_alerts.triggered(telling)
+        return [_event(recorded, telling, ordinal, each) for ordinal, each in enumerate(told)]
 
     def test(self, operation: Id, now: Instant) -> Event:
         at = text_of(now)
@@ -162,7 +170,9 @@ async def _telling(ledger: Ledger, recorded: Recorded) -> Telling:
     if operation.kind in _OF_SCHEDULES and operation.subject is not None:
         telling.schedule = await ledger.store.find_schedule(operation.subject)
     if operation.kind == "create_schedule":
-        telling.schedule = await ledger.store.find_schedule(telling_time.made_by(operation))
+        telling.schedule = await ledger.store.find_schedule(recurring.made_by(operation.id))
+    if operation.kind in telling_alerts.TOLD and operation.subject is not None:
+        telling.alert = await ledger.alert(book, operation.subject)
     telling.kinds = {each: await ledger.entitlement(book, each) for each in _kinds_of(telling)}
     telling.granted = await _granted(ledger, recorded)
     return telling
@@ -175,6 +185,8 @@ def _kinds_of(telling: Telling) -> list[Id]:
     found.append(operation.entitlement)
     if operation.kind in _OF_KINDS:
         found.append(operation.subject)
+    if telling.alert is not None:
+        found.append(telling.alert.entitlement)
     if catalog is not None and operation.subject in catalog.rates:
         found.append(catalog.rates[operation.subject].entitlement)
     if operation.kind == "usage":
@@ -201,7 +213,7 @@ def _event(recorded: Recorded, telling: Telling, ordinal: int, told: Told) -> Ev
     shown = wire_events.Event(
         id=spell_event(operation.id, ordinal),
         type=name,
-        created_at=text_of(entries[-1].at if entries else operation.at),
+        created_at=_told_at(telling, told),
         recorded_at=text_of(operation.recorded_at),
         operation=spell(render.OPERATION_PREFIX, operation.id),
         customer=None if owner is None else render.name_of(owner),
@@ -215,6 +227,14 @@ def _event(recorded: Recorded, telling: Telling, ordinal: int, told: Told) -> Ev
         body=wire.encode(shown),
         customer=None if owner is None else operation.customer,
     )
+
+
+def _told_at(telling: Telling, told: Told) -> str:
+    """When it took effect."""
+    _, data, entries = told
+    if isinstance(data, wire_alerts.Triggered):
+        return data.at
+    return text_of(entries[-1].at if entries else telling.operation.at)
 
 
 def _balances(entries: Sequence[Entry], telling: Telling) -> list[wire_events.BalanceAfter]:

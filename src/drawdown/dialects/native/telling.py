@@ -18,6 +18,7 @@ from drawdown.core.schedules import Schedule
 from drawdown.core.times import text_of
 from drawdown.core.types import (
     DRAWS,
+    Alert,
     Customer,
     Entitlement,
     Entry,
@@ -48,6 +49,7 @@ class Telling(msgspec.Struct):
     schedule: Schedule | None = None
     granted: dict[Id, Grant] = {}
     catalog: Catalog | None = None
+    alert: Alert | None = None
 
     def kind_of(self, entry: Entry) -> Entitlement:
         return self.kinds[entry.entitlement]

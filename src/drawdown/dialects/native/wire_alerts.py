@@ -24,3 +24,26 @@ class Alert(Struct, kw_only=True):
     state: AlertState
     created_at: TimeText
     closed_at: TimeText | None
+
+
+class Triggered(Struct, kw_only=True):
+    """``available``, ``overage`` and ``used``, which counts overage in, are the wallet's right after it.
+
+    ``threshold`` is the line in credit, where the alert has one. Of an alert on expiry: the ``grant``, what
+    ``remaining`` of it is, and its end.
+    """
+
+    alert: str
+    kind: AlertKind
+    name: str | None
+    entitlement: str
+    at: TimeText
+    available: AmountText
+    overage: AmountText
+    used: AmountText
+    threshold: AmountText | None
+    percent: int | None
+    days: int | None
+    grant: str | None
+    remaining: AmountText | None
+    expires_at: TimeText | None

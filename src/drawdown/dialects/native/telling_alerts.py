@@ -1,0 +1,83 @@
+"""Events of alerts: one was made, or closed; and, after all else that an operation tells, one fired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from drawdown.core.amounts import render as decimal
+from drawdown.core.times import text_of
+from drawdown.core.types import Alert, Entry, Operation
+from drawdown.core.watching import Notice
+from drawdown.dialects.native import alerts as shapes
+from drawdown.dialects.native import render, wire_alerts
+from drawdown.dialects.native.render import ALERT_PREFIX, GRANT_PREFIX, spelled
+from drawdown.dialects.native.telling import Tell, Telling, Told
+
+
+class _Alerted(msgspec.Struct):
+    alerts: tuple[list[Notice], list[Notice]] = ([], [])
+
+
+_notices = msgspec.json.Decoder(_Alerted).decode
+
+
+def notices_of(operation: Operation) -> list[Notice]:
+    """What an operation has set off, in the order of the instants."""
+    return _notices(operation.changed).alerts[1] if operation.changed else []
+
+
+def triggered(telling: Telling) -> Iterator[Told]:
+    """Each with the balance of its wallet right after what set it off, where that has an entry here."""
+    for notice in notices_of(telling.operation):
+        so_far = [entry for entry in telling.entries if _is_of(entry, notice)]
+        yield "alert.triggered", _shown(telling, notice), so_far
+
+
+def _is_of(entry: Entry, notice: Notice) -> bool:
+    return entry.entitlement == notice.entitlement and entry.at <= notice.at
+
+
+def _shown(telling: Telling, notice: Notice) -> wire_alerts.Triggered:
+    kind = telling.kinds[notice.entitlement]
+    scale, threshold, remaining = kind.scale, notice.threshold, notice.remaining
+    return wire_alerts.Triggered(
+        alert=spelled(ALERT_PREFIX, notice.alert),
+        kind=notice.kind,
+        name=notice.name,
+        entitlement=kind.code,
+        at=text_of(notice.at),
+        available=decimal(notice.available, scale),
+        overage=decimal(notice.overage, scale),
+        used=decimal(notice.used, scale),
+        threshold=None if threshold is None else decimal(threshold, scale),
+        percent=notice.percent,
+        days=notice.days,
+        grant=None if notice.grant is None else spelled(GRANT_PREFIX, notice.grant),
+        remaining=None if remaining is None else decimal(remaining, scale),
+        expires_at=render.optional_time(notice.expires_at),
+    )
+
+
+def _alert(telling: Telling) -> Alert:
+    assert telling.alert is not None
+    return telling.alert
+
+
+def _created(telling: Telling) -> Iterator[Told]:
+    """As it was made: it may have been closed since."""
+    made = msgspec.structs.replace(_alert(telling), closed_at=None)
+    yield "alert.created", shapes.shown_of(made, telling.owner, telling.kind), ()
+
+
+def _closed(telling: Telling) -> Iterator[Told]:
+    yield "alert.closed", shapes.shown_of(_alert(telling), telling.owner, telling.kind), ()
+
+
+TOLD: dict[str, Tell] = {
+    "create_alert": _created,
+    "create_alert_for_all": _created,
+    "close_alert": _closed,
+    "close_alert_for_all": _closed,
+}
