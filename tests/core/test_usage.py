@@ -10,7 +10,7 @@ from hypothesis import given as given_
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from drawdown.core import usage
+from drawdown.core import usage_counting
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AskedOverage,
@@ -298,7 +298,7 @@ def test_another_customer_is_counted_apart() -> None:
 
 
 def test_a_customer_has_a_bounded_number_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "GROUPS_MAX", 2)
+    monkeypatch.setattr(usage_counting, "GROUPS_MAX", 2)
     grouped = Measure(event_name="call", aggregation=Aggregation.COUNT, group_by=("model",))
     book = Book(grouped, price=PerUnit(price=Amount(1)))
     book.event("e1", model="a")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from drawdown.core import identity
 from drawdown.core.commands import Command
+from drawdown.core.demand import stands_alone
 from drawdown.core.fold import WalletFold, fold
 from drawdown.core.invariants import check_wallet
 from drawdown.core.needs import needs
@@ -15,7 +16,7 @@ from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
-from drawdown.core.usage_records import Catalog
+from drawdown.core.usage_records import LATEST_MAX, Catalog
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,7 +45,10 @@ class CoreLedger:
 
     def run(self, requests: Sequence[Request]) -> list[Outcome]:
         """Plan a batch: all of its needs first, then each request in order."""
+        if len(requests) > 1 and any(stands_alone(request.command) for request in requests):
+            return [self.run([request])[0] for request in requests]
         self.state.due_until.clear()
+        self.state.latest_events.clear()
         for wanted in needs(requests, self.state):
             self._load(wanted)
         return [self._decide(request) for request in requests]
@@ -82,6 +86,10 @@ class CoreLedger:
             state.catalogs.setdefault(book, Catalog())
         _miss(state.event_ids, wanted.event_ids)
         _miss(state.events, wanted.events)
+        for customer in wanted.latest_events:
+            taken = [each for each in state.events.values() if each and each.customer == customer]
+            taken.sort(key=lambda event: event.id, reverse=True)
+            state.latest_events[customer] = taken[:LATEST_MAX]
         _miss(state.counts, wanted.counts)
         state.values = dict.fromkeys(wanted.values, 0) | state.values
         state.due_until |= wanted.wallets_due

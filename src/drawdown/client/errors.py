@@ -20,7 +20,7 @@ DrawdownError
     │   ├── HoldEnded, CaptureTooLarge, TooManyHolds, TooManyEndpoints
     │   ├── ReversalTooLarge, AdjustmentTooLarge
     │   ├── ClockAdvancing, TopUpPaid
-    │   └── EventReused, TooManyMeters, TooManyCounts
+    │   └── EventReused, TooManyEvents, TooManyMeters, TooManyCounts
     └── Invalid
         ├── AmountNotPositive, AmountTooFine, AmountTooLarge
         └── ExpiryNotInFuture, ExpiryBeforeEffective
@@ -263,6 +263,10 @@ class EventReused(Conflict):
     """The event's id was taken before, with another body."""
 
 
+class TooManyEvents(Conflict):
+    """The event cannot be overridden: what it changes follows from more events than are looked at."""
+
+
 class TooManyMeters(Conflict):
     """The book has all the meters or rates that it may have."""
 
@@ -363,6 +367,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "event_reused": EventReused,
     "too_many_meters": TooManyMeters,
     "too_many_counts": TooManyCounts,
+    "too_many_events": TooManyEvents,
     "reversal_too_large": ReversalTooLarge,
     "adjustment_too_large": AdjustmentTooLarge,
     "body_too_large": Invalid,

@@ -210,7 +210,7 @@ class UsageCharge(Record, frozen=True, kw_only=True):
 
 
 class UsageEvent(Written, frozen=True, kw_only=True):
-    """Usage as it was sent, and what it cost."""
+    """Usage as it was sent, and what it cost. ``debit`` is what it drew, if it drew anything."""
 
     id: str
     customer: str
@@ -219,6 +219,8 @@ class UsageEvent(Written, frozen=True, kw_only=True):
     recorded_at: datetime
     properties: dict[str, Any]
     charges: list[UsageCharge]
+    debit: str | None = None
+    overridden: bool = False
 
 
 class CostBasis(Record, frozen=True, kw_only=True):
@@ -320,14 +322,16 @@ class Hold(Written, frozen=True, kw_only=True):
 class SpendPart(Record, frozen=True, kw_only=True):
     """What one wallet paid of a spend: ``quantity`` of it, for ``amount`` of the wallet's credit.
 
+    Of usage that drew on several wallets there is no quantity.
+
     ``overage_charged`` is what of the amount went past zero, if something did.
     """
 
     entitlement: str
-    quantity: Decimal
     amount: Decimal
     draws: list[Draw]
     available: Decimal
+    quantity: Decimal | None = None
     overage_charged: Decimal | None = None
     reversed: Decimal | None = None
 

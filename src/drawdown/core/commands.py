@@ -487,7 +487,8 @@ class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
 class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Count one usage event and draw what it costs, once for its ``own_id`` in the book.
 
-    ``time`` is when the usage was; None: now.
+    ``time`` is when the usage was; None: now. With ``override`` it takes the place of an earlier event of
+    the same id that says something else; None then: when that was.
     """
 
     customer: Reference
@@ -495,6 +496,7 @@ class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     time: Instant | None = None
     properties: Properties = {}
+    override: bool = False
 
 
 Command = (

@@ -8,13 +8,18 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import RecordUsage, ReverseDebit, Spend
+from drawdown.core.commands import Command, RecordUsage, ReverseDebit, Spend
 from drawdown.core.requests import Request
 from drawdown.core.state import State, Wallet, WalletKey, Wanted
 from drawdown.core.types import Attributes, Id, Instant
 
 #: The commands that may be carried out as an operation over several wallets.
 _SHARED = frozenset({RecordUsage, ReverseDebit, Spend})
+
+
+def stands_alone(command: Command) -> bool:
+    """Whether it must be decided in a batch of its own: what it needs follows from what is before it."""
+    return isinstance(command, RecordUsage) and command.override
 
 
 class Draw(msgspec.Struct):
@@ -104,12 +109,22 @@ def _settled_together(request: Request, state: State) -> set[WalletKey]:
         catalog = state.catalogs.get(request.book)
         if customer is None or catalog is None:
             return set()
-        return {(customer, rate.entitlement) for _, rate in catalog.charges_of(command.name)}
+        counted = {rate.entitlement for _, rate in catalog.charges_of(command.name)}
+        return {(customer, kind) for kind in counted | _charged(request, command, state)}
     if isinstance(command, Spend):
         customer = state.customer_id(request.book, command.customer)
         kinds = [state.entitlement_id(request.book, each.entitlement) for each in command.wallets]
         return {(customer, kind) for kind in kinds if customer is not None and kind is not None}
     return set()
+
+
+def _charged(request: Request, command: RecordUsage, state: State) -> set[Id]:
+    """What an event that is overridden was charged in."""
+    found = state.event_ids.get((request.book, command.own_id)) if command.override else None
+    event = None if found is None else state.events.get(found)
+    rates = state.catalogs[request.book].rates
+    charges = () if event is None else event.charges
+    return {rates[Id(bytes.fromhex(charge.rate))].entitlement for charge in charges}
 
 
 def enough_grants(demand: Demand, state: State, wanted: Wanted) -> None:

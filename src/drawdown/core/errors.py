@@ -20,7 +20,7 @@
         ├── ReversalTooLarge, AdjustmentTooLarge
         ├── TooManyGrants, TooManyHolds
         ├── TopUpPaid
-        └── EventReused, TooManyMeters, TooManyCounts
+        └── EventReused, TooManyEvents, TooManyMeters, TooManyCounts
 
 Each class has a stable ``code``; each dialect has one table from class to its own status and words.
 """
@@ -303,7 +303,17 @@ class EventReused(Refused):
     """Usage is taken once for its id. ``override`` is how an earlier event is corrected."""
 
     code = "event_reused"
-    template = "The event {event!r} was taken before with another body."
+    template = (
+        "The event {event!r} was taken before with another body; only an override replaces it."
+    )
+
+
+class TooManyEvents(Refused):
+    code = "too_many_events"
+    template = (
+        "The event {event!r} cannot be overridden: what it changes follows from more than the latest "
+        "{maximum} events of the customer."
+    )
 
 
 class TooManyMeters(Refused):

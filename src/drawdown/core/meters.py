@@ -73,8 +73,8 @@ class Contribution(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What is kept of all events so far. ``quantity`` is the number itself, in steps of 10**-12.
 
-    ``holders``: for ``max``, how many events have that value. ``time`` and ``event``: for ``last``, which
-    event it is from.
+    ``holders``: for ``max``, how many events have that value; for ``sum``, how many have one below zero.
+    ``time`` and ``event``: for ``last``, which event it is from.
     """
 
     quantity: Quantity = Quantity(0)
@@ -140,7 +140,7 @@ def add(measure: Measure, tally: Tally, new: Contribution, seen: Seen = NOT_UNIQ
     events = tally.events + 1
     match measure.aggregation:
         case Aggregation.COUNT | Aggregation.SUM:
-            return _moved(measure, tally, events, new.quantity)
+            return _moved(measure, tally, events, new.quantity, tally.holders + (new.quantity < 0))
         case Aggregation.MAX:
             return _raised(tally, new.quantity)
         case Aggregation.LAST:
@@ -160,7 +160,8 @@ def remove(
         return Tally()
     match measure.aggregation:
         case Aggregation.COUNT | Aggregation.SUM:
-            return _moved(measure, tally, events, -old.quantity)
+            below = tally.holders - (old.quantity < 0)
+            return _moved(measure, tally, events, -old.quantity, below)
         case Aggregation.MAX:
             assert old.quantity <= tally.quantity
             holders = tally.holders - (old.quantity == tally.quantity)
@@ -183,7 +184,8 @@ def replace(
     """The tally with ``new`` in place of ``old``, of the same event; None when ``recount`` must be asked."""
     match measure.aggregation:
         case Aggregation.COUNT | Aggregation.SUM:
-            return _moved(measure, tally, tally.events, new.quantity - old.quantity)
+            below = tally.holders + (new.quantity < 0) - (old.quantity < 0)
+            return _moved(measure, tally, tally.events, new.quantity - old.quantity, below)
         case Aggregation.UNIQUE:
             after = seen_after(seen, old, new)
             fewer, more = after[old.value] == 0, seen[new.value] == 0
@@ -218,14 +220,16 @@ def recount(measure: Measure, contributions: Iterable[Contribution]) -> Tally:
     return tally
 
 
-def _moved(measure: Measure, tally: Tally, events: int, quantity: int) -> Tally:
+def _moved(
+    measure: Measure, tally: Tally, events: int, quantity: int, below_zero: int = 0
+) -> Tally:
     total = tally.quantity + quantity
     if not quantities.within_bounds(total):
         raise FieldInvalid(
             f"properties.{measure.property}",
             f"small enough for the meter's total to be {QUANTITY_RULE}",
         )
-    return Tally(Quantity(total), events)
+    return Tally(Quantity(total), events, below_zero)
 
 
 def _raised(tally: Tally, quantity: Quantity) -> Tally:

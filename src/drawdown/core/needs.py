@@ -57,6 +57,7 @@ from drawdown.core.demand import (
 )
 from drawdown.core.errors import LedgerError
 from drawdown.core.identity import in_book
+from drawdown.core.meters import Contribution
 from drawdown.core.requests import Request
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
@@ -71,7 +72,14 @@ from drawdown.core.state import (
 )
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import DAY, NOTHING, UNITS_MAX, Id, Instant, Reference
-from drawdown.core.usage_counting import Counted, attributes_of, counted_by, new_event_id
+from drawdown.core.usage_counting import (
+    Counted,
+    attributes_of,
+    counted_by,
+    new_event_id,
+)
+from drawdown.core.usage_overrides import returned_debits, touched_by
+from drawdown.core.usage_records import CountKey, Event
 
 
 def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
@@ -196,12 +204,15 @@ class Asking(msgspec.Struct):
 
     def reverse(self, request: Request, command: ReverseDebit) -> None:
         """A debit named by its id brings the grants it drew on, wherever they are."""
-        if command.debit not in self.state.debits:
-            self.want(self.wanted.debits, command.debit)
-            return
-        record = self.state.debits[command.debit]
         if command.entitlement is not None:
             self.entitlement(request.book, command.entitlement)
+        self.debit(request, command.debit)
+
+    def debit(self, request: Request, debit: Id) -> None:
+        if debit not in self.state.debits:
+            self.want(self.wanted.debits, debit)
+            return
+        record = self.state.debits[debit]
         for draw in () if record is None else record.draws:
             if draw.grant == NOTHING:
                 self.repaid(request, (draw.customer, draw.entitlement), draw.seq)
@@ -367,15 +378,51 @@ class Asking(msgspec.Struct):
         """Who is meant, whether the event is known, and what counts it; then its counts and wallets."""
         known = self.event(request, command)
         customer = self.customer(request.book, command.customer)
-        if not self.catalog(request) or customer is None or known:
+        if not self.catalog(request) or customer is None:
+            return
+        if known and command.override:
+            self.override(request, command, customer)
+        if known:
             return
         for counted in self.counted(request, command, customer):
-            if counted.key not in self.state.counts:
-                self.want(self.wanted.counts, counted.key)
-            value = (counted.key, counted.contribution.value)
-            if value[1] and value not in self.state.values:
-                self.want(self.wanted.values, value)
+            self.count(counted.key, counted.contribution)
             self.pays_usage(request, command, (customer, counted.rate.entitlement))
+
+    def count(self, key: CountKey, *contributions: Contribution | None) -> None:
+        """A count, and how many events have the values that are counted in it."""
+        if key not in self.state.counts:
+            self.want(self.wanted.counts, key)
+        for each in contributions:
+            if each is not None and each.value and (key, each.value) not in self.state.values:
+                self.want(self.wanted.values, (key, each.value))
+
+    def override(self, request: Request, command: RecordUsage, customer: Id) -> None:
+        """The counts that an event is in, and will be in; then what has been drawn for them."""
+        found = self.state.event_ids[(request.book, command.own_id)]
+        event = None if found is None else self.state.events.get(found)
+        if event is None or customer != event.customer:
+            return
+        try:
+            touched = touched_by(request, command, event, self.state)
+        except LedgerError:
+            return
+        if customer not in self.state.latest_events:
+            self.want(self.wanted.latest_events, customer)
+        for each in touched:
+            key = (customer, each.rate.entitlement)
+            self.count(each.key, each.old, each.new)
+            self.pays_usage(request, command, key)
+            self.demand.changed.add(key)
+        if not self.waits:
+            self.returned(request, command, event)
+
+    def returned(self, request: Request, command: RecordUsage, event: Event) -> None:
+        try:
+            debits = returned_debits(request, command, event, self.state)
+        except LedgerError:
+            return
+        for debit in debits:
+            self.debit(request, debit)
 
     def event(self, request: Request, command: RecordUsage) -> bool:
         """Whether the event is there, which is then loaded. Its id may be claimed before it is there."""

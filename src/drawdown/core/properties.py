@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from drawdown.core import amounts, quantities
 from drawdown.core.amounts import Amount
 from drawdown.core.errors import FieldInvalid
@@ -43,6 +45,14 @@ def properties_of(document: Mapping[str, object], field: str = "properties") -> 
         if value is not None:
             found[name] = scalar_of(value, f"{field}.{name}")
     return found
+
+
+def document_of(properties: Properties) -> dict[str, object]:
+    """The properties as a document for JSON: what was a number is one, digit by digit."""
+    return {
+        name: msgspec.Raw(str(value).encode()) if isinstance(value, Amount) else value
+        for name, value in properties.items()
+    }
 
 
 def is_name(name: object) -> bool:

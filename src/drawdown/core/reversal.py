@@ -70,7 +70,7 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
     """
     record = state.debits[command.debit]
     customer = None if record is None else state.customers[record.operation.customer]
-    if record is None or customer is None or customer.book != request.book:
+    if record is None or customer is None or customer.book != request.book or not record.draws:
         raise DebitNotFound(written(command.debit))
     contexts = _debit_contexts(request, command, customer, record, state)
     one = contexts[0] if len(contexts) == 1 else None
@@ -90,13 +90,13 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
             subject=command.debit,
         ),
     )
-    returns = [_to_return(record, context, units) for context in contexts]
+    returns = [to_return(record, context, units) for context in contexts]
     if not any(one.pieces for one in returns):
         drawn = sum(d.amount for d in record.draws if d.entitlement == contexts[0].entitlement.id)
         whole = amounts.render(drawn, contexts[0].entitlement.scale)
         raise ReversalTooLarge(amount=whole, reversible="0")
     for each in reversed(returns):
-        _give_back(started, record, each)
+        give_back(started, record, each)
     state.changes.debits[command.debit] = record
     commit(state, started)
     return _reversed(started, customer, returns)
@@ -131,13 +131,19 @@ def _units_to_reverse(command: ReverseDebit, one: Context | None) -> int | None:
     return positive_units(command.amount, one.entitlement)
 
 
-def _to_return(record: DebitRecord, context: Context, units: int | None) -> Return:
-    """Which grants of a wallet get back how much. Raises ``ReversalTooLarge``."""
+def to_return(
+    record: DebitRecord, context: Context, units: int | None, *, at_most: bool = False
+) -> Return:
+    """Which grants of a wallet get back how much: all that is left, or ``units`` of it.
+
+    Raises ``ReversalTooLarge`` where less than that is left; ``at_most``: then what is left.
+    """
     entitlement = context.entitlement
     draws = [draw for draw in record.draws if draw.entitlement == entitlement.id]
     pieces = _pieces(context, _open_draws(draws, record.reversed.get(entitlement.id, 0)))
     reversible = sum(piece.returnable for piece in pieces)
     wanted = reversible if units is None else units
+    wanted = min(wanted, reversible) if at_most else wanted
     if wanted > reversible:
         raise ReversalTooLarge(
             amount=amounts.render(wanted, entitlement.scale),
@@ -206,7 +212,8 @@ def _first_units(context: Context, pieces: list[Piece], units: int) -> Return:
     return cut
 
 
-def _give_back(started: Posting, record: DebitRecord, each: Return) -> None:
+def give_back(started: Posting, record: DebitRecord, each: Return) -> None:
+    """Do it, last drawn first."""
     context = each.context
     for piece, units in each.pieces:
         if piece.grant is None:

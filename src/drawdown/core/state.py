@@ -6,7 +6,7 @@ A store fills it, ``plan`` changes it and writes down in ``changes`` what must b
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -247,6 +247,7 @@ class Changes(msgspec.Struct, kw_only=True):
     closed_meters: list[Meter] = []
     closed_rates: list[Rate] = []
     events: dict[Id, Event] = {}
+    amended_events: dict[Id, Event] = {}
     counts: dict[CountKey, Count] = {}
     values: dict[ValueKey, int] = {}
 
@@ -259,6 +260,7 @@ class State(msgspec.Struct, kw_only=True):
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
+    ``latest_events``: by customer, at most ``LATEST_MAX``, the last taken first.
     """
 
     customers: dict[Id, Customer | None] = {}
@@ -285,6 +287,7 @@ class State(msgspec.Struct, kw_only=True):
     catalogs: dict[Id, Catalog] = {}
     event_ids: dict[EventName, Id | None] = {}
     events: dict[Id, Event | None] = {}
+    latest_events: dict[Id, Sequence[Event]] = {}
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}
@@ -375,6 +378,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     catalogs: set[Id] = set()
     event_ids: set[EventName] = set()
     events: set[Id] = set()
+    latest_events: set[Id] = set()
     counts: set[CountKey] = set()
     values: set[ValueKey] = set()
 
@@ -403,6 +407,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.catalogs
             or self.event_ids
             or self.events
+            or self.latest_events
             or self.counts
             or self.values
         )

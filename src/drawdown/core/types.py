@@ -96,7 +96,8 @@ class EntryKind(StrEnum):
     RESTORED = "restored"
 
 
-#: The kinds of entry that use credit up, and the kinds of operation that do: what can be reversed.
+#: The kinds of entry that use credit up, and the kinds of operation that do: what can be reversed. Of usage
+#: that is so where it cost something.
 DRAWS = frozenset({EntryKind.DEBITED, EntryKind.CAPTURED})
 #: What a debit consists of: what it drew, and what it went past zero.
 USES = DRAWS | {EntryKind.OVERAGE_CHARGED}
@@ -110,7 +111,7 @@ WITHOUT_GRANT = frozenset(
     }
 )
 NOTHING = Id(bytes(16))
-DEBITS = frozenset({"debit", "spend", "capture"})
+DEBITS = frozenset({"debit", "spend", "capture", "usage"})
 #: Of those of a book, the ones about alerts on everybody's credit, which live in the book's own slot.
 FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all"})
 #: Operations of a book itself, which stands in the place of their customer.

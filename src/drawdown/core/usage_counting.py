@@ -6,14 +6,23 @@ import msgspec
 
 from drawdown.core import meters
 from drawdown.core.commands import RecordUsage
-from drawdown.core.errors import FieldInvalid
+from drawdown.core.errors import EventReused, FieldInvalid, TooManyCounts
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.meters import Contribution
 from drawdown.core.properties import Properties, text_of
 from drawdown.core.requests import Request
 from drawdown.core.state import State
 from drawdown.core.types import Attributes, Id, Instant
-from drawdown.core.usage_records import CHARGES_MAX, CountKey, Meter, Rate, count_key
+from drawdown.core.usage_records import (
+    CHARGES_MAX,
+    GROUPS_MAX,
+    Count,
+    CountKey,
+    Event,
+    Meter,
+    Rate,
+    count_key,
+)
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -58,3 +67,51 @@ def usage_time(request: Request, command: RecordUsage, customer: Id, state: Stat
 def attributes_of(properties: Properties) -> Attributes:
     """What a debit of the usage is for: by it grants are in scope, and prices differ."""
     return {name: text_of(value) for name, value in properties.items()}
+
+
+def known_event(request: Request, command: RecordUsage, state: State) -> Event | None:
+    """The event that was taken for the id before; None also where the id was claimed, and no more."""
+    found = state.event_ids[(request.book, command.own_id)]
+    return None if found is None else state.events[found]
+
+
+def is_same(command: RecordUsage, customer: Id, event: Event) -> bool:
+    """Whether the event that is there is the one that is asked for. A time left out is any.
+
+    Raises ``EventReused`` when it is another, unless it is to be overridden; it stays with its customer.
+    """
+    asked = (customer, command.name, command.properties)
+    same = asked == (event.customer, event.name, event.properties)
+    if same and command.time in (None, event.time):
+        return True
+    if not command.override:
+        raise EventReused(event=command.own_id)
+    if customer != event.customer:
+        raise FieldInvalid("customer", "that of the event that is overridden")
+    return False
+
+
+def count_of(
+    key: CountKey, rate: Rate, meter: Meter, properties: Properties, state: State
+) -> Count:
+    """The count as it is before the event. Raises ``TooManyCounts`` for a new one that is too much."""
+    before = state.counts[key]
+    if before is not None:
+        return before
+    if state.groups.get(key[:3], 0) >= GROUPS_MAX:
+        raise TooManyCounts(maximum=GROUPS_MAX)
+    return Count(key=key, group=rate.group(meter, properties))
+
+
+def keep_count(count: Count, state: State) -> None:
+    if state.counts[count.key] is None:
+        place = count.key[:3]
+        state.groups[place] = state.groups.get(place, 0) + 1
+    state.counts[count.key] = state.changes.counts[count.key] = count
+
+
+def keep_value(key: CountKey, contribution: Contribution, step: int, state: State) -> None:
+    """One event more, or one less, has the value that ``unique`` counts."""
+    if contribution.value:
+        place = (key, contribution.value)
+        state.values[place] = state.changes.values[place] = state.values.get(place, 0) + step

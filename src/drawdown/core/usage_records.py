@@ -25,6 +25,8 @@ RATES_MAX = 500
 GROUPS_MAX = 10_000
 #: How many rates one event may be charged by.
 CHARGES_MAX = 50
+#: How many of the customer's latest events an override looks at, where the others matter.
+LATEST_MAX = 10_000
 EVENT_ID_MAX = 255
 
 
@@ -142,7 +144,9 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
     """What one event costs by one rate, in units at ``scale``: ``drawn``, or taken as ``overage``, or not.
 
     ``amount`` is the increase of the cost of the whole period, so it may be 0. ``rate`` is the id in
-    hexadecimal digits, ``meter`` and ``entitlement`` are codes.
+    hexadecimal digits, ``meter`` and ``entitlement`` are codes. ``period`` and ``grouping`` (hexadecimal) say
+    which count it is of: what all its events were charged adds up to what the count was. ``left``: of one
+    that an override took the event out of, and whose cost rose by that.
     """
 
     rate: str
@@ -151,17 +155,29 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
     scale: int
     amount: int
     drawn: int
-    overage: int = 0
+    overage: int
+    period: Instant
+    grouping: str = ""
+    left: bool = False
 
     @property
     def uncovered(self) -> int:
         return self.amount - self.drawn - self.overage
 
+    @property
+    def paid(self) -> int:
+        return self.drawn + self.overage
+
+    def key(self, customer: Id) -> CountKey:
+        rate, grouping = bytes.fromhex(self.rate), bytes.fromhex(self.grouping)
+        return (customer, Id(rate), self.period, grouping)
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A usage event as it was taken: once for its ``own_id`` in its book. ``time`` is that of the use.
 
-    ``id`` is that of the operation that recorded it.
+    ``id`` is that of the operation that recorded it, ``overridden_by`` that of the last one that overrode it.
+    ``revision`` counts how often it has changed since: overridden, or charged less by another's override.
     """
 
     id: Id
@@ -173,6 +189,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: Instant
     properties: Properties = {}
     charges: tuple[Charge, ...] = ()
+    overridden_by: Id | None = None
+    revision: int = 0
+
+    @property
+    def drawn_by(self) -> Id:
+        """The operation that drew what it is charged."""
+        return self.id if self.overridden_by is None else self.overridden_by
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether something was drawn for it, or taken as overage."""
+        return any(charge.paid for charge in self.charges)
 
     @property
     def is_uncovered(self) -> bool:

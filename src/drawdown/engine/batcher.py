@@ -13,11 +13,13 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from random import SystemRandom
 
 import msgspec
 
 from drawdown.core.commands import Command
+from drawdown.core.demand import stands_alone
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
@@ -169,12 +171,19 @@ class Batcher(Writer):
 
     async def _run(self) -> None:
         while await self._gather():
-            size = min(len(self._waiting), BATCH_MAX)
+            size = self._size()
             started = time.perf_counter()
             await self._carry_out([self._waiting.popleft() for _ in range(size)])
             seconds = time.perf_counter() - started
             self._expected = min(size + len(self._waiting), ENOUGH)
             self._patience = min(seconds * self._store.worth_waiting, GATHER_SECONDS_MAX)
+
+    def _size(self) -> int:
+        """How many of those that wait make the next batch: up to one that must be decided by itself."""
+        for size, submission in enumerate(islice(self._waiting, BATCH_MAX)):
+            if stands_alone(submission.command):
+                return max(size, 1)
+        return min(len(self._waiting), BATCH_MAX)
 
     async def _gather(self) -> bool:
         """Wait for the next batch; False: there will be none.

@@ -15,7 +15,17 @@ from drawdown.core.explain import Explanation
 from drawdown.core.instants import Segment
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import Wallet
-from drawdown.core.types import NOTHING, Balance, Entitlement, Entry, EntryKind, Grant, Id, Instant
+from drawdown.core.types import (
+    NOTHING,
+    USES,
+    Balance,
+    Entitlement,
+    Entry,
+    EntryKind,
+    Grant,
+    Id,
+    Instant,
+)
 from drawdown.engine.ports import GrantFilter, Moment, Store, StoredDebit
 
 #: How many entries or grants are read at once.
@@ -128,8 +138,14 @@ async def explained(store: Store, book: Id, debit: Id, kinds: dict[Id, Entitleme
         captures = operation.kind == "capture" and operation.subject is not None
         hold = await moment.find_hold(operation.subject) if captures else None  # type: ignore[arg-type]
         explanation = explain.explain(operation, hold)
-        for entitlement in dict.fromkeys(entry.entitlement for entry in found.entries):
-            entries = [entry for entry in found.entries if entry.entitlement == entitlement]
+        uses = [entry for entry in found.entries if entry.kind in USES]
+        for entitlement in dict.fromkeys(entry.entitlement for entry in uses):
+            first = next(entry for entry in uses if entry.entitlement == entitlement)
+            entries = [
+                entry
+                for entry in found.entries
+                if entry.entitlement == entitlement and entry.seq >= first.seq
+            ]
             wallet = await _just_before(moment, book, found, entries[0])
             explain.add_part(
                 explanation,

@@ -34,6 +34,7 @@ from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
 from drawdown.core.types import (
+    USES,
     Alert,
     Balance,
     Customer,
@@ -680,7 +681,7 @@ class Ledger:
         """Raises ``DebitNotFound``."""
         found = await self._store.find_debit(debit)
         owner = None
-        if found is not None:
+        if found is not None and any(entry.kind in USES for entry in found.entries):
             owner = await self._store.find_customer(found.operation.customer)
         if found is None or owner is None or owner.book != book:
             raise DebitNotFound(written(debit))

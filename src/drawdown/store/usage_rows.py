@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from drawdown.core import meters
-from drawdown.core.amounts import Amount
 from drawdown.core.identity import slot_of
 from drawdown.core.meters import Measure
-from drawdown.core.properties import Group, Properties, exact, properties_of
+from drawdown.core.properties import Group, Properties, document_of, exact, properties_of
 from drawdown.core.rating import Price, Table
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage_records import (
@@ -44,12 +43,7 @@ def _text(value: object) -> str:
 
 def properties_text(properties: Properties) -> str:
     """The properties as the JSON that they came in: a number is a number."""
-    return _text(
-        {
-            name: msgspec.Raw(str(value).encode()) if isinstance(value, Amount) else value
-            for name, value in properties.items()
-        }
-    )
+    return _text(document_of(properties))
 
 
 def meter_of(row: Row) -> Meter:
@@ -122,6 +116,8 @@ def event_of(row: Row) -> Event:
         recorded_at=Instant(row[6]),
         properties=properties_of(_decode_properties(row[7])),
         charges=_decode_charges(row[8]),
+        overridden_by=row[9],
+        revision=row[10],
     )
 
 
@@ -138,6 +134,19 @@ def event_row(event: Event) -> Row:
         properties_text(event.properties),
         _text(event.charges),
         event.is_uncovered,
+    )
+
+
+def amended_row(event: Event) -> Row:
+    """What an override may change of an event, without its key."""
+    return (
+        event.name,
+        event.time,
+        properties_text(event.properties),
+        _text(event.charges),
+        event.is_uncovered,
+        event.overridden_by,
+        event.revision,
     )
 
 

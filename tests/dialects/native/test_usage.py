@@ -209,3 +209,113 @@ def test_events_of_another_book_are_not_there(book: httpx.Client, tenant: Tenant
         assert live.get("events").json()["data"] == []
         assert live.get("meters").json()["data"] == []
         assert live.get("events/e1").json()["code"] == "usage_event_not_found"
+
+
+def test_an_event_can_be_overridden(book: httpx.Client) -> None:
+    first = post(book, "events", EVENT)
+    assert (first["overridden"], available(book)) == (False, "7")
+    again = post(book, "events", EVENT | {"properties": {"tokens": 400}, "override": True})
+    assert (again["charges"][0]["drawn"], again["overridden"]) == ("1", True)
+    assert again["time"] == first["time"]
+    assert available(book) == "9"
+    assert book.get("events/e1").json() == again
+    assert book.get(f"debits/{first['debit']}").json()["reversed"] == "3"
+    assert book.get(f"debits/{again['debit']}").json()["amount"] == "1"
+    replayed = book.post("events", json=EVENT | {"properties": {"tokens": 400}, "override": True})
+    assert replayed.json() == again
+    assert replayed.headers["idempotent-replayed"] == "true"
+
+
+def test_many_overrides_are_taken_in_their_order(book: httpx.Client) -> None:
+    sizes = [1_000, 2_000, 500, 1_500]
+    events = [
+        EVENT | {"id": "e1", "properties": {"tokens": size}, "override": True} for size in sizes
+    ]
+    events.insert(2, EVENT | {"id": "e2"})
+    answer = post(book, "events", {"events": events})
+    assert [each["status"] for each in answer["results"]] == [201] * 5
+    drawn = [each["event"]["charges"][0]["drawn"] for each in answer["results"]]
+    assert drawn == ["3", "6", "3", "1", "4"]
+    assert available(book) == "3"
+
+
+def test_a_last_value_is_right_after_an_override(native: httpx.Client) -> None:
+    """The stored events of the count are read, the latest first."""
+    post(native, "customers", {"id": "ann"})
+    post(native, "entitlements", {"code": "credits", "unit": "credit", "scale": 0})
+    post(native, "grants", {"customer": "ann", "entitlement": "credits", "amount": "100"})
+    post(native, "meters", METER | {"aggregation": "last"})
+    post(native, "rates", RATE | {"price": {"model": "per_unit", "price": "1"}})
+    for n, size in enumerate([5, 9, 7]):
+        time = f"2026-01-31T12:00:0{n}Z"
+        post(
+            native, "events", EVENT | {"id": f"e{n}", "time": time, "properties": {"tokens": size}}
+        )
+    assert available(native) == "91"
+    event = {"id": "e1", "customer": "ann", "name": "call", "override": True}
+    [charge] = post(native, "events", event | {"properties": {"tokens": 6}})["charges"]
+    assert charge["drawn"] == "2"
+    assert available(native) == "93"
+    assert native.get("events/e2").json()["charges"][0]["drawn"] == "0"
+    post(native, "events", event | {"properties": {"tokens": 9}})
+    assert available(native) == "91"
+
+
+def test_an_override_stays_with_the_events_customer(book: httpx.Client) -> None:
+    post(book, "customers", {"id": "bob"})
+    post(book, "events", EVENT)
+    problem = post(book, "events", EVENT | {"customer": "bob", "override": True}, 422)
+    assert problem["field"] == "customer"
+
+
+def test_what_usage_drew_can_be_explained_and_reversed(book: httpx.Client) -> None:
+    """An operator's reversal returns credit, and changes no count."""
+    debit = post(book, "events", EVENT)["debit"]
+    shown = book.get(f"debits/{debit}").json()
+    assert (shown["amount"], shown["entitlement"]) == ("3", "credits")
+    assert book.get(f"debits/{debit}/explain").json()["draws"][0]["amount"] == "3"
+    body = {"amount": "2", "idempotency_key": "r1"}
+    assert post(book, f"debits/{debit}/reverse", body)["amount"] == "2"
+    assert available(book) == "9"
+    assert book.get(f"debits/{debit}").json()["reversed"] == "2"
+    [charge] = post(book, "events", EVENT | {"id": "e2"})["charges"]
+    assert charge["amount"] == "3"
+
+
+def test_usage_that_cost_nothing_is_no_debit(book: httpx.Client) -> None:
+    event = post(book, "events", EVENT | {"properties": {"tokens": 0}})
+    assert event["debit"] is None
+
+
+def test_usage_of_several_wallets_is_a_debit_in_parts(book: httpx.Client) -> None:
+    post(book, "entitlements", {"code": "calls", "unit": "call", "scale": 1})
+    post(book, "grants", {"customer": "ann", "entitlement": "calls", "amount": "5"})
+    post(book, "meters", {"code": "count", "event_name": "call", "aggregation": "count"})
+    price = {"model": "per_unit", "price": "0.5"}
+    post(book, "rates", {"meter": "count", "entitlement": "calls", "price": price})
+    debit = post(book, "events", EVENT)["debit"]
+    shown = book.get(f"debits/{debit}").json()
+    assert [(part["entitlement"], part["amount"]) for part in shown["parts"]] == [
+        ("credits", "3"),
+        ("calls", "0.5"),
+    ]
+    explained = book.get(f"debits/{debit}/explain").json()
+    assert [draw["entitlement"] for draw in explained["draws"]] == ["credits", "calls"]
+    post(book, "events", EVENT | {"override": True, "properties": {"tokens": 2_000}})
+    assert available(book) == "4"
+    assert book.get("balances/ann/calls").json()["available"] == "4.5"
+
+
+def test_an_override_is_explained_by_what_was_there_once_it_had_returned_its_own(
+    book: httpx.Client,
+) -> None:
+    """The first grant was used up by the event itself, and pays for it again."""
+    grant = {"customer": "ann", "entitlement": "credits", "amount": "100"}
+    post(book, "grants", grant)
+    post(book, "events", EVENT | {"properties": {"tokens": 4_000}})
+    again = EVENT | {"properties": {"tokens": 3_000}, "override": True}
+    debit = post(book, "events", again)["debit"]
+    explained = book.get(f"debits/{debit}/explain").json()
+    assert [draw["amount"] for draw in explained["draws"]] == ["9"]
+    assert len(explained["later"]) == 1
+    assert explained["ineligible"] == []

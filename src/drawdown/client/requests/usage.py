@@ -24,6 +24,7 @@ class NewEvent(Struct, frozen=True):
     name: str
     time: datetime | None = None
     properties: Mapping[str, Any] | None = None
+    override: bool = False
 
 
 class _Result(Struct):
@@ -105,13 +106,17 @@ def record_event(
     *,
     time: datetime | None = None,
     properties: Mapping[str, Any] | None = None,
+    override: bool = False,
 ) -> Call[UsageEvent]:
-    """Record usage, once for its ``id``, and draw what it costs. ``time``: of the use, by default now."""
+    """Record usage, once for its ``id``, and draw what it costs. ``time``: of the use, by default now.
+
+    ``override``: put it in the place of an earlier event of that id.
+    """
     return Call(
         method="POST",
         path=API + "/events",
         read=reader(UsageEvent),
-        body=msgspec.json.encode(_body(NewEvent(id, customer, name, time, properties))),
+        body=msgspec.json.encode(_body(NewEvent(id, customer, name, time, properties, override))),
     )
 
 
@@ -171,6 +176,7 @@ def _body(event: NewEvent) -> dict[str, Any]:
             "name": event.name,
             "time": None if event.time is None else time_text(event.time, "time"),
             "properties": event.properties,
+            "override": event.override or None,
         }
     )
 

@@ -131,6 +131,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.EventReused: Row(409, "IDEMPOTENCY_KEY_ALREADY_EXISTS"),
     core.TooManyMeters: Row(400, _ACTION),
     core.TooManyCounts: Row(400, _ACTION),
+    core.TooManyEvents: Row(400, _ACTION),
     core.TooManyGrants: Row(400, _ACTION),
     web.Malformed: Row(400, _BODY),
     web.BadRequest: Row(422, _BODY),

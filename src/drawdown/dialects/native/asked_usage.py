@@ -150,13 +150,18 @@ class CreateRate(Request):
 
 
 class NewUsageEvent(Request):
-    """``time`` is when the usage was; left out: now."""
+    """``time`` is when the usage was; left out: now.
+
+    ``override``: put it in the place of an earlier event of that id, if there is one. What that drew is
+    reversed, and what it costs now is drawn. A time left out is then the one that it had.
+    """
 
     id: EventIdText
     customer: ReferenceText
     name: PropertyText
     time: TimeText | None = None
     properties: PropertiesRaw = msgspec.field(default_factory=_null)
+    override: bool = False
 
 
 class RecordUsage(Request):
@@ -167,6 +172,7 @@ class RecordUsage(Request):
     name: PropertyText | None = None
     time: TimeText | None = None
     properties: PropertiesRaw = msgspec.field(default_factory=_null)
+    override: bool = False
     events: (
         Annotated[
             list[msgspec.Raw],

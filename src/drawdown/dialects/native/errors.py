@@ -113,6 +113,7 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.EventReused: (409, "The id belongs to another event"),
     ledger.TooManyMeters: (409, "Too many meters or rates"),
     ledger.TooManyCounts: (409, "Too many groups"),
+    ledger.TooManyEvents: (409, "Too many events"),
 }
 
 #: What many endpoints refuse, for the documentation.

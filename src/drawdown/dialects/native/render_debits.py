@@ -77,11 +77,47 @@ def debit(record: Spent, hold: types.Hold | None) -> wire.Debit:
     """A debit read again; ``hold`` as it is now, if it is a capture."""
     if record.operation.kind == "spend":
         return _in_parts(spend(record))
+    if record.operation.kind == "usage":
+        return _usage(record)
     [kind] = record.entitlements
-    amount = sum(entry.amount for entry in record.entries if entry.kind in types.USES)
-    shown = _debit(record.operation, record.entries, record.customer, kind, amount)
+    shown = _debit(record.operation, record.entries, record.customer, kind, _used(record.entries))
     shown.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
     return shown if hold is None else _of_hold(shown, render.hold(hold, record.customer, kind))
+
+
+def _usage(record: Spent) -> wire.Debit:
+    """What a usage event drew: of one wallet as any debit, of several in parts."""
+    by_kind = [
+        (kind, [entry for entry in record.entries if entry.entitlement == kind.id])
+        for kind in record.entitlements
+    ]
+    drawn = [(kind, own) for kind, own in by_kind if any(entry.kind in types.USES for entry in own)]
+    if len(drawn) == 1:
+        kind, own = drawn[0]
+        shown = _debit(record.operation, own, record.customer, kind, _used(own))
+        shown.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
+        return shown
+    facts = _facts_of(record.operation.facts)
+    parts = [_part(own, kind, None) for kind, own in drawn]
+    for part, (kind, _) in zip(parts, drawn, strict=True):
+        part.reversed = decimal(record.reversed.get(kind.id, 0), kind.scale)
+    return wire.Debit(
+        id=spell(DEBIT_PREFIX, record.operation.id),
+        customer=name_of(record.customer),
+        entitlement=None,
+        amount=None,
+        draws=[draw for part in parts for draw in part.draws],
+        available=None,
+        overage=None,
+        at=text_of(record.operation.at),
+        attributes=facts.attributes,
+        metadata=facts.metadata,
+        parts=parts,
+    )
+
+
+def _used(entries: Sequence[types.Entry]) -> int:
+    return sum(entry.amount for entry in entries if entry.kind in types.USES)
 
 
 def spend(record: Spent) -> wire.Spend:
@@ -189,11 +225,13 @@ def _steps(entries: Sequence[types.Entry], price: Amount, places: int, scale: in
     return sum(entry.amount for entry in entries) // units * steps
 
 
-def _part(entries: Sequence[types.Entry], kind: types.Entitlement, quantity: str) -> wire.SpendPart:
+def _part(
+    entries: Sequence[types.Entry], kind: types.Entitlement, quantity: str | None
+) -> wire.SpendPart:
     return wire.SpendPart(
         entitlement=kind.code,
         quantity=quantity,
-        amount=decimal(sum(entry.amount for entry in entries), kind.scale),
+        amount=decimal(_used(entries), kind.scale),
         draws=_draws(entries, kind.scale),
         available=_available_after(entries[-1], kind.scale),
         overage_charged=_overage(entries, EntryKind.OVERAGE_CHARGED, kind.scale),

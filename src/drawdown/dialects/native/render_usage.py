@@ -14,6 +14,7 @@ from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.dialects.native import render, wire, wire_usage
+from drawdown.dialects.native.render_debits import DEBIT_PREFIX
 
 METER_PREFIX = "meter_"
 RATE_PREFIX = "rate_"
@@ -91,6 +92,8 @@ def event(record: usage_records.Event, owner: types.Customer) -> wire_usage.Usag
         recorded_at=text_of(record.recorded_at),
         properties=msgspec.Raw(wire.encode(_exact(record.properties))),
         charges=[_charge(each) for each in record.charges],
+        debit=spell(DEBIT_PREFIX, record.drawn_by) if record.is_paid else None,
+        overridden=record.overridden_by is not None,
     )
 
 

@@ -18,6 +18,7 @@ from drawdown.core.errors import (
     LedgerError,
     MeterNotFound,
     TooManyCounts,
+    TooManyEvents,
     TooManyMeters,
 )
 from drawdown.core.meters import Measure
@@ -165,8 +166,9 @@ async def list_events(call: Call) -> Answer:
 
 
 def _named(body: asked_usage.RecordUsage) -> list[str]:
-    given = (name for name in asked_usage.NewUsageEvent.__struct_fields__ if name != "properties")
-    return [name for name in given if getattr(body, name) is not None]
+    names = ("id", "customer", "name", "time")
+    given = [name for name in names if getattr(body, name) is not None]
+    return [*given, "override"] if body.override else given
 
 
 def _one(body: asked_usage.RecordUsage) -> asked_usage.NewUsageEvent:
@@ -182,6 +184,7 @@ def _one(body: asked_usage.RecordUsage) -> asked_usage.NewUsageEvent:
         name=body.name,
         time=body.time,
         properties=body.properties,
+        override=body.override,
     )
 
 
@@ -192,6 +195,7 @@ def _asked(body: asked_usage.NewUsageEvent, request_id: str) -> Asked:
         name=body.name,
         time=common.optional_instant(body.time, "time"),
         properties=_properties(body.properties),
+        override=body.override,
     )
     return command, lambda accepted: render_usage.recorded(accepted, request_id), None
 
@@ -327,7 +331,14 @@ ENDPOINTS = (
         body=asked_usage.RecordUsage,
         answer=wire_usage.RecordedUsage,
         status=201,
-        errors=(CustomerNotFound, CustomerClosed, FieldInvalid, EventReused, TooManyCounts),
+        errors=(
+            CustomerNotFound,
+            CustomerClosed,
+            FieldInvalid,
+            EventReused,
+            TooManyCounts,
+            TooManyEvents,
+        ),
     ),
     Endpoint(
         method="GET",

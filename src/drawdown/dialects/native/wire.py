@@ -193,13 +193,13 @@ class Draw(Struct, kw_only=True):
 
 
 class SpendPart(Struct, kw_only=True, omit_defaults=True):
-    """What one wallet paid. ``reversed`` is shown when the spend is read again.
+    """What one wallet paid. ``reversed`` is shown when the spend is read again; usage has no ``quantity``.
 
     ``overage_charged`` is what of ``amount`` went past zero, where something did.
     """
 
     entitlement: str
-    quantity: AmountText
+    quantity: AmountText | None = None
     amount: AmountText
     draws: list[Draw]
     available: AmountText
@@ -211,8 +211,8 @@ class Debit(Struct, kw_only=True, omit_defaults=True):
     """``available`` is what was left right after it. ``reversed`` is shown when it is read again.
 
     ``overage_charged`` is what of ``amount`` went past zero, where something did; ``overage`` is the
-    wallet's right after it. ``hold`` is of a capture. ``parts`` are of a spend, which has no one
-    entitlement: what is counted in one is null beside them.
+    wallet's right after it. ``hold`` is of a capture. ``parts`` are of a spend, and of usage that drew on
+    several wallets; it has no one entitlement then: what is counted in one is null beside them.
     """
 
     id: str

@@ -59,6 +59,8 @@ class UsageCharge(Struct, kw_only=True):
 
 
 class UsageEvent(Struct, kw_only=True):
+    """``debit`` is what it drew, null where that is nothing. ``overridden``: it said something else once."""
+
     id: str
     customer: str
     name: str
@@ -66,6 +68,8 @@ class UsageEvent(Struct, kw_only=True):
     recorded_at: TimeText
     properties: ObjectRaw
     charges: list[UsageCharge]
+    debit: str | None
+    overridden: bool
 
 
 class UsageResult(Struct, kw_only=True, omit_defaults=True):
@@ -87,4 +91,6 @@ class RecordedUsage(Struct, kw_only=True, omit_defaults=True):
     recorded_at: TimeText | None = None
     properties: ObjectRaw = msgspec.field(default_factory=msgspec.Raw)
     charges: list[UsageCharge] | None = None
+    debit: str | None = None
+    overridden: bool | None = None
     results: list[UsageResult] | None = None

@@ -124,6 +124,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.EventReused: _KEY,
     core.TooManyMeters: _STATE,
     core.TooManyCounts: _STATE,
+    core.TooManyEvents: _STATE,
     UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),
     web.Malformed: _INVALID,
     web.BadRequest: _INVALID,

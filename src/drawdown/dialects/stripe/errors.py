@@ -147,6 +147,7 @@ LEDGER: dict[type[LedgerError], Row] = {
     ledger_errors.EventReused: Row(400, "duplicate_meter_event"),
     ledger_errors.TooManyMeters: Row(400),
     ledger_errors.TooManyCounts: Row(400),
+    ledger_errors.TooManyEvents: Row(400),
     ledger_errors.TooManyGrants: Row(
         400, None, "This customer has reached the maximum of {maximum} {kind} grants."
     ),

@@ -896,13 +896,15 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 UPDATE rate SET closed_at = $1 WHERE id = $2
 
 -- name: find_event
-SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,
+  e.overridden_by, e.revision
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN usage_event e ON e.slot = u.slot AND e.id = u.id
 WHERE e.slot = ANY ($3::int[])
 
 -- name: list_events
-SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,
+  e.overridden_by, e.revision
 FROM usage_event e
 
 -- name: lock_count
@@ -941,6 +943,17 @@ FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[
   recorded_at, properties, charges, uncovered)
 JOIN customer c ON c.slot = u.slot AND c.id = u.customer -- shard
 WHERE c.slot = ANY ($12::int[])
+
+-- name: latest_events
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,
+  e.overridden_by, e.revision
+FROM usage_event e WHERE e.slot = $1 AND e.customer = $2
+ORDER BY e.id DESC LIMIT $3
+
+-- name: amend_event
+UPDATE usage_event SET name = $3, time = $4, properties = $5, charges = $6, uncovered = $7,
+  overridden_by = $8, revision = $9
+WHERE slot = $1 AND id = $2 AND revision = $9 - 1
 
 -- name: insert_count
 INSERT INTO usage_count (slot, customer, rate, period, grouping, texts, tally, charged)

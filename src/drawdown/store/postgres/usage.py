@@ -6,7 +6,7 @@ processes that begin it at once the later fails, and finds it when it tries agai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -14,7 +14,8 @@ import asyncpg
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Catalog, CountKey, ValueKey, catalog_of
+from drawdown.core.usage_records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
+from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
 
@@ -65,6 +66,10 @@ class UsageRows:
         for row in await self._fetch("tally_groups", _columns(places, 3)):
             state.groups[(row[0], row[1], row[2])] = row[3]
         await self._find_values(state, list(wanted.values))
+        for customer in wanted.latest_events:
+            bindings = (slot_of(customer), customer, LATEST_MAX)
+            latest = await self._connection.fetch(self._queries["latest_events"], *bindings)
+            state.latest_events[customer] = [usage_rows.event_of(tuple(row)) for row in latest]
 
     async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
         state.values |= dict.fromkeys(wanted, 0)
@@ -89,6 +94,7 @@ class UsageRows:
         await self._write(
             "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
         )
+        await self._amend(changes.amended_events.values())
         counts = sorted(changes.counts.items(), key=lambda each: each[0])
         new = [(_slot(key), *usage_rows.new_count_row(c)) for key, c in counts if key in self._new]
         kept = [(_slot(key), *usage_rows.count_row(c)) for key, c in counts if key not in self._new]
@@ -101,6 +107,18 @@ class UsageRows:
                 for value, events in changes.values.items()
             ],
         )
+
+    async def _amend(self, events: Iterable[Event]) -> None:
+        """Raises ``BatchConflict`` where somebody else was first to change one."""
+        for event in events:
+            said: str = await self._connection.execute(
+                self._queries["amend_event"],
+                slot_of(event.id),
+                event.id,
+                *usage_rows.amended_row(event),
+            )
+            if said.endswith(" 0"):
+                raise BatchConflict("The usage event was changed meanwhile.")
 
 
 async def catalogs(

@@ -239,7 +239,8 @@ SELECT id, book, meter, entitlement, price, period, created_at, closed_at
 FROM rate WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_usage_event
-SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered
+SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered,
+  overridden_by, revision
 FROM usage_event WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_usage_count
@@ -253,7 +254,8 @@ FROM usage_value WHERE (customer, rate, period, grouping, value) > (?, ?, ?, ?, 
 ORDER BY customer, rate, period, grouping, value LIMIT ?
 
 -- name: customer_usage_event
-SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered
+SELECT id, slot, customer, book, own_id, name, time, recorded_at, properties, charges, uncovered,
+  overridden_by, revision
 FROM usage_event WHERE customer = ?
 
 -- name: customer_usage_count

@@ -576,11 +576,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE rate SET closed_at = ? WHERE id = ?
 
 -- name: find_event
-SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE id = ?
 
 -- name: list_events
-SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges
+SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,
+  e.overridden_by, e.revision
 FROM usage_event e
 
 -- name: find_count
@@ -598,6 +599,15 @@ WHERE customer = ? AND rate = ? AND period = ? AND grouping = ? AND value = ?
 INSERT INTO usage_event (slot, id, customer, book, own_id, name, time, recorded_at, properties, charges,
   uncovered)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: latest_events
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
+FROM usage_event WHERE customer = ? ORDER BY id DESC LIMIT ?
+
+-- name: amend_event
+UPDATE usage_event SET name = ?, time = ?, properties = ?, charges = ?, uncovered = ?, overridden_by = ?,
+  revision = ?
+WHERE id = ?
 
 -- name: upsert_count
 INSERT INTO usage_count (slot, customer, rate, period, grouping, texts, tally, charged)

@@ -8,7 +8,7 @@ import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
-from drawdown.core.usage_records import CountKey
+from drawdown.core.usage_records import LATEST_MAX, CountKey
 from drawdown.store import rows, usage_rows
 
 
@@ -30,6 +30,9 @@ def load(
     for event in wanted.events:
         found = row("find_event", (event,))
         state.events[event] = None if found is None else usage_rows.event_of(found)
+    for customer in wanted.latest_events:
+        latest = connection.execute(queries["latest_events"], (customer, LATEST_MAX))
+        state.latest_events[customer] = [usage_rows.event_of(each) for each in latest]
     for key in wanted.counts:
         found = row("find_count", key)
         state.counts[key] = None if found is None else usage_rows.count_of(key, found)
@@ -51,6 +54,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
     events = changes.events.values()
     yield "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
+    amended = changes.amended_events.values()
+    yield "amend_event", [(*usage_rows.amended_row(each), each.id) for each in amended]
     counts = changes.counts.items()
     yield "upsert_count", [(_slot(key), *usage_rows.new_count_row(each)) for key, each in counts]
     values = changes.values.items()

@@ -464,6 +464,8 @@ CREATE TABLE usage_event (
   properties  text NOT NULL,
   charges     text NOT NULL,
   uncovered   boolean NOT NULL,          -- whether some of what it cost could not be drawn
+  overridden_by uuid,                    -- the operation that overrode it last
+  revision    int NOT NULL DEFAULT 0,    -- how often it has changed
   PRIMARY KEY (slot, id)
 );
 CREATE INDEX usage_event_by_customer ON usage_event (slot, customer, id);

@@ -415,7 +415,9 @@ CREATE TABLE usage_event (
   recorded_at INTEGER NOT NULL,
   properties  TEXT NOT NULL,
   charges     TEXT NOT NULL,
-  uncovered   INTEGER NOT NULL           -- whether some of what it cost could not be drawn
+  uncovered   INTEGER NOT NULL,          -- whether some of what it cost could not be drawn
+  overridden_by BLOB,                    -- the operation that overrode it last
+  revision    INTEGER NOT NULL DEFAULT 0 -- how often it has changed
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_event_by_customer ON usage_event (customer, id);
 CREATE INDEX usage_event_by_book ON usage_event (book, id);
