@@ -16,6 +16,7 @@ from drawdown.cli import accounts, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
 from drawdown.cli.credit import (
+    alerts,
     clocks,
     customers,
     debit,
@@ -107,6 +108,7 @@ for name, group in (
     ("entitlements", entitlements.app),
     ("grants", grants.app),
     ("schedules", schedules.app),
+    ("alerts", alerts.app),
     ("debit", debit.app),
     ("hold", hold.app),
     ("webhooks", webhooks.app),

@@ -6,6 +6,7 @@ It stands alone: it knows the server by its address only.
 from drawdown.client.asynchronous import AsyncClient, AsyncOpenHold
 from drawdown.client.errors import (
     AdjustmentTooLarge,
+    AlertNotFound,
     AlreadyExists,
     AmountNotPositive,
     AmountTooFine,
@@ -46,6 +47,7 @@ from drawdown.client.errors import (
     ScheduleNotFound,
     ScheduleOver,
     ServerFault,
+    TooManyAlerts,
     TooManyCounts,
     TooManyEndpoints,
     TooManyEvents,
@@ -63,6 +65,7 @@ from drawdown.client.errors import (
 )
 from drawdown.client.records import (
     Adjustment,
+    Alert,
     AnyDebit,
     Balance,
     BalanceAfter,
@@ -127,6 +130,8 @@ from drawdown.client.sync import Client, OpenHold
 __all__ = [
     "Adjustment",
     "AdjustmentTooLarge",
+    "Alert",
+    "AlertNotFound",
     "AlreadyExists",
     "AmountNotPositive",
     "AmountTooFine",
@@ -224,6 +229,7 @@ __all__ = [
     "Slice",
     "Spend",
     "SpendPart",
+    "TooManyAlerts",
     "TooManyCounts",
     "TooManyEndpoints",
     "TooManyEvents",

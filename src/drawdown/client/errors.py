@@ -12,7 +12,7 @@ DrawdownError
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound
     │   ├── DebitNotFound, HoldNotFound, KeyNotFound
     │   ├── EndpointNotFound, EventNotFound
-    │   ├── ClockNotFound, TopUpNotFound, TopUpRequestNotFound
+    │   ├── AlertNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
     │   └── MeterNotFound, UsageEventNotFound
     ├── Conflict
     │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
@@ -167,6 +167,10 @@ class EndpointNotFound(NotFound):
     pass
 
 
+class AlertNotFound(NotFound):
+    pass
+
+
 class ClockNotFound(NotFound):
     pass
 
@@ -229,6 +233,10 @@ class TopUpPaid(Conflict):
 
 class ScheduleOver(Conflict):
     """The schedule is not in the state that this takes."""
+
+
+class TooManyAlerts(Conflict):
+    pass
 
 
 class TooManySchedules(Conflict):
@@ -336,6 +344,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "schedule_not_found": ScheduleNotFound,
     "key_not_found": KeyNotFound,
     "endpoint_not_found": EndpointNotFound,
+    "alert_not_found": AlertNotFound,
     "test_clock_not_found": ClockNotFound,
     "test_clock_advancing": ClockAdvancing,
     "test_mode_only": Forbidden,
@@ -359,6 +368,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "top_up_not_found": TopUpNotFound,
     "top_up_request_not_found": TopUpRequestNotFound,
     "top_up_paid": TopUpPaid,
+    "too_many_alerts": TooManyAlerts,
     "too_many_schedules": TooManySchedules,
     "capture_too_large": CaptureTooLarge,
     "too_many_holds": TooManyHolds,

@@ -112,6 +112,26 @@ class Schedule(Written, frozen=True, kw_only=True):
     available: Decimal | None = None
 
 
+class Alert(Written, frozen=True, kw_only=True):
+    """It tells when a line is crossed. ``customer`` None: on everybody's credit. ``state``: active or closed.
+
+    Of ``amount``, ``percent`` and ``days`` one is the line; which, the ``kind`` says.
+    """
+
+    id: str
+    customer: str | None
+    entitlement: str
+    kind: str
+    amount: Decimal | None
+    percent: int | None
+    days: int | None
+    name: str | None
+    metadata: Metadata
+    state: str
+    created_at: datetime
+    closed_at: datetime | None
+
+
 class Clock(Written, frozen=True, kw_only=True):
     """A test clock. ``status`` is ready or advancing; ``target`` and ``progress`` are of an advance."""
 

@@ -2,6 +2,7 @@
 
 from drawdown.client.requests import (
     ahead,
+    alerts,
     balances,
     clocks,
     debits,
@@ -15,6 +16,7 @@ from drawdown.client.requests import (
 
 __all__ = [
     "ahead",
+    "alerts",
     "balances",
     "clocks",
     "debits",
