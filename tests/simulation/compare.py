@@ -17,7 +17,7 @@ from tests.support.naive_schedules import NaiveSchedule
 #: What of a refusal or an answer is compared beside its code.
 TOLD = frozenset(
     {"posted", "held", "pending", "needed", "available", "available_total", "amount"}
-    | {"maximum", "reversible", "state", "spent", "unpaid", "overage_available", "moved"}
+    | {"maximum", "reversible", "state", "spent", "unpaid", "overage_available", "moved", "charges"}
 )
 SUMS = ("posted", "held", "pending", "granted", "used", "expired", "voided", "overage")
 

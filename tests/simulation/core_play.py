@@ -11,8 +11,9 @@ from drawdown.core.fold import WalletFold
 from drawdown.core.invariants import check_double_entry, check_grant
 from drawdown.core.requests import Accepted, LedgerKey, Outcome, Refused, Replayed, Request
 from drawdown.core.state import WalletKey
-from drawdown.core.types import BurnOrder, Id, Instant
+from drawdown.core.types import Id, Instant
 from tests.simulation import compare
+from tests.simulation.metering import create_entitlement, create_meters
 from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
 from tests.simulation.requests import command, customer_name, made
 from tests.simulation.world import Expected, World
@@ -36,21 +37,14 @@ class CorePlay:
             if unit in currencies.MINOR_PLACES:
                 self._kinds[unit] = currencies.entitlement_id(self.core.book, unit)
                 continue
-            entitlement = CreateEntitlement(
-                code=unit,
-                unit=unit,
-                scale=rules.scale,
-                burn_order=BurnOrder.OLDEST_FIRST
-                if rules.oldest_first
-                else BurnOrder.SOONEST_EXPIRY,
-                expires_after_days=rules.expires_after_days or None,
-                overage=rules.overage,
-            )
-            self._kinds[unit] = self._made(entitlement, begin)
+            self._kinds[unit] = self._made(create_entitlement(unit, rules), begin)
         self._customers = [
             self._made(CreateCustomer(own_id=customer_name(number)), begin)
             for number in range(play.customers)
         ]
+        for wanted in create_meters(play):
+            [outcome] = self._run([self.core.request(wanted, begin)])
+            assert isinstance(outcome, Accepted)
 
     def _made(self, wanted: CreateCustomer | CreateEntitlement, at: Instant) -> Id:
         [outcome] = self._run([self.core.request(wanted, at)])
@@ -147,13 +141,21 @@ def answer_of(ask: Ask, outcome: Outcome) -> tuple[str, dict[str, object]]:
         return outcome.error.code, outcome.error.fields
     if isinstance(outcome, Replayed):
         return "replayed", {}
-    return "ok", told(ask, outcome)
+    return ("replayed" if is_known(outcome) else "ok"), told(ask, outcome)
+
+
+def is_known(accepted: Accepted) -> bool:
+    """Whether it was an event that was there already: it is answered as it is."""
+    return accepted.event is not None and accepted.operation is None
 
 
 def told(ask: Ask, accepted: Accepted) -> dict[str, object]:
     """What an answer can say of what was done: of a spend how far it went, else what is left."""
     if ask.verb == "spend":
         return spent(ask, accepted)
+    if accepted.event is not None:
+        charges = accepted.event.charges
+        return {"charges": [[each.amount, each.drawn, each.overage] for each in charges]}
     balance = accepted.balance
     if balance is None:
         return {}

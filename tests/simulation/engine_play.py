@@ -9,16 +9,17 @@ from typing import Any
 import msgspec
 
 from drawdown.core import currencies
-from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.commands import CreateCustomer
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
-from drawdown.core.types import BurnOrder, Instant
+from drawdown.core.types import Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
 from tests.simulation import compare, faults
-from tests.simulation.core_play import told
+from tests.simulation.core_play import is_known, told
 from tests.simulation.looking import EVERYTHING, Looking
+from tests.simulation.metering import create_entitlement, create_meters
 from tests.simulation.planned import Planned
 from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
 from tests.simulation.powered import Heard, Site
@@ -48,19 +49,11 @@ class EnginePlay:
         for unit, rules in self._play.units.items():
             if unit in currencies.MINOR_PLACES:
                 continue
-            entitlement = CreateEntitlement(
-                code=unit,
-                unit=unit,
-                scale=rules.scale,
-                burn_order=BurnOrder.OLDEST_FIRST
-                if rules.oldest_first
-                else BurnOrder.SOONEST_EXPIRY,
-                expires_after_days=rules.expires_after_days or None,
-                overage=rules.overage,
-            )
-            await ledger.apply(self._book, entitlement)
+            await ledger.apply(self._book, create_entitlement(unit, rules))
         for number in range(self._play.customers):
             await ledger.apply(self._book, CreateCustomer(own_id=customer_name(number)))
+        for wanted in create_meters(self._play):
+            await ledger.apply(self._book, wanted)
 
     async def _server(self, number: int) -> Server:
         """The server of that number; it starts when it is first wanted, and again after it died."""
@@ -159,8 +152,11 @@ class EnginePlay:
 
     async def _client(self, server: Server, ask: Ask) -> Heard:
         heard: dict[str, object] = {}
+        known = False
 
         def render(accepted: Accepted) -> Answer:
+            nonlocal known
+            known = is_known(accepted)
             identifier = made(ask, accepted)
             if "name" in ask.asked and identifier is not None:
                 self._names[ask.asked["name"]] = identifier
@@ -187,7 +183,7 @@ class EnginePlay:
             return "unavailable", {}, b""
         except CommitFailed:
             return "failed", {}, b""
-        code = "replayed" if answer.replayed else refusal or "ok"
+        code = "replayed" if answer.replayed or known else refusal or "ok"
         return code, heard, answer.body
 
     def _check(

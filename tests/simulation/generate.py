@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tests.simulation import faults
+from tests.simulation import faults, using
 from tests.simulation.looking import instants_of
 from tests.simulation.plays import ALL, BEGIN, DAY, HOUR, MINUTE, SECOND, Ask, Play, Turn, Unit
 from tests.simulation.world import World
@@ -38,6 +38,7 @@ VERBS = {
     "pause": 0.4,
     "resume": 0.5,
     "cancel": 0.3,
+    "use": 3.0,
 }
 NAMED = ("grant", "debit", "spend", "hold", "capture", "schedule", "change")
 SPANS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "year": 365 * DAY}
@@ -66,8 +67,17 @@ def setting(chance: Random, depth: str, seed: int | None = None, database: str =
     )
     if chance.random() < 0.4:
         units["free"] = beyond(chance, Unit())
+    units = {name: charged(chance, unit) for name, unit in units.items()}
     power = depth == "engine" and chance.random() < 0.25
-    return Play(units, chance.randint(1, 3), (), depth, database, power, seed)
+    meters = tuple(using.meter(chance, list(units)) for _ in range(chance.choice((0, 1, 2, 2, 3))))
+    return Play(units, chance.randint(1, 3), (), depth, database, power, meters, seed)
+
+
+def charged(chance: Random, unit: Unit) -> Unit:
+    """What becomes of usage that it does not pay, and how late that may come."""
+    shortfall = chance.choice(("refuse", "cap", "overage"))
+    grace = chance.choice((0, HOUR, DAY, 366 * DAY))
+    return msgspec.structs.replace(unit, shortfall=shortfall, grace=grace)
 
 
 def beyond(chance: Random, unit: Unit) -> Unit:
@@ -93,6 +103,7 @@ class Generator:
         self._keyed = 0
         self._asked: list[Ask] = []
         self._unheard: list[Ask] = []
+        self._used: list[dict[str, Any]] = []
         self._huge = chance.random() < 0.06
         moods = (chance.choice((0.3, 1.0, 1.0, 3.0)) for _ in VERBS)
         self._verbs = list(VERBS)
@@ -122,7 +133,7 @@ class Generator:
         elif self._power and chance.random() < 0.25:
             turn = Turn(self._now, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
         heard = zip(asks, faults.heard(turn), strict=True)
-        self._unheard += [ask for ask, known in heard if not known and ask.key is not None]
+        self._unheard += [ask for ask, known in heard if not known and is_once(ask)]
         return turn
 
     def _connected_turn(self, turn: Turn) -> Turn:
@@ -134,7 +145,7 @@ class Generator:
             turn = replace(turn, fault=chance.choice(faults.UNNOTICED))
         if turn.fault in ("", *faults.UNNOTICED) and chance.random() < 0.3:
             # Two that ask under one claim at once might come in any order.
-            claims = any(ask.claims for ask in turn.asks)
+            claims = any(ask.claims or ask.verb == "use" for ask in turn.asks)
             even = any(ask.customer % 2 == 0 for ask in turn.asks)
             turn = replace(turn, both=True, first=ALL) if even and not claims else turn
         return turn
@@ -182,7 +193,7 @@ class Generator:
         customer = chance.randrange(len(self._world.ledgers))
         verb = self._verb(self._world.ledgers[customer])
         ask = Ask(verb, self._body(verb, self._world.ledgers[customer]), customer)
-        if verb == "settle" or chance.random() < 0.5:
+        if verb in ("settle", "use") or chance.random() < 0.5:
             return ask
         if self._asked and chance.random() < 0.03:
             key = chance.choice(self._asked[-REPEATS_KEPT:]).key
@@ -432,6 +443,13 @@ class Generator:
     def _settle(self, ledger: NaiveLedger) -> dict[str, Any]:
         return {"unit": self._unit()}
 
+    def _use(self, ledger: NaiveLedger) -> dict[str, Any]:
+        chance = self._chance
+        if self._used and chance.random() < 0.15:
+            return using.again(chance, chance.choice(self._used[-REPEATS_KEPT:]))
+        self._used.append(using.event(chance, f"e{len(self._used)}", self._now))
+        return self._used[-1]
+
     # Schedules -----------------------------------------------------------------------------------
 
     def _schedule(self, ledger: NaiveLedger) -> dict[str, Any]:
@@ -519,6 +537,11 @@ class Generator:
         if chance.random() < 0.4:
             body["expire"] = True
         return body
+
+
+def is_once(ask: Ask) -> bool:
+    """Whether it may be asked again: it is done once."""
+    return ask.key is not None or ask.verb == "use"
 
 
 def is_held(ledger: NaiveLedger) -> bool:

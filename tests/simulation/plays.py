@@ -31,13 +31,18 @@ SCHEDULES_MAX = 3
 
 
 class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A kind of credit. ``overage_max``: how many units past zero; None: any number."""
+    """A kind of credit. ``overage_max``: how many units past zero; None: any number.
+
+    ``shortfall``: what becomes of usage that it does not pay; ``grace``: how late usage may come.
+    """
 
     scale: int = 0
     oldest_first: bool = False
     expires_after_days: int = 0
     overage_max: int | None = 0
     behavior: str = "forgive_at_reset"
+    shortfall: str = "refuse"
+    grace: int = 0
 
     @property
     def limited(self) -> bool:
@@ -47,6 +52,26 @@ class Unit(msgspec.Struct, frozen=True, omit_defaults=True):
     def overage(self) -> AskedOverage:
         """The rule as it is asked for."""
         return asked_overage(self.overage_max, self.scale, self.behavior)
+
+
+class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What events count, and what that costs in which unit.
+
+    ``prices`` by the value of ``attribute``, "" where there is none; "*" is for any other.
+    """
+
+    event: str
+    aggregation: str
+    unit: str
+    prices: dict[str, dict[str, Any]]
+    attribute: str = ""
+    property: str = ""
+    where: dict[str, Any] | None = None
+    any_case: bool = False
+    group_by: tuple[str, ...] = ()
+    on_invoice: bool = False
+    period: str | None = "month"
+    zone: str = "UTC"
 
 
 def asked_overage(most: int | None, scale: int, behavior: str) -> AskedOverage:
@@ -98,8 +123,8 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
 class Play(msgspec.Struct, frozen=True, omit_defaults=True):
     """``depth`` is what it is played on: ``core``, or ``engine`` on a ``database``.
 
-    ``power``: on a disk whose power can fail, or a database that can be killed. ``why`` says what it once
-    showed.
+    ``power``: on a disk whose power can fail, or a database that can be killed. ``meters`` each
+    have one rate. ``why`` says what it once showed.
     """
 
     units: dict[str, Unit]
@@ -108,6 +133,7 @@ class Play(msgspec.Struct, frozen=True, omit_defaults=True):
     depth: str = "core"
     database: str = SQLITE
     power: bool = False
+    meters: tuple[Meter, ...] = ()
     seed: int | None = None
     why: str = ""
 

@@ -29,6 +29,7 @@ from drawdown.core.commands import (
     OverCapture,
     PauseSchedule,
     Price,
+    RecordUsage,
     Release,
     ResetOverage,
     ResumeSchedule,
@@ -40,6 +41,7 @@ from drawdown.core.commands import (
     VoidGrant,
 )
 from drawdown.core.identity import compose, derive, nth
+from drawdown.core.properties import properties_of
 from drawdown.core.requests import Accepted
 from drawdown.core.schedules import CycleExpiry
 from drawdown.core.types import Category, Id, Instant
@@ -65,13 +67,9 @@ class Names(Ids):
         if isinstance(name, int):
             raise KeyError(name)
         schedule, _, cycle = name.partition(":")
-        before, carried, number = cycle.rpartition(">")
-        if carried:
-            return carried_id(self[int(schedule)], number, self[f"{schedule}:{before}"])
-        if cycle.startswith("e"):
-            changed: Id = self[int(cycle[1:])]
-            return changed
-        return cycles.grant_id(nth(self[int(schedule)], int(cycle)))
+        first = cycle.partition(">")[0]
+        root = self[int(first[1:])] if first.startswith("e") else None
+        return given_id(self[int(schedule)], root, cycle)
 
     def get(self, name: int | str, default: Any = None) -> Any:
         try:
@@ -81,10 +79,13 @@ class Names(Ids):
 
 
 @functools.lru_cache(maxsize=100_000)
-def carried_id(schedule: Id, number: str, parent: Id) -> Id:
-    """That of what was carried of a grant into the cycle of a number."""
-    played = nth(schedule, END_OF_SCHEDULE if number == "end" else int(number))
-    return derive(played, "rollover:" + parent.hex())
+def given_id(schedule: Id, root: Id | None, cycle: str) -> Id:
+    """That of a grant of a schedule, which may come from a change's (``root``)."""
+    before, carried, number = cycle.rpartition(">")
+    if carried:
+        played = nth(schedule, END_OF_SCHEDULE if number == "end" else int(number))
+        return derive(played, "rollover:" + given_id(schedule, root, before).hex())
+    return cycles.grant_id(nth(schedule, int(cycle))) if root is None else root
 
 
 def customer_name(number: int) -> str:
@@ -299,6 +300,16 @@ def _cancel(asked: Asked, customer: str, names: Names) -> Command:
     )
 
 
+def _use(asked: Asked, customer: str, names: Names) -> Command:
+    return RecordUsage(
+        customer=customer,
+        own_id=asked["event"],
+        name=asked["kind"],
+        time=asked.get("time"),
+        properties=properties_of(asked["properties"]),
+    )
+
+
 def _settle(asked: Asked, customer: str, names: Names) -> Command:
     return Settle(customer=customer, entitlement=asked["unit"])
 
@@ -323,4 +334,5 @@ _BUILDERS = {
     "pause": _pause,
     "resume": _resume,
     "cancel": _cancel,
+    "use": _use,
 }

@@ -72,13 +72,13 @@ def run_seed(seed: int, depth: str, counts: Counter[str], database: str = SQLITE
     chance = Random(seed)
     commands = chance.choice(LENGTHS)
     play = setting(chance, depth, seed, database)
-    world = World(play.units, play.customers, counts)
+    world = World(play, counts)
     _run(play, Generator(chance, play, world).turns(commands), world)
 
 
 def run_play(play: Play, counts: Counter[str] | None = None) -> None:
     """Run a play as it was written down. Raises ``Failed``."""
-    world = World(play.units, play.customers, Counter() if counts is None else counts)
+    world = World(play, Counter() if counts is None else counts)
     _run(play, play.turns, world)
 
 

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.commands import CreateCustomer, CreateEntitlement, CreateMeter, CreateRate
 from drawdown.core.needs import needs
 from drawdown.core.plan import plan
 from drawdown.core.requests import Accepted, Outcome, Refused, Request
@@ -26,6 +26,7 @@ from tests.support.stores import SQLITE, Database, new_database, opened
 
 Heads = dict[tuple[Id, Id], bytes]
 
+OPENING = CreateCustomer | CreateEntitlement | CreateMeter | CreateRate
 COMMANDS = 120
 SEEDS = range(12)
 #: Where all is kept together: elsewhere no transaction is about customers of several groups.
@@ -44,7 +45,7 @@ def played(seed: int) -> tuple[list[Request], list[str], Heads]:
     """The requests of a play, what each was answered, and the head of every wallet's chain."""
     chance = Random(seed)
     setting_of_it = setting(chance, "core", seed)
-    world = World(setting_of_it.units, setting_of_it.customers, Counter())
+    world = World(setting_of_it, Counter())
     play = CorePlay(setting_of_it, world)
     for turn in Generator(chance, setting_of_it, world).turns(COMMANDS):
         play.turn(turn)
@@ -68,7 +69,7 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
     As in the engine, those of a piece have one moment, and none names what another one of it makes:
     nobody could have been told of that.
     """
-    opening = [r for r in requests if isinstance(r.command, CreateCustomer | CreateEntitlement)]
+    opening = [r for r in requests if isinstance(r.command, OPENING)]
     pieces, size = [opening], 0
     for request in requests[len(opening) :]:
         piece = pieces[-1]
@@ -82,7 +83,7 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
 def names_one_of(request: Request, piece: Sequence[Request]) -> bool:
     """Whether it names what another makes: ids begin with the time of the request they come from."""
     command = request.command
-    named = [getattr(command, name, None) for name in ("grant", "hold", "debit")]
+    named = [getattr(command, name, None) for name in ("grant", "hold", "debit", "schedule")]
     times = {one.id[:8] for one in piece}
     return any(identifier is not None and identifier[:8] in times for identifier in named)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Ask, Turn, Unit
+from tests.simulation.metering import naive_usage
+from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Ask, Play, Turn
 from tests.simulation.requests import Names
 from tests.support.naive import UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
@@ -20,8 +21,9 @@ class World:
     ``ids`` are those of what the clients have made so far.
     """
 
-    def __init__(self, units: dict[str, Unit], customers: int, counts: Counter[str]) -> None:
+    def __init__(self, play: Play, counts: Counter[str]) -> None:
         self.counts = counts
+        usage = naive_usage(play.meters)
         self.ids = Names()
         self._claims: dict[str, object] = {}
         self.ledgers = [
@@ -34,15 +36,18 @@ class World:
                         UNITS_MAX if unit.overage_max is None else unit.overage_max,
                         unit.limited,
                         unit.behavior,
+                        shortfall=unit.shortfall,
+                        grace=unit.grace,
                     )
-                    for name, unit in units.items()
+                    for name, unit in play.units.items()
                 },
                 grants_max=GRANTS_MAX,
                 holds_max=HOLDS_MAX,
                 schedules_max=SCHEDULES_MAX,
                 notes=counts,
+                usage=usage,
             )
-            for _ in range(customers)
+            for _ in range(play.customers)
         ]
         for ledger in self.ledgers:
             for wallet in ledger.wallets.values():
@@ -92,7 +97,9 @@ def wallet_of(ledger: NaiveLedger, ask: Ask) -> NaiveWallet | None:
         return None if found is None else found[0]
     if "schedule" in asked:
         return ledger.schedules[asked["schedule"]][0]
-    return None if "debit" in asked or "prices" in asked else ledger.wallets[asked["unit"]]
+    if "debit" in asked or "prices" in asked or "event" in asked:
+        return None
+    return ledger.wallets[asked["unit"]]
 
 
 def balance_of(wallet: NaiveWallet | None, now: int) -> dict[str, str]:

@@ -117,8 +117,9 @@ class NaiveWallet:
 
     ``overage_max``: how many units past zero it may go in all; ``limited``: that is said when it is refused.
     A schedule may say otherwise (``rule``).
-    ``grants_max``: how many may be open. ``ids``: those of grants, as far as the ledger has told them; what
-    nothing else puts in order is ordered by them.
+    ``shortfall``: what becomes of usage that credit does not pay; ``grace``: how late it may come, to be paid
+    by what has expired. ``grants_max``: how many may be open. ``ids``: those of grants, as far as the ledger
+    has told them; what nothing else puts in order is ordered by them.
     """
 
     scale: int = 0
@@ -134,6 +135,8 @@ class NaiveWallet:
     holds: list[NaiveHold] = field(default_factory=list)
     last_at: int = 0
     schedules: list[Any] = field(default_factory=list)
+    shortfall: str = "refuse"
+    grace: int = 0
     grants_max: int = 10_000
     ids: Ids = field(default_factory=Ids)
 

@@ -24,7 +24,7 @@ def occurrence(anchor: datetime, zone: str, unit: str, count: int, number: int) 
     local = anchor.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
     start = (local.year, local.month, local.day)
     year, month, day = _day(start, unit, count * number)
-    return _first_shown(local.replace(year=year, month=month, day=day), ZoneInfo(zone))
+    return first_shown(local.replace(year=year, month=month, day=day), ZoneInfo(zone))
 
 
 def _day(start: Day, unit: str, steps: int) -> Day:
@@ -81,7 +81,7 @@ def _length(year: int, month: int) -> int:
     return 29 if month == 2 and leap else LENGTHS[month - 1]
 
 
-def _first_shown(local: datetime, zone: ZoneInfo) -> datetime:
+def first_shown(local: datetime, zone: ZoneInfo) -> datetime:
     """The first moment at which the clocks show ``local``; where they skip it, as much later as they skip."""
     if zone.key == "UTC":
         return local.replace(tzinfo=UTC)
@@ -91,7 +91,7 @@ def _first_shown(local: datetime, zone: ZoneInfo) -> datetime:
         if shown(moment, zone) == local:
             return moment
         moment += MINUTE
-    return _first_shown(local + _skipped(local, zone), zone)
+    return first_shown(local + _skipped(local, zone), zone)
 
 
 def _skipped(local: datetime, zone: ZoneInfo) -> timedelta:

@@ -265,8 +265,13 @@ class NaiveScheduling:
         self._once(unit, units, every, starts, trial, anchor, zone, ends, life, roll, rule)
         starts_at = now if starts is None else starts
         regular = starts_at if trial is None else trial[1]
-        _check(every, zone, life, roll or {})
-        if ends is not None and ends <= max(now, starts_at):
+        of_trial = None if trial is None else _any_units(wallet, trial[0])
+        _check_calendar(every, zone)
+        if ends is not None and ends <= now:
+            raise Refusal("field_invalid", field="ends_at")
+        carried = _rollover(wallet, roll)
+        _check(life, roll or {})
+        if ends is not None and ends <= starts_at:
             raise Refusal("field_invalid", field="ends_at")
         if trial is not None and not starts_at < trial[1] <= (NEVER if ends is None else ends):
             raise Refusal("field_invalid", field="trial.ends_at")
@@ -278,9 +283,9 @@ class NaiveScheduling:
             zone=zone,
             starts_at=starts_at,
             ends_at=NEVER if ends is None else ends,
-            trial=None if trial is None else (_any_units(wallet, trial[0]), trial[1], trial[2]),
+            trial=None if trial is None else (of_trial or 0, trial[1], trial[2]),
             life=life,
-            roll=_rollover(wallet, roll),
+            roll=carried,
             rule=rule,
         )
         begun = [number for number, _ in _until(made, now)]
@@ -425,11 +430,14 @@ def _until(schedule: NaiveSchedule, now: int) -> Iterator[tuple[int, int]]:
         yield number, at
 
 
-def _check(every: tuple[str, int], zone: str, life: int | str, roll: dict[str, Any]) -> None:
+def _check_calendar(every: tuple[str, int], zone: str) -> None:
     if every[1] < 1:
         raise Refusal("field_invalid", field="every.count")
     if zone == "Mars":
         raise Refusal("field_invalid", field="zone")
+
+
+def _check(life: int | str, roll: dict[str, Any]) -> None:
     if life == 0:
         raise Refusal("field_invalid", field="expires_after_days")
     if roll and not 1 <= roll["percentage"] <= 100:

@@ -27,6 +27,7 @@ from tests.support.naive import (
 )
 from tests.support.naive_schedules import NaiveScheduling
 from tests.support.naive_top_ups import NaiveToppingUp
+from tests.support.naive_usage import NaiveUsage, NaiveUsing
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
@@ -34,10 +35,11 @@ HOLD_DEFAULT = 15 * MINUTE
 HOLD_MAX = DAY
 
 
-class NaiveLedger(NaiveScheduling, NaiveToppingUp):
+class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
     """One customer's wallets, by the names of their entitlements. ``grants_max``: open in one wallet.
 
-    ``recorded_at``: what time it really is, where the customer is on a test clock.
+    ``recorded_at``: what time it really is, where the customer is on a test clock. ``usage`` is that of the
+    whole book.
     """
 
     def __init__(
@@ -47,8 +49,11 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp):
         holds_max: int = 10_000,
         schedules_max: int = 100,
         notes: Counter[str] | None = None,
+        usage: NaiveUsage | None = None,
     ) -> None:
         self.wallets = wallets
+        self.usage = NaiveUsage() if usage is None else usage
+        self.counted = {}
         self.holds_max, self.schedules_max = holds_max, schedules_max
         self.recorded_at = None
         self.notes: Counter[str] = Counter() if notes is None else notes
