@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.complete
 LOCKS  := $(addprefix requirements/,build.txt base.txt test.txt)
+NODE   := tests/typescript
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # The interpreters to choose from, best first: `make setup PYTHON=/path/to/python` names another.
@@ -60,17 +61,19 @@ lock: $(STAMP) ## Renew the locked requirements with the newest releases.
 	$(BIN)/python -m venv "$$tools"; \
 	"$$tools/bin/python" -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION); \
 	$(call lock,build); $(call lock,base); $(call lock,test); \
-	git --no-pager diff --stat -- requirements || true
+	$(BIN)/npm update --prefix $(NODE) --package-lock-only --silent; \
+	git --no-pager diff --stat -- requirements $(NODE) || true
 
 clean: ## Remove .venv and what the tools left. Databases stay.
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): $(LOCKS) pyproject.toml
+$(STAMP): $(LOCKS) $(NODE)/package-lock.json pyproject.toml
 	@$(if $(wildcard $(BIN)/python),,$(create_environment))
 	@echo "Installing the locked requirements (about a minute)"
 	@$(PIP) install --quiet --require-hashes $(addprefix --requirement ,$(LOCKS))
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/npm ci --prefix $(NODE) --silent
 	@touch $@
 
 # Some names on the PATH are only signposts to a Python that is not there, and Debian ships Python

@@ -1,0 +1,52 @@
+// Calls one of the vendors' SDKs as it is told, a line of JSON each way, until there are no more lines.
+//
+// The first line says which SDK, and with what options. Then: {"call": "a.b", "with": [...]} awaits a method;
+// "pages": true follows its auto-pager to the end and answers all items, or as many as "pages" says.
+
+import { createInterface } from 'node:readline'
+import DodoPayments from 'dodopayments'
+import Stripe from 'stripe'
+
+const makers = {
+  dodopayments: (options) => new DodoPayments(options),
+  stripe: ({ key, ...options }) => new Stripe(key, options),
+}
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const { sdk, options } = JSON.parse((await lines.next()).value)
+const client = makers[sdk](options)
+
+function find(path) {
+  const names = path.split('.')
+  const last = names.pop()
+  const owner = names.reduce((found, name) => found[name], client)
+  return (...given) => owner[last](...given)
+}
+
+async function follow(pager, most) {
+  const items = []
+  for await (const item of pager) {
+    items.push(item)
+    if (items.length === most) break
+  }
+  return items
+}
+
+function told(error) {
+  const { name, message, status, statusCode, code, type, param, requestId } = error
+  const body = error.error ?? error.raw
+  return { name: error.constructor.name ?? name, message, status: status ?? statusCode, code, type, param, requestId, body }
+}
+
+for await (const line of lines) {
+  const asked = JSON.parse(line)
+  let answer
+  try {
+    const made = find(asked.call)(...(asked.with ?? []))
+    const most = asked.pages === true ? Infinity : asked.pages
+    answer = { result: (most ? await follow(made, most) : await made) ?? null }
+  } catch (error) {
+    answer = { error: told(error) }
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n')
+}
