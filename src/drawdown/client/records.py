@@ -197,13 +197,15 @@ class Meter(Written, frozen=True, kw_only=True):
     case_sensitive: bool
     debits: str
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class RatePeriod(Record, frozen=True, kw_only=True):
-    """Over what usage is summed up; ``unit`` None: for ever."""
+    """Over what usage is summed up; ``unit`` None: for ever. ``cycle``: a schedule's, if there is one."""
 
     unit: str | None
     zone: str
+    cycle: bool = False
 
 
 class Rate(Written, frozen=True, kw_only=True):
@@ -215,6 +217,7 @@ class Rate(Written, frozen=True, kw_only=True):
     price: dict[str, Any]
     period: RatePeriod
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class UsageCharge(Record, frozen=True, kw_only=True):

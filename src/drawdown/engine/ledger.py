@@ -24,6 +24,7 @@ from drawdown.core.errors import (
     HoldNotFound,
     LedgerError,
     MeterNotFound,
+    RateNotFound,
     ScheduleNotFound,
     TopUpNotFound,
     TopUpRequestNotFound,
@@ -53,7 +54,7 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.core.usage_records import Catalog, Event, Meter
+from drawdown.core.usage_records import Catalog, Event, Meter, Rate
 from drawdown.engine import forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
@@ -344,6 +345,14 @@ class Ledger:
             if reference in (meter.id, meter.code):
                 return meter
         raise MeterNotFound(written(reference))
+
+    async def rate(self, book: Id, rate: Id) -> tuple[Rate, Meter]:
+        """With its meter. Raises ``RateNotFound``."""
+        catalog = await self.catalog(book)
+        if rate not in catalog.rates:
+            raise RateNotFound(written(rate))
+        found = catalog.rates[rate]
+        return found, catalog.meters[found.meter]
 
     async def usage_event(self, book: Id, own_id: str) -> Event:
         """Raises ``EventNotFound``."""
