@@ -12,7 +12,7 @@ import httpx
 from drawdown.core import identity
 from drawdown.core.times import instant_of, text_of
 from drawdown.core.types import MICROSECONDS, Instant
-from tests.support import scheduling, topping_up
+from tests.support import alerting, scheduling, topping_up
 from tests.support.clocked_server import ClockedServer
 from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 _numbers = itertools.count(1)
 #: What makes something that later steps name.
-_MAKERS = ("grant", "debit", "hold", "capture", "spend", "schedule", "topup")
+_MAKERS = ("grant", "debit", "hold", "capture", "spend", "schedule", "topup", "alert")
 
 
 def can_say(scenario: Scenario) -> bool:
@@ -120,7 +120,7 @@ class NativeSubject:
         """Every step is a method of its own: the path, and the body beside the key."""
         path, body = getattr(self, "_" + step.verb)(step)
         key = step.options.get("key", f"own-{next(_numbers)}")
-        if step.verb == "close":
+        if step.verb in ("close", "silence"):
             return self._client.delete(path)
         method = "PATCH" if step.verb in ("amend", "rule", "change") else "POST"
         return self._client.request(method, path, json=body | {"idempotency_key": key})
@@ -218,6 +218,28 @@ class NativeSubject:
             "expire_credit": "expire_credit" in step.words,
         }
         return f"/schedules/{self._named(step)}/cancel", body
+
+    def _alert(self, step: Step) -> tuple[str, Json]:
+        place = self._place(step)
+        if "all" in step.words:
+            del place["customer"]
+        return "/alerts", place | alerting.body(step)
+
+    def _silence(self, step: Step) -> tuple[str, Json]:
+        return f"/alerts/{self._named(step)}", {}
+
+    def alert(self, name: str, at: Instant) -> dict[str, str]:
+        """As the feed tells it, once what is due is recorded; the feed stops a moment before now."""
+        self._at_time(at)
+        self._ok(self._client.get("/entries", params={"customer": self._customer}))
+        self._server.clock.instant = Instant(self._server.clock.instant + 3 * MICROSECONDS)
+        query = {"customer": self._customer, "type": "alert.triggered", "limit": 100}
+        page = self._ok(self._client.get("/events-feed", params=query))
+        told = [event["data"] for event in page["data"]]
+        found = [each for each in told if each["alert"] == self._names[name]]
+        times = [instant_of(datetime.fromisoformat(each["at"])) for each in found]
+        pairs = zip(times, (each["available"] for each in found), strict=True)
+        return alerting.facts(list(pairs))
 
     def _topup(self, step: Step) -> tuple[str, Json]:
         return "/top-ups", self._place(step) | topping_up.body(step)
