@@ -33,6 +33,7 @@ def test_a_ledger_in_order_verifies(database_url: str) -> None:
         "ok": True,
         "wallets": 1,
         "entries": 2,
+        "usage_events": 0,
         "totals": {
             "usd": {
                 "granted": "20",

@@ -11,6 +11,7 @@ import pytest
 from drawdown.client import AsyncClient, AsyncOpenHold, Client, OpenHold
 from drawdown.client.requests import (
     ahead,
+    alerts,
     balances,
     clocks,
     debits,
@@ -22,7 +23,19 @@ from drawdown.client.requests import (
     webhooks,
 )
 
-MODULES = (ahead, balances, clocks, debits, directory, grants, holds, schedules, usage, webhooks)
+MODULES = (
+    ahead,
+    alerts,
+    balances,
+    clocks,
+    debits,
+    directory,
+    grants,
+    holds,
+    schedules,
+    usage,
+    webhooks,
+)
 
 
 def builders() -> Iterator[tuple[str, Any]]:

@@ -85,3 +85,15 @@ def test_whole_cents_are_rounded_down() -> None:
     assert [
         currencies.minor_floor(units, "usd") for units in (0, cent - 1, cent, 3 * cent - 1)
     ] == [*(0, 0, 1, 2)]
+
+
+@given(ids)
+def test_what_comes_later_sorts_after_its_origin_and_so_does_all_that_follows_from_it(
+    identifier: Id,
+) -> None:
+    """But for the last moment that an id can say."""
+    later = identity.later(identifier, "schedule")
+    assert uuid.UUID(bytes=later).version == 7
+    assert identity.slot_of(later) == identity.slot_of(identifier)
+    if identifier[:6] != b"\xff" * 6:
+        assert identifier < identity.nth(later, 0) < identity.nth(later, 1)

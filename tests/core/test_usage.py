@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from drawdown.core import usage_counting
 from drawdown.core.amounts import Amount
+from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AskedOverage,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
     CreateRate,
+    CreateSchedule,
     IssueGrant,
     RecordUsage,
 )
@@ -28,7 +30,7 @@ from drawdown.core.quantities import ONE
 from drawdown.core.rating import PerUnit, Price, Table
 from drawdown.core.requests import Accepted, Outcome, Refused
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
-from drawdown.core.usage_records import Charge, Debits, Event
+from drawdown.core.usage_records import Charge, Debits, Event, Period
 from tests.support.memory import CoreLedger
 
 #: 1 January 2026, in UTC.
@@ -307,6 +309,30 @@ def test_a_customer_has_a_bounded_number_of_groups(monkeypatch: pytest.MonkeyPat
     outcome = book.use("e4", model="c")
     assert isinstance(outcome, Refused)
     assert isinstance(outcome.error, TooManyCounts)
+
+
+def test_a_schedule_counts_in_the_batch_that_makes_it() -> None:
+    """What an event needs follows from what is before it: then it is decided by itself."""
+    book = Book()
+    book.done(CreateMeter(code="m", measure=TOKENS))
+    period = Period(cycle=True)
+    book.done(CreateRate(meter="m", entitlement="credits", price=CHEAP, period=period))
+    schedule = CreateSchedule(
+        customer="ann",
+        entitlement="credits",
+        amount=Amount(5),
+        every=Every(CalendarUnit.MONTH),
+        starts_at=Instant(START + 10 * DAY),
+    )
+    use = RecordUsage(customer="ann", own_id="e1", name="call", properties=given({"tokens": 1_000}))
+    at = Instant(START + 20 * DAY)
+    made, used = book.core.run([book.core.request(command, at) for command in (schedule, use)])
+    book.core.check()
+    assert isinstance(made, Accepted)
+    assert isinstance(used, Accepted)
+    assert used.event is not None
+    [charge] = used.event.charges
+    assert (charge.period, charge.drawn) == (START + 10 * DAY, 3)
 
 
 @given_(

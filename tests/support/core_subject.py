@@ -15,6 +15,7 @@ from drawdown.core.commands import (
     AskedOverage,
     Authorize,
     Capture,
+    CloseAlert,
     CloseTopUp,
     Command,
     ConfirmTopUp,
@@ -50,7 +51,7 @@ from drawdown.core.types import (
     OverageBehavior,
     OverageMode,
 )
-from tests.support import scheduling, topping_up
+from tests.support import alerting, scheduling, topping_up
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START, Step, day_text, instant, rule_of, span
 
@@ -147,6 +148,8 @@ class CoreSubject:
             self.names[name] = outcome.grant.id
         elif step.verb == "schedule" and outcome.schedule is not None:
             self.names[name] = outcome.schedule.id
+        elif step.verb == "alert" and outcome.alert is not None:
+            self.names[name] = outcome.alert.id
         elif step.verb == "topup" and outcome.top_up is not None:
             self.names[name] = outcome.top_up.id
         elif step.verb == "hold" and outcome.hold is not None:
@@ -259,6 +262,22 @@ class CoreSubject:
 
     def _cancel(self, step: Step) -> Command:
         return scheduling.cancel(self.names[step.words[0]], step)
+
+    def _alert(self, step: Step) -> Command:
+        return alerting.create(None if "all" in step.words else CUSTOMER, self._unit(step), step)
+
+    def _silence(self, step: Step) -> Command:
+        return CloseAlert(alert=self.names[step.words[0]])
+
+    def alert(self, name: str, at: Instant) -> dict[str, str]:
+        """What is due is recorded first: an alert fires when time is played."""
+        for unit in self._scales:
+            self.core.one(Settle(customer=CUSTOMER, entitlement=unit), at)
+        operations = [operation for operation, _ in self.core.state.changes.operations]
+        told = [n for each in operations for n in alerting.notices(each)]
+        found = [notice for notice in told if notice.alert == self.names[name]]
+        texts = [(n.at, amounts.render(n.available, self._scale(n.entitlement))) for n in found]
+        return alerting.facts(texts)
 
     def _topup(self, step: Step) -> Command:
         return topping_up.create(CUSTOMER, self._unit(step), step)

@@ -16,6 +16,7 @@ from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
+from drawdown.core.usage_counting import Unforeseen
 from drawdown.core.usage_records import LATEST_MAX, Catalog
 
 K = TypeVar("K")
@@ -54,7 +55,10 @@ class CoreLedger:
         return [self._decide(request) for request in requests]
 
     def _decide(self, request: Request) -> Outcome:
-        outcome = plan(request, self.state)
+        try:
+            outcome = plan(request, self.state)
+        except Unforeseen:  # nothing of the request has happened
+            return self.run([request])[0]
         if isinstance(outcome, Accepted):
             keep_answer(request, outcome, Answer(status=200, body=b"{}"), self.state)
         return outcome

@@ -12,7 +12,7 @@ import httpx
 from drawdown.core import identity
 from drawdown.core.times import instant_of, text_of
 from drawdown.core.types import MICROSECONDS, Instant
-from tests.support import scheduling
+from tests.support import alerting, scheduling, topping_up
 from tests.support.clocked_server import ClockedServer
 from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 _numbers = itertools.count(1)
 #: What makes something that later steps name.
-_MAKERS = ("grant", "debit", "hold", "capture", "spend", "schedule")
+_MAKERS = ("grant", "debit", "hold", "capture", "spend", "schedule", "topup", "alert")
 
 
 def can_say(scenario: Scenario) -> bool:
@@ -120,6 +120,8 @@ class NativeSubject:
         """Every step is a method of its own: the path, and the body beside the key."""
         path, body = getattr(self, "_" + step.verb)(step)
         key = step.options.get("key", f"own-{next(_numbers)}")
+        if step.verb in ("close", "silence"):
+            return self._client.delete(path)
         method = "PATCH" if step.verb in ("amend", "rule", "change") else "POST"
         return self._client.request(method, path, json=body | {"idempotency_key": key})
 
@@ -216,6 +218,62 @@ class NativeSubject:
             "expire_credit": "expire_credit" in step.words,
         }
         return f"/schedules/{self._named(step)}/cancel", body
+
+    def _alert(self, step: Step) -> tuple[str, Json]:
+        place = self._place(step)
+        if "all" in step.words:
+            del place["customer"]
+        return "/alerts", place | alerting.body(step)
+
+    def _silence(self, step: Step) -> tuple[str, Json]:
+        return f"/alerts/{self._named(step)}", {}
+
+    def alert(self, name: str, at: Instant) -> dict[str, str]:
+        """As the feed tells it, once what is due is recorded; the feed stops a moment before now."""
+        self._at_time(at)
+        self._ok(self._client.get("/entries", params={"customer": self._customer}))
+        self._server.clock.instant = Instant(self._server.clock.instant + 3 * MICROSECONDS)
+        query = {"customer": self._customer, "type": "alert.triggered", "limit": 100}
+        page = self._ok(self._client.get("/events-feed", params=query))
+        told = [event["data"] for event in page["data"]]
+        found = [each for each in told if each["alert"] == self._names[name]]
+        times = [instant_of(datetime.fromisoformat(each["at"])) for each in found]
+        pairs = zip(times, (each["available"] for each in found), strict=True)
+        return alerting.facts(list(pairs))
+
+    def _topup(self, step: Step) -> tuple[str, Json]:
+        return "/top-ups", self._place(step) | topping_up.body(step)
+
+    def _close(self, step: Step) -> tuple[str, Json]:
+        return f"/top-ups/{self._named(step)}", {}
+
+    def _confirm(self, step: Step) -> tuple[str, Json]:
+        name, _, number = step.words[0].partition(".")
+        body = {"reference": step.options["ref"]} if "ref" in step.options else {}
+        return f"/top-ups/requests/{self._request(name, int(number))['id']}/confirm", body
+
+    def _fail(self, step: Step) -> tuple[str, Json]:
+        name, _, number = step.words[0].partition(".")
+        return f"/top-ups/requests/{self._request(name, int(number))['id']}/fail", {}
+
+    def _requests(self, name: str) -> list[Json]:
+        """Those of the wallet of a rule, the first one first."""
+        rule = self._ok(self._client.get(f"/top-ups/{self._names[name]}"))
+        query = {name: rule[name] for name in ("customer", "entitlement")}
+        found = self._ok(self._client.get("/top-ups/requests", params=query))
+        return list(reversed(found["data"]))
+
+    def _request(self, name: str, number: int) -> Json:
+        return self._requests(name)[number - 1]
+
+    def top_up(self, name: str, at: Instant) -> dict[str, str]:
+        found = self._read(f"/top-ups/{self._names[name]}", at)
+        return {"state": found["state"], "asked": str(len(self._requests(name)))}
+
+    def top_up_request(self, name: str, number: int, at: Instant) -> dict[str, str]:
+        self._at_time(at)
+        found = self._request(name, number)
+        return {key: str(value) for key, value in found.items()}
 
     def wallet(self, at: Instant, unit: str | None) -> dict[str, str]:
         return self._read(f"/balances/{self._customer}/{self._code(unit or self._first)}", at)

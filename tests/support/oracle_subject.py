@@ -7,12 +7,15 @@ from typing import Any
 
 from drawdown.core.times import text_of
 from drawdown.core.types import Instant
-from tests.support import naive_forecast, scheduling
+from tests.support import alerting, naive_forecast, scheduling
 from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at, plain
+from tests.support.naive_alerts import NaiveAlerts, NaiveLook, look
 from tests.support.naive_schedules import NaiveSchedule
 from tests.support.naive_top_ups import NaiveRule
 from tests.support.oracle import NaiveLedger
 from tests.support.scenarios import Step, day_text, instant, rule_of, span
+
+_SPENDS = frozenset({"debit", "spend", "capture", "reverse"})
 
 
 class OracleSubject:
@@ -35,14 +38,19 @@ class OracleSubject:
                 for unit, options in units.items()
             }
         )
+        self._alerts = {unit: NaiveAlerts() for unit in units}
+        self._alert_units: dict[str, str] = {}
 
     def act(self, step: Step) -> tuple[str, dict[str, str]]:
         if step.verb == "read":
             return "ok", {}
         if step.verb == "forecast":
             return "ok", self._forecast(step)
+        if step.verb in ("alert", "silence"):
+            return self._alerted(step)
         before = self._net_uses(step.at)
         self.ledger.look(step.at)
+        looks = self._looks(step.at)
         asked = getattr(self, "_" + step.verb)(step)
         answer = self.ledger.ask(step.verb, step.at, step.options.get("key"), **asked)
         for unit, units in self._net_uses(step.at).items():
@@ -53,7 +61,44 @@ class OracleSubject:
             unit = self._unit(step)
             self._rules[step.words[0]] = (unit, self.ledger.top_ups[unit].rule)
         self.ledger.look(step.at)
+        self._alert(step, looks)
         return answer
+
+    def _alerted(self, step: Step) -> tuple[str, dict[str, str]]:
+        self._looks(step.at)
+        name, unit = step.words[0], self._unit(step)
+        if step.verb == "alert":
+            shape, line = alerting.shape(step)
+            self._alerts[unit].make(name, shape, line, self.ledger.wallets[unit], step.at)
+            self._alert_units[name] = unit
+        else:
+            self._alerts[self._alert_units[name]].alerts[name].open = False
+        return "ok", {}
+
+    def _looks(self, at: int) -> dict[str, tuple[NaiveLook, int]]:
+        """Each wallet right before what happens now, and how many grants there are."""
+        found = {}
+        for unit, wallet in self.ledger.wallets.items():
+            self._alerts[unit].pass_time(wallet, at)
+            seen, _ = looked_at(wallet, at)
+            found[unit] = (look(wallet, at), len(seen.grants))
+        return found
+
+    def _alert(self, step: Step, before: dict[str, tuple[NaiveLook, int]]) -> None:
+        for unit, wallet in self.ledger.wallets.items():
+            was, grants = before[unit]
+            now = look(wallet, step.at)
+            seen, at = looked_at(wallet, step.at)
+            came = any(grant.effective_at <= at for grant in seen.grants[grants:])
+            spent = now.use - was.use if step.verb in _SPENDS else 0
+            self._alerts[unit].step(wallet, was, now, came=came, spent=spent)
+
+    def alert(self, name: str, at: Instant) -> dict[str, str]:
+        unit = self._alert_units[name]
+        self._looks(at)
+        wallet = self.ledger.wallets[unit]
+        told = self._alerts[unit].alerts[name].told
+        return alerting.facts([(when, wallet.text(left)) for when, left in told])
 
     def _net_uses(self, at: Instant) -> dict[str, int]:
         """Of each wallet that anything was ever done with: what was used of it, past zero too."""

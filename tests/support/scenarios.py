@@ -42,6 +42,11 @@ A forecast's facts are of its answer; it changes nothing.
     topup T below=20 amount=100 | to=150 [cap=250:month] [cool=5min] [answer=1d] [attempts=3] [days=]
     close T, confirm T.1 [ref=], fail T.1
 
+    alert L below=20 | below=20% | used=500 | expiry=7 | depletes=3 [all]    all: on everybody's credit
+    silence L
+
+Of an alert, ``L`` is how often it has fired, ``L.at`` when it did last, ``L.available`` what there was then.
+
 Of a top-up, ``T.state``, ``T.asked`` (how many requests there were) and its requests are facts: ``T.1`` is
 what the wallet's first asked for, ``T.1.state`` what became of it.
 
@@ -130,6 +135,7 @@ class Subject(Protocol):
     def hold(self, name: str, at: Instant) -> dict[str, str]: ...
     def schedule(self, name: str, at: Instant) -> dict[str, str]: ...
     def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]: ...
+    def alert(self, name: str, at: Instant) -> dict[str, str]: ...
     def top_up(self, name: str, at: Instant) -> dict[str, str]: ...
     def top_up_request(self, name: str, number: int, at: Instant) -> dict[str, str]: ...
 
@@ -216,6 +222,8 @@ def _fact(fact: str, step: Step, subject: Subject, scenario: Scenario, holds: se
         if cycles[0].isdigit():
             return subject.cycle_grant(name, cycles, step.at)[field or "remaining"]
         return subject.schedule(name, step.at)[cycles]
+    if any(step.verb == "alert" and step.words[0] == name for step in scenario.steps):
+        return subject.alert(name, step.at)[field or "told"]
     if any(step.verb == "topup" and step.words[0] == name for step in scenario.steps):
         number, _, field = field.partition(".")
         if number.isdigit():

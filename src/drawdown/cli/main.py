@@ -21,9 +21,12 @@ from drawdown.cli.credit import (
     customers,
     debit,
     entitlements,
+    events,
     grants,
     hold,
+    meters,
     schedules,
+    top_ups,
     webhooks,
 )
 from drawdown.cli.credit.ahead import forecast
@@ -109,8 +112,12 @@ for name, group in (
     ("grants", grants.app),
     ("schedules", schedules.app),
     ("alerts", alerts.app),
+    ("top-ups", top_ups.app),
     ("debit", debit.app),
     ("hold", hold.app),
+    ("meters", meters.meters),
+    ("rates", meters.rates),
+    ("events", events.app),
     ("webhooks", webhooks.app),
     ("test-clocks", clocks.app),
 ):

@@ -20,7 +20,9 @@ WHERE = ("posted", "pending", "used", "expired", "voided")
 
 
 def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
-    """Recompute every wallet from its entries; check the chain, the invariants and double entry.
+    """Recompute every wallet from its entries, and all that usage was counted as from its events.
+
+    Checks the chain, the invariants and double entry, and that each event has the entries it was charged.
 
     Exits 1 naming the first fault. A server may be running meanwhile.
 
@@ -40,7 +42,9 @@ def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
     else:
         out = console()
         wallets = counted(verified.wallets, "wallet", "wallets")
-        out.print(f"{wallets}, {counted(verified.entries, 'entry', 'entries')}: all in order.")
+        entries = counted(verified.entries, "entry", "entries")
+        usage = counted(verified.events, "usage event", "usage events") if verified.events else ""
+        out.print(f"{', '.join(filter(None, (wallets, entries, usage)))}: all in order.")
         if verified.totals:
             out.print(table(verified.totals))
 
@@ -62,6 +66,7 @@ def as_document(verified: Verified) -> dict[str, Any]:
         "ok": True,
         "wallets": verified.wallets,
         "entries": verified.entries,
+        "usage_events": verified.events,
         "totals": {
             code: {
                 name: render(getattr(totals, name), totals.scale) for name in ("granted", *WHERE)

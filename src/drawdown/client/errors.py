@@ -13,7 +13,7 @@ DrawdownError
     │   ├── DebitNotFound, HoldNotFound, KeyNotFound
     │   ├── EndpointNotFound, EventNotFound
     │   ├── AlertNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
-    │   └── MeterNotFound, UsageEventNotFound
+    │   └── MeterNotFound, RateNotFound, UsageEventNotFound
     ├── Conflict
     │   ├── KeyReused, AlreadyExists, CustomerClosed, EntitlementClosed
     │   ├── GrantExpired, GrantVoided, GrantUsed, GrantHeld, GrantPending, TooManyGrants
@@ -153,6 +153,10 @@ class HoldNotFound(NotFound):
 
 class MeterNotFound(NotFound):
     pass
+
+
+class RateNotFound(NotFound):
+    """No such rate, or it is in another book."""
 
 
 class UsageEventNotFound(NotFound):
@@ -373,6 +377,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "capture_too_large": CaptureTooLarge,
     "too_many_holds": TooManyHolds,
     "meter_not_found": MeterNotFound,
+    "rate_not_found": RateNotFound,
     "usage_event_not_found": UsageEventNotFound,
     "event_reused": EventReused,
     "too_many_meters": TooManyMeters,

@@ -112,6 +112,64 @@ class Schedule(Written, frozen=True, kw_only=True):
     available: Decimal | None = None
 
 
+class Cap(Record, frozen=True, kw_only=True):
+    """The most that is asked for in each day, week (from Monday) or month, in UTC."""
+
+    amount: Decimal
+    per: str
+
+
+class TopUp(Written, frozen=True, kw_only=True):
+    """When credit falls to ``threshold``, ``amount`` is asked for, or what lacks to ``target``.
+
+    ``state``: active, stopped (no ``attempts_left``) or closed. ``request`` is in flight.
+    """
+
+    id: str
+    customer: str
+    entitlement: str
+    state: str
+    threshold: Decimal
+    amount: Decimal | None
+    target: Decimal | None
+    cap: Cap | None
+    cap_left: Decimal | None
+    cool_down_seconds: int
+    answer_within_seconds: int
+    attempts_max: int
+    attempts_left: int
+    price_per_unit: UnitPrice | None
+    priority: int | None
+    expires_after_days: int | None
+    name: str | None
+    metadata: Metadata
+    request: str | None
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class TopUpRequest(Written, frozen=True, kw_only=True):
+    """That somebody take a payment. ``state``: open, confirmed, failed or expired.
+
+    ``cost_basis`` is what is to be paid, where that is known; ``grant`` what was given for it.
+    """
+
+    id: str
+    top_up: str
+    customer: str
+    entitlement: str
+    state: str
+    amount: Decimal
+    available: Decimal
+    cost_basis: CostBasis | None
+    requested_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    reference: str | None
+    reason: str | None
+    grant: str | None
+
+
 class Alert(Written, frozen=True, kw_only=True):
     """It tells when a line is crossed. ``customer`` None: on everybody's credit. ``state``: active or closed.
 
@@ -197,13 +255,15 @@ class Meter(Written, frozen=True, kw_only=True):
     case_sensitive: bool
     debits: str
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class RatePeriod(Record, frozen=True, kw_only=True):
-    """Over what usage is summed up; ``unit`` None: for ever."""
+    """Over what usage is summed up; ``unit`` None: for ever. ``cycle``: a schedule's, if there is one."""
 
     unit: str | None
     zone: str
+    cycle: bool = False
 
 
 class Rate(Written, frozen=True, kw_only=True):
@@ -215,6 +275,7 @@ class Rate(Written, frozen=True, kw_only=True):
     price: dict[str, Any]
     period: RatePeriod
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class UsageCharge(Record, frozen=True, kw_only=True):

@@ -484,6 +484,18 @@ class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
     period: Period = Period()
 
 
+class CloseMeter(msgspec.Struct, frozen=True, kw_only=True):
+    """Count nothing more by a meter. One that is closed already stays as it is."""
+
+    meter: Reference
+
+
+class CloseRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Charge nothing more by a rate. One that is closed already stays as it is."""
+
+    rate: Id
+
+
 class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Count one usage event and draw what it costs, once for its ``own_id`` in the book.
 
@@ -534,5 +546,7 @@ Command = (
     | Settle
     | CreateMeter
     | CreateRate
+    | CloseMeter
+    | CloseRate
     | RecordUsage
 )

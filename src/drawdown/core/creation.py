@@ -133,7 +133,15 @@ def replace_entitlement(entitlement: Entitlement, state: State) -> None:
     state.entitlements[entitlement.id] = entitlement
 
 
-def record(request: Request, state: State, kind: str, owner: Id, at: Instant | None = None) -> None:
+def record(
+    request: Request,
+    state: State,
+    kind: str,
+    owner: Id,
+    at: Instant | None = None,
+    *,
+    subject: Id | None = None,
+) -> None:
     """So that what was made is found where everything else is that happened. What it is, its record says."""
     operation = Operation(
         id=derive(request.id, kind),
@@ -143,7 +151,7 @@ def record(request: Request, state: State, kind: str, owner: Id, at: Instant | N
         at=request.at if at is None else at,
         recorded_at=request.recorded_at,
         facts=b"{}",
-        subject=request.id,
+        subject=request.id if subject is None else subject,
     )
     state.changes.operations.append((operation, []))
 

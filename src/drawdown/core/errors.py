@@ -120,6 +120,11 @@ class AlertNotFound(NotFound):
     noun = "alert"
 
 
+class RateNotFound(NotFound):
+    code = "rate_not_found"
+    noun = "rate"
+
+
 class ClockNotFound(NotFound):
     code = "test_clock_not_found"
     noun = "test clock"

@@ -49,6 +49,14 @@ def derive(origin: bytes, label: str) -> Id:
     return Id(origin[:8] + low.to_bytes(8, "big"))
 
 
+def later(origin: bytes, label: str) -> Id:
+    """As ``derive``, but one step of time after its origin, as is all that follows from it in turn."""
+    high = int.from_bytes(origin[:8], "big")
+    stamp = ((high >> 16) << 12 | high & 0xFFF) + 1
+    bits = _bits_of(derive(origin, label))
+    return compose(stamp >> 12, stamp & 0xFFF, bits, slot_of(origin))
+
+
 def precede(origin: bytes, label: str) -> Id:
     """As ``derive``, but before its origin: what a request comes upon was there before what it does."""
     return _between(origin, label, 0, _bits_of(origin))

@@ -19,6 +19,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     CloseAlert,
+    CloseMeter,
+    CloseRate,
     CloseTopUp,
     ConfirmTopUp,
     CreateAlert,
@@ -374,6 +376,17 @@ class Asking(msgspec.Struct):
         self.entitlement(request.book, command.entitlement)
         self.catalog(request)
 
+    def close_meter(self, request: Request, command: CloseMeter) -> None:
+        if isinstance(command.meter, str):
+            self.names(((request.book, METER_CODE, command.meter),))
+        self.catalog(request)
+
+    def close_rate(self, request: Request, command: CloseRate) -> None:
+        if self.catalog(request):
+            rate = self.state.catalogs[request.book].rates.get(command.rate)
+            if rate is not None:
+                self.entitlement(request.book, rate.entitlement)
+
     def usage(self, request: Request, command: RecordUsage) -> None:
         """Who is meant, whether the event is known, and what counts it; then its counts and wallets."""
         known = self.event(request, command)
@@ -384,9 +397,23 @@ class Asking(msgspec.Struct):
             self.override(request, command, customer)
         if known:
             return
+        if not self.cycles(request, command, customer):
+            return
         for counted in self.counted(request, command, customer):
             self.count(counted.key, counted.contribution)
             self.pays_usage(request, command, (customer, counted.rate.entitlement))
+
+    def cycles(self, request: Request, command: RecordUsage, customer: Id) -> bool:
+        """Whether the schedules are loaded in whose cycles usage is counted."""
+        rates = self.state.catalogs[request.book].charges_of(command.name)
+        kinds = [rate.entitlement for _, rate in rates if rate.period.cycle]
+        found = True
+        for kind in kinds:
+            key = (customer, kind)
+            loaded = self.entitlement(request.book, kind) is not None
+            if loaded and self.due(self.now(request, key), key) is None:
+                found = found and self.state.wallets.get(key, key) is None
+        return found
 
     def count(self, key: CountKey, *contributions: Contribution | None) -> None:
         """A count, and how many events have the values that are counted in it."""
@@ -401,6 +428,8 @@ class Asking(msgspec.Struct):
         found = self.state.event_ids[(request.book, command.own_id)]
         event = None if found is None else self.state.events.get(found)
         if event is None or customer != event.customer:
+            return
+        if not self.cycles(request, command, customer):
             return
         try:
             touched = touched_by(request, command, event, self.state)
@@ -637,6 +666,8 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     Capture: Asking.hold,
     CreateCustomer: Asking.create_customer,
     CreateEntitlement: Asking.create_entitlement,
+    CloseMeter: Asking.close_meter,
+    CloseRate: Asking.close_rate,
     CreateMeter: Asking.create_meter,
     CreateRate: Asking.create_rate,
     CreateSchedule: Asking.create_schedule,

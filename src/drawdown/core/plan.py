@@ -21,6 +21,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     CloseAlert,
+    CloseMeter,
+    CloseRate,
     CloseTopUp,
     ConfirmTopUp,
     CreateAlert,
@@ -80,7 +82,7 @@ from drawdown.core.topping_up import (
     fail_top_up,
 )
 from drawdown.core.usage import record_usage
-from drawdown.core.usage_catalog import create_meter, create_rate
+from drawdown.core.usage_catalog import close_meter, close_rate, create_meter, create_rate
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
@@ -95,6 +97,8 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     Capture: capture,
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
+    CloseMeter: close_meter,
+    CloseRate: close_rate,
     CreateMeter: create_meter,
     CreateRate: create_rate,
     CreateSchedule: create_schedule,

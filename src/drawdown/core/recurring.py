@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import amounts, burn, calendar, cycles, overage, posting, schedules
+from drawdown.core import amounts, burn, calendar, cycles, identity, overage, posting, schedules
 from drawdown.core.calendar import Cadence, Cycle, Every
 from drawdown.core.commands import (
     AmendSchedule,
@@ -20,9 +20,7 @@ from drawdown.core.commands import (
 )
 from drawdown.core.context import (
     Context,
-    begin,
     check_open,
-    encode_facts,
     find_customer,
     find_entitlement,
     given,
@@ -37,7 +35,6 @@ from drawdown.core.errors import (
     TooManyGrants,
     TooManySchedules,
 )
-from drawdown.core.identity import derive
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.schedules import (
@@ -60,7 +57,6 @@ from drawdown.core.types import (
     Grant,
     Id,
     Instant,
-    Operation,
     Overage,
 )
 
@@ -71,10 +67,9 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
     context = settled_context(request, customer, entitlement, state)
-    started = _begin_creation(context, _facts(command, units, entitlement))
+    started = context.begin("create_schedule", _facts(command, units, entitlement))
     check_open(customer, entitlement)
     schedule = _new_schedule(context, command, units)
-    started.note_changes({"schedule": [None, schedule.id.hex()]})
     _check_room(context, schedule)
     register_wallet(context)
     state.changes.new_schedules[schedule.id] = schedule
@@ -89,18 +84,9 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
     return accepted
 
 
-def _begin_creation(context: Context, facts: dict[str, object]) -> Posting:
-    """Under an id that comes before that of its first cycle, which may be recorded at the same instant."""
-    made = Operation(
-        id=schedules.creation_id(derive(context.operation_id, "schedule")),
-        customer=context.customer.id,
-        entitlement=context.entitlement.id,
-        kind="create_schedule",
-        at=context.at,
-        recorded_at=context.request.recorded_at,
-        facts=encode_facts(facts),
-    )
-    return begin(context.request, context.state, made)
+def made_by(operation: Id) -> Id:
+    """The schedule that an operation makes: its cycles are operations that come after this one."""
+    return identity.later(operation, "schedule")
 
 
 def _facts(command: CreateSchedule, units: int, entitlement: Entitlement) -> dict[str, object]:
@@ -145,7 +131,7 @@ def _new_schedule(context: Context, command: CreateSchedule, units: int) -> Sche
     calendar.check(cadence)
     _check_times(command, starts_at, regular_at, at)
     schedule = Schedule(
-        id=derive(context.operation_id, "schedule"),
+        id=made_by(context.operation_id),
         customer=context.customer.id,
         entitlement=entitlement.id,
         amount=units,

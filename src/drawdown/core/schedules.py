@@ -16,7 +16,7 @@ import msgspec
 from drawdown.core import calendar
 from drawdown.core.calendar import Cadence, Every
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.identity import nth, precede
+from drawdown.core.identity import nth
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
     DAY,
@@ -162,11 +162,6 @@ class Schedule(msgspec.Struct, kw_only=True):
     def end_id(self) -> Id:
         """The id of the operation that ends the schedule's last cycle."""
         return nth(self.id, _END)
-
-
-def creation_id(schedule: Id) -> Id:
-    """The id of the operation that makes a schedule: it comes before those of its cycles."""
-    return precede(nth(schedule, 0), "creation")
 
 
 def override_of(found: Iterable[Schedule]) -> Overage | None:

@@ -91,7 +91,11 @@ def _expire(
     note_request(changes, ended)
     standing = top_ups.answered(standing, request, ended, over_at)
     keep(changes, wallet, standing)
-    facts = {"amount": request.amount, "attempts_left": standing.attempts_left}
+    facts = {
+        "amount": request.amount,
+        "attempts_left": standing.attempts_left,
+        "top_up": request.top_up.hex(),
+    }
     operation = derive(request.id, "expired")
     _record(wallet, changes, operation, EXPIRED, request.id, facts, over_at, recorded_at)
 

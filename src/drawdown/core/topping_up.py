@@ -181,7 +181,7 @@ def _new_rule(context: Context, command: CreateTopUp) -> TopUp:
     scale = entitlement.scale
     cap = command.cap
     rule = TopUp(
-        id=derive(context.operation_id, "top_up"),
+        id=made_by(context.operation_id),
         customer=context.customer.id,
         entitlement=entitlement.id,
         threshold=amounts.to_units(command.threshold, scale, "threshold"),
@@ -203,6 +203,11 @@ def _new_rule(context: Context, command: CreateTopUp) -> TopUp:
     )
     _check(rule)
     return rule
+
+
+def made_by(operation: Id) -> Id:
+    """The id of the rule that an operation makes."""
+    return derive(operation, "top_up")
 
 
 def _optional_units(amount: Amount | None, entitlement: Entitlement, field: str) -> int | None:

@@ -1,16 +1,20 @@
-"""Making meters and rates. They never change, so that what was counted is counted the same way again."""
+"""Making and closing meters and rates. Nothing else of them changes: they count the same way again."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import msgspec
+
 from drawdown.core import calendar, meters, rating
-from drawdown.core.commands import CreateMeter, CreateRate
+from drawdown.core.commands import CloseMeter, CloseRate, CreateMeter, CreateRate
 from drawdown.core.context import find_entitlement, written
 from drawdown.core.creation import check_own_id, claim_name, record
-from drawdown.core.errors import MeterNotFound, TooManyMeters
+from drawdown.core.errors import FieldInvalid, MeterNotFound, RateNotFound, TooManyMeters
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.state import METER_CODE, State
 from drawdown.core.types import Reference
-from drawdown.core.usage_records import METERS_MAX, RATES_MAX, Meter, Rate
+from drawdown.core.usage_records import CLOSED_FACTOR, METERS_MAX, RATES_MAX, Meter, Rate
 
 
 def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
@@ -25,8 +29,7 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
     check_own_id("code", command.code)
     meters.check(command.measure, "")
     claim_name(request, (request.book, METER_CODE, command.code), "code", state)
-    if len(catalog.meters) >= METERS_MAX:
-        raise TooManyMeters(maximum=METERS_MAX, kind="meters")
+    _check_room(catalog.meters.values(), METERS_MAX, "meters")
     meter = Meter(
         id=request.id,
         book=request.book,
@@ -49,6 +52,8 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     """
     catalog = state.catalogs[request.book]
     meter = _find_meter(request, command.meter, state)
+    if meter.closed_at is not None:
+        raise FieldInvalid("meter", "one that is not closed")
     entitlement = find_entitlement(request, command.entitlement, state)
     made = catalog.rates.get(request.id)
     if made is not None:
@@ -56,8 +61,7 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     rating.check(command.price)
     if command.period.unit is not None:
         calendar.zone_of(command.period.zone, "period.zone")
-    if len(catalog.rates) >= RATES_MAX:
-        raise TooManyMeters(maximum=RATES_MAX, kind="rates")
+    _check_room(catalog.rates.values(), RATES_MAX, "rates")
     rate = Rate(
         id=request.id,
         book=request.book,
@@ -71,6 +75,40 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     state.changes.rates.append(rate)
     record(request, state, "rate", request.book)
     return Accepted(meter=meter, rate=rate, entitlement=entitlement)
+
+
+def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted:
+    """Its rates count nothing any more. Raises ``MeterNotFound``."""
+    meter = _find_meter(request, command.meter, state)
+    if meter.closed_at is None:
+        meter = msgspec.structs.replace(meter, closed_at=request.at)
+        state.catalogs[request.book].close_meter(meter)
+        state.changes.closed_meters.append(meter)
+        record(request, state, "close_meter", request.book, subject=meter.id)
+    return Accepted(meter=meter)
+
+
+def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:
+    """Raises ``RateNotFound``."""
+    catalog = state.catalogs[request.book]
+    rate = catalog.rates.get(command.rate)
+    if rate is None:
+        raise RateNotFound(written(command.rate))
+    if rate.closed_at is None:
+        rate = msgspec.structs.replace(rate, closed_at=request.at)
+        catalog.close_rate(rate)
+        state.changes.closed_rates.append(rate)
+        record(request, state, "close_rate", request.book, subject=rate.id)
+    entitlement = find_entitlement(request, rate.entitlement, state)
+    return Accepted(meter=catalog.meters[rate.meter], rate=rate, entitlement=entitlement)
+
+
+def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None:
+    """Few enough are open, and few enough were ever made."""
+    if sum(each.closed_at is None for each in made) >= maximum:
+        raise TooManyMeters(maximum=maximum, kind=kind)
+    if len(made) >= maximum * CLOSED_FACTOR:
+        raise TooManyMeters(maximum=maximum * CLOSED_FACTOR, kind=f"{kind}, with closed ones")
 
 
 def _find_meter(request: Request, reference: Reference, state: State) -> Meter:

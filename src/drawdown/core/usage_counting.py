@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from drawdown.core import meters
@@ -11,6 +13,7 @@ from drawdown.core.identity import relocate, slot_of
 from drawdown.core.meters import Contribution
 from drawdown.core.properties import Properties, text_of
 from drawdown.core.requests import Request
+from drawdown.core.schedules import Schedule, number_at
 from drawdown.core.state import State
 from drawdown.core.types import Attributes, Id, Instant
 from drawdown.core.usage_records import (
@@ -21,8 +24,12 @@ from drawdown.core.usage_records import (
     Event,
     Meter,
     Rate,
-    count_key,
+    group_hash,
 )
+
+
+class Unforeseen(Exception):
+    """What a request needs follows from what is before it in its batch: it must be decided by itself."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -35,22 +42,67 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 def counted_by(
-    request: Request, command: RecordUsage, customer: Id, event: bytes, state: State
+    request: Request,
+    command: RecordUsage,
+    customer: Id,
+    event: bytes,
+    state: State,
+    before: Event | None = None,
 ) -> list[Counted]:
     """Which rates count an event, in the order in which they were made, and what it is to each.
 
-    Raises ``FieldInvalid`` for an event that lacks what a meter is about.
+    ``before``: what it takes the place of; who counted that counts it, too, and in its period where the time
+    is the same. Raises ``FieldInvalid`` for an event that lacks what a meter is about.
     """
     found = []
     time = usage_time(request, command, customer, state)
+    known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
+        if rate.id not in known and not is_open(meter, rate):
+            continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if contribution is not None:
-            key = count_key(customer, rate, time, rate.group(meter, command.properties))
-            found.append(Counted(meter, rate, key, contribution))
+            group = group_hash(rate.group(meter, command.properties))
+            stays = before is not None and before.time == time and rate.id in known
+            start = known[rate.id] if stays else _period_start(rate, customer, time, state)
+            found.append(Counted(meter, rate, (customer, rate.id, start, group), contribution))
     if len(found) > CHARGES_MAX:
         raise FieldInvalid("name", f"charged by at most {CHARGES_MAX} rates")
     return found
+
+
+def is_open(meter: Meter, rate: Rate) -> bool:
+    """Whether new usage is counted."""
+    return meter.closed_at is None and rate.closed_at is None
+
+
+def _periods(event: Event | None) -> dict[Id, Instant]:
+    """The rates that count an event, and in which period."""
+    charges = () if event is None else event.charges
+    return {Id(bytes.fromhex(charge.rate)): charge.period for charge in charges if not charge.left}
+
+
+def _period_start(rate: Rate, customer: Id, time: Instant, state: State) -> Instant:
+    """When the period began in which usage of a time is counted."""
+    schedule = None
+    if rate.period.cycle:
+        wallet = state.wallets.get((customer, rate.entitlement))
+        schedule = None if wallet is None else _newest(wallet.schedules.values(), time)
+    if schedule is None:
+        return rate.period.start(time)
+    start = schedule.begins_at(number_at(schedule, time))
+    assert start is not None, "the cycle at an instant has begun"
+    return start
+
+
+def _newest(schedules: Iterable[Schedule], time: Instant) -> Schedule | None:
+    """Of the live schedules that run at a time, the one that was made last."""
+    running = [
+        each
+        for each in schedules
+        if each.is_live and each.starts_at <= time and not each.is_over_by(time)
+    ]
+    return max(running, key=lambda each: (each.created_at, each.id), default=None)
 
 
 def new_event_id(request: Request, command: RecordUsage, customer: Id, state: State) -> Id:
@@ -95,6 +147,8 @@ def count_of(
     key: CountKey, rate: Rate, meter: Meter, properties: Properties, state: State
 ) -> Count:
     """The count as it is before the event. Raises ``TooManyCounts`` for a new one that is too much."""
+    if key not in state.counts:
+        raise Unforeseen
     before = state.counts[key]
     if before is not None:
         return before

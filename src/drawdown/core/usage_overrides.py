@@ -170,7 +170,7 @@ def touched_by(request: Request, command: RecordUsage, event: Event, state: Stat
         if not charge.left:
             each.old = meters.contribution(meter.measure, event.time, event.id, event.properties)
     asked = _asked(command, event)
-    for counted in counted_by(request, asked, event.customer, event.id, state):
+    for counted in counted_by(request, asked, event.customer, event.id, state, event):
         key = counted.key
         each = found.setdefault(key, Touched(counted.meter, counted.rate, key, asked.properties))
         each.new, each.properties = counted.contribution, asked.properties

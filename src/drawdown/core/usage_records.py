@@ -21,6 +21,8 @@ from drawdown.core.types import Id, Instant
 
 METERS_MAX = 200
 RATES_MAX = 500
+#: How many times as many there may be with those that are closed.
+CLOSED_FACTOR = 10
 #: Over all that one customer's usage is counted by, for one rate and period.
 GROUPS_MAX = 10_000
 #: How many rates one event may be charged by.
@@ -56,10 +58,14 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """Over what usage is summed up before it begins again: a calendar's unit in a zone; None: for ever."""
+    """Over what usage is summed up before it begins again: a calendar's unit in a zone; None: for ever.
+
+    ``cycle``: where the customer has a schedule of the rate's entitlement, over its cycles instead.
+    """
 
     unit: CalendarUnit | None = CalendarUnit.MONTH
     zone: str = "UTC"
+    cycle: bool = False
 
     def start(self, at: Instant) -> Instant:
         """When the period that ``at`` lies in began."""
@@ -107,8 +113,25 @@ class Catalog(msgspec.Struct, kw_only=True):
         self.by_event.setdefault(meter.measure.event_name, []).append((meter, rate))
 
     def charges_of(self, name: str) -> Iterator[tuple[Meter, Rate]]:
-        """The rates of an event's name, in the order in which they were made."""
+        """The rates of an event's name, in the order in which they were made, closed ones among them."""
         return iter(self.by_event.get(name, ()))
+
+    def close_meter(self, meter: Meter) -> None:
+        self.meters[meter.id] = meter
+        self._replace(meter, None)
+
+    def close_rate(self, rate: Rate) -> None:
+        self.rates[rate.id] = rate
+        self._replace(None, rate)
+
+    def _replace(self, meter: Meter | None, rate: Rate | None) -> None:
+        """Put a record as it is now in the place of the one before."""
+        for pairs in self.by_event.values():
+            for place, (old_meter, old_rate) in enumerate(pairs):
+                if meter is not None and old_meter.id == meter.id:
+                    pairs[place] = (meter, old_rate)
+                if rate is not None and old_rate.id == rate.id:
+                    pairs[place] = (old_meter, rate)
 
 
 def catalog_of(found: Iterable[Meter], rates: Iterable[Rate]) -> Catalog:
@@ -205,10 +228,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_uncovered(self) -> bool:
         return any(charge.uncovered for charge in self.charges)
-
-
-def count_key(customer: Id, rate: Rate, time: Instant, group: Group) -> CountKey:
-    return (customer, rate.id, rate.period.start(time), group_hash(group))
 
 
 def group_hash(group: Group) -> bytes:

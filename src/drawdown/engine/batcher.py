@@ -33,6 +33,7 @@ from drawdown.core.requests import (
 )
 from drawdown.core.state import State
 from drawdown.core.types import Id, Instant
+from drawdown.core.usage_counting import Unforeseen
 from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
 
 BATCH_MAX = 256
@@ -219,7 +220,8 @@ class Batcher(Writer):
                 submission.end(error)
             return
         except Exception as error:  # whatever failed, each of the others still gets its chance
-            loop.call_soon(self._observer.failed, error)
+            if len(batch) == 1 or not isinstance(error, Unforeseen):
+                loop.call_soon(self._observer.failed, error)
             if len(batch) == 1:
                 batch[0].end(error)
                 return

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
 
-from drawdown.core import currencies, instants, invariants, lifecycle
+from drawdown.core import currencies, instants, invariants, lifecycle, top_ups
 from drawdown.core.commands import Command, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
@@ -24,15 +24,20 @@ from drawdown.core.errors import (
     HoldNotFound,
     LedgerError,
     MeterNotFound,
+    RateNotFound,
     ScheduleNotFound,
+    TopUpNotFound,
+    TopUpRequestNotFound,
 )
 from drawdown.core.explain import Explanation
 from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.forecast import Forecast
 from drawdown.core.instants import Segment
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
+from drawdown.core.schedule_invariants import check_schedules
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
+from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     USES,
     Alert,
@@ -49,7 +54,7 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.core.usage_records import Catalog, Event, Meter
+from drawdown.core.usage_records import Catalog, Event, Meter, Rate
 from drawdown.engine import forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
@@ -75,12 +80,15 @@ from drawdown.engine.ports import (
     ScheduleFilter,
     Store,
     StoreUnavailable,
+    TopUpFilter,
+    TopUpRequestFilter,
     WalletAudit,
 )
 from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.spread import open_writer
 from drawdown.engine.test_clocks import TestClocks
+from drawdown.engine.usage_audit import verify_usage
 
 #: Of so many customers it is kept in mind that they are on no test clock.
 UNCLOCKED_MAX = 100_000
@@ -102,12 +110,13 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verified(msgspec.Struct, kw_only=True):
-    """How far ``verify`` has come: wallets done of all, and entries seen; totals by entitlement code."""
+    """How far ``verify`` has come: wallets done of all, entries and usage events seen; totals by code."""
 
     wallets: int
     wallets_total: int
     entries: int
     totals: dict[str, Totals]
+    events: int = 0
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -336,6 +345,14 @@ class Ledger:
             if reference in (meter.id, meter.code):
                 return meter
         raise MeterNotFound(written(reference))
+
+    async def rate(self, book: Id, rate: Id) -> tuple[Rate, Meter]:
+        """With its meter. Raises ``RateNotFound``."""
+        catalog = await self.catalog(book)
+        if rate not in catalog.rates:
+            raise RateNotFound(written(rate))
+        found = catalog.rates[rate]
+        return found, catalog.meters[found.meter]
 
     async def usage_event(self, book: Id, own_id: str) -> Event:
         """Raises ``EventNotFound``."""
@@ -649,6 +666,74 @@ class Ledger:
             )
         )
 
+    async def top_up(self, book: Id, top_up: Id) -> tuple[TopUp, Standing]:
+        """A rule, and where its wallet's top-up stands. Raises ``TopUpNotFound``."""
+        found = await self._store.find_top_up(top_up)
+        owner = None if found is None else await self._store.find_customer(found[0].customer)
+        if found is None or owner is None or owner.book != book:
+            raise TopUpNotFound(written(top_up))
+        return found
+
+    async def top_ups(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        live: bool | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[tuple[TopUp, Standing]]:
+        """Newest first (``ports.TopUpFilter``). Raises ``CustomerNotFound`` and ``EntitlementNotFound``."""
+        owner = None if customer is None else await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        return await self._store.list_top_ups(
+            TopUpFilter(
+                book=book,
+                limit=limit,
+                customer=None if owner is None else owner.id,
+                entitlement=None if kind is None else kind.id,
+                live=live,
+                after=after,
+            )
+        )
+
+    async def top_up_request(self, book: Id, request: Id) -> TopUpRequest:
+        """The request as it is now. Raises ``TopUpRequestNotFound``."""
+        found = await self._store.find_top_up_request(request)
+        owner = None if found is None else await self._store.find_customer(found.customer)
+        if found is None or owner is None or owner.book != book:
+            raise TopUpRequestNotFound(written(request))
+        return top_ups.seen(found, await self._now(found.customer))
+
+    async def top_up_requests(
+        self,
+        book: Id,
+        *,
+        customer: Reference | None = None,
+        entitlement: Reference | None = None,
+        state: RequestState | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> list[TopUpRequest]:
+        """Chosen as they were recorded last, shown as they are now, newest first.
+
+        Raises ``CustomerNotFound`` and ``EntitlementNotFound``.
+        """
+        owner = None if customer is None else await self.customer(book, customer)
+        kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        found = await self._store.list_top_up_requests(
+            TopUpRequestFilter(
+                book=book,
+                limit=limit,
+                customer=None if owner is None else owner.id,
+                entitlement=None if kind is None else kind.id,
+                state=state,
+                after=after,
+            )
+        )
+        return [top_ups.seen(each, await self._now(each.customer)) for each in found]
+
     async def feed(
         self,
         after: Position,
@@ -735,13 +820,16 @@ class Ledger:
     async def verify(self) -> AsyncIterator[Verified]:
         """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
 
-        Checks the chain, the invariants, double entry, and that no entry or operation stands alone.
+        Checks the chain, the invariants, double entry, that each cycle has one grant and what rolled over
+        is somewhere, and that no entry or operation stands alone.
         """
         progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
         async with self._store.audit() as audit:
             progress.wallets_total = audit.wallets
             async for wallet in audit.walk():
                 _verify_wallet(wallet, progress)
+                yield progress
+            async for progress.events in verify_usage(audit):
                 yield progress
             fault = await audit.find_fault(progress.entries)
             if fault is not None:
@@ -766,6 +854,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
     try:
         folded = fold(wallet.entries)
         invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
+        check_schedules(wallet, wallet.schedules, wallet.grants, wallet.entries)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

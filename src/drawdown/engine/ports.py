@@ -25,10 +25,11 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
+    Overage,
     Reference,
     TestClock,
 )
-from drawdown.core.usage_records import Catalog, Event
+from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
 from drawdown.engine.positions import Position
@@ -204,7 +205,7 @@ class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WalletAudit(msgspec.Struct, kw_only=True):
-    """One wallet as kept, with its grants, open holds and all its entries, oldest first, for ``verify``."""
+    """One wallet as kept, with its grants, open holds, schedules and entries (oldest first), to verify."""
 
     customer: Id
     entitlement: Id
@@ -220,10 +221,13 @@ class WalletAudit(msgspec.Struct, kw_only=True):
     open_holds: int
     seq: int
     chain: bytes
+    next_due_at: Instant | None
+    overage_override: Overage | None
     code: str | None
     scale: int
     grants: list[Grant]
     holds: list[Hold]
+    schedules: list[Schedule]
     entries: list[Entry]
 
 
@@ -241,6 +245,13 @@ class Audit(Protocol):
         """How many wallets there are to walk."""
 
     def walk(self) -> AsyncIterator[WalletAudit]: ...
+    def walk_events(self) -> AsyncIterator[Event | None]:
+        """Every usage event, customer by customer, in the order of their ids; None after each one's last."""
+
+    async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
+        """What is counted of the customer whose events have just been walked, and which values were seen."""
+
+    async def find_catalog(self, book: Id) -> Catalog: ...
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the store as a whole, given how many entries the wallets led to."""
 

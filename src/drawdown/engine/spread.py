@@ -26,6 +26,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     CloseAlert,
+    CloseMeter,
+    CloseRate,
     CloseTopUp,
     Command,
     ConfirmTopUp,
@@ -73,7 +75,14 @@ from drawdown.engine.ports import (
 from drawdown.engine.spread_events import EventClaim, EventIds
 
 #: What a book has itself is where the names of its kinds of credit are.
-_OF_CATALOGUE = (CreateEntitlement, AmendEntitlement, CreateMeter, CreateRate)
+_OF_CATALOGUE = (
+    CreateEntitlement,
+    AmendEntitlement,
+    CreateMeter,
+    CreateRate,
+    CloseMeter,
+    CloseRate,
+)
 #: What is of a book and no customer's: it has an id of its own before it is decided.
 _OF_BOOK = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
 from drawdown.core import meters
+from drawdown.core.errors import LedgerError
+from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
 from drawdown.core.meters import Measure
 from drawdown.core.properties import Group, Properties, document_of, exact, properties_of
@@ -28,6 +31,8 @@ from drawdown.core.usage_records import (
 from drawdown.engine.ports import EventFilter
 from drawdown.store.rows import Row
 
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 _encode = msgspec.json.Encoder().encode
 _decode_measure = msgspec.json.Decoder(Measure).decode
 _decode_price = msgspec.json.Decoder(Price | Table).decode
@@ -175,6 +180,36 @@ def _kept(count: Count) -> Row:
 def value_row(value: ValueKey, events: int) -> Row:
     key, hashed = value
     return (*key, hashed, events)
+
+
+def readable(read: Callable[[Given], Found], given: Given) -> Found:
+    """What is read of rows for ``verify``. Raises ``Fault`` for what was never written by a ledger."""
+    try:
+        return read(given)
+    except (msgspec.MsgspecError, LookupError, LedgerError, TypeError, ValueError) as error:
+        raise Fault(f"usage cannot be read: {error!r}") from error
+
+
+async def with_ends(events: AsyncIterator[Event]) -> AsyncIterator[Event | None]:
+    """Events that come customer by customer, with None after each customer's last."""
+    last: Event | None = None
+    async for event in events:
+        if last is not None and last.customer != event.customer:
+            yield None
+        last = event
+        yield event
+    if last is not None:
+        yield None
+
+
+def values_of(customer: Id, found: Iterable[Row]) -> dict[ValueKey, int]:
+    """Of rows of rate, period, grouping, value and how many events had it."""
+    return {((customer, row[0], row[1], row[2]), row[3]): row[4] for row in found}
+
+
+def counts_of(customer: Id, found: Iterable[Row]) -> list[Count]:
+    """Of rows of rate, period and grouping, with what ``count_of`` takes."""
+    return [count_of((customer, row[0], row[1], row[2]), tuple(row[3:])) for row in found]
 
 
 def event_list(

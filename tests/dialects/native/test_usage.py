@@ -155,7 +155,7 @@ def test_a_rate_is_shown_as_it_was_made(book: httpx.Client) -> None:
     price = {"model": "graduated", "free": "0", "tiers": tiers}
     rate = post(book, "rates", RATE | {"price": price})
     assert rate["price"] == price
-    assert rate["period"] == {"unit": "month", "zone": "UTC"}
+    assert rate["period"] == {"unit": "month", "zone": "UTC", "cycle": False}
     assert book.get("rates").json()["data"][0] == rate
 
 
@@ -319,3 +319,54 @@ def test_an_override_is_explained_by_what_was_there_once_it_had_returned_its_own
     assert [draw["amount"] for draw in explained["draws"]] == ["9"]
     assert len(explained["later"]) == 1
     assert explained["ineligible"] == []
+
+
+def test_a_closed_rate_charges_nothing_more(book: httpx.Client) -> None:
+    """What was charged before is corrected as ever."""
+    post(book, "events", EVENT)
+    [rate] = book.get("rates").json()["data"]
+    assert rate["closed_at"] is None
+    closed = book.delete(f"rates/{rate['id']}").json()
+    assert closed["closed_at"] is not None
+    assert book.delete(f"rates/{rate['id']}").json() == closed
+    assert book.get(f"rates/{rate['id']}").json() == closed
+    assert post(book, "events", EVENT | {"id": "e2"})["charges"] == []
+    again = EVENT | {"properties": {"tokens": 2_000}, "override": True}
+    assert post(book, "events", again)["charges"][0]["amount"] == "6"
+    assert available(book) == "4"
+
+
+def test_a_closed_meter_counts_nothing_more(book: httpx.Client) -> None:
+    assert book.delete("meters/tokens").json()["closed_at"] is not None
+    assert post(book, "events", EVENT)["charges"] == []
+    assert post(book, "rates", RATE, 422)["field"] == "meter"
+    assert post(book, "meters", METER, 409)["code"] == "already_exists"
+    assert book.delete("meters/none").json()["code"] == "meter_not_found"
+    assert book.delete("rates/none").json()["code"] == "rate_not_found"
+
+
+def test_a_rate_may_sum_up_over_the_cycles_of_the_customers_schedule(
+    native: httpx.Client,
+) -> None:
+    """Cycles of January begin on the 15th; who has no schedule is counted by the calendar's months."""
+    clock = {"frozen_at": "2026-01-15T00:00:00Z", "idempotency_key": "clock"}
+    clock = post(native, "test-clocks", clock)["id"]
+    post(native, "entitlements", {"code": "credits", "unit": "credit", "scale": 0})
+    for customer in ("ann", "bob"):
+        post(native, "customers", {"id": customer, "test_clock": clock})
+        body = {"customer": customer, "entitlement": "credits", "amount": "100"}
+        post(native, "grants", body)
+    schedule = {"customer": "ann", "entitlement": "credits", "amount": "10"}
+    post(native, "schedules", schedule | {"every": {"unit": "month", "count": 1}})
+    post(native, "meters", METER)
+    rate = post(native, "rates", RATE | {"period": {"cycle": True}})
+    assert rate["period"] == {"unit": "month", "zone": "UTC", "cycle": True}
+    drawn: dict[str, list[str]] = {"ann": [], "bob": []}
+    for n, day in enumerate(["2026-01-20", "2026-02-10", "2026-02-20"]):
+        advance = {"to": f"{day}T12:00:00Z", "idempotency_key": f"to {day}"}
+        assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+        for customer, found in drawn.items():
+            event = {"id": f"{customer}{n}", "customer": customer, "name": "call"}
+            event = post(native, "events", event | {"properties": {"tokens": 500}})
+            found.append(event["charges"][0]["drawn"])
+    assert drawn == {"ann": ["1", "2", "1"], "bob": ["1", "1", "2"]}

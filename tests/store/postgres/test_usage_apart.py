@@ -200,3 +200,24 @@ async def test_an_id_of_which_one_request_was_refused_stays_whose_event_it_is(
             assert [each["status"] for each in await refused] == [422]
         assert made["status"] == 201
         assert await claims(one) == [("e1", True)]
+
+
+async def test_an_event_is_overridden_where_it_is(spread_url: str, recorder: Recorder) -> None:
+    """Also one whose claim nobody finished, and twice in one request. Nobody overrides another's event."""
+    async with servers(spread_url, recorder) as (one, two):
+        await metered(one.client)
+        with patch.object(EventIds, "end", dies):
+            await send(one, event(1))
+        override = {"override": True}
+        results = await send(
+            two,
+            event(1, calls=5) | override,
+            event(2, calls=2) | override,
+            event(2, calls=3) | override,
+            event(1, "grace") | override,
+        )
+        assert [each["status"] for each in results] == [201, 201, 201, 422]
+        assert await used(one) == 8
+        assert await claims(one) == [("e1", True), ("e2", True)]
+        assert (await send(one, event(2, calls=3)))[0]["replayed"]
+        assert await used(one) == 8

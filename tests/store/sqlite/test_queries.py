@@ -25,6 +25,8 @@ SCANS = {
     "count_stray_entries": "verify",
     "count_stray_holds": "verify",
     "count_wallets": "verify",
+    "count_stray_counts": "verify",
+    "count_wrong_events": "verify",
     "find_keys": "the hashes that are given to it",
     "book_endpoints": "endpoints are few",
     "list_accounts": "accounts are few",

@@ -147,6 +147,12 @@ def prices(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in _split(texts, option, ":")]
 
 
+def unit_price(text: str | None, option: str) -> tuple[str, str] | None:
+    """``0.01:usd``, as an amount and its currency."""
+    found = _split(None if text is None else [text], option, ":")
+    return found[0] if found else None
+
+
 def overage(
     mode: OverageMode | None,
     limit: str | None,
@@ -162,10 +168,8 @@ def overage(
                 "say how far it may go: off, limited or unlimited.", param_hint="--overage"
             )
         return None
-    [*cost] = _split(None if price is None else [price], "--overage-price", ":")
-    return OverageRule(
-        mode=mode, limit=limit, behavior=behavior, price_per_unit=cost[0] if cost else None
-    )
+    cost = unit_price(price, "--overage-price")
+    return OverageRule(mode=mode, limit=limit, behavior=behavior, price_per_unit=cost)
 
 
 def _split(texts: Sequence[str] | None, option: str, separator: str) -> list[tuple[str, str]]:

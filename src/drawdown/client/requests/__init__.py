@@ -10,6 +10,7 @@ from drawdown.client.requests import (
     grants,
     holds,
     schedules,
+    top_ups,
     usage,
     webhooks,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "grants",
     "holds",
     "schedules",
+    "top_ups",
     "usage",
     "webhooks",
 ]

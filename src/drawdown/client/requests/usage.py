@@ -81,6 +81,11 @@ def meters() -> Listing[Meter]:
     return Listing(path="/meters", query={}, page=Page[Meter], page_size=None)
 
 
+def close_meter(meter: str) -> Call[Meter]:
+    """Close a meter: it counts nothing more, and neither do its rates."""
+    return Call(method="DELETE", path=f"{API}/meters/{in_path(meter, 'meter')}", read=reader(Meter))
+
+
 def create_rate(
     meter: str,
     entitlement: str,
@@ -92,6 +97,16 @@ def create_rate(
     """Charge what a meter counts: ``price`` as ``{"model": "per_unit", "price": "0.003"}``."""
     asked = {"meter": meter, "entitlement": entitlement, "price": price, "period": period}
     return write("/rates", Rate, given(asked), idempotency_key)
+
+
+def get_rate(rate: str) -> Call[Rate]:
+    """A rate, by its id."""
+    return get(f"/rates/{in_path(rate, 'rate')}", Rate)
+
+
+def close_rate(rate: str) -> Call[Rate]:
+    """Close a rate: it charges nothing more."""
+    return Call(method="DELETE", path=f"{API}/rates/{in_path(rate, 'rate')}", read=reader(Rate))
 
 
 def rates() -> Listing[Rate]:

@@ -127,6 +127,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManyAlerts: Row(400, _ACTION),
     core.TooManySchedules: Row(400, _ACTION),
     core.MeterNotFound: Row(404, "NOT_FOUND"),
+    core.RateNotFound: Row(404, "NOT_FOUND"),
     core.EventNotFound: Row(404, "NOT_FOUND"),
     core.EventReused: Row(409, "IDEMPOTENCY_KEY_ALREADY_EXISTS"),
     core.TooManyMeters: Row(400, _ACTION),

@@ -58,7 +58,7 @@ def _null() -> msgspec.Raw:
 
 
 class CreateMeter(Request):
-    """A meter never changes: make another to count otherwise."""
+    """A meter never changes: close it, and make another to count otherwise."""
 
     code: OwnIdText
     event_name: PropertyText
@@ -133,14 +133,18 @@ class Table(Request, kw_only=True, tag_field="model", tag="table"):
 
 
 class Period(Request):
-    """Over what usage is summed up; ``unit`` null: for ever."""
+    """Over what usage is summed up; ``unit`` null: for ever.
+
+    ``cycle``: where the customer has a schedule of the entitlement, over its cycles; the unit is for others.
+    """
 
     unit: CalendarUnit | None = CalendarUnit.MONTH
     zone: str = "UTC"
+    cycle: bool = False
 
 
 class CreateRate(Request):
-    """A rate never changes."""
+    """A rate never changes: close it, and make another to charge otherwise."""
 
     meter: ReferenceText
     entitlement: ReferenceText

@@ -9,6 +9,7 @@ from drawdown.dialects.native import (
     alerts,
     asked,
     asked_schedules,
+    asked_top_ups,
     asked_usage,
     asked_webhooks,
     balances,
@@ -27,10 +28,12 @@ from drawdown.dialects.native import (
     spends,
     streams,
     test_clocks,
+    top_ups,
     usage,
     webhooks,
     wire,
     wire_events,
+    wire_top_ups,
 )
 from drawdown.web.decoding import json_decoder
 from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
@@ -45,6 +48,8 @@ _MAY_BE_EMPTY = (
     asked_schedules.ChangeSchedule,
     asked_schedules.CancelSchedule,
     asked_webhooks.Nothing,
+    asked_top_ups.ConfirmTopUp,
+    asked_top_ups.FailTopUp,
 )
 
 
@@ -64,6 +69,7 @@ class NativeDialect(Dialect):
         *holds.ENDPOINTS,
         *schedules.ENDPOINTS,
         *alerts.ENDPOINTS,
+        *top_ups.ENDPOINTS,
         *debits.ENDPOINTS,
         *spends.ENDPOINTS,
         *overage.ENDPOINTS,
@@ -81,6 +87,7 @@ class NativeDialect(Dialect):
         wire.OrderKey,
         wire_events.Event,
         *wire_events.DATA,
+        *wire_top_ups.DATA,
         asked_usage.NewUsageEvent,
     )
 

@@ -109,6 +109,7 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.TooManySchedules: (409, "Too many schedules"),
     ledger.TooManyGrants: (409, "Too many grants"),
     ledger.MeterNotFound: (404, "No such meter"),
+    ledger.RateNotFound: (404, "No such rate"),
     ledger.EventNotFound: (404, "No such usage event"),
     ledger.EventReused: (409, "The id belongs to another event"),
     ledger.TooManyMeters: (409, "Too many meters or rates"),

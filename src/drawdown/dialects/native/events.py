@@ -11,13 +11,24 @@ from drawdown.core import recurring
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
-from drawdown.core.types import MICROSECONDS, Entitlement, Entry, EntryKind, Grant, Id, Instant
+from drawdown.core.top_ups import TopUp
+from drawdown.core.types import (
+    MICROSECONDS,
+    Entitlement,
+    Entry,
+    EntryKind,
+    Grant,
+    Id,
+    Instant,
+    Operation,
+)
 from drawdown.dialects.native import (
     render,
     telling_alerts,
     telling_credit,
     telling_holds,
     telling_time,
+    telling_top_ups,
     telling_usage,
     wire,
     wire_alerts,
@@ -40,6 +51,7 @@ TOLD: dict[str, Tell] = {
     **telling_time.TOLD,
     **telling_usage.TOLD,
     **telling_alerts.TOLD,
+    **telling_top_ups.TOLD,
 }
 
 
@@ -95,6 +107,13 @@ class NativeFormat(Format):
         "alert.created",
         "alert.triggered",
         "alert.closed",
+        "top_up.created",
+        "top_up.closed",
+        "top_up.requested",
+        "top_up.confirmed",
+        "top_up.failed",
+        "top_up.expired",
+        "top_up.capped",
         "meter.created",
         "meter.closed",
         "rate.created",
@@ -173,9 +192,19 @@ async def _telling(ledger: Ledger, recorded: Recorded) -> Telling:
         telling.schedule = await ledger.store.find_schedule(recurring.made_by(operation.id))
     if operation.kind in telling_alerts.TOLD and operation.subject is not None:
         telling.alert = await ledger.alert(book, operation.subject)
+    if operation.kind in telling_top_ups.OF_RULE:
+        telling.top_up = await _top_up(ledger, operation)
     telling.kinds = {each: await ledger.entitlement(book, each) for each in _kinds_of(telling)}
     telling.granted = await _granted(ledger, recorded)
     return telling
+
+
+async def _top_up(ledger: Ledger, operation: Operation) -> TopUp:
+    """The rule that an operation is about, or whose request it is."""
+    rule = telling_top_ups.rule_of(operation)
+    found = await ledger.store.find_top_up(rule)
+    assert found is not None, "a rule stays for good"
+    return found[0]
 
 
 def _kinds_of(telling: Telling) -> list[Id]:

@@ -47,6 +47,7 @@ def meter(record: usage_records.Meter) -> wire_usage.Meter:
         case_sensitive=measure.case_sensitive,
         debits=record.debits,
         created_at=text_of(record.created_at),
+        closed_at=render.optional_time(record.closed_at),
     )
 
 
@@ -58,8 +59,11 @@ def rate(
         meter=of.code,
         entitlement=kind.code,
         price=msgspec.Raw(wire.encode(_priced(record.price))),
-        period=wire_usage.RatePeriod(unit=record.period.unit, zone=record.period.zone),
+        period=wire_usage.RatePeriod(
+            unit=record.period.unit, zone=record.period.zone, cycle=record.period.cycle
+        ),
         created_at=text_of(record.created_at),
+        closed_at=render.optional_time(record.closed_at),
     )
 
 

@@ -16,6 +16,7 @@ from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.schedules import Schedule
 from drawdown.core.times import text_of
+from drawdown.core.top_ups import TopUp
 from drawdown.core.types import (
     DRAWS,
     Alert,
@@ -50,6 +51,7 @@ class Telling(msgspec.Struct):
     granted: dict[Id, Grant] = {}
     catalog: Catalog | None = None
     alert: Alert | None = None
+    top_up: TopUp | None = None
 
     def kind_of(self, entry: Entry) -> Entitlement:
         return self.kinds[entry.entitlement]

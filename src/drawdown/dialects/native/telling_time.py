@@ -12,7 +12,7 @@ from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.times import text_of
-from drawdown.core.types import EntryKind, Id, Instant, Operation, Overage
+from drawdown.core.types import EntryKind, Id, Instant, Overage
 from drawdown.dialects.native import render, wire_events, wire_schedules
 from drawdown.dialects.native import schedules as shapes
 from drawdown.dialects.native.render import CLOCK_PREFIX, HOLD_PREFIX, SCHEDULE_PREFIX
@@ -39,10 +39,6 @@ class ScheduleFacts(msgspec.Struct):
     amount: int
     ends_at: Instant | None = None
     overage: Overage | None = None
-
-
-class MadeSchedule(msgspec.Struct):
-    schedule: tuple[None, str]
 
 
 class AmendedSchedule(msgspec.Struct):
@@ -82,12 +78,6 @@ def _settle(telling: Telling) -> Iterator[Told]:
 def _schedule(telling: Telling) -> Schedule:
     assert telling.schedule is not None
     return telling.schedule
-
-
-def made_by(operation: Operation) -> Id:
-    """The schedule that an operation made."""
-    made = msgspec.json.decode(operation.changed, type=MadeSchedule)
-    return Id(bytes.fromhex(made.schedule[1]))
 
 
 def _as_made(telling: Telling) -> wire_schedules.Schedule:

@@ -17,6 +17,7 @@ from drawdown.core.errors import (
     KeyReused,
     LedgerError,
     MeterNotFound,
+    RateNotFound,
     TooManyCounts,
     TooManyEvents,
     TooManyMeters,
@@ -24,6 +25,7 @@ from drawdown.core.errors import (
 from drawdown.core.meters import Measure
 from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, Answer
+from drawdown.core.types import Id
 from drawdown.core.usage_records import Period
 from drawdown.dialects.native import (
     asked_usage,
@@ -60,14 +62,20 @@ async def create_meter(call: Call) -> Answer:
     command = commands.CreateMeter(
         code=body.code, name=body.name, measure=measure, debits=body.debits
     )
-
-    def shape(accepted: Accepted) -> wire_usage.Meter:
-        assert accepted.meter is not None
-        return render_usage.meter(accepted.meter)
-
-    written = common.created(shape, call.request_id)
+    written = common.created(_meter, call.request_id)
     claim = common.claim(call, body.idempotency_key)
     return await call.ledger.submit(call.book, command, written, claim=claim)
+
+
+def _meter(accepted: Accepted) -> wire_usage.Meter:
+    assert accepted.meter is not None
+    return render_usage.meter(accepted.meter)
+
+
+async def close_meter(call: Call) -> Answer:
+    command = commands.CloseMeter(meter=identity.reference(call.path["meter"]))
+    written = common.answered(200, _meter, call.request_id)
+    return await call.ledger.submit(call.book, command, written)
 
 
 async def list_meters(call: Call) -> Answer:
@@ -87,18 +95,37 @@ async def create_rate(call: Call) -> Answer:
         meter=fields.reference(body.meter, "meter"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
         price=_price(body.price, "price"),
-        period=Period(unit=body.period.unit, zone=body.period.zone),
+        period=Period(unit=body.period.unit, zone=body.period.zone, cycle=body.period.cycle),
     )
-
-    def shape(accepted: Accepted) -> wire_usage.Rate:
-        assert accepted.rate is not None
-        assert accepted.meter is not None
-        assert accepted.entitlement is not None
-        return render_usage.rate(accepted.rate, accepted.meter, accepted.entitlement)
-
-    written = common.created(shape, call.request_id)
+    written = common.created(_rate, call.request_id)
     claim = common.claim(call, body.idempotency_key)
     return await call.ledger.submit(call.book, command, written, claim=claim)
+
+
+def _rate(accepted: Accepted) -> wire_usage.Rate:
+    assert accepted.rate is not None
+    assert accepted.meter is not None
+    assert accepted.entitlement is not None
+    return render_usage.rate(accepted.rate, accepted.meter, accepted.entitlement)
+
+
+async def get_rate(call: Call) -> Answer:
+    rate, meter = await call.ledger.rate(call.book, _named_rate(call))
+    kind = await call.ledger.entitlement(call.book, rate.entitlement)
+    return common.ok(render_usage.rate(rate, meter, kind))
+
+
+async def close_rate(call: Call) -> Answer:
+    command = commands.CloseRate(rate=_named_rate(call))
+    written = common.answered(200, _rate, call.request_id)
+    return await call.ledger.submit(call.book, command, written)
+
+
+def _named_rate(call: Call) -> Id:
+    found = identity.parse(call.path["rate"])
+    if found is None:
+        raise RateNotFound(call.path["rate"])
+    return found
 
 
 async def list_rates(call: Call) -> Answer:
@@ -304,6 +331,15 @@ ENDPOINTS = (
         errors=(MeterNotFound,),
     ),
     Endpoint(
+        method="DELETE",
+        path="/meters/{meter}",
+        handler=close_meter,
+        summary="Close a meter: it counts nothing more, and neither do its rates",
+        role=Role.EDITOR,
+        answer=wire_usage.Meter,
+        errors=(MeterNotFound,),
+    ),
+    Endpoint(
         method="POST",
         path="/rates",
         handler=create_rate,
@@ -321,6 +357,24 @@ ENDPOINTS = (
         summary="List rates, newest first",
         role=Role.VIEWER,
         answer=wire.Page[wire_usage.Rate],
+    ),
+    Endpoint(
+        method="GET",
+        path="/rates/{rate}",
+        handler=get_rate,
+        summary="Get a rate",
+        role=Role.VIEWER,
+        answer=wire_usage.Rate,
+        errors=(RateNotFound,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/rates/{rate}",
+        handler=close_rate,
+        summary="Close a rate: it charges nothing more",
+        role=Role.EDITOR,
+        answer=wire_usage.Rate,
+        errors=(RateNotFound,),
     ),
     Endpoint(
         method="POST",

@@ -28,11 +28,13 @@ class Meter(Struct, kw_only=True):
     case_sensitive: bool
     debits: Debits
     created_at: TimeText
+    closed_at: TimeText | None
 
 
 class RatePeriod(Struct, kw_only=True):
     unit: CalendarUnit | None
     zone: str
+    cycle: bool
 
 
 class Rate(Struct, kw_only=True):
@@ -44,6 +46,7 @@ class Rate(Struct, kw_only=True):
     price: ObjectRaw
     period: RatePeriod
     created_at: TimeText
+    closed_at: TimeText | None
 
 
 class UsageCharge(Struct, kw_only=True):

@@ -120,6 +120,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManySchedules: _STATE,
     core.TooManyGrants: _STATE,
     core.MeterNotFound: Row(404, "NotFound", "There is no meter with this id."),
+    core.RateNotFound: Row(404, "NotFound", "There is no rate with this id."),
     core.EventNotFound: Row(404, "NotFound", "There is no usage event with this id."),
     core.EventReused: _KEY,
     core.TooManyMeters: _STATE,

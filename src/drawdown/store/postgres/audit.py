@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -10,8 +11,13 @@ import msgspec
 
 from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
+from drawdown.core.types import Id
+from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of
+from drawdown.store import usage_rows
+from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of
+from drawdown.store.rows import optional_overage
+from drawdown.store.usage_rows import readable
 
 _CHUNK = 100
 #: Some statements read all that there is.
@@ -76,9 +82,40 @@ class PostgresAudit:
             open_holds=row[14],
             seq=row[15],
             chain=row[16],
+            next_due_at=row[18],
+            overage_override=optional_overage(row[19]),
             grants=[grant_of(found) for found in await self._fetch("grants_of_wallet", *place)],
             holds=[hold_of(found) for found in await self._fetch("holds_of_wallet", *place)],
+            schedules=[
+                schedule_of(found) for found in await self._fetch("schedules_of_wallet", *place)
+            ],
             entries=[entry_of(found) for found in reversed(entries)],
+        )
+
+    def walk_events(self) -> AsyncIterator[Event | None]:
+        return usage_rows.with_ends(self._events())
+
+    async def _events(self) -> AsyncIterator[Event]:
+        """Customer by customer."""
+        after: tuple[Any, ...] = _FIRST
+        while found := await self._fetch("next_events", *after, _CHUNK):
+            for row in found:
+                yield readable(usage_rows.event_of, tuple(row))
+            last = found[-1]
+            after = (slot_of(last[1]), last[1], last[0])
+
+    async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
+        place = (slot_of(customer), customer)
+        counts = await self._fetch("counts_of_customer", *place)
+        values = await self._fetch("values_of_customer", *place)
+        return (
+            readable(partial(usage_rows.counts_of, customer), counts),
+            usage_rows.values_of(customer, values),
+        )
+
+    async def find_catalog(self, book: Id) -> Catalog:
+        return usage_rows.catalog(
+            await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
         )
 
     async def find_fault(self, entries_seen: int) -> str | None:
@@ -95,4 +132,10 @@ class PostgresAudit:
         stray = await self._count("count_stray_holds")
         if stray:
             return f"{stray} holds have ended and hold credit still"
+        stray = await self._count("count_stray_counts")
+        if stray:
+            return f"{stray} counts are of customers without usage"
+        wrong = await self._count("count_wrong_events")
+        if wrong:
+            return f"{wrong} usage events have other entries than their charges"
         return None

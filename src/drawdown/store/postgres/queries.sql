@@ -641,7 +641,7 @@ SELECT count(*) FROM entry
 
 -- name: next_wallets
 SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
@@ -658,6 +658,11 @@ SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, 
   h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM hold h WHERE h.slot = $1 AND h.customer = $2 AND h.entitlement = $3 AND h.due_at IS NOT NULL
 
+-- name: schedules_of_wallet
+SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
+  s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
+FROM schedule s WHERE s.slot = $1 AND s.customer = $2 AND s.entitlement = $3
+
 -- name: count_stray_entries
 SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
 WHERE o.id IS NULL
@@ -672,6 +677,33 @@ WHERE coalesce(e.kept, 0) <> (
 
 -- name: count_stray_holds
 SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
+
+-- name: next_events
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
+FROM usage_event WHERE (slot, customer, id) > ($1, $2, $3) ORDER BY slot, customer, id LIMIT $4
+
+-- name: counts_of_customer
+SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE slot = $1 AND customer = $2
+
+-- name: values_of_customer
+SELECT rate, period, grouping, value, events FROM usage_value WHERE slot = $1 AND customer = $2
+
+-- name: count_stray_counts
+SELECT count(*) FROM usage_count c
+WHERE NOT EXISTS (SELECT 1 FROM usage_event e WHERE e.slot = c.slot AND e.customer = c.customer)
+
+-- One that an override has changed since is not what its first operation made it.
+-- name: count_wrong_events
+SELECT count(*)
+FROM usage_event e
+LEFT JOIN (
+  SELECT slot, operation, sum(amount) FILTER (WHERE kind = 'debited') AS drawn,
+    sum(amount) FILTER (WHERE kind = 'overage_charged') AS overage
+  FROM entry GROUP BY slot, operation) d
+  ON d.slot = e.slot AND d.operation = e.id
+WHERE e.revision = 0 AND (coalesce(d.drawn, 0), coalesce(d.overage, 0)) <> (
+    SELECT coalesce(sum((c.value ->> 5)::bigint), 0), coalesce(sum((c.value ->> 6)::bigint), 0)
+    FROM jsonb_array_elements(e.charges::jsonb) c)
 
 -- Accounts and keys -----------------------------------------------------------------------------------
 

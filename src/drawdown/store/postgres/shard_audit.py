@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import asyncpg
 
+from drawdown.core.types import Id
+from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import Audit, WalletAudit
 from drawdown.store.postgres.audit import PostgresAudit
 
@@ -40,6 +42,7 @@ class SpreadAudit:
     def __init__(self, parts: Sequence[Audited]) -> None:
         self._parts = parts
         self._fault: str | None = None
+        self._walked: Audit | None = None
         self.wallets = 0
 
     async def begin(self) -> None:
@@ -55,6 +58,22 @@ class SpreadAudit:
                     entries += len(wallet.entries)
                     yield wallet
                 self._fault = self._fault or await audit.find_fault(entries)
+
+    async def walk_events(self) -> AsyncIterator[Event | None]:
+        for part in self._parts:
+            async with part.audit() as self._walked:
+                async for event in self._walked.walk_events():
+                    yield event
+
+    async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
+        return await self._audited().usage_of(customer)
+
+    async def find_catalog(self, book: Id) -> Catalog:
+        return await self._audited().find_catalog(book)
+
+    def _audited(self) -> Audit:
+        assert self._walked is not None, "it is asked for on the way"
+        return self._walked
 
     async def find_fault(self, entries_seen: int) -> str | None:
         """The first that was found on the way: each shard's entries were counted with its wallets."""

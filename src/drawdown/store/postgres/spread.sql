@@ -63,7 +63,7 @@ SELECT count(*) FROM entry WHERE slot = ANY ($1::int[])
 
 -- name: group_next_wallets
 SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.slot = ANY ($5::int[]) AND (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
@@ -86,3 +86,27 @@ WHERE o.slot = ANY ($1::int[]) AND coalesce(e.kept, 0) <> (
 
 -- name: group_count_stray_holds
 SELECT count(*) FROM hold WHERE slot = ANY ($1::int[]) AND state <> 'open' AND held <> 0
+
+-- name: group_next_events
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
+FROM usage_event WHERE slot = ANY ($5::int[]) AND (slot, customer, id) > ($1, $2, $3)
+ORDER BY slot, customer, id LIMIT $4
+
+-- name: group_count_stray_counts
+SELECT count(*) FROM usage_count c
+WHERE c.slot = ANY ($1::int[]) AND NOT EXISTS (
+  SELECT 1 FROM usage_event e
+  WHERE e.slot = ANY ($1::int[]) AND e.slot = c.slot AND e.customer = c.customer)
+
+-- name: group_count_wrong_events
+SELECT count(*)
+FROM usage_event e
+LEFT JOIN (
+  SELECT slot, operation, sum(amount) FILTER (WHERE kind = 'debited') AS drawn,
+    sum(amount) FILTER (WHERE kind = 'overage_charged') AS overage
+  FROM entry WHERE slot = ANY ($1::int[])
+  GROUP BY slot, operation) d
+  ON d.slot = e.slot AND d.operation = e.id
+WHERE e.slot = ANY ($1::int[]) AND e.revision = 0 AND (coalesce(d.drawn, 0), coalesce(d.overage, 0)) <> (
+    SELECT coalesce(sum((c.value ->> 5)::bigint), 0), coalesce(sum((c.value ->> 6)::bigint), 0)
+    FROM jsonb_array_elements(e.charges::jsonb) c)

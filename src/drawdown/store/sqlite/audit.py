@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import apsw
 import msgspec
 
 from drawdown.core.fold import Fault
+from drawdown.core.types import Id
+from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store import rows
+from drawdown.store import rows, usage_rows
+from drawdown.store.usage_rows import readable
 
 _CHUNK = 100
 
@@ -61,6 +65,7 @@ class SqliteAudit:
         number, customer, entitlement = row[:3]
         grants = self._rows("grants_of_wallet", (number,))
         holds = self._rows("holds_of_wallet", (number,))
+        schedules = self._rows("schedules_of_wallet", (number,))
         walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
         return WalletAudit(
             customer=customer,
@@ -79,12 +84,39 @@ class SqliteAudit:
             open_holds=row[14],
             seq=row[15],
             chain=row[16],
+            next_due_at=row[17],
+            overage_override=rows.optional_overage(row[18]),
             grants=[rows.grant_of(customer, entitlement, grant) for grant in grants],
             holds=[rows.hold_of(customer, entitlement, hold) for hold in holds],
+            schedules=[rows.schedule_of(customer, entitlement, found) for found in schedules],
             entries=[
                 rows.entry_of(customer, entitlement, entry[0], entry[1:])
                 for entry in reversed(walked)
             ],
+        )
+
+    def walk_events(self) -> AsyncIterator[Event | None]:
+        return usage_rows.with_ends(self._events())
+
+    async def _events(self) -> AsyncIterator[Event]:
+        """Customer by customer."""
+        after = (b"", b"")
+        while found := self._rows("next_events", (*after, _CHUNK)):
+            for row in found:
+                yield readable(usage_rows.event_of, row)
+            after = (found[-1][1], found[-1][0])
+
+    async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
+        counts = self._rows("counts_of_customer", (customer,))
+        values = self._rows("values_of_customer", (customer,))
+        return (
+            readable(partial(usage_rows.counts_of, customer), counts),
+            usage_rows.values_of(customer, values),
+        )
+
+    async def find_catalog(self, book: Id) -> Catalog:
+        return usage_rows.catalog(
+            self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
         )
 
     async def find_fault(self, entries_seen: int) -> str | None:
@@ -98,6 +130,12 @@ class SqliteAudit:
         stray = self._count("count_stray_holds")
         if stray:
             return f"{stray} holds have ended and hold credit still"
+        stray = self._count("count_stray_counts")
+        if stray:
+            return f"{stray} counts are of customers without usage"
+        wrong = self._count("count_wrong_events")
+        if wrong:
+            return f"{wrong} usage events have other entries than their charges"
         integrity = self._integrity()
         return None if integrity == "ok" else f"SQLite finds the file damaged: {integrity}"
 

@@ -362,7 +362,8 @@ SELECT count(*) FROM entry
 
 -- name: next_wallets
 SELECT w.number, w.customer, w.entitlement, e.code, e.scale, w.posted, w.pending, w.held, w.overage,
-  w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.head
+  w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.next_due_at,
+  w.overage_rule, w.head
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.number > ? ORDER BY w.number LIMIT ?
 
@@ -377,6 +378,11 @@ SELECT id, amount, held, captured, slices, state, created_at, recorded_at, expir
   attributes, metadata
 FROM hold WHERE wallet = ? AND due_at IS NOT NULL
 
+-- name: schedules_of_wallet
+SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
+  recorded_at, terms, overage_rule
+FROM schedule WHERE wallet = ?
+
 -- name: count_stray_holds
 SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 
@@ -384,6 +390,32 @@ SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 SELECT count(*) FROM operation o WHERE o.entries <> (
   SELECT count(*) FROM entry e
   WHERE e.number >= o.first_entry AND e.number < o.first_entry + o.entries AND e.operation = o.number)
+
+-- name: next_events
+SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
+FROM usage_event WHERE (customer, id) > (?, ?) ORDER BY customer, id LIMIT ?
+
+-- name: counts_of_customer
+SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE customer = ?
+
+-- name: values_of_customer
+SELECT rate, period, grouping, value, events FROM usage_value WHERE customer = ?
+
+-- name: count_stray_counts
+SELECT count(*) FROM usage_count c
+WHERE NOT EXISTS (SELECT 1 FROM usage_event e WHERE e.customer = c.customer)
+
+-- One that an override has changed since is not what its first operation made it.
+-- name: count_wrong_events
+SELECT count(*) FROM usage_event e JOIN operation o ON o.id = e.id
+WHERE e.revision = 0 AND (
+    (SELECT coalesce(sum(n.amount), 0) FROM entry n
+     WHERE n.number >= o.first_entry AND n.number < o.first_entry + o.entries AND n.kind = 'debited')
+    <> (SELECT coalesce(sum(c.value ->> 5), 0) FROM json_each(e.charges) c)
+    OR (SELECT coalesce(sum(n.amount), 0) FROM entry n
+     WHERE n.number >= o.first_entry AND n.number < o.first_entry + o.entries
+       AND n.kind = 'overage_charged')
+    <> (SELECT coalesce(sum(c.value ->> 6), 0) FROM json_each(e.charges) c))
 
 -- name: data_version
 PRAGMA data_version

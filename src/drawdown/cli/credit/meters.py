@@ -1,0 +1,245 @@
+"""`drawdown meters` and `drawdown rates`: what usage events are counted by, and what that costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+from rich.table import Table
+
+from drawdown.cli.client import asking
+from drawdown.cli.credit import present, words
+from drawdown.cli.options import URL_DEFAULT, Json, Key, Url
+
+if TYPE_CHECKING:
+    from drawdown.client import Meter, Rate
+
+meters = typer.Typer(
+    no_args_is_help=True, help="Meters: which usage events count, and how they become one number."
+)
+rates = typer.Typer(
+    no_args_is_help=True, help="Rates: what a meter's number costs, in credit of an entitlement."
+)
+
+Aggregation = Literal["count", "sum", "max", "last", "unique"]
+Unit = Literal["day", "week", "month", "year", "forever"]
+
+OfMeter = Annotated[str, typer.Argument(metavar="METER", help="Its code, or its id.")]
+
+
+@meters.command("create")
+def create_meter(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="By which you name it.")],
+    event_name: Annotated[str, typer.Argument(metavar="EVENT", help="The events' name.")],
+    aggregation: Annotated[
+        Aggregation, typer.Option("--count-by", help="What of the events is the number.")
+    ] = "count",
+    of_property: Annotated[
+        str | None, typer.Option("--property", help="Of which property; of all but count.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="JSON", help='Which events count: {"property", "op", "value"}.'
+        ),
+    ] = None,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROPERTY", help="Counted apart for each of its values; repeatable."),
+    ] = None,
+    ignore_case: Annotated[bool, typer.Option("--ignore-case", help="In the filter.")] = False,
+    on_invoice: Annotated[
+        bool, typer.Option("--on-invoice", help="Count only: nothing is debited as it arrives.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Make a meter. It never changes; close it and make another to count otherwise.
+
+    Example: `drawdown meters create tokens llm.call --count-by sum --property tokens`
+    """
+    chosen = _document(only, "--filter")
+    with asking(url, key) as client:
+        made = client.create_meter(
+            code,
+            event_name=event_name,
+            aggregation=aggregation,
+            property=of_property,
+            filter=chosen,
+            group_by=group_by or (),
+            case_sensitive=not ignore_case,
+            debits="on_invoice" if on_invoice else None,
+            name=name,
+            idempotency_key=idempotency_key,
+        )
+    present.answer(made, as_json, lambda meter: [_facts_of_meter(meter)])
+
+
+@meters.command("list")
+def list_meters(url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False) -> None:
+    """List meters, newest first.
+
+    Example: `drawdown meters list`
+    """
+    with asking(url, key) as client:
+        present.rows(client.meters(), None, as_json, _meters)
+
+
+@meters.command("show")
+def show_meter(
+    meter: OfMeter, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False
+) -> None:
+    """Show a meter.
+
+    Example: `drawdown meters show tokens`
+    """
+    with asking(url, key) as client:
+        found = client.get_meter(meter)
+    present.answer(found, as_json, lambda meter: [_facts_of_meter(meter)])
+
+
+@rates.command("create")
+def create_rate(
+    meter: OfMeter,
+    entitlement: words.Entitlement,
+    per_unit: Annotated[
+        str | None, typer.Option(metavar="PRICE", help="What each one costs, such as 0.003.")
+    ] = None,
+    per_credit: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="How many one credit buys.")
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Any price as in the API: tiers, packages, tables."),
+    ] = None,
+    free: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="How many of a period cost nothing.")
+    ] = None,
+    period: Annotated[Unit, typer.Option(help="Over what usage is summed up.")] = "month",
+    zone: Annotated[str, typer.Option(help="On whose calendar, such as Europe/Berlin.")] = "UTC",
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Charge what a meter counts, from the next event on. A rate never changes.
+
+    Examples: `drawdown rates create tokens usd --per-unit 0.000003` and
+    `drawdown rates create tokens usd --per-credit 250000 --free 10000`
+    """
+    asked = _price(per_unit, per_credit, _document(price, "--price"))
+    with asking(url, key) as client:
+        made = client.create_rate(
+            meter,
+            entitlement,
+            price=asked if free is None else {**asked, "free": free},
+            period={"unit": None if period == "forever" else period, "zone": zone},
+            idempotency_key=idempotency_key,
+        )
+    present.answer(made, as_json, lambda rate: [_facts_of_rate(rate)])
+
+
+@rates.command("list")
+def list_rates(url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False) -> None:
+    """List rates, newest first.
+
+    Example: `drawdown rates list`
+    """
+    with asking(url, key) as client:
+        present.rows(client.rates(), None, as_json, _rates)
+
+
+def _price(
+    per_unit: str | None, per_credit: str | None, price: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The one that was given."""
+    given: list[dict[str, Any]] = []
+    if per_unit is not None:
+        given.append({"model": "per_unit", "price": per_unit})
+    if per_credit is not None:
+        given.append({"model": "per_credit", "units_per_credit": per_credit})
+    if price is not None:
+        given.append(price)
+    if len(given) != 1:
+        raise typer.BadParameter(
+            "give one of --per-unit, --per-credit and --price.", param_hint="the price"
+        )
+    return given[0]
+
+
+def _document(text: str | None, option: str) -> dict[str, Any] | None:
+    """A JSON object as it is written: what is in it the server reads."""
+    if text is None:
+        return None
+    try:
+        found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise typer.BadParameter(f"no JSON object: {error}.", param_hint=option) from None
+    return dict(found)
+
+
+def _facts_of_meter(meter: Meter) -> Table:
+    return present.facts(
+        {
+            "Meter": meter.code,
+            "Id": meter.id,
+            "Name": meter.name,
+            "Events": meter.event_name,
+            "Counted by": _counted(meter),
+            "Filter": None if meter.filter is None else _json(meter.filter),
+            "Apart for each": ", ".join(meter.group_by) or None,
+            "Debits": meter.debits,
+            "Created": meter.created_at,
+        }
+    )
+
+
+def _facts_of_rate(rate: Rate) -> Table:
+    return present.facts(
+        {
+            "Rate": rate.id,
+            "Meter": rate.meter,
+            "Entitlement": rate.entitlement,
+            "Price": _json(rate.price),
+            "Period": _period(rate),
+            "Created": rate.created_at,
+        }
+    )
+
+
+def _meters(found: list[Meter]) -> Table:
+    return present.table(
+        ("Meter", "Events", "Counted by", "Debits", "Created (UTC)"),
+        (
+            (each.code, each.event_name, _counted(each), each.debits, each.created_at)
+            for each in found
+        ),
+    )
+
+
+def _rates(found: list[Rate]) -> Table:
+    return present.table(
+        ("Rate", "Meter", "Entitlement", "Price", "Period"),
+        (
+            (each.id, each.meter, each.entitlement, _json(each.price), _period(each))
+            for each in found
+        ),
+    )
+
+
+def _counted(meter: Meter) -> str:
+    return (
+        meter.aggregation if meter.property is None else f"{meter.aggregation} of {meter.property}"
+    )
+
+
+def _period(rate: Rate) -> str:
+    return "forever" if rate.period.unit is None else f"{rate.period.unit}, {rate.period.zone}"
+
+
+def _json(value: object) -> str:
+    return present.printable(msgspec.json.encode(value).decode())

@@ -1,0 +1,47 @@
+"""``verify`` of usage: every customer's counts are computed again from his events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from drawdown.core.context import written
+from drawdown.core.fold import Fault
+from drawdown.core.types import Id
+from drawdown.core.usage_fold import RatesByText, UsageFold, rates_by_text
+from drawdown.core.usage_records import Event
+from drawdown.engine.ports import Audit
+
+
+async def verify_usage(audit: Audit) -> AsyncIterator[int]:
+    """Yields how many events were seen, after each customer. Raises ``Fault`` at the first that is wrong."""
+    seen, of_book = 0, dict[Id, RatesByText]()
+    last: Event | None = None
+    fold = UsageFold({})
+    async for event in audit.walk_events():
+        if event is None:
+            assert last is not None, "nobody's usage has an end without a beginning"
+            await _check(audit, last.customer, fold)
+            last = None
+            yield seen
+            continue
+        if event.book not in of_book:
+            of_book[event.book] = rates_by_text(await audit.find_catalog(event.book))
+        if last is None:
+            fold = UsageFold(of_book[event.book])
+        _add(fold, event)
+        last = event
+        seen += 1
+
+
+def _add(fold: UsageFold, event: Event) -> None:
+    try:
+        fold.add(event)
+    except Fault as fault:
+        raise Fault(f"customer {written(event.customer)}: {fault}") from None
+
+
+async def _check(audit: Audit, customer: Id, fold: UsageFold) -> None:
+    try:
+        fold.check(*await audit.usage_of(customer))
+    except Fault as fault:
+        raise Fault(f"customer {written(customer)}: {fault}") from None
