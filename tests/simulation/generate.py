@@ -67,9 +67,9 @@ def setting(chance: Random, depth: str, seed: int | None = None, database: str =
     )
     if chance.random() < 0.4:
         units["free"] = beyond(chance, Unit())
-    units = {name: charged(chance, unit) for name, unit in units.items()}
+    units = {name: unit if name == "usd" else charged(chance, unit) for name, unit in units.items()}
     power = depth == "engine" and chance.random() < 0.25
-    meters = tuple(using.meter(chance, list(units)) for _ in range(chance.choice((0, 1, 2, 2, 3))))
+    meters = tuple(using.meter(chance, units) for _ in range(chance.choice((0, 1, 2, 2, 3))))
     return Play(units, chance.randint(1, 3), (), depth, database, power, meters, seed)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from tests.simulation.metering import OTHER
-from tests.simulation.plays import DAY, HOUR, MINUTE, Meter
+from tests.simulation.plays import DAY, HOUR, MINUTE, Meter, Unit
 
 KINDS = ("call", "call", "call", "image")
 MODELS = ("large", "small", "tiny")
@@ -43,8 +44,9 @@ PRICES: tuple[dict[str, Any], ...] = (
 )
 
 
-def meter(chance: Random, units: Sequence[str]) -> Meter:
+def meter(chance: Random, units: Mapping[str, Unit]) -> Meter:
     attribute = chance.choice(("", "", "model"))
+    unit = chance.choice(list(units))
     prices = {"": chance.choice(PRICES)}
     if attribute:
         known = chance.sample((*MODELS, OTHER), chance.randint(2, 4))
@@ -54,8 +56,8 @@ def meter(chance: Random, units: Sequence[str]) -> Meter:
     return Meter(
         event=chance.choice(KINDS),
         aggregation=aggregation,
-        unit=chance.choice(units),
-        prices=prices,
+        unit=unit,
+        prices={value: small(price, units[unit].scale) for value, price in prices.items()},
         attribute=attribute,
         property=counted,
         where=chance.choice(FILTERS) if chance.random() < 0.3 else None,
@@ -65,6 +67,26 @@ def meter(chance: Random, units: Sequence[str]) -> Meter:
         period=chance.choice(("month", "month", "day", "week", "year", None)),
         zone=chance.choice(("UTC", "UTC", "UTC", "America/New_York")),
     )
+
+
+def small(price: dict[str, Any], scale: int) -> dict[str, Any]:
+    """As many of the smallest units as it says: of that there is about as much to pay with."""
+    found = dict(price)
+    if "price" in price:
+        found["price"] = fraction_of(price["price"], scale)
+    if price["model"] == "per_credit":
+        found["number"] = str(int(price["number"]) * 10**scale)
+    if "tiers" in price:
+        tiers = price["tiers"]
+        found["tiers"] = [
+            [up_to, fraction_of(each, scale), fraction_of(flat, scale)]
+            for up_to, each, flat in tiers
+        ]
+    return found
+
+
+def fraction_of(amount: str, scale: int) -> str:
+    return f"{Decimal(amount).scaleb(-scale):f}"
 
 
 def properties(chance: Random) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class NaiveGrant:
     voided: int = 0
     drawn: bool = False
     ended: str = ""
+    ended_at: int = 0
     schedule: object = None
     cycle: int = 0
     generation: int = 0
@@ -249,7 +250,7 @@ class NaiveWallet:
             elif rank == 2:
                 self.repay(what, what.remaining)
             elif what.remaining:
-                self.end_grant(what, "grant_expired")
+                self.end_grant(what, "grant_expired", what.expires_at)
 
     def repay(self, grant: NaiveGrant, units: int) -> None:
         """New credit pays first for what was used before it, unless it is for something in particular."""
@@ -260,12 +261,12 @@ class NaiveWallet:
             self.overage -= paid
             self.repayments.append((grant, paid))
 
-    def end_grant(self, grant: NaiveGrant, why: str) -> None:
+    def end_grant(self, grant: NaiveGrant, why: str, at: int) -> None:
         """What is free is written off; what is held stays until its hold ends."""
         if grant.held:
             self.notes["a grant ends while a part of it is held"] += 1
         self.write_off(grant, grant.remaining - grant.held, why)
-        grant.ended = why
+        grant.ended, grant.ended_at = why, at
 
     def write_off(self, grant: NaiveGrant, units: int, why: str) -> None:
         grant.remaining -= units

@@ -175,11 +175,11 @@ class NaiveSchedule:
         free = grant.remaining - grant.held
         if self.running == 0 and self.trial and self.trial[2]:
             wallet.notes["a trial's credit ends with it"] += 1
-            wallet.end_grant(grant, "grant_expired")
+            wallet.end_grant(grant, "grant_expired", at)
             return
         if self.roll.get("generations") and grant.generation == self.roll["generations"]:
             wallet.notes["what was carried often enough is forfeited"] += 1
-            wallet.end_grant(grant, "grant_expired")
+            wallet.end_grant(grant, "grant_expired", at)
             return
         carried = free * self.roll.get("percentage", 0) // 100
         carried = min(carried, self.roll.get("most", carried))
@@ -197,7 +197,7 @@ class NaiveSchedule:
                 wallet.notes["a part of a grant is held while the rest is carried over"] += 1
         ends = self.life == "cycle_end" or (grant.generation and grant.expires_at == at)
         if ends and grant.remaining:
-            wallet.end_grant(grant, "grant_expired")
+            wallet.end_grant(grant, "grant_expired", at)
 
     def _carried_end(self, at: int) -> int:
         if "lives" not in self.roll:
@@ -377,6 +377,8 @@ class NaiveScheduling:
         found.state = "active"
         if found.running is None:
             found.waits_for = now
+            missed = [number for number, begins in _until(found, now) if begins < now]
+            found.last = max([found.last, *missed])
             self.notes["a schedule is resumed between its cycles"] += 1
         wallet.arrive(at, self.recorded_at)
 
@@ -394,7 +396,7 @@ class NaiveScheduling:
         found.state, found.running = "cancelled", None
         for grant in wallet.grants if expire else []:
             if grant.schedule is found and not grant.ended and grant.remaining:
-                wallet.end_grant(grant, "grant_expired")
+                wallet.end_grant(grant, "grant_expired", now)
                 grant.expires_at = now
 
 

@@ -122,7 +122,7 @@ class NaiveUsing:
         for wallet in wallets.values():
             wallet.arrive(now, self.recorded_at)
         place = f"{len(self.usage.events):08}"
-        made = NaiveEvent(kind, moment, properties)
+        made = NaiveEvent(place, moment, properties)
         dues = [self._due(rate, place, made) for rate in rates]
         self.usage.events[event] = (self, kind, properties, moment)
         charges = []
@@ -221,6 +221,7 @@ def expired_since(
         for grant in wallet.grants
         if grant.expired
         and grant.ended == "grant_expired"
+        and grant.ended_at > moment
         and grant.effective_at <= moment < grant.expires_at
         and matches(grant.scope, attributes)
     ]

@@ -192,7 +192,7 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
     def _expire(self, at: int, grant: int | str) -> None:
         wallet, found, now = self._living(grant, at)
         wallet.last_at = now
-        wallet.end_grant(found, "grant_expired")
+        wallet.end_grant(found, "grant_expired", now)
         found.expires_at = now
 
     def _void(self, at: int, grant: int | str, only_unused: bool = False) -> None:
@@ -202,7 +202,7 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
         if not found.remaining or (only_unused and found.drawn):
             raise Refusal("grant_used")
         wallet.last_at = now
-        wallet.end_grant(found, "grant_voided")
+        wallet.end_grant(found, "grant_voided", now)
 
     def _amend(self, at: int, grant: int | str, exp: int) -> None:
         wallet, found, now = self._living(grant, at, exp)

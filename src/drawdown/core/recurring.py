@@ -390,6 +390,7 @@ def resume_schedule(request: Request, command: ResumeSchedule, state: State) -> 
     schedule.state = ScheduleState.ACTIVE
     if schedule.cycle_at is None:
         _resume_at(schedule, context.at)
+        cycles.note_rule(context.wallet, state.changes)
     accepted = _finish(context, started, schedule)
     if schedule.next_at is not None and schedule.next_at <= context.at:
         cycles.play(

@@ -133,14 +133,17 @@ def _charge(due: Due, drawn: int, beyond: int) -> Charge:
 
 
 def _restorable(due: Due, attributes: Attributes, returned: Mapping[Id, int]) -> Restorable:
-    """What has expired, and may pay all the same; a grant that was voided does not come back."""
+    """What has expired, and may pay all the same; a grant that was voided does not come back.
+
+    Nor does what had been written off by the time of the usage: a schedule may do so before it expires.
+    """
     context, time = due.context, due.time
     is_late = 0 < context.at - time <= context.entitlement.late_usage_grace
     found = []
     for grant in context.wallet.grants.values():
         if grant.expired == 0 or grant.expired_at is None or grant.voided_at is not None:
             continue
-        if is_late and burn.is_eligible(grant, time, attributes):
+        if is_late and grant.expired_at > time and burn.is_eligible(grant, time, attributes):
             found.append((grant, grant.expired))
             continue
         units = min(returned.get(grant.id, 0), grant.expired)

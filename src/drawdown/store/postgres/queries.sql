@@ -154,7 +154,7 @@ SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
-  AND g.expires_at > u.at AND g.expired > 0
+  AND g.expired_at > u.at AND g.expired > 0
 WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 
 -- name: next_due_grant
@@ -882,7 +882,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- name: list_retries
 SELECT endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead
 FROM webhook_retry WHERE endpoint = $1 AND dead = $2
-ORDER BY recorded_at, operation, ordinal LIMIT $3
+  AND (recorded_at, operation, ordinal) > ($3, $4, $5)
+ORDER BY recorded_at, operation, ordinal LIMIT $6
 
 -- name: tally_retries
 SELECT dead, count(*) FROM webhook_retry GROUP BY dead
@@ -901,7 +902,15 @@ FROM webhook_attempt WHERE endpoint = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 SELECT id FROM webhook_attempt WHERE endpoint = $1 ORDER BY id DESC LIMIT 1 OFFSET $2
 
 -- name: prune_attempts
-DELETE FROM webhook_attempt WHERE endpoint = $1 AND id <= $2
+DELETE FROM webhook_attempt WHERE endpoint = $1 AND (id <= $2 OR at < $3)
+
+-- name: oldest_kept_dead
+SELECT recorded_at, operation, ordinal FROM webhook_retry WHERE endpoint = $1 AND dead = true
+ORDER BY recorded_at DESC, operation DESC, ordinal DESC LIMIT 1 OFFSET $2
+
+-- name: prune_dead
+DELETE FROM webhook_retry WHERE endpoint = $1 AND dead = true
+  AND ((recorded_at, operation, ordinal) <= ($2, $3, $4) OR next_at < $5)
 
 -- Usage -----------------------------------------------------------------------------------------------
 

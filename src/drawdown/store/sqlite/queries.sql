@@ -52,7 +52,7 @@ FROM grant_now WHERE wallet = ? AND due_at <= ?
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
   cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
-FROM grant_now WHERE wallet = ? AND expires_at > ? AND expired > 0
+FROM grant_now WHERE wallet = ? AND expired_at > ? AND expired > 0
 
 -- name: next_due_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
@@ -564,6 +564,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: list_retries
 SELECT endpoint, recorded_at, operation, ordinal, customer, type, attempts, next_at, dead
 FROM webhook_retry WHERE endpoint = ? AND dead = ?
+  AND (recorded_at, operation, ordinal) > (?, ?, ?)
 ORDER BY recorded_at, operation, ordinal LIMIT ?
 
 -- name: tally_retries
@@ -583,7 +584,15 @@ FROM webhook_attempt WHERE endpoint = ? AND id < ? ORDER BY id DESC LIMIT ?
 SELECT id FROM webhook_attempt WHERE endpoint = ? ORDER BY id DESC LIMIT 1 OFFSET ?
 
 -- name: prune_attempts
-DELETE FROM webhook_attempt WHERE endpoint = ? AND id <= ?
+DELETE FROM webhook_attempt WHERE endpoint = ? AND (id <= ? OR at < ?)
+
+-- name: oldest_kept_dead
+SELECT recorded_at, operation, ordinal FROM webhook_retry WHERE endpoint = ? AND dead = 1
+ORDER BY recorded_at DESC, operation DESC, ordinal DESC LIMIT 1 OFFSET ?
+
+-- name: prune_dead
+DELETE FROM webhook_retry WHERE endpoint = ? AND dead = 1
+  AND ((recorded_at, operation, ordinal) <= (?, ?, ?) OR next_at < ?)
 
 -- Usage ------------------------------------------------------------------------------------------
 

@@ -258,7 +258,7 @@ CREATE INDEX credit_grant_burn ON credit_grant
 CREATE INDEX credit_grant_due ON credit_grant (slot, customer, entitlement, due_at)
   WHERE due_at IS NOT NULL;
 -- What late usage may still draw on.
-CREATE INDEX credit_grant_expired ON credit_grant (slot, customer, entitlement, expires_at)
+CREATE INDEX credit_grant_expired ON credit_grant (slot, customer, entitlement, expired_at)
   WHERE expired > 0;
 
 CREATE INDEX credit_grant_schedule ON credit_grant (slot, customer, entitlement, schedule)
@@ -291,6 +291,7 @@ CREATE TABLE schedule (
   CHECK (live OR next_at IS NULL)
 );
 CREATE INDEX schedule_by_book ON schedule (book, id);
+CREATE INDEX schedule_by_wallet ON schedule (slot, customer, entitlement, id);
 CREATE INDEX schedule_live ON schedule (slot, customer, entitlement) WHERE live;
 
 -- Alerts, with those that are closed. owner is the customer, or the book where one is for all customers.

@@ -185,7 +185,7 @@ CREATE INDEX credit_grant_burn ON credit_grant
   (wallet, priority, burn_expires, burn_paid, effective_at, recorded_at, id) WHERE active = 1;
 CREATE INDEX credit_grant_due ON credit_grant (wallet, due_at) WHERE due_at IS NOT NULL;
 -- What late usage may still draw on.
-CREATE INDEX credit_grant_expired ON credit_grant (wallet, expires_at) WHERE expired > 0;
+CREATE INDEX credit_grant_expired ON credit_grant (wallet, expired_at) WHERE expired > 0;
 
 CREATE INDEX credit_grant_schedule ON credit_grant (wallet, schedule)
   WHERE schedule IS NOT NULL AND active = 1;
