@@ -54,6 +54,10 @@ def main(
         int,
         typer.Option(min=1, max=100_000_000, help="Earlier debits that growth is measured at."),
     ] = 100_000,
+    events: Annotated[
+        int,
+        typer.Option(min=1, max=100_000_000, help="Usage events, and plain debits beside them."),
+    ] = 50_000,
     connections: Annotated[
         int, typer.Option(min=1, max=1_000, help="Keep-alive connections of single requests.")
     ] = 64,
@@ -70,6 +74,7 @@ def main(
         customers=customers,
         many=many,
         history=history,
+        events=events,
         connections=connections,
         seconds=seconds,
         warm_up=seconds / 5,

@@ -31,13 +31,14 @@ class _Verified(msgspec.Struct):
 
 
 class Audit(msgspec.Struct, kw_only=True):
-    """What was compared: debits acknowledged, credits they drew, credits the books say were used."""
+    """What was compared: debits and events acknowledged, what they drew, what the books say was used."""
 
     database: str
     acknowledged: int
     drawn: int
     used: int
     entries: int
+    events: int = 0
 
 
 class Books:
@@ -45,7 +46,7 @@ class Books:
 
     def __init__(self, name: str, url: str, seeded: Seeded) -> None:
         self.name, self.url, self.secret, self.book = name, url, seeded.secret, seeded.book
-        self.acknowledged = 0
+        self.acknowledged, self.events, self.used_by_events = 0, 0, 0
 
     def check(self) -> Audit:
         """Run ``drawdown verify`` and compare. Raises ``BenchError`` for any difference."""
@@ -54,13 +55,15 @@ class Books:
         audit = Audit(
             database=self.name,
             acknowledged=self.acknowledged,
-            drawn=self.acknowledged * AMOUNT,
+            events=self.events,
+            drawn=self.acknowledged * AMOUNT + self.used_by_events,
             used=int(verified.totals[CODE].used),
             entries=verified.entries,
         )
         if not verified.ok or audit.drawn != audit.used:
             raise BenchError(
                 f"{audit.acknowledged} debits of {AMOUNT} were acknowledged in {audit.database}, "
+                f"and {audit.events} usage events that cost {self.used_by_events}; "
                 f"the books say {audit.used} was used."
             )
         return audit

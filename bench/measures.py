@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import disk, engine, load
+from bench import disk, engine, load, usage
 from bench.books import Audit, Books, database_copy, file_copy, sync
 from bench.children import BenchError, run_module
 from bench.postgres import Postgres
@@ -44,6 +44,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     customers: int
     many: int
     history: int
+    events: int
     connections: int
     seconds: float
     warm_up: float
@@ -81,6 +82,8 @@ class Round:
             self._load("grown.http", server, grown, Ask.DEBIT)
         with self._fresh("http") as books:
             self._http("http", books)
+        with self._fresh("usage") as books:
+            self._usage("usage", books)
         if second is not None:
             self._second(second)
         with self._fresh("memory") as books:
@@ -104,6 +107,9 @@ class Round:
                 for traffic in DEBITED:
                     self._engine(f"postgres.engine.{traffic}", books, traffic)
                 self._costs("postgres.costs", books)
+                self._check(books)
+            with database_copy(second.postgres, second.seeded, "usage") as books:
+                self._usage("postgres.usage", books)
                 self._check(books)
             with database_copy(second.postgres, second.seeded, "http") as books:
                 options = ("--workers", str(WORKERS))
@@ -133,6 +139,26 @@ class Round:
         plan.costs = True
         found = msgspec.to_builtins(run_engine(plan, books).costs)
         self.figures |= {f"{name}.{what}": Figure(value) for what, value in found.items()}
+
+    def _usage(self, name: str, books: Books) -> None:
+        """So many events through meters, right after as many plain debits of the same customers."""
+        for what, plain in (("debits", True), ("events", False)):
+            self.say(f"{name}: {what}".replace(".", ": "))
+            plan = usage.Plan(
+                database=books.url,
+                book=books.book,
+                customers=self.size.customers,
+                size=ENGINE_BATCH,
+                events=self.size.events,
+                plain=plain,
+            )
+            found = run_usage(plan, books)
+            self.figures |= {
+                f"{name}.{what}": Figure(found.acknowledged / found.seconds),
+                f"{name}.{what}_us": Figure(found.process_us),
+                f"{name}.{what}_mb": Figure(found.resident_kb / 1024),
+                f"{name}.{what}_more_mb": Figure((found.resident_kb - found.early_kb) / 1024),
+            }
 
     def _plan(self, books: Books, traffic: Traffic) -> engine.Plan:
         return engine.Plan(
@@ -258,6 +284,19 @@ def run_engine(plan: engine.Plan, books: Books) -> engine.Outcome:
     books.acknowledged += found.acknowledged
     if found.refused:
         raise BenchError(f"engine {plan.traffic}: {found.refused} debits were refused")
+    return found
+
+
+def run_usage(plan: usage.Plan, books: Books) -> usage.Outcome:
+    """Run events, or the debits beside them. A refusal ends the benchmark."""
+    found = run_module("bench.usage", plan, usage.Outcome, PATIENCE_SECONDS + plan.events / 500)
+    if found.refused:
+        raise BenchError(f"usage: {found.refused} of {plan.events} were refused")
+    if plan.plain:
+        books.acknowledged += found.acknowledged
+    else:
+        books.events += found.acknowledged
+        books.used_by_events += found.used
     return found
 
 

@@ -62,7 +62,7 @@ class Report(msgspec.Struct, kw_only=True):
     audits: list[Audit]
 
 
-DEBITS, READS = "debits/s", "reads/s"
+DEBITS, EVENTS, READS = "debits/s", "events/s", "reads/s"
 #: Of processor time.
 MICROSECONDS = "µs"
 
@@ -100,6 +100,22 @@ LINES: tuple[tuple[str, str, str, str | None], ...] = (
     ("postgres.costs.pages", "  … pages touched", "pages", None),
     ("postgres.costs.written_bytes", "  … written to the log", "bytes", None),
     ("postgres.costs.kept_bytes", "  … kept", "bytes", None),
+    ("usage.events", "Usage events through two meters, batches of 128", EVENTS, None),
+    ("usage.debits", "  plain debits of the same customers", DEBITS, None),
+    ("usage.events_us", "  each event: process", MICROSECONDS, None),
+    ("usage.debits_us", "  each debit: process", MICROSECONDS, None),
+    ("usage.events_mb", "  memory after the events", "MB", None),
+    ("usage.events_more_mb", "  … more than after a tenth of them", "MB", None),
+    ("usage.debits_mb", "  memory after the debits", "MB", None),
+    ("usage.debits_more_mb", "  … more than after a tenth of them", "MB", None),
+    ("postgres.usage.events", "On PostgreSQL: usage events through two meters", EVENTS, None),
+    ("postgres.usage.debits", "  plain debits of the same customers", DEBITS, None),
+    ("postgres.usage.events_us", "  each event: process", MICROSECONDS, None),
+    ("postgres.usage.debits_us", "  each debit: process", MICROSECONDS, None),
+    ("postgres.usage.events_mb", "  memory after the events", "MB", None),
+    ("postgres.usage.events_more_mb", "  … more than after a tenth of them", "MB", None),
+    ("postgres.usage.debits_mb", "  memory after the debits", "MB", None),
+    ("postgres.usage.debits_more_mb", "  … more than after a tenth of them", "MB", None),
     ("http.uniform.server_us", "Each single debit over HTTP: server", MICROSECONDS, None),
     ("postgres.http.uniform.server_us", "  on PostgreSQL: servers", MICROSECONDS, None),
     ("postgres.http.uniform.database_us", "  … database", MICROSECONDS, None),
@@ -243,8 +259,9 @@ def show(document: Report, console: Console) -> None:
     console.print(_figures(document.lines))
     console.print(_targets(document.targets))
     debits = sum(audit.acknowledged for audit in document.audits)
+    events = sum(audit.events for audit in document.audits)
     console.print(
-        f"{debits:,} debits were acknowledged; each is in the books of one of "
+        f"{debits:,} debits and {events:,} usage events were acknowledged; each is in the books of one of "
         f"{len(document.audits)} databases, and drawdown verify found nothing amiss."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -27,14 +28,14 @@ from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.sending import Sender
 
+#: Whose events can be delivered.
+FORMATS = Formats([native_events.FORMAT])
 BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
-    native.build,
+    partial(native.build, formats=FORMATS),
     stripe.build,
     dodo.build,
     sequence.build,
 )
-#: Whose events can be delivered.
-FORMATS = Formats([native_events.FORMAT])
 #: One vendor's SDKs take no path in their base URL: its paths begin at the origin.
 ORIGIN_ROOTS = ("/v1", "/v2")
 JSON = b"application/json"

@@ -27,8 +27,9 @@ from bench.seed import GRANTS, seed
 from bench.server import Server
 from bench.traffic import AMOUNT, Traffic
 
-CUSTOMERS, MANY, HISTORY = 20, 40, 300
-SIZES = ("--customers", CUSTOMERS, "--many", MANY, "--history", HISTORY, "--connections", 4)
+CUSTOMERS, MANY, HISTORY, EVENTS = 20, 40, 300, 200
+SIZES = ("--customers", CUSTOMERS, "--many", MANY, "--history", HISTORY, "--connections", 4,
+         "--events", EVENTS)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +72,32 @@ def test_what_was_acknowledged_is_what_the_books_say_was_used(report: Report) ->
     assert [audit.database for audit in report.audits] == [
         "engine.db",
         "http.db",
+        "usage.db",
         "engine",
+        "usage",
         "http",
         "memory.db",
         "grown.db",
     ]
     for audit in report.audits:
-        assert audit.used == audit.acknowledged * AMOUNT > 0
+        assert audit.used == audit.drawn >= audit.acknowledged * AMOUNT > 0
         assert audit.entries >= audit.acknowledged
+        assert (audit.events > 0) == (audit.drawn > audit.acknowledged * AMOUNT)
     assert report.audits[-1].acknowledged > HISTORY
+
+
+def test_events_are_measured_beside_as_many_debits(report: Report) -> None:
+    """Of both: the rate, what each took of the processor, and memory at the end and since the beginning."""
+    (figures,) = report.rounds
+    for name in ("usage", "postgres.usage"):
+        for what in ("events", "debits"):
+            assert figures[f"{name}.{what}"].value > 10
+            assert 5 < figures[f"{name}.{what}_us"].value < 50_000
+            memory, more = (figures[f"{name}.{what}{end}"].value for end in ("_mb", "_more_mb"))
+            assert 10 < memory < 1_000
+            assert more < memory
+    found = {audit.database: audit for audit in report.audits}
+    assert (found["usage.db"].events, found["usage"].events) == (EVENTS, EVENTS)
 
 
 def test_what_a_debit_costs_is_counted(report: Report) -> None:

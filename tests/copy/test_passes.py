@@ -315,6 +315,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "delete_attempts",
         "delete_retry",
         "prune_attempts",
+        "prune_dead",
         "change_clock",  # replaced in every pass, as every small table
         "reach_target",
         "set_clock",  # of a wallet that is new

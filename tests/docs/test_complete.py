@@ -248,6 +248,9 @@ LIMITS = {
         outlet.RETRYING_MAX
     ),
     "attempts to deliver that are kept of an endpoint": deliver.ATTEMPTS_KEPT,
+    "events that were given up, kept of an endpoint": deliver.DEAD_KEPT,
+    "days that attempts and events given up are kept": deliver.KEPT_FOR // types.DAY,
+    "seconds an endpoint is left alone that asks for it (`Retry-After`)": int(outlet.QUIET_MAX),
     "deliveries under way at once, in all": deliver.IN_FLIGHT_MAX,
     "deliveries under way at once, to one endpoint": outlet.IN_FLIGHT_MAX,
     "seconds an attempt to deliver may take": round(sending.SECONDS_MAX),

@@ -33,6 +33,11 @@ class NaiveLook:
     overage: int
     use: int
 
+    def moved_from(self, before: NaiveLook) -> bool:
+        """Whether any number is another."""
+        numbers = (self.available, self.overage, self.use)
+        return numbers != (before.available, before.overage, before.use)
+
     @property
     def net(self) -> int:
         return self.available - self.overage
@@ -103,6 +108,8 @@ class NaiveAlerts:
         for alert in self._open():
             if alert.shape == "expiry":
                 self._near(alert, wallet, after.at)
+                continue
+            if not after.moved_from(before):
                 continue
             there = self._is_there(alert, wallet, after)
             moved = after.use > before.use if alert.shape == "used" else after.net < before.net

@@ -12,9 +12,9 @@ from standardwebhooks import Webhook
 from drawdown.core.types import DAY
 from drawdown.dialects.native.events import FORMAT
 from drawdown.engine.positions import since
+from drawdown.webhooks import deliver, outlet
 from drawdown.webhooks import desk as desks
-from drawdown.webhooks import outlet
-from drawdown.webhooks.deliver import ATTEMPTS_KEPT, DISABLED_AFTER
+from drawdown.webhooks.deliver import DISABLED_AFTER
 from tests.support.books import SECOND
 from tests.support.receiver import Received, Receiver, answering, endless, receiver, silent
 from tests.support.stores import Database
@@ -140,14 +140,15 @@ async def test_an_event_that_never_arrives_is_dead_and_can_be_sent_again(
     await here.book.customer()
     await here.round()
     await _until_dead(here)
-    [dead] = await here.desk.dead(made.id, 10)
+    [dead] = await here.desk.dead(made.id, None, 10)
+    assert await here.desk.dead(made.id, dead.key, 10) == []
     tried = len(FORMAT.schedule) + 1
     assert (dead.attempts, dead.type, len(server.received)) == (tried, "customer.created", tried)
     assert here.seen.outcomes == ["failed"] * (tried - 1) + ["dead"]
     server.behaviour = answering(200)
     await here.desk.redeliver(made.id, server.ids[0])
     await here.round()
-    assert await here.desk.dead(made.id, 10) == []
+    assert await here.desk.dead(made.id, None, 10) == []
     assert here.seen.outcomes[-1] == "delivered"
     assert set(server.ids) == {server.ids[0]}
 
@@ -371,15 +372,64 @@ async def test_attempts_are_kept_with_what_came_of_them(here: World, server: Rec
     assert await here.desk.attempts(made.id, second.id, 10) == [first]
 
 
-async def test_only_the_newest_attempts_are_kept(here: World, server: Receiver) -> None:
+async def test_only_the_newest_attempts_and_dead_events_are_kept_and_none_for_ever(
+    here: World, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an endpoint that is disabled. What was given up can be sent again all the same."""
+    monkeypatch.setattr(deliver, "ATTEMPTS_KEPT", 3)
+    monkeypatch.setattr(deliver, "DEAD_KEPT", 2)
     made = await here.endpoint(server.url)
+    server.behaviour = answering(500)
     for _ in range(4):
-        await here.desk.test(made.id)
+        await here.book.customer()
+        here.move(0.001)
+    await here.round()
+    await _until_dead(here)
+    dead = await here.desk.dead(made.id, None, 10)
+    assert len(dead) == 4
+    here.deliverer._prune_at = 0
+    await here.round()
+    assert await here.desk.dead(made.id, None, 10) == dead[2:]
+    assert len(await here.desk.attempts(made.id, None, 10)) == 3
+    await here.desk.enable(made.id, False)
+    here.move(deliver.KEPT_FOR / SECOND)
+    here.deliverer._prune_at = 0
+    await here.round()
+    assert await here.desk.dead(made.id, None, 10) == []
+    assert await here.desk.attempts(made.id, None, 10) == []
+    await here.desk.enable(made.id, True)
+    server.behaviour = answering(200)
+    await here.desk.redeliver(made.id, server.ids[0])
+    await here.round()
+    assert server.ids[-1] == server.ids[0]
+
+
+async def test_an_endpoint_that_asks_to_be_left_alone_is_for_an_hour_at_most(
+    here: World, server: Receiver
+) -> None:
+    """For all its events, those that come meanwhile too; other endpoints go on."""
+    async with receiver() as other:
+        await here.endpoint(server.url)
+        await here.endpoint(other.url)
+        server.behaviour = answering(429, b"", "retry-after: 600")
+        await here.book.customer("first")
         await here.round()
-    store = here.ledger.store
-    await store.prune_attempts([made.id], 2)
-    assert len(await here.desk.attempts(made.id, None, 10)) == 2
-    assert ATTEMPTS_KEPT > 2
+        await here.book.customer("second")
+        here.move(590)
+        await here.round()
+        assert (len(server.received), len(other.received)) == (1, 2)
+        server.behaviour = answering(503, b"", "retry-after: 999999999")
+        here.move(10)
+        await here.round()
+        before = len(server.received)
+        assert before > 1
+        server.behaviour = answering(200)
+        here.move(outlet.QUIET_MAX - 10)
+        await here.round()
+        assert len(server.received) == before
+        here.move(10)
+        await here.round()
+        assert {each.event["customer"] for each in server.received[before:]} == {"first", "second"}
 
 
 async def test_a_test_event_arrives_and_says_only_that(here: World, server: Receiver) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from pathlib import Path
 
 import httpx
@@ -227,3 +228,30 @@ async def test_connections_are_kept_and_closed_with_the_sender() -> None:
         for _ in range(3):
             assert (await made.post(server.url, {}, b"{}")).arrived
         assert len(server.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "seconds"),
+    [
+        (429, "120", 120),
+        (503, "0", 0),
+        (503, "soon", 0),
+        (503, "-5", 0),
+        (503, "9" * 400, 999_999_999),
+        (503, "Fri, 31 Dec 1999 23:59:59 GMT", 0),
+        (503, "Fri, 99 Dec 1999 23:59:59 GMT", 0),
+        (500, "120", 0),
+        (200, "120", 0),
+    ],
+)
+async def test_a_wish_to_be_left_alone_is_read_where_it_means_that(
+    status: int, text: str, seconds: float
+) -> None:
+    sent, _ = await sent_to(answering(status, b"", f"Retry-After: {text}"))
+    assert (sent.status, sent.retry_after) == (status, seconds)
+
+
+async def test_a_wish_may_be_a_date() -> None:
+    later = formatdate(time.time() + 100, usegmt=True)
+    sent, _ = await sent_to(answering(503, b"", f"retry-after: {later}"))
+    assert 90 < sent.retry_after <= 100

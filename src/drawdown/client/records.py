@@ -790,9 +790,10 @@ class Delivery(Record, frozen=True, kw_only=True):
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """An event that was given up."""
+    """An event that was given up. ``dead_at``: when it was tried for the last time."""
 
     event: str
     type: str
     attempts: int
     recorded_at: datetime
+    dead_at: datetime

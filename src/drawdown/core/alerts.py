@@ -54,6 +54,10 @@ class Level(NamedTuple):
     spent: int = 0
 
     @property
+    def numbers(self) -> tuple[int, int, int]:
+        return self.available, self.overage, self.used
+
+    @property
     def net(self) -> int:
         return self.available - self.overage
 
@@ -112,7 +116,7 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> list[N
     for level in levels:
         base = level.available if level.came else max(base or before.available, level.available)
         _count(use, level)
-        for rule in rules:
+        for rule in rules if level.numbers != before.numbers else ():
             if _warns(rule):
                 continue
             if not _is_crossed(rule, level, base, use):
@@ -121,8 +125,10 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> list[N
                 fired.add(rule.alert)
                 notices.append(_notice(rule, wallet, level, base))
         before = level
-    notices += _begun(changes, wallet, own)
+    notices += _begun(changes, wallet, own, levels)
     kinds = {rule.kind: rule for rule in rules}
+    if any(_is_back(entry) for entry in own) and watch.counted:
+        watch = msgspec.structs.replace(watch, until=own[-1].at)  # told just now, if ever
     after = msgspec.structs.replace(
         watch,
         fired=tuple(sorted(fired)),
@@ -256,10 +262,15 @@ def _leads(wallet: Wallet) -> list[AlertRule]:
 
 def _warned_at(rule: AlertRule, grant: Grant) -> Instant | None:
     """When a grant is so near its end; None where it has none, or nothing is left of it."""
-    if grant.expires_at is None or grant.remaining == 0 or grant.expired_at is not None:
+    if grant.remaining == 0 or grant.expired_at is not None:
         return None
+    return _nears(rule, grant)
+
+
+def _nears(rule: AlertRule, grant: Grant) -> Instant | None:
+    """When a grant is so near its end, were anything left of it then."""
     assert rule.days is not None
-    return Instant(grant.expires_at - rule.days * DAY)
+    return None if grant.expires_at is None else Instant(grant.expires_at - rule.days * DAY)
 
 
 def tell(wallet: Wallet, warned: Warned) -> Notice | None:
@@ -267,18 +278,23 @@ def tell(wallet: Wallet, warned: Warned) -> Notice | None:
     grant, rule = warned.grant, warned.rule
     if grant.remaining == 0 or grant.pending or grant.expired_at is not None:
         return None
+    level = Level(warned.at, wallet.available, wallet.overage, wallet.used)
+    return _near(rule, wallet, grant, level, grant.remaining)
+
+
+def _near(rule: AlertRule, wallet: Wallet, grant: Grant, level: Level, remaining: int) -> Notice:
     return Notice(
         alert=rule.alert,
         kind=rule.kind,
         entitlement=wallet.entitlement,
-        at=warned.at,
-        available=wallet.available,
-        overage=wallet.overage,
-        used=wallet.used + wallet.overage,
+        at=level.at,
+        available=level.available,
+        overage=level.overage,
+        used=level.use,
         days=rule.days,
         name=rule.name,
         grant=grant.id,
-        remaining=grant.remaining,
+        remaining=remaining,
         expires_at=grant.expires_at,
     )
 
@@ -315,21 +331,35 @@ def _coming(wallet: Wallet, grants: Iterable[Grant], at: Instant) -> Iterator[In
                 yield due
 
 
-def _begun(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> list[Notice]:
-    """Tell of what is near its end as it begins, and come back for what will be."""
+def _begun(
+    changes: Changes, wallet: Wallet, entries: Sequence[Entry], levels: Sequence[Level]
+) -> list[Notice]:
+    """Tell of what is near its end as it begins, and come back for what will be.
+
+    As it was then: a settlement may have ended it since.
+    """
     leads = _leads(wallet)
-    found = []
+    at_instants = {level.at: level for level in levels}
+    left = {(entry.grant, entry.at): entry.grant_after for entry in entries} if leads else {}
+    found: list[Notice] = []
     for entry in entries if leads else ():
         grant = wallet.grants.get(entry.grant)
         if grant is None or grant.pending:
             continue
         note_warning(changes, wallet, grant, entry.at)
-        for rule in leads if entry.kind in _BEGINS else ():
-            due = _warned_at(rule, grant)
-            if due is not None and due <= entry.at:
-                told = tell(wallet, Warned(entry.at, WARNING, grant, rule))
-                found += [] if told is None else [told]
+        remaining = left[(entry.grant, entry.at)]
+        begins = entry.kind in _BEGINS or _is_back(entry)
+        found += [
+            _near(rule, wallet, grant, at_instants[entry.at], remaining)
+            for rule in (leads if begins and remaining else ())
+            if (due := _nears(rule, grant)) is not None and due <= entry.at
+        ]
     return found
+
+
+def _is_back(entry: Entry) -> bool:
+    """Whether credit came back to a grant of which nothing was left."""
+    return entry.kind is EntryKind.REVERSED and entry.grant_before == 0
 
 
 def note_warning(changes: Changes, wallet: Wallet, grant: Grant, at: Instant) -> None:

@@ -52,7 +52,7 @@ def find_customer(request: Request, reference: Reference, state: State) -> Custo
     customer = None if found is None else state.customers[found]
     if customer is None or customer.book != request.book:
         raise CustomerNotFound(written(reference))
-    clock = state.clock_of(customer.id)
+    clock = None if customer.test_clock is None else state.clock_of(customer.id)
     if clock is not None and clock.deleted_at is not None:
         return msgspec.structs.replace(customer, closed_at=clock.frozen_at)
     return customer
@@ -198,7 +198,8 @@ def settled_context(
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)
-    looks = stored is not None and is_uncounted(wallet.alerts, wallet.watch)
+    looks = bool(wallet.alerts) or wallet.watch is not None
+    looks = looks and stored is not None and is_uncounted(wallet.alerts, wallet.watch)
     if looks:  # one made in this batch is looked at with the next
         looks = state.knows_due(key, Instant(at + lead_of(wallet.alerts, wallet.watch)))
     if wallet.is_due(at) or looks:

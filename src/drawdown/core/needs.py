@@ -119,12 +119,16 @@ def entitlement_names(
 
 
 class Asking(msgspec.Struct):
-    """What the requests of a batch want so far. ``waits``: the one being asked has to be asked again."""
+    """What the requests of a batch want so far. ``waits``: the one being asked has to be asked again.
+
+    ``usages``: by the request, what is counted of its event.
+    """
 
     state: State
     wanted: Wanted = msgspec.field(default_factory=Wanted)
     demand: Demand = msgspec.field(default_factory=Demand)
     waits: bool = False
+    usages: dict[int, list[Counted]] = msgspec.field(default_factory=dict)
 
     def ask(self, batch: Sequence[Request]) -> list[Request]:
         """Ask each request once, and say which have to be asked again."""
@@ -468,12 +472,16 @@ class Asking(msgspec.Struct):
         return self.state.events[found] is not None
 
     def counted(self, request: Request, command: RecordUsage, customer: Id) -> list[Counted]:
-        """What will be counted; nothing where ``plan`` will refuse the event."""
-        event = new_event_id(request, command, customer, self.state)
-        try:
-            return counted_by(request, command, customer, event, self.state)
-        except LedgerError:
-            return []
+        """What will be counted; nothing where ``plan`` will refuse the event. It is found once."""
+        found = self.usages.get(id(request))
+        if found is None:
+            event = new_event_id(request, command, customer, self.state)
+            try:
+                found = counted_by(request, command, customer, event, self.state)
+            except LedgerError:
+                found = []
+            self.usages[id(request)] = found
+        return found
 
     def pays_usage(self, request: Request, command: RecordUsage, key: WalletKey) -> None:
         """What an event costs follows from those before it in the batch: all that may pay is loaded."""
@@ -482,8 +490,8 @@ class Asking(msgspec.Struct):
         now = self.now(request, key)
         wallet = self.wallet(now, key)
         if wallet is not None:
-            attributes = attributes_of(command.properties)
-            self.demand.draw(wallet, UNITS_MAX, now, attributes)
+            if not wallet.whole:
+                self.demand.draw(wallet, UNITS_MAX, now, attributes_of(command.properties))
             self.late_usage(command, key)
 
     def late_usage(self, command: RecordUsage, key: WalletKey) -> None:
@@ -616,7 +624,7 @@ class Asking(msgspec.Struct):
             due[key] = max(until, due.get(key, until))
             self.waits = True
             return None
-        if any(
+        if wallet.schedules and any(
             each.next_at is not None and each.next_at <= at for each in wallet.schedules.values()
         ):
             self.demand.changed.add(key)  # a cycle takes and adds grants anywhere in the order

@@ -30,8 +30,8 @@ from drawdown.core.watching import Notice
 #: Which grants pay how many units, in burn-down order.
 Draws = list[tuple[Grant, int]]
 _SET_ASIDE = frozenset({EntryKind.HELD, EntryKind.RELEASED})
-#: The kinds of entry that begin a grant: before it, nothing of it was there.
-_BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ROLLED_IN})
+#: An enumeration's members cost a look-up each time, and a hash of theirs a call.
+_GRANTED, _ROLLED_IN = EntryKind.GRANTED, EntryKind.ROLLED_IN
 
 
 class Posting(msgspec.Struct):
@@ -83,7 +83,8 @@ def post(
     order_key: str | None = None,
 ) -> None:
     """Move ``amount`` of ``grant`` as ``kind`` says; wallet, grant and chain follow."""
-    before = (wallet.posted, wallet.held, wallet.overage, grant.remaining)
+    begins = kind is _GRANTED or kind is _ROLLED_IN  # before it, nothing of the grant was there
+    before = (wallet.posted, wallet.held, wallet.overage, 0 if begins else grant.remaining)
     _MOVES[kind](wallet, grant, amount)
     _record(posting, wallet, kind, amount, before, (grant.id, grant.remaining), at, order_key)
     _touch(posting.changes, wallet, grant, kind)
@@ -131,7 +132,7 @@ def _record(
         wallet.held,
         overage_before,
         wallet.overage,
-        0 if kind in _BEGINS else grant_before,
+        grant_before,
         grant[1],
         at,
         operation.recorded_at,

@@ -7,7 +7,7 @@ asker's (how long a hold may live, how many grants may be open) was kept then, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -20,7 +20,6 @@ from drawdown.core.schedules import CycleExpiry
 from drawdown.core.types import (
     Attributes,
     Category,
-    Entitlement,
     Grant,
     Id,
     Instant,
@@ -36,18 +35,18 @@ DEMANDS = frozenset({"debit", "spend", "capture", "usage"})
 
 
 class Past(Struct, frozen=True, kw_only=True):
-    """What an operation is read with: kinds of credit by id, and the usage event that it records.
+    """What an operation is read with: scales by kind of credit, and the usage event that it records.
 
     ``grant`` is what it makes, as it is kept: where it was asked for an earlier time, that says from when on.
     """
 
-    kinds: Mapping[Id, Entitlement]
+    scale_of: Callable[[Id], int]
     event: Event | None = None
     grant: Grant | None = None
 
     def amount(self, units: int, kind: Id | None) -> Amount:
         assert kind is not None, "the operation is about one wallet"
-        return amounts.normalised(units, self.kinds[kind].scale)
+        return amounts.normalised(units, self.scale_of(kind))
 
 
 def command_of(operation: Operation, past: Past) -> Command | None:

@@ -108,6 +108,14 @@ class Delivered(msgspec.Struct, kw_only=True):
     attempts: list[Attempt] = []
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """How many attempts and dead events are kept of an endpoint, and none from before an instant."""
+
+    attempts: int
+    dead: int
+    since: Instant
+
+
 class EndpointStore(Protocol):
     """Where endpoints are kept. All of it is small, and written by one process at a time."""
 
@@ -126,8 +134,10 @@ class EndpointStore(Protocol):
         """False when the endpoint was changed meanwhile: nothing of it is kept, but the attempts are."""
 
     async def put_retries(self, retries: Sequence[Retry]) -> None: ...
-    async def list_retries(self, endpoint: Id, dead: bool, limit: int) -> list[Retry]:
-        """In the order in which their events were recorded."""
+    async def list_retries(
+        self, endpoint: Id, dead: bool, limit: int, after: tuple[Position, int] | None = None
+    ) -> list[Retry]:
+        """In the order in which their events were recorded, those after a position and ordinal."""
 
     async def count_retries(self) -> dict[bool, int]:
         """How many wait (False), and how many are dead (True)."""
@@ -135,8 +145,8 @@ class EndpointStore(Protocol):
     async def list_attempts(self, endpoint: Id, after: Id | None, limit: int) -> list[Attempt]:
         """Newest first."""
 
-    async def prune_attempts(self, endpoints: Collection[Id], keep: int) -> None:
-        """Forget all but the newest of each endpoint."""
+    async def prune_deliveries(self, endpoints: Collection[Id], kept: Kept) -> None:
+        """Forget what is too old, and all but the newest of each endpoint."""
 
 
 class DeliveryObserver:

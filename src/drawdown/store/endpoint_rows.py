@@ -6,7 +6,7 @@ import msgspec
 
 from drawdown.core.types import Id, Instant
 from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Retry, Settings
-from drawdown.engine.positions import Position
+from drawdown.engine.positions import BEGINNING, Position
 from drawdown.store.rows import Row
 
 
@@ -92,6 +92,12 @@ def cursor_row(delivered: Delivered) -> Row:
 def retry_key(endpoint: Id, key: tuple[Position, int]) -> Row:
     position, ordinal = key
     return endpoint, position.recorded_at, position.operation, ordinal
+
+
+def place_row(after: tuple[Position, int] | None) -> Row:
+    """A place among an endpoint's events; None: before the first."""
+    position, ordinal = after or (BEGINNING, -1)
+    return position.recorded_at, position.operation, ordinal
 
 
 def retry_row(retry: Retry) -> Row:

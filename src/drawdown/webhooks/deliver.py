@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import structlog
 
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
-from drawdown.engine.endpoints import Attempt, DeliveryObserver, Endpoint
+from drawdown.engine.endpoints import Attempt, DeliveryObserver, Endpoint, Kept
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import FeedPage, Recorded, StoreUnavailable
 from drawdown.engine.positions import Position
@@ -36,7 +36,10 @@ READ_AT_ONCE = 200
 CLOSE_SECONDS = 2.0
 #: An endpoint that has answered nothing well for so long is disabled.
 DISABLED_AFTER = 5 * DAY
+#: Of an endpoint so many attempts and dead events are kept, the newest, and none for longer than that.
 ATTEMPTS_KEPT = 1_000
+DEAD_KEPT = 10_000
+KEPT_FOR = 30 * DAY
 PRUNE_SECONDS = 60.0
 #: Told to go away for good.
 GONE = 410
@@ -106,7 +109,7 @@ class Deliverer:
         self._send()
         await self._keep(all_of_it=looked)
         if looked:
-            await self._report()
+            self._report()
 
     # Which endpoints there are -------------------------------------------------------------------
 
@@ -123,9 +126,10 @@ class Deliverer:
             self._outlets.clear()
             return
         self._lease_until = asked_at + LEASE_SECONDS
+        every = await store.list_endpoints(None)
         found = {
             each.id: each
-            for each in await store.list_endpoints(None)
+            for each in every
             if each.enabled and each.settings.format in self._formats
         }
         for identifier, outlet in list(self._outlets.items()):
@@ -138,6 +142,14 @@ class Deliverer:
             if endpoint.id not in self._outlets:
                 await self._open(endpoint)
         self._dead = (await store.count_retries()).get(True, 0)
+        await self._prune([each.id for each in every], now)
+
+    async def _prune(self, endpoints: list[Id], now: Instant) -> None:
+        """What is kept of deliveries has an end, also of an endpoint that is disabled."""
+        if time.monotonic() >= self._prune_at and endpoints:
+            self._prune_at = time.monotonic() + PRUNE_SECONDS
+            kept = Kept(ATTEMPTS_KEPT, DEAD_KEPT, Instant(now - KEPT_FOR))
+            await self._ledger.store.prune_deliveries(endpoints, kept)
 
     async def _open(self, endpoint: Endpoint) -> None:
         retries = await self._ledger.store.list_retries(endpoint.id, False, 2 * RETRYING_MAX)
@@ -255,7 +267,7 @@ class Deliverer:
         if sent.arrived:
             outlet.done(pending, attempt)
         else:
-            outlet.failed(pending, attempt, now)
+            outlet.failed(pending, attempt, now, sent.retry_after)
         self._observer.attempted(outlet.format.name, outcome)
         if not sent.arrived:
             await self._disable_if_hopeless(outlet, sent, now)
@@ -292,15 +304,12 @@ class Deliverer:
         if changes is not None and not await self._ledger.store.note_delivered(changes):
             outlet.stopped = True  # it was changed: what is kept of it is the truth
 
-    async def _report(self) -> None:
+    def _report(self) -> None:
         now = self._ledger.clock.now()
         waiting = sum(outlet.waiting for outlet in self._outlets.values())
         places = [each for outlet in self._outlets.values() if (each := outlet.oldest())]
         lag = max(0, now - min(places, default=now)) / MICROSECONDS
         self._observer.standing(waiting, self._dead, lag)
-        if time.monotonic() >= self._prune_at and self._outlets:
-            self._prune_at = time.monotonic() + PRUNE_SECONDS
-            await self._ledger.store.prune_attempts(list(self._outlets), ATTEMPTS_KEPT)
 
 
 async def find_recorded(ledger: Ledger, book: Id, position: Position) -> Recorded | None:

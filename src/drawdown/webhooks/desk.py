@@ -143,7 +143,9 @@ class Desk:
         await self.get(endpoint)
         return await self._store.list_attempts(endpoint, after, limit)
 
-    async def dead(self, endpoint: Id, limit: int) -> list[Retry]:
-        """What was given up, in the order in which it was recorded."""
+    async def dead(
+        self, endpoint: Id, after: tuple[Position, int] | None, limit: int
+    ) -> list[Retry]:
+        """What was given up, in the order in which it was recorded, after a position and ordinal."""
         await self.get(endpoint)
-        return await self._store.list_retries(endpoint, True, limit)
+        return await self._store.list_retries(endpoint, True, limit, after)

@@ -55,5 +55,8 @@ class Formats:
     def __contains__(self, name: str) -> bool:
         return name in self._formats
 
+    def find(self, name: str) -> Format | None:
+        return self._formats.get(name)
+
     def names(self) -> list[str]:
         return sorted(self._formats)

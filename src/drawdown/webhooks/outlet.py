@@ -17,6 +17,8 @@ from drawdown.webhooks.formats import Format
 #: With so many events in retry nothing new is read: the rest waits in the ledger, which is its place anyway.
 RETRYING_MAX = 1_000
 IN_FLIGHT_MAX = 4
+#: For longer nobody is left alone who asks for it (``Retry-After``), in seconds.
+QUIET_MAX = 3_600.0
 #: Retries are put off by up to so much of their pause again.
 JITTER = 0.25
 
@@ -43,6 +45,7 @@ class Outlet:
         self.scanned = endpoint.cursor
         self.failing_since = endpoint.failing_since
         self.stopped = False
+        self._quiet_until = Instant(0)
         self._cursor = self._kept = endpoint.cursor
         self._window: deque[Pending] = deque()
         self._retries = {retry.key: retry for retry in retries}
@@ -85,7 +88,7 @@ class Outlet:
         What had failed comes first. Where order is kept, each customer has one event on its way at most:
         the oldest; those behind one that has failed are put beside it.
         """
-        if self.stopped:
+        if self.stopped or now < self._quiet_until:
             return
         taken = {each.customer for each in self._flying.values()}
         yield from self._again(now, taken)
@@ -134,8 +137,10 @@ class Outlet:
             self._changes.removed.append(pending.key)
         self._landed(pending)
 
-    def failed(self, pending: Pending, attempt: Attempt, now: Instant) -> bool:
-        """It did not arrive. Whether it is dead: that was the last attempt."""
+    def failed(
+        self, pending: Pending, attempt: Attempt, now: Instant, retry_after: float = 0
+    ) -> None:
+        """It did not arrive. ``retry_after``: for so many seconds nothing more is to be sent."""
         if self.failing_since is None:
             self.failing_since = now
         self._changes.attempts.append(attempt)
@@ -144,9 +149,10 @@ class Outlet:
         dead = tried > len(schedule)
         pause = 0.0 if dead else schedule[tried - 1] * (1 + _random.random() * JITTER)
         next_at = Instant(now + round(pause * MICROSECONDS))
+        quiet = min(retry_after, QUIET_MAX)
+        self._quiet_until = max(self._quiet_until, Instant(now + round(quiet * MICROSECONDS)))
         self._put(self._row(pending, attempts=tried, next_at=next_at, dead=dead))
         self._landed(pending)
-        return dead
 
     def _row(
         self, pending: Pending, *, attempts: int, next_at: Instant, dead: bool = False

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpcore
@@ -19,15 +20,21 @@ from drawdown.webhooks.addresses import AddressRefused, Resolve
 SECONDS_MAX = 15.0
 #: More of an answer is not read.
 ANSWER_BYTES_MAX = 1_024
+#: Statuses with which Retry-After means something here: too many requests, and not available.
+LEAVE_ALONE = frozenset({429, 503})
 CONNECTIONS_MAX = 32
 KEPT_OPEN_SECONDS = 15.0
 USER_AGENT = "Drawdown-Webhooks/1"
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. ``status`` None: no answer, and ``error`` says why in a word or a few."""
+    """What came of it. ``status`` None: no answer, and ``error`` says why in a word or a few.
+
+    ``retry_after``: for how many seconds the other side asked to be left alone.
+    """
 
     milliseconds: int
+    retry_after: float = 0
     status: int | None = None
     answer: str | None = None
     error: str | None = None
@@ -141,6 +148,8 @@ class Sender:
         async with self._opened().stream("POST", url, headers=request, content=body) as response:
             found["status"] = response.status
             found["answer"] = ""
+            if response.status in LEAVE_ALONE:
+                found["retry_after"] = _retry_after(response.headers)
             parts = b""
             async for part in response.aiter_stream():
                 parts += part[: ANSWER_BYTES_MAX - len(parts)]
@@ -155,6 +164,18 @@ class Sender:
 
 def _authority(url: str) -> str:
     return urlsplit(url).netloc
+
+
+def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float:
+    """Seconds, of a number of them or a date (RFC 9110, 10.2.3); 0 for what is neither, or past."""
+    text = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
+    if text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text.decode("ascii"))
+    except ValueError:
+        return 0
+    return max(0.0, at.timestamp() - time.time())
 
 
 def _reason(error: Exception) -> str:

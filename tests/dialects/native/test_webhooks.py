@@ -71,6 +71,7 @@ def test_a_secret_is_shown_when_it_is_made_and_never_again(
         ({"url": URL, "description": "a\0b"}, "description"),
         ({"url": URL, "metadata": {"": 1}}, "metadata"),
         ({"url": URL, "secret": "mine"}, "secret"),
+        ({"url": URL, "format": "nativ"}, "format"),
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_its_name(

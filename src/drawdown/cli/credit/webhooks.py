@@ -14,7 +14,13 @@ from drawdown.cli.failures import Failure
 from drawdown.cli.options import URL_DEFAULT, Json, Key, Url
 
 if TYPE_CHECKING:
-    from drawdown.client import Client, Delivery, NewWebhookEndpoint, WebhookEndpoint
+    from drawdown.client import (
+        Client,
+        DeadLetter,
+        Delivery,
+        NewWebhookEndpoint,
+        WebhookEndpoint,
+    )
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: where events are sent.")
 
@@ -33,6 +39,9 @@ def create(
         list[str] | None,
         typer.Option("--type", help="Only this type, or those that begin so: debit.*; repeatable."),
     ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Whose events: native, unless told otherwise.")
+    ] = None,
     customer: words.OfCustomer = None,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="A customer's next event waits for the one before.")
@@ -49,6 +58,7 @@ def create(
     with asking(url, key) as client:
         made = client.create_webhook_endpoint(
             address,
+            format=format_,
             types=type_ or None,
             customer=customer,
             ordered=ordered,
@@ -94,6 +104,22 @@ def deliveries(
     """
     with asking(url, key) as client:
         present.rows(client.webhook_deliveries(endpoint), limit, as_json, _attempts)
+
+
+@app.command("dead-letters")
+def dead_letters(
+    endpoint: Endpoint,
+    limit: words.Limit = words.LIMIT,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """List the events that were given up, in the order in which they were recorded.
+
+    Example: `drawdown webhooks dead-letters whe_0351OzbZPZxjRmmbSq5sY2`
+    """
+    with asking(url, key) as client:
+        present.rows(client.dead_letters(endpoint), limit, as_json, _dead)
 
 
 @app.command("test")
@@ -197,4 +223,15 @@ def _attempts(deliveries: list[Delivery]) -> Table:
             for each in deliveries
         ),
         right="ms",
+    )
+
+
+def _dead(letters: list[DeadLetter]) -> Table:
+    return present.table(
+        ("Event", "Type", "Attempts", "Recorded (UTC)", "Given up (UTC)"),
+        (
+            (each.event, each.type, each.attempts, each.recorded_at, each.dead_at)
+            for each in letters
+        ),
+        right="Attempts",
     )

@@ -41,6 +41,7 @@ def events(
 def create_webhook_endpoint(
     url: str,
     *,
+    format: str | None = None,
     types: Sequence[str] | None = None,
     customer: str | None = None,
     ordered: bool | None = None,
@@ -49,10 +50,13 @@ def create_webhook_endpoint(
 ) -> Call[NewWebhookEndpoint]:
     """Have what happens from now on sent to ``url``; the secret is answered this once.
 
+    ``format`` is whose events they are; this API's own when it is left out.
+
     It takes no idempotency key, so it is sent once: if the answer is lost, look at
     ``webhook_endpoints`` and delete the one that you cannot use.
     """
     optional = {
+        "format": format,
         "types": None if types is None else list(types),
         "customer": customer,
         "ordered": ordered,
@@ -128,10 +132,10 @@ def webhook_deliveries(endpoint: str, *, page_size: int = PAGE_SIZE) -> Listing[
     return Listing(path=path, query={}, page=Page[Delivery], page_size=page_size)
 
 
-def dead_letters(endpoint: str) -> Listing[DeadLetter]:
-    """The first hundred events that were given up."""
+def dead_letters(endpoint: str, *, page_size: int = PAGE_SIZE) -> Listing[DeadLetter]:
+    """The events that were given up, in the order in which they were recorded."""
     path = f"{_path(endpoint)}/dead-letters"
-    return Listing(path=path, query={"limit": "100"}, page=Page[DeadLetter], page_size=None)
+    return Listing(path=path, query={}, page=Page[DeadLetter], page_size=page_size)
 
 
 def _path(endpoint: str) -> str:

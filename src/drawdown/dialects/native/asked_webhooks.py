@@ -23,6 +23,7 @@ TypeText = Annotated[
     ),
 ]
 TypeList = Annotated[list[TypeText], Meta(min_length=1, max_length=TYPES_MAX)]
+FormatText = Annotated[str, Meta(min_length=1, max_length=32)]
 UrlText = Annotated[str, Meta(min_length=1, max_length=2_048)]
 DescriptionText = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
 
@@ -39,10 +40,12 @@ class FeedQuery(Request):
 class CreateEndpoint(Request):
     """What happens from now on is sent to ``url``: all of it, without ``types``.
 
-    It takes no idempotency key: the answer holds a secret, and those answers would be stored.
+    ``format`` is whose events they are: how they are called, rendered and signed. It takes no idempotency
+    key: the answer holds a secret, and those answers would be stored.
     """
 
     url: UrlText
+    format: FormatText = "native"
     types: TypeList | None = None
     customer: ReferenceText | None = None
     ordered: bool = False
@@ -78,4 +81,7 @@ class DeliveriesQuery(PageQuery):
 
 
 class DeadQuery(Request):
+    """``after`` is the ``next`` of the page before."""
+
+    after: str | None = None
     limit: Limit = PAGE_DEFAULT

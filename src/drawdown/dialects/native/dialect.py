@@ -35,11 +35,14 @@ from drawdown.dialects.native import (
     wire_events,
     wire_top_ups,
 )
+from drawdown.dialects.native.events import FORMAT
 from drawdown.web.decoding import json_decoder
 from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
 from drawdown.web.errors import Header, WebError
 from drawdown.web.headers import Credentials, Headers, basic, bearer
+from drawdown.webhooks.formats import Formats
 
+NATIVE = Formats([FORMAT])
 REPLAYED = ((b"idempotent-replayed", b"true"),)
 #: Bodies in which nothing is required.
 _MAY_BE_EMPTY = (
@@ -62,7 +65,7 @@ class NativeDialect(Dialect):
     error_content_type = b"application/problem+json"
     error_record = wire.Problem
     error_statuses = errors.STATUSES
-    endpoints: tuple[Endpoint, ...] = (
+    _endpoints: tuple[Endpoint, ...] = (
         *directory.ENDPOINTS,
         *test_clocks.ENDPOINTS,
         *grants.ENDPOINTS,
@@ -80,7 +83,6 @@ class NativeDialect(Dialect):
         *streams.ENDPOINTS,
         *usage.ENDPOINTS,
         *feed.ENDPOINTS,
-        *webhooks.ENDPOINTS,
         *keys.ENDPOINTS,
     )
     schemas = (
@@ -108,13 +110,14 @@ class NativeDialect(Dialect):
     def error(self, error: LedgerError | WebError, context: Context) -> Answer:
         return errors.answer(error, context.request_id)
 
-    def __init__(self, *, allow_private: bool = False) -> None:
-        """``allow_private``: webhooks may go to addresses that are not public, and without TLS."""
-        self.endpoints = webhooks.checking_urls(allow_private, NativeDialect.endpoints)
+    def __init__(self, rules: webhooks.Rules) -> None:
+        self.endpoints = (*self._endpoints, *webhooks.endpoints(rules))
 
     def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
         return REPLAYED if answer.replayed else ()
 
 
-def build(config: Config) -> Dialect:
-    return NativeDialect(allow_private=config.webhooks_allow_private)
+def build(config: Config, formats: Formats = NATIVE) -> Dialect:
+    """``formats``: whose events can be delivered."""
+    rules = webhooks.Rules(allow_private=config.webhooks_allow_private, formats=formats)
+    return NativeDialect(rules)

@@ -151,7 +151,9 @@ def _debit(
         attributes=facts.attributes,
         metadata=facts.metadata,
         occurred_at=render.optional_time(facts.occurred_at),
-        overage_charged=_overage(entries, EntryKind.OVERAGE_CHARGED, scale),
+        overage_charged=_overage(entries, EntryKind.OVERAGE_CHARGED, scale)
+        if last.overage_after  # else nothing was
+        else None,
     )
 
 

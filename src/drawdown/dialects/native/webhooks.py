@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -17,33 +19,57 @@ from drawdown.dialects.native.render import name_of, optional_time
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
 from drawdown.engine.endpoints import ENDPOINT_PREFIX, ENDPOINTS_MAX, Attempt, Settings
+from drawdown.engine.positions import read_token, token
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint, Handler
 from drawdown.web.errors import BadRequest
 from drawdown.webhooks import addresses, desk
 from drawdown.webhooks.desk import Desk
 from drawdown.webhooks.events import matches, spell_event
+from drawdown.webhooks.formats import Format, Formats
 
 DELIVERY_PREFIX = "dlv_"
 ALL = "*"
 
 
-async def create(call: Call) -> Answer:
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server lets endpoints be: where events may go, and whose events they may be."""
+
+    allow_private: bool = False
+    formats: Formats = Formats([FORMAT])
+
+    def format_of(self, name: str) -> Format:
+        found = self.formats.find(name)
+        if found is None:
+            raise BadRequest("format", "one of " + ", ".join(self.formats.names()))
+        return found
+
+    def check_url(self, url: str) -> str:
+        """A URL that events would be sent to."""
+        try:
+            addresses.check_url(url, self.allow_private)
+        except addresses.AddressRefused as error:
+            raise BadRequest("url", str(error)) from None
+        return url
+
+
+async def create(rules: Rules, call: Call) -> Answer:
     body: asked_webhooks.CreateEndpoint = call.body
+    form = rules.format_of(body.format)
     owner = None
     if body.customer is not None:
         reference = fields.reference(body.customer, "customer")
         owner = (await call.ledger.customer(call.book, reference)).id
     settings = Settings(
-        url=body.url,
-        format=FORMAT.name,
-        types=_types(body.types or [ALL]),
+        url=rules.check_url(body.url),
+        format=form.name,
+        types=_types(form, body.types or [ALL]),
         customer=owner,
         ordered=body.ordered,
         description=_description(body.description),
         metadata=fields.metadata(body.metadata or {}),
     )
-    made = await _desk(call).create(settings, FORMAT.new_secret(), enabled=body.enabled)
+    made = await _desk(call).create(settings, form.new_secret(), enabled=body.enabled)
     shown = msgspec.structs.asdict(await _shown(call, made))
     return Answer(
         status=201, body=wire.encode(wire_events.NewEndpoint(**shown, secret=made.secret))
@@ -60,13 +86,16 @@ async def get(call: Call) -> Answer:
     return common.ok(await _shown(call, await _desk(call).get(_named(call))))
 
 
-async def change(call: Call) -> Answer:
+async def change(rules: Rules, call: Call) -> Answer:
     body: asked_webhooks.ChangeEndpoint = call.body
-    given = {
-        name: value for name in ("url", "ordered") if (value := getattr(body, name)) is not None
-    }
+    found = await _desk(call).get(_named(call))
+    given: dict[str, Any] = {}
+    if body.url is not None:
+        given["url"] = rules.check_url(body.url)
+    if body.ordered is not None:
+        given["ordered"] = body.ordered
     if body.types is not None:
-        given["types"] = _types(body.types)
+        given["types"] = _types(rules.format_of(found.settings.format), body.types)
     if body.description is not None:
         given["description"] = _description(body.description)
     if body.metadata is not None:
@@ -75,7 +104,7 @@ async def change(call: Call) -> Answer:
     def changed(found: engine.Endpoint) -> None:
         found.settings = msgspec.structs.replace(found.settings, **given)
 
-    found = await _desk(call).change(_named(call), changed)
+    found = await _desk(call).change(found.id, changed)
     if body.enabled is not None and body.enabled != found.enabled:
         found = await _desk(call).enable(found.id, body.enabled)
     return common.ok(await _shown(call, found))
@@ -86,8 +115,10 @@ async def delete(call: Call) -> Answer:
     return common.ok(wire_events.Deleted(id=_spelled(_named(call)), deleted=True))
 
 
-async def rotate(call: Call) -> Answer:
-    found = await _desk(call).rotate(_named(call), FORMAT.new_secret())
+async def rotate(rules: Rules, call: Call) -> Answer:
+    made = await _desk(call).get(_named(call))
+    secret = rules.format_of(made.settings.format).new_secret()
+    found = await _desk(call).rotate(made.id, secret)
     assert found.previous_until is not None
     return common.ok(
         wire_events.Rotated(
@@ -129,17 +160,23 @@ async def list_deliveries(call: Call) -> Answer:
 
 async def list_dead(call: Call) -> Answer:
     query: asked_webhooks.DeadQuery = call.query
-    found = await _desk(call).dead(_named(call), query.limit)
+    place = None if query.after is None else read_token(query.after)
+    if query.after is not None and place is None:
+        raise BadRequest("after", "the `next` of an earlier page")
+    found = await _desk(call).dead(_named(call), place, query.limit + 1)
     shown = [
         wire_events.DeadLetter(
             event=spell_event(each.position.operation, each.ordinal),
             type=each.type,
             attempts=each.attempts,
             recorded_at=text_of(each.position.recorded_at),
+            dead_at=text_of(each.next_at),
         )
-        for each in found
+        for each in found[: query.limit]
     ]
-    return common.ok(wire.Page(data=shown, next=None))
+    more = len(found) > query.limit
+    last = token(*found[query.limit - 1].key) if more else None
+    return common.ok(wire.Page(data=shown, next=last))
 
 
 def _desk(call: Call) -> Desk:
@@ -157,10 +194,10 @@ def _spelled(endpoint: Id) -> str:
     return identity.spell(ENDPOINT_PREFIX, endpoint)
 
 
-def _types(given: list[str]) -> tuple[str, ...]:
+def _types(form: Format, given: list[str]) -> tuple[str, ...]:
     """Each must be able to match something: a misspelt type would never be heard of."""
     for place, pattern in enumerate(given):
-        if not any(matches((pattern,), name) for name in FORMAT.types):
+        if not any(matches((pattern,), name) for name in form.types):
             raise BadRequest(f"types[{place}]", "a type of event, or its beginning and a *")
     return tuple(given)
 
@@ -224,44 +261,49 @@ def _answering(handler: Callable[[Call], Awaitable[Answer]]) -> Handler:
     return handle
 
 
-def checking_urls(allow_private: bool, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    """The table, in which a URL is refused that no event would be sent to."""
+def endpoints(rules: Rules) -> tuple[Endpoint, ...]:
+    """The table of a server with these rules."""
 
-    def checked(handler: Handler) -> Handler:
-        async def handle(call: Call) -> Answer:
-            url: str | None = call.body.url
-            if url is not None:
-                try:
-                    addresses.check_url(url, allow_private)
-                except addresses.AddressRefused as error:
-                    raise BadRequest("url", str(error)) from None
-            answer = await handler(call)
-            assert isinstance(answer, Answer)
-            return answer
+    def ruled(handler: Callable[[Rules, Call], Awaitable[Answer]]) -> Handler:
+        return _answering(partial(handler, rules))
 
-        return handle
-
-    bodies = (asked_webhooks.CreateEndpoint, asked_webhooks.ChangeEndpoint)
-    return tuple(
-        msgspec.structs.replace(each, handler=checked(each.handler))
-        if each.body in bodies
-        else each
-        for each in endpoints
+    return (
+        Endpoint(
+            method="POST",
+            path="/webhook-endpoints",
+            handler=ruled(create),
+            summary="Have what happens from now on sent to a URL; its secret is shown once",
+            role=Role.EDITOR,
+            body=asked_webhooks.CreateEndpoint,
+            answer=wire_events.NewEndpoint,
+            status=201,
+            errors=(CustomerNotFound, errors.TooManyEndpoints),
+        ),
+        Endpoint(
+            method="PATCH",
+            path="/webhook-endpoints/{endpoint}",
+            handler=ruled(change),
+            summary="Change a webhook endpoint, disable it, or enable it: then it goes on where it stood",
+            role=Role.EDITOR,
+            body=asked_webhooks.ChangeEndpoint,
+            answer=wire_events.Endpoint,
+            errors=(errors.EndpointNotFound,),
+        ),
+        Endpoint(
+            method="POST",
+            path="/webhook-endpoints/{endpoint}/rotate-secret",
+            handler=ruled(rotate),
+            summary="Sign with a new secret; for a day also with the one before",
+            role=Role.EDITOR,
+            body=asked_webhooks.Nothing,
+            answer=wire_events.Rotated,
+            errors=(errors.EndpointNotFound,),
+        ),
+        *_UNRULED,
     )
 
 
-ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        path="/webhook-endpoints",
-        handler=_answering(create),
-        summary="Have what happens from now on sent to a URL; its secret is shown once",
-        role=Role.EDITOR,
-        body=asked_webhooks.CreateEndpoint,
-        answer=wire_events.NewEndpoint,
-        status=201,
-        errors=(CustomerNotFound, errors.TooManyEndpoints),
-    ),
+_UNRULED = (
     Endpoint(
         method="GET",
         path="/webhook-endpoints",
@@ -280,32 +322,12 @@ ENDPOINTS = (
         errors=(errors.EndpointNotFound,),
     ),
     Endpoint(
-        method="PATCH",
-        path="/webhook-endpoints/{endpoint}",
-        handler=_answering(change),
-        summary="Change a webhook endpoint, disable it, or enable it: then it goes on where it stood",
-        role=Role.EDITOR,
-        body=asked_webhooks.ChangeEndpoint,
-        answer=wire_events.Endpoint,
-        errors=(errors.EndpointNotFound,),
-    ),
-    Endpoint(
         method="DELETE",
         path="/webhook-endpoints/{endpoint}",
         handler=_answering(delete),
         summary="Delete a webhook endpoint, with what is kept of its deliveries",
         role=Role.EDITOR,
         answer=wire_events.Deleted,
-        errors=(errors.EndpointNotFound,),
-    ),
-    Endpoint(
-        method="POST",
-        path="/webhook-endpoints/{endpoint}/rotate-secret",
-        handler=_answering(rotate),
-        summary="Sign with a new secret; for a day also with the one before",
-        role=Role.EDITOR,
-        body=asked_webhooks.Nothing,
-        answer=wire_events.Rotated,
         errors=(errors.EndpointNotFound,),
     ),
     Endpoint(

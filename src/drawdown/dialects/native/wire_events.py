@@ -336,10 +336,13 @@ class Delivery(Struct, kw_only=True):
 
 
 class DeadLetter(Struct, kw_only=True):
+    """``dead_at``: when it was tried for the last time."""
+
     event: str
     type: str
     attempts: int
     recorded_at: TimeText
+    dead_at: TimeText
 
 
 #: What ``data`` may be.

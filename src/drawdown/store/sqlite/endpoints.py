@@ -6,11 +6,14 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 
 from drawdown.core.types import Id
-from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Retry
+from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Kept, Retry
+from drawdown.engine.positions import Position
 from drawdown.store import endpoint_rows, rows
 from drawdown.store.sqlite.feed import SqliteFeed
 from drawdown.store.sqlite.reads import NEWEST
 
+#: Before every id.
+OLDEST = Id(bytes(16))
 #: A statement by its name, and the rows that it is run with.
 Step = tuple[str, Sequence[rows.Row]]
 
@@ -67,8 +70,11 @@ class SqliteEndpoints(SqliteFeed):
             ("insert_retry", [endpoint_rows.retry_row(each) for each in retries]),
         )
 
-    async def list_retries(self, endpoint: Id, dead: bool, limit: int) -> list[Retry]:
-        found = self._rows("list_retries", (endpoint, dead, limit))
+    async def list_retries(
+        self, endpoint: Id, dead: bool, limit: int, after: tuple[Position, int] | None = None
+    ) -> list[Retry]:
+        place = endpoint_rows.place_row(after)
+        found = self._rows("list_retries", (endpoint, dead, *place, limit))
         return [endpoint_rows.retry_of(row) for row in found]
 
     async def count_retries(self) -> dict[bool, int]:
@@ -78,11 +84,14 @@ class SqliteEndpoints(SqliteFeed):
         found = self._rows("list_attempts", (endpoint, after or NEWEST, limit))
         return [endpoint_rows.attempt_of(row) for row in found]
 
-    async def prune_attempts(self, endpoints: Collection[Id], keep: int) -> None:
-        old = []
+    async def prune_deliveries(self, endpoints: Collection[Id], kept: Kept) -> None:
+        attempts: list[rows.Row] = []
+        dead: list[rows.Row] = []
         for endpoint in endpoints:
-            row = self._row("oldest_kept_attempt", (endpoint, keep))
-            if row is not None:
-                old.append((endpoint, row[0]))
-        if old:
-            await self._steps(("prune_attempts", old))
+            oldest = self._row("oldest_kept_attempt", (endpoint, kept.attempts))
+            attempts.append((endpoint, oldest[0] if oldest else OLDEST, kept.since))
+            found = self._row("oldest_kept_dead", (endpoint, kept.dead))
+            place = found or endpoint_rows.place_row(None)
+            dead.append((endpoint, *place, kept.since))
+        if dead:
+            await self._steps(("prune_dead", dead), ("prune_attempts", attempts))
