@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -19,19 +19,13 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
     CreateSchedule,
-    Debit,
-    IssueGrant,
-    Money,
     RecordUsage,
     RolloverTerms,
     Settle,
 )
 from drawdown.core.dry_run import (
-    DIFFERENCES_MAX,
-    Cause,
     Change,
     DryRun,
-    NotReproducible,
     Result,
     Summary,
 )
@@ -40,16 +34,13 @@ from drawdown.core.rating import Graduated, PerUnit, Tier
 from drawdown.core.replaying import Amendment, World
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.types import (
-    DAY,
     BurnOrder,
-    Category,
     Customer,
     Entitlement,
     EntryKind,
     Id,
     Instant,
     Overage,
-    OverageBehavior,
     OverageMode,
     Shortfall,
 )

@@ -511,6 +511,32 @@ class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
     override: bool = False
 
 
+class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a document of a customer's, or of the book's (``owner``), beside a command.
+
+    ``revision`` is the one that was read; 0: it is new. ``body`` None: it is deleted.
+    """
+
+    id: Id
+    owner: Id
+    kind: str
+    body: str | None
+    revision: int = 0
+
+
+class KeepDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing but the changes of documents that come beside it: a customer's, or the book's (None)."""
+
+    customer: Reference | None = None
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """Several commands of one customer, all of them or none; none is a group in its turn."""
+
+    customer: Reference
+    commands: tuple[Command, ...]
+
+
 Command = (
     CreateCustomer
     | CreateEntitlement
@@ -549,4 +575,6 @@ Command = (
     | CloseMeter
     | CloseRate
     | RecordUsage
+    | KeepDocuments
+    | Together
 )

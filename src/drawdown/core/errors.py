@@ -4,7 +4,7 @@
     ├── NotFound
     │   ├── CustomerNotFound, EntitlementNotFound, GrantNotFound, DebitNotFound, HoldNotFound,
     │       ScheduleNotFound, AlertNotFound, ClockNotFound, TopUpNotFound, TopUpRequestNotFound
-    │   └── MeterNotFound, EventNotFound
+    │   └── MeterNotFound, EventNotFound, DocumentNotFound
     ├── Invalid                       what was asked can never be right
     │   ├── FieldInvalid
     │   ├── AmountTooFine, AmountTooLarge, AmountNotPositive
@@ -120,6 +120,11 @@ class AlertNotFound(NotFound):
     noun = "alert"
 
 
+class DocumentNotFound(NotFound):
+    code = "document_not_found"
+    noun = "object"
+
+
 class RateNotFound(NotFound):
     code = "rate_not_found"
     noun = "rate"
@@ -210,6 +215,11 @@ class KeyInUse(Refused):
 class AlreadyExists(Refused):
     code = "already_exists"
     template = "{field} {value!r} is taken."
+
+
+class DocumentChanged(Refused):
+    code = "document_changed"
+    template = "Somebody else has changed it meanwhile. Read it again."
 
 
 class OnlyInTestMode(Refused):

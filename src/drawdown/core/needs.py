@@ -33,11 +33,13 @@ from drawdown.core.commands import (
     CreateTopUp,
     Debit,
     DeleteTestClock,
+    DocumentChange,
     EndAdvance,
     ExpireGrant,
     Extend,
     FailTopUp,
     IssueGrant,
+    KeepDocuments,
     PauseSchedule,
     RecordUsage,
     Release,
@@ -46,6 +48,7 @@ from drawdown.core.commands import (
     ReverseDebit,
     Settle,
     Spend,
+    Together,
     VoidGrant,
 )
 from drawdown.core.demand import (
@@ -73,6 +76,7 @@ from drawdown.core.state import (
     Wanted,
 )
 from drawdown.core.times import INSTANT_MAX
+from drawdown.core.together import parts_of
 from drawdown.core.types import DAY, NOTHING, UNITS_MAX, Id, Instant, Reference
 from drawdown.core.usage_counting import (
     Counted,
@@ -91,6 +95,7 @@ def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
     asked again, unless another's time may still carry over to its wallet.
     """
     asking = Asking(state)
+    batch = [each for request in batch for each in _spread_out(request)]
     shared = [request for request in batch if is_shared(request)]
     asked = batch
     while True:
@@ -102,6 +107,11 @@ def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
             return
         yield asking.wanted
         asking.wanted = _left_out(asking.wanted, state)
+
+
+def _spread_out(request: Request) -> Iterable[Request]:
+    """The request, and where it is for several commands one for each."""
+    return (request, *parts_of(request)) if isinstance(request.command, Together) else (request,)
 
 
 def _left_out(wanted: Wanted, state: State) -> Wanted:
@@ -137,6 +147,8 @@ class Asking(msgspec.Struct):
             self.waits = False
             if request.claim is not None:
                 self.claim((request.book, request.claim.space, request.claim.key))
+            for change in request.documents:
+                self.document(change)
             _QUESTIONS[type(request.command)](self, request, request.command)
             if self.waits:
                 unknown.append(request)
@@ -275,6 +287,21 @@ class Asking(msgspec.Struct):
         wallet = self.due(self.now(request, key), key)
         if wallet is not None and command.schedule not in wallet.schedules:
             self.want(self.wanted.schedules, command.schedule)
+
+    # Documents, and several commands at once ------------------------------------------------------
+
+    def document(self, change: DocumentChange) -> None:
+        if change.id not in self.state.documents:
+            self.want(self.wanted.documents, change.id)
+
+    def group(self, request: Request, command: KeepDocuments | Together) -> None:
+        """The customer, with the key. What the commands of a group need, they ask for themselves."""
+        if command.customer is None:
+            self.key(request, request.book)
+            return
+        customer = self.customer(request.book, command.customer)
+        if customer is not None:
+            self.key(request, customer)
 
     # Top-ups -------------------------------------------------------------------------------------
 
@@ -691,6 +718,7 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     Extend: Asking.hold,
     IssueGrant: Asking.issue,
     PauseSchedule: Asking.schedule,
+    KeepDocuments: Asking.group,
     Release: Asking.hold,
     ResetOverage: Asking.settle,
     RecordUsage: Asking.usage,
@@ -698,5 +726,6 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     ReverseDebit: Asking.reverse,
     Settle: Asking.settle,
     Spend: Asking.spend,
+    Together: Asking.group,
     VoidGrant: Asking.grant,
 }

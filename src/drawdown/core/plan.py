@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from drawdown.core import documents
 from drawdown.core.alerting import close_alert, create_alert
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
@@ -40,6 +41,7 @@ from drawdown.core.commands import (
     Extend,
     FailTopUp,
     IssueGrant,
+    KeepDocuments,
     PauseSchedule,
     RecordUsage,
     Release,
@@ -48,9 +50,10 @@ from drawdown.core.commands import (
     ReverseDebit,
     Settle,
     Spend,
+    Together,
     VoidGrant,
 )
-from drawdown.core.context import KeyReplay
+from drawdown.core.context import KeyReplay, begin, commit
 from drawdown.core.corrections import adjust_grant, amend_grant, expire_grant, void_grant
 from drawdown.core.creation import amend_entitlement, create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
@@ -75,6 +78,7 @@ from drawdown.core.reversal import reverse_debit
 from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, reset_overage, settle_wallet
 from drawdown.core.state import State
+from drawdown.core.together import Undone, operation_of, parts_of
 from drawdown.core.topping_up import (
     close_top_up,
     confirm_top_up,
@@ -119,6 +123,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     ResumeSchedule: resume_schedule,
     ResetOverage: reset_overage,
     ReverseDebit: reverse_debit,
+    KeepDocuments: documents.keep_documents,
     Settle: settle_wallet,
     Spend: spend,
     VoidGrant: void_grant,
@@ -131,11 +136,41 @@ def plan(request: Request, state: State) -> Outcome:
         replayed = _claimed(request, state)
         if replayed is not None:
             return replayed
+        if request.documents:
+            return _with_documents(request, state)
         return _DECISIONS[type(request.command)](request, request.command, state)
     except KeyReplay as replay:
         return Replayed(replay.answer)
     except LedgerError as error:
         return Refused(error.with_traceback(None))  # its frames would keep the whole state
+
+
+def _with_documents(request: Request, state: State) -> Accepted:
+    """Decide a request that changes documents, too. What it has changed once is not in its way."""
+    owner, key = request.documents[0].owner, request.key
+    if key is None or state.keys.get((owner, key.namespace, key.key)) is None:
+        documents.check(request, state)
+    accepted = _DECISIONS[type(request.command)](request, request.command, state)
+    at = request.at if accepted.customer is None else state.now_of(owner, request.at)
+    accepted.documents = documents.keep(request, at, state)
+    return accepted
+
+
+def _together(request: Request, command: Together, state: State) -> Accepted:
+    """Decide each of several commands on what those before it left. Raises ``Undone`` when one is refused."""
+    operation = operation_of(request, command, state)
+    commit(state, begin(request, state, operation))
+    try:
+        group = tuple(
+            _DECISIONS[type(each.command)](each, each.command, state) for each in parts_of(request)
+        )
+    except LedgerError as error:
+        raise Undone(error) from None
+    owner = state.customers[operation.customer]
+    return Accepted(operation=operation, customer=owner, group=group)
+
+
+_DECISIONS[Together] = _together
 
 
 def keep_answer(request: Request, outcome: Outcome, answer: Answer, state: State) -> None:

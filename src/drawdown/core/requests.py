@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Command
+from drawdown.core.commands import Command, DocumentChange
 from drawdown.core.errors import LedgerError
 from drawdown.core.schedules import Schedule
 from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
@@ -13,6 +13,7 @@ from drawdown.core.types import (
     Alert,
     Balance,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -73,7 +74,8 @@ class Request(msgspec.Struct, kw_only=True):
     """One command as it enters ``plan``. ``id`` is fresh; what is made takes its ids from it.
 
     ``at`` is the wall clock's time, which is the customer's unless he is on a test clock
-    (``State.now_of``); ``recorded_at`` is the wall clock's in any case.
+    (``State.now_of``); ``recorded_at`` is the wall clock's in any case. ``documents``, all of one owner, are
+    changed if the command is accepted.
     """
 
     book: Id
@@ -83,6 +85,7 @@ class Request(msgspec.Struct, kw_only=True):
     recorded_at: Instant
     key: LedgerKey | None = None
     claim: Claim | None = None
+    documents: tuple[DocumentChange, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +101,8 @@ class Accepted(msgspec.Struct, kw_only=True):
     """A command that was carried out. ``balance`` is the wallet's after it, ``amount`` the units moved.
 
     ``operation`` is None when there was nothing to record. ``parts`` are of an operation over several
-    wallets, in their order; it has no ``balance``. ``standing`` is where the wallet's ``top_up`` stands.
+    wallets, in their order; it has no ``balance``. ``group`` has what came of each of several commands, and
+    ``documents`` those that were changed. ``standing`` is where the wallet's ``top_up`` stands.
     """
 
     operation: Operation | None = None
@@ -118,6 +122,8 @@ class Accepted(msgspec.Struct, kw_only=True):
     meter: Meter | None = None
     rate: Rate | None = None
     event: Event | None = None
+    documents: tuple[Document, ...] = ()
+    group: tuple[Accepted, ...] = ()
     amount: int = 0
 
 

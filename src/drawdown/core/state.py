@@ -22,6 +22,7 @@ from drawdown.core.types import (
     Balance,
     BurnOrder,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -235,6 +236,8 @@ class Changes(msgspec.Struct, kw_only=True):
     watches: dict[WalletKey, Wallet] = {}
     new_alerts: dict[Id, Alert] = {}
     closed_alerts: dict[Id, Alert] = {}
+    new_documents: dict[Id, Document] = {}
+    documents: dict[Id, Document] = {}
     new_top_ups: dict[Id, TopUp] = {}
     closed_top_ups: dict[Id, TopUp] = {}
     new_top_up_requests: dict[Id, TopUpRequest] = {}
@@ -272,6 +275,7 @@ class State(msgspec.Struct, kw_only=True):
     hold_wallets: dict[Id, WalletKey | None] = {}
     schedule_wallets: dict[Id, WalletKey | None] = {}
     alerts: dict[Id, Alert | None] = {}
+    documents: dict[Id, Document | None] = {}
     top_up_wallets: dict[Id, WalletKey | None] = {}
     top_ups: dict[Id, TopUp | None] = {}
     top_up_requests: dict[Id, TopUpRequest | None] = {}
@@ -371,6 +375,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     holds: set[Id] = set()
     schedules: set[Id] = set()
     alerts: set[Id] = set()
+    documents: set[Id] = set()
     top_ups: set[Id] = set()
     top_up_requests: set[Id] = set()
     entitlements_locked: set[Id] = set()
@@ -400,6 +405,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.holds
             or self.schedules
             or self.alerts
+            or self.documents
             or self.top_ups
             or self.top_up_requests
             or self.entitlements_locked

@@ -112,8 +112,8 @@ WITHOUT_GRANT = frozenset(
 )
 NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture", "usage"})
-#: Of those of a book, the ones about alerts on everybody's credit, which live in the book's own slot.
-FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all"})
+#: Of those of a book, the ones about what lives in its own slot: alerts on everybody, and documents.
+FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all", "keep_book_documents"})
 #: Operations of a book itself, which stands in the place of their customer.
 OF_BOOK = FOR_ALL | frozenset(
     {
@@ -270,6 +270,24 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def owner(self) -> Id:
         """In whose slot it lives."""
         return self.book if self.customer is None else self.customer
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect keeps and the ledger never reads: ``body`` is JSON, of the dialect's own ``kind``.
+
+    It belongs to a customer, or to nobody in particular: then ``owner`` is the book. ``revision`` counts its
+    changes, from 1.
+    """
+
+    id: Id
+    book: Id
+    owner: Id
+    kind: str
+    body: str
+    created_at: Instant
+    updated_at: Instant
+    revision: int = 1
+    deleted_at: Instant | None = None
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):

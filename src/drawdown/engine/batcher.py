@@ -18,7 +18,7 @@ from random import SystemRandom
 
 import msgspec
 
-from drawdown.core.commands import Command
+from drawdown.core.commands import Command, DocumentChange
 from drawdown.core.demand import stands_alone
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.needs import needs
@@ -32,6 +32,7 @@ from drawdown.core.requests import (
     Request,
 )
 from drawdown.core.state import State
+from drawdown.core.together import Undone
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage_counting import Unforeseen
 from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
@@ -69,6 +70,7 @@ class Submission(msgspec.Struct, kw_only=True):
     key: LedgerKey | None = None
     claim: Claim | None = None
     refuse: Refuse | None = None
+    documents: tuple[DocumentChange, ...] = ()
     waiter: Waiter
     outcome: Answer | Exception | None = None
 
@@ -219,6 +221,9 @@ class Batcher(Writer):
             for submission in batch:
                 submission.end(error)
             return
+        except Undone as undone:  # it was alone
+            batch[0].end(undone.error)
+            return
         except Exception as error:  # whatever failed, each of the others still gets its chance
             if len(batch) == 1 or not isinstance(error, Unforeseen):
                 loop.call_soon(self._observer.failed, error)
@@ -300,6 +305,7 @@ class Batcher(Writer):
             recorded_at=now,
             key=submission.key,
             claim=submission.claim,
+            documents=submission.documents,
         )
 
 

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import msgspec
 
 from drawdown.core import currencies, instants, invariants, lifecycle, top_ups
-from drawdown.core.commands import Command, Settle
+from drawdown.core.commands import Command, DocumentChange, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
     AlertNotFound,
     CustomerNotFound,
     DebitNotFound,
+    DocumentNotFound,
     EntitlementNotFound,
     EventNotFound,
     FieldInvalid,
@@ -43,6 +44,7 @@ from drawdown.core.types import (
     Alert,
     Balance,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -71,6 +73,7 @@ from drawdown.engine.ports import (
     AlertFilter,
     Clock,
     CursorInvalid,
+    DocumentFilter,
     EventFilter,
     FeedFilter,
     FeedPage,
@@ -207,8 +210,11 @@ class Ledger:
         key: LedgerKey | None = None,
         claim: Claim | None = None,
         refuse: Refuse | None = None,
+        documents: tuple[DocumentChange, ...] = (),
     ) -> Answer:
         """Carry out one command and answer what ``render`` writes, or what was answered before.
+
+        ``documents`` change with it, or not at all.
 
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
@@ -221,6 +227,7 @@ class Ledger:
                 key=key,
                 claim=claim,
                 refuse=refuse if claim is not None else None,
+                documents=documents,
                 waiter=Waiter(1),
             )
         )
@@ -641,6 +648,20 @@ class Ledger:
         if found is None or found.book != book:
             raise AlertNotFound(written(alert))
         return found
+
+    async def document(self, book: Id, document: Id, kind: str) -> Document:
+        """Raises ``DocumentNotFound``, also for one that was deleted, or is of another kind."""
+        found = await self._store.find_document(document)
+        if (
+            found is None
+            or (found.book, found.kind) != (book, kind)
+            or found.deleted_at is not None
+        ):
+            raise DocumentNotFound(written(document))
+        return found
+
+    async def documents(self, asked: DocumentFilter) -> list[Document]:
+        return await self._store.list_documents(asked)
 
     async def alerts(
         self,

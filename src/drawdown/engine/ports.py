@@ -16,6 +16,7 @@ from drawdown.core.types import (
     Alert,
     Balance,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -153,6 +154,21 @@ class TopUpRequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Id | None = None
     state: RequestState | None = None
     after: Id | None = None
+
+
+class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which documents of a kind to list, newest first: of a book all, or those of one owner.
+
+    ``before`` turns round: the oldest first of those that are newer than it.
+    """
+
+    book: Id
+    kind: str
+    limit: int
+    owner: Id | None = None
+    deleted: bool | None = False
+    after: Id | None = None
+    before: Id | None = None
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -419,6 +435,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]: ...
     async def find_alert(self, alert: Id) -> Alert | None: ...
     async def list_alerts(self, alerts: AlertFilter) -> list[Alert]: ...
+    async def find_document(self, document: Id) -> Document | None: ...
+    async def list_documents(self, documents: DocumentFilter) -> list[Document]: ...
 
     async def find_debit(self, debit: Id) -> StoredDebit | None: ...
     async def walk_entries(

@@ -42,6 +42,7 @@ from drawdown.core.commands import (
     ExpireGrant,
     Extend,
     FailTopUp,
+    KeepDocuments,
     PauseSchedule,
     RecordUsage,
     Release,
@@ -239,6 +240,7 @@ class SpreadWriter(Writer):
             command=command,
             render=submission.render,
             key=submission.key,
+            documents=submission.documents,
             waiter=submission.waiter,
             origin=submission,
             names={name: names[name] for name in _names(submission.book, command)},
@@ -267,7 +269,7 @@ class SpreadWriter(Writer):
             return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
         if routed.id is not None and isinstance(command, _OF_BOOK):
             return self._placement.of(routed.id)
-        if isinstance(command, CreateAlert) and command.customer is None:
+        if isinstance(command, CreateAlert | KeepDocuments) and command.customer is None:
             return self._placement.of(book)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):

@@ -61,6 +61,7 @@ STATE = (
     Table("hold"),
     Table("schedule"),
     Table("alert"),
+    Table("document"),
     REPAYMENT,
     *TOP_UPS,
     *USAGE,

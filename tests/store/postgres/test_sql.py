@@ -18,6 +18,7 @@ from drawdown.core.top_ups import RequestState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import (
     AlertFilter,
+    DocumentFilter,
     EventFilter,
     GrantFilter,
     HoldFilter,
@@ -25,6 +26,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
+from drawdown.store.document_rows import document_list
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
 from drawdown.store.postgres.inspection import inspection_queries
@@ -56,7 +58,7 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "lock_entitlement", "debit_wallets", "take_lease", "prunable_claims",
+    "lock_wallet", "lock_entitlement", "lock_document", "debit_wallets", "take_lease", "prunable_claims",
     "count_wrong_operations", "top_up_wallet", "top_up_request_wallet",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",
@@ -100,6 +102,12 @@ def lists() -> Iterator[tuple[str, str]]:
         asked_for = TopUpRequestFilter(book=BOOK, limit=10, state=request_state, **given)
         select = QUERIES["list_top_up_requests"]
         yield "list_top_up_requests", request_list(select, asked_for, "${}".format)[0]
+    for deleted, given in itertools.product(
+        (None, True, False), ({}, {"owner": OWNER, "after": KIND}, {"owner": OWNER, "before": KIND})
+    ):
+        asked_documents = DocumentFilter(book=BOOK, kind="k", limit=10, deleted=deleted, **given)
+        select = QUERIES["list_documents"]
+        yield "list_documents", document_list(select, asked_documents, "${}".format)[0]
     of_events: dict[str, Any] = {
         "customer": OWNER,
         "name": "call",
@@ -118,6 +126,7 @@ LISTED = (
     "list_holds",
     "list_schedules",
     "list_alerts",
+    "list_documents",
     "list_top_ups",
     "list_top_up_requests",
     "list_events",
@@ -322,6 +331,8 @@ INSERT INTO top_up SELECT n % 16384, pg_temp.id(n, 't'), pg_temp.id(n, 'c'), pg_
 INSERT INTO top_up_request SELECT n % 16384, pg_temp.id(n, 'q'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), pg_temp.id(n, 't'), 5, 0, NULL, NULL, n, n, n, 'open'
   FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO document SELECT n % 16384, pg_temp.id(n, 'd'), pg_temp.id(n % 50, 'b'), pg_temp.id(n, 'c'),
+  'k' || n % 20, '{{}}', 1, n, n, NULL FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
   FROM generate_series(1, {CUSTOMERS}) n;

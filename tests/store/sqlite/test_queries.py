@@ -37,6 +37,7 @@ SCANS = {
     "list_holds": "the filter that comes with it chooses the rows",
     "list_schedules": "the filter that comes with it chooses the rows",
     "list_alerts": "the filter that comes with it chooses the rows",
+    "list_documents": "the filter that comes with it chooses the rows",
     "list_top_ups": "the filter that comes with it chooses the rows",
     "list_top_up_requests": "the filter that comes with it chooses the rows",
     "list_events": "the filter that comes with it chooses the rows",

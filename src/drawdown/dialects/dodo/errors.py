@@ -114,6 +114,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.GrantPending: Row(400, _ACTION),
     core.HoldNotFound: Row(404, "NOT_FOUND"),
     core.AlertNotFound: Row(404, "NOT_FOUND"),
+    core.DocumentNotFound: Row(404, "NOT_FOUND"),
+    core.DocumentChanged: Row(400, _ACTION),
     core.ScheduleNotFound: Row(404, "NOT_FOUND"),
     core.TopUpNotFound: Row(404, "NOT_FOUND"),
     core.TopUpRequestNotFound: Row(404, "NOT_FOUND"),

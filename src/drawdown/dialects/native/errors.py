@@ -74,6 +74,8 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.GrantNotFound: (404, "No such grant"),
     ledger.DebitNotFound: (404, "No such debit"),
     ledger.HoldNotFound: (404, "No such hold"),
+    ledger.DocumentNotFound: (404, "No such object"),
+    ledger.DocumentChanged: (409, "Changed meanwhile"),
     ledger.AlertNotFound: (404, "No such alert"),
     ledger.ScheduleNotFound: (404, "No such schedule"),
     ledger.TopUpNotFound: (404, "No such top-up"),

@@ -106,6 +106,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.GrantPending: _STATE,
     core.HoldNotFound: Row(404, "NotFound"),
     core.AlertNotFound: Row(404, "NotFound"),
+    core.DocumentNotFound: Row(404, "NotFound"),
+    core.DocumentChanged: Row(409, "Conflict"),
     core.ScheduleNotFound: Row(404, "NotFound"),
     core.TopUpNotFound: Row(404, "NotFound"),
     core.TopUpRequestNotFound: Row(404, "NotFound"),

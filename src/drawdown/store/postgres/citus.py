@@ -15,11 +15,22 @@ from drawdown.core.identity import slot_of
 from drawdown.core.schedules import Schedule
 from drawdown.core.state import Name, Wallet
 from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
-from drawdown.core.types import Alert, Customer, Entitlement, Entry, Grant, Hold, Id, Instant
+from drawdown.core.types import (
+    Alert,
+    Customer,
+    Document,
+    Entitlement,
+    Entry,
+    Grant,
+    Hold,
+    Id,
+    Instant,
+)
 from drawdown.core.usage_records import Event
 from drawdown.engine.ports import (
     AlertFilter,
     Audit,
+    DocumentFilter,
     EventFilter,
     FeedFilter,
     FeedPage,
@@ -234,6 +245,14 @@ class CitusStore(PostgresStore):
         if requests.customer is None:
             return await super().list_top_up_requests(requests)
         return await self._at(requests.customer).list_top_up_requests(requests)
+
+    async def find_document(self, document: Id) -> Document | None:
+        return await self._at(document).find_document(document)
+
+    async def list_documents(self, documents: DocumentFilter) -> list[Document]:
+        if documents.owner is None:
+            return await super().list_documents(documents)
+        return await self._at(documents.owner).list_documents(documents)
 
     async def find_alert(self, alert: Id) -> Alert | None:
         return await self._at(alert).find_alert(alert)

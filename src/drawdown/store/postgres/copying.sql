@@ -31,6 +31,10 @@ WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 DELETE FROM hold t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 
+-- name: remove_document
+DELETE FROM document t USING unnest($1::int[], $2::uuid[]) AS u (slot, owner)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.owner = u.owner
+
 -- name: remove_alert
 DELETE FROM alert t USING unnest($1::int[], $2::uuid[]) AS u (slot, owner)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.owner = u.owner

@@ -33,6 +33,7 @@ BY_SLOT = (
     "hold",
     "schedule",
     "alert",
+    "document",
     "top_up",
     "top_up_request",
     "operation",

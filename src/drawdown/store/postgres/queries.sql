@@ -35,6 +35,21 @@ SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, cu
   expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE
 
+-- name: find_document
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN document d ON d.slot = u.slot AND d.id = u.id
+WHERE d.slot = ANY ($3::int[])
+
+-- Read to be changed.
+-- name: lock_document
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN document d ON d.slot = u.slot AND d.id = u.id
+WHERE d.slot = ANY ($3::int[])
+ORDER BY d.id
+FOR UPDATE OF d
+
 -- name: find_alert
 SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
@@ -463,6 +478,19 @@ SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], 
   AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
 WHERE u.slot = ANY ($10::int[])
 
+-- name: insert_document
+INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
+SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[])
+  AS u (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
+WHERE u.slot = ANY ($11::int[])
+
+-- name: change_document
+UPDATE document d SET body = u.body, revision = u.revision, updated_at = u.updated_at, deleted_at = u.deleted_at
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+  AS u (slot, id, body, revision, updated_at, deleted_at)
+WHERE d.slot = ANY ($7::int[]) AND d.slot = u.slot AND d.id = u.id
+
 -- name: close_alert
 UPDATE alert a SET closed_at = u.closed_at
 FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS u (slot, id, closed_at)
@@ -587,6 +615,10 @@ FROM schedule s
 SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, h.state, h.created_at, h.recorded_at,
   h.expires_at, h.ended_at, h.attributes, h.metadata
 FROM hold h
+
+-- name: list_documents
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+FROM document d
 
 -- name: list_alerts
 SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a

@@ -15,6 +15,7 @@ from drawdown.core.types import (
     Alert,
     BurnOrder,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -29,6 +30,7 @@ from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,
+    DocumentFilter,
     EventFilter,
     GrantFilter,
     HoldFilter,
@@ -37,7 +39,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
-from drawdown.store import rows, top_up_rows, usage_rows
+from drawdown.store import document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.postgres.operations import find_operations, operation_of
 from drawdown.store.postgres.slots import claim_slot
 
@@ -227,6 +229,16 @@ class PostgresReads:
         text, bindings = top_up_rows.request_list(select, requests, "${}".format)
         found = await self._reader.fetch(text, *bindings)
         return [top_up_rows.request_of(tuple(row)) for row in found]
+
+    async def find_document(self, document: Id) -> Document | None:
+        found = await self._find("find_document", id_columns([document]))
+        return document_rows.document_of(tuple(found[0])) if found else None
+
+    async def list_documents(self, documents: DocumentFilter) -> list[Document]:
+        select = self._queries["list_documents"]
+        text, bindings = document_rows.document_list(select, documents, "${}".format)
+        found = await self._reader.fetch(text, *bindings)
+        return [document_rows.document_of(tuple(row)) for row in found]
 
     async def find_alert(self, alert: Id) -> Alert | None:
         found = await self._find("find_alert", id_columns([alert]))

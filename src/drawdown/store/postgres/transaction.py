@@ -34,7 +34,7 @@ from drawdown.core.types import (
     TestClock,
 )
 from drawdown.engine.ports import BatchConflict
-from drawdown.store import clock_rows, rows
+from drawdown.store import clock_rows, document_rows, rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.operations import (
     find_debits,
@@ -145,6 +145,7 @@ class PostgresTransaction:
         await self._load_holds(wanted.holds)
         await self._load_schedules(wanted.schedules)
         await self._load_alerts(wanted.alerts)
+        await self._load_documents(wanted.documents)
         await self._top_ups.load(self.state, wanted)
         await self._usage.lock(self.state, wanted)
 
@@ -362,6 +363,11 @@ class PostgresTransaction:
         for row in await self._fetch("find_schedule", id_columns(schedules)):
             self._keep_schedule(row)
 
+    async def _load_documents(self, documents: Collection[Id]) -> None:
+        self.state.documents |= dict.fromkeys(documents)
+        for row in await self._fetch("lock_document", id_columns(documents)):
+            self.state.documents[row[0]] = document_rows.document_of(tuple(row))
+
     async def _load_alerts(self, alerts: Collection[Id]) -> None:
         self.state.alerts |= dict.fromkeys(alerts)
         for row in await self._fetch("find_alert", id_columns(alerts)):
@@ -419,6 +425,7 @@ class PostgresTransaction:
         await self._write_holds(changes)
         await self._write_schedules(changes)
         await self._write_alerts(changes)
+        await self._write_documents(changes)
         await self._write_operations(changes)
 
     def probe(self) -> Probe | None:
@@ -537,6 +544,15 @@ class PostgresTransaction:
             if key not in new
         ]
         await self._write("update_schedule", changed)
+
+    async def _write_documents(self, changes: Changes) -> None:
+        made = [document_rows.document_row(each) for each in changes.new_documents.values()]
+        await self._write("insert_document", made)
+        changed = [
+            (slot_of(each.owner), each.id, *document_rows.changed_row(each))
+            for each in changes.documents.values()
+        ]
+        await self._write("change_document", changed)
 
     async def _write_alerts(self, changes: Changes) -> None:
         made = [(slot_of(a.id), a.id, *rows.alert_row(a)) for a in changes.new_alerts.values()]

@@ -71,6 +71,10 @@ SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.cha
 FROM schedule s JOIN wallet w ON w.number = s.wallet
 WHERE s.id > ? ORDER BY s.id LIMIT ?
 
+-- name: pass_document
+SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+FROM document WHERE id > ? ORDER BY id LIMIT ?
+
 -- name: pass_alert
 SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
 FROM alert WHERE id > ? ORDER BY id LIMIT ?
@@ -137,6 +141,10 @@ FROM wallet w JOIN hold h ON h.wallet = w.number WHERE w.customer = ?
 SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.change, s.cycle, s.cycle_at,
   s.next_at, s.ends_at, s.ended_at, s.updated_at, s.live, s.overage_rule, s.created_at, s.recorded_at, s.terms
 FROM wallet w JOIN schedule s ON s.wallet = w.number WHERE w.customer = ?
+
+-- name: customer_document
+SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+FROM document WHERE owner = ?
 
 -- name: customer_alert
 SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
@@ -217,6 +225,9 @@ SELECT count(*) FROM top_up
 
 -- name: count_top_up_request
 SELECT count(*) FROM top_up_request
+
+-- name: count_document
+SELECT count(*) FROM document
 
 -- name: count_alert
 SELECT count(*) FROM alert

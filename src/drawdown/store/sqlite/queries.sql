@@ -134,6 +134,10 @@ SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_
   r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
 FROM top_up_request r WHERE r.id = ?
 
+-- name: find_document
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+FROM document WHERE id = ?
+
 -- name: find_alert
 SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at FROM alert WHERE id = ?
 
@@ -257,6 +261,13 @@ UPDATE top_up_request SET state = ?, ended_at = ?, reference = ?, reason = ?, gr
 INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: insert_document
+INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: change_document
+UPDATE document SET body = ?, revision = ?, updated_at = ?, deleted_at = ? WHERE id = ?
+
 -- name: close_alert
 UPDATE alert SET closed_at = ? WHERE id = ?
 
@@ -305,6 +316,10 @@ SELECT w.customer, w.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.
   s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms,
   s.overage_rule
 FROM schedule s JOIN wallet w ON w.number = s.wallet
+
+-- name: list_documents
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+FROM document d
 
 -- name: list_alerts
 SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a

@@ -22,6 +22,7 @@ from drawdown.core.types import (
     Alert,
     BurnOrder,
     Customer,
+    Document,
     Entitlement,
     Entry,
     Grant,
@@ -36,6 +37,7 @@ from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,
+    DocumentFilter,
     EventFilter,
     GrantFilter,
     HoldFilter,
@@ -45,7 +47,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
-from drawdown.store import rows, top_up_rows, usage_rows
+from drawdown.store import document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import wallet_of
@@ -229,6 +231,15 @@ class SqliteReads:
         select = self._queries["list_top_up_requests"]
         text, bindings = top_up_rows.request_list(select, requests, lambda number: "?")
         return [top_up_rows.request_of(row) for row in self._fetch(text, tuple(bindings))]
+
+    async def find_document(self, document: Id) -> Document | None:
+        row = self._row("find_document", (document,))
+        return None if row is None else document_rows.document_of(row)
+
+    async def list_documents(self, documents: DocumentFilter) -> list[Document]:
+        select = self._queries["list_documents"]
+        text, bindings = document_rows.document_list(select, documents, lambda number: "?")
+        return [document_rows.document_of(row) for row in self._fetch(text, tuple(bindings))]
 
     async def find_alert(self, alert: Id) -> Alert | None:
         row = self._row("find_alert", (alert,))

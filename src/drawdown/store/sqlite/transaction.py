@@ -37,7 +37,7 @@ from drawdown.core.types import (
     Id,
     Instant,
 )
-from drawdown.store import clock_rows, rows
+from drawdown.store import clock_rows, document_rows, rows
 from drawdown.store.sqlite import operations, top_ups, usage
 
 #: Most debits draw one grant, the first: of a wallet's grants no more is kept in memory until one needs it.
@@ -108,9 +108,7 @@ class SqliteTransaction:
         for claim in wanted.claims:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
-        for alert in wanted.alerts:
-            row = self._row("find_alert", (alert,))
-            state.alerts[alert] = None if row is None else rows.alert_of(row)
+        self._load_by_ids(wanted)
         state.locked |= wanted.entitlements_locked
         self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
@@ -121,6 +119,15 @@ class SqliteTransaction:
         usage.load(self._connection, self._queries, state, wanted)
         top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
+
+    def _load_by_ids(self, wanted: Wanted) -> None:
+        state = self.state
+        for alert in wanted.alerts:
+            row = self._row("find_alert", (alert,))
+            state.alerts[alert] = None if row is None else rows.alert_of(row)
+        for document in wanted.documents:
+            row = self._row("find_document", (document,))
+            state.documents[document] = None if row is None else document_rows.document_of(row)
 
     def _load_wallets(self, wanted: Wanted) -> None:
         for key in wanted.wallets:
@@ -327,6 +334,7 @@ class SqliteTransaction:
         self._write_schedules(changes)
         self._write_wallets(changes, drawn)
         self._write_alerts(changes)
+        self._write_documents(changes)
         reversals = [
             (debit, entitlement, units)
             for debit, record in changes.debits.items()
@@ -453,6 +461,15 @@ class SqliteTransaction:
             if key not in whole and key not in new
         ]
         self._many("draw_wallet", only_drawn)
+
+    def _write_documents(self, changes: Changes) -> None:
+        made = changes.new_documents.values()
+        if made:
+            self._many("insert_document", map(document_rows.document_row, made))
+        changed = changes.documents.values()
+        if changed:
+            rows_changed = [(*document_rows.changed_row(each), each.id) for each in changed]
+            self._many("change_document", rows_changed)
 
     def _write_alerts(self, changes: Changes) -> None:
         """Few batches have any to do with alerts."""

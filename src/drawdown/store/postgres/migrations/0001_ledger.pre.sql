@@ -310,6 +310,23 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (slot, owner, id);
 
+-- What dialects keep and the ledger never reads, with what was deleted. owner is a customer or the book.
+CREATE TABLE document (
+  slot       int NOT NULL,
+  id         uuid NOT NULL,
+  book       uuid NOT NULL,
+  owner      uuid NOT NULL,
+  kind       text NOT NULL,
+  body       text NOT NULL,              -- JSON
+  revision   bigint NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  deleted_at bigint,
+  PRIMARY KEY (slot, id)
+);
+CREATE INDEX document_by_book ON document (book, kind, id);
+CREATE INDEX document_by_owner ON document (slot, owner, kind, id);
+
 -- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
 -- its wallet's watch.
 CREATE TABLE top_up (

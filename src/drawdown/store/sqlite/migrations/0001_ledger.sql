@@ -234,6 +234,22 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (owner, id);
 
+-- What dialects keep and the ledger never reads, with what was deleted. owner is a customer or the book.
+CREATE TABLE document (
+  id         BLOB PRIMARY KEY,
+  slot       INTEGER NOT NULL,
+  book       BLOB NOT NULL,
+  owner      BLOB NOT NULL,
+  kind       TEXT NOT NULL,
+  body       TEXT NOT NULL,              -- JSON
+  revision   INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  deleted_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX document_by_book ON document (book, kind, id);
+CREATE INDEX document_by_owner ON document (owner, kind, id);
+
 -- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
 -- its wallet's watch.
 CREATE TABLE top_up (
