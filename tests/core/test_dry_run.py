@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from drawdown.core import instants
 from drawdown.core.amounts import Amount
 from drawdown.core.calendar import CalendarUnit, Every
+from drawdown.core.changing import Change
 from drawdown.core.commands import (
     AskedOverage,
     Command,
@@ -19,19 +20,12 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
     CreateSchedule,
-    Debit,
-    IssueGrant,
-    Money,
     RecordUsage,
     RolloverTerms,
     Settle,
 )
 from drawdown.core.dry_run import (
-    DIFFERENCES_MAX,
-    Cause,
-    Change,
     DryRun,
-    NotReproducible,
     Result,
     Summary,
 )
@@ -40,16 +34,13 @@ from drawdown.core.rating import Graduated, PerUnit, Tier
 from drawdown.core.replaying import Amendment, World
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.types import (
-    DAY,
     BurnOrder,
-    Category,
     Customer,
     Entitlement,
     EntryKind,
     Id,
     Instant,
     Overage,
-    OverageBehavior,
     OverageMode,
     Shortfall,
 )
@@ -79,7 +70,7 @@ class Script:
 
     def __init__(self, seed: int, kind: CreateEntitlement = E, commands: int = 60) -> None:
         self.core = CoreLedger()
-        self.first = [CreateCustomer(own_id=CUSTOMER), kind, F, EVENTS]
+        self.first: list[Command] = [CreateCustomer(own_id=CUSTOMER), kind, F, EVENTS]
         self.first.append(CreateRate(meter="calls", entitlement="e", price=BY_THREE))
         self.first.append(DAILY)
         for command in self.first:
@@ -117,7 +108,10 @@ class Script:
 
 def used(number: int) -> RecordUsage:
     return RecordUsage(
-        customer=CUSTOMER, own_id=f"event-{number}", name="call", properties={"n": number % 7}
+        customer=CUSTOMER,
+        own_id=f"event-{number}",
+        name="call",
+        properties={"n": Amount(number % 7)},
     )
 
 

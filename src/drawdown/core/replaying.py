@@ -1,8 +1,8 @@
 """A customer's operations decided again, from the first on, by the code that decided them.
 
-On a state of its own each is decided at its instant and under its id, so that what it makes has the ids it had; what time did in
-between comes again by itself. Nothing is recorded. A change of the rules may be made on the way
-(``dry_run``): what was asked for stays, and what comes of it is what the rules then say.
+On a state of its own each is decided at its instant and under its id, so that what it makes has the ids it
+had; what time did in between comes again by itself. Nothing is recorded. A change of the rules may be made on
+the way (``dry_run``): what was asked for stays, and what comes of it is what the rules then say.
 """
 
 from __future__ import annotations

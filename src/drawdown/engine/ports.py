@@ -450,6 +450,12 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def read_feed(self, asked: FeedFilter) -> FeedPage:
         """What was recorded, in the order of ``Position``. ``until`` must be seen (``recorded_until``)."""
 
+    def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+        """All that some customers, or books, ever did: of each in the order in which it was recorded.
+
+        They come as they are found, those of one owner among others'. Others are served in between.
+        """
+
     async def find_position(self, book: Id, operation: Id) -> Position | None:
         """Where an operation stands in the feed. ``book`` says where to look: it need not be of it."""
 

@@ -31,6 +31,7 @@ SCANS = {
     "book_endpoints": "endpoints are few",
     "list_accounts": "accounts are few",
     "list_endpoints": "endpoints are few",
+    "operations_of": "the owners that are given to it",
     "tally_retries": "what waits is little",
     "list_api_keys": "keys are few",
     "list_grants": "the filter that comes with it chooses the rows",

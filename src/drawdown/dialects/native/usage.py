@@ -94,7 +94,7 @@ async def create_rate(call: Call) -> Answer:
     command = commands.CreateRate(
         meter=fields.reference(body.meter, "meter"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
-        price=_price(body.price, "price"),
+        price=price_of(body.price, "price"),
         period=Period(unit=body.period.unit, zone=body.period.zone, cycle=body.period.cycle),
     )
     written = common.created(_rate, call.request_id)
@@ -259,7 +259,7 @@ def _exact(raw: msgspec.Raw, field: str) -> dict[str, object] | None:
     return found
 
 
-def _price(
+def price_of(
     given: asked_usage.RatePrice | asked_usage.Table, field: str
 ) -> rating.Price | rating.Table:
     if not isinstance(given, asked_usage.Table):

@@ -806,6 +806,14 @@ WHERE o.slot = $5 AND o.customer = $6
   AND o.recorded_at >= $1 AND o.recorded_at <= $3 AND (o.recorded_at > $1 OR o.id > $2)
 ORDER BY o.recorded_at, o.id LIMIT $4
 
+-- All that somebody did, in order. An owner that is a book has no row among customers.
+-- name: operations_of
+SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
+  o.subject, o.facts, o.changed, o.namespace, o.key, o.spans
+FROM operation o LEFT JOIN customer c ON c.slot = o.slot AND c.id = o.customer
+WHERE o.slot = ANY ($1::int[]) AND o.customer = $2
+ORDER BY o.recorded_at, o.id
+
 -- name: operation_time
 SELECT recorded_at FROM operation WHERE slot = ANY ($1::int[]) AND id = $2
 

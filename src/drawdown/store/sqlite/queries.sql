@@ -509,6 +509,13 @@ SELECT o.number, coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, 
 FROM operation o LEFT JOIN customer c ON c.id = o.customer
 WHERE o.number > ? ORDER BY o.number LIMIT ?
 
+-- name: operations_of
+SELECT o.number, coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at,
+  o.recorded_at, o.subject, o.facts, o.changed, o.namespace, o.key, o.first_entry, o.entries
+FROM operation o LEFT JOIN customer c ON c.id = o.customer
+WHERE o.number > ? AND o.number <= ? AND hex(o.customer) IN (SELECT value FROM json_each(?))
+ORDER BY o.number
+
 -- name: wallet_seqs
 SELECT entitlement, seq FROM wallet WHERE customer = ?
 
