@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,8 @@ from drawdown.core.properties import Group, Properties, document_of, exact, prop
 from drawdown.core.rating import Price, Table
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage_records import (
+    METERS_MAX,
+    RATES_MAX,
     Catalog,
     Charge,
     Count,
@@ -51,7 +54,9 @@ def properties_text(properties: Properties) -> str:
     return _text(document_of(properties))
 
 
+@lru_cache(maxsize=2 * METERS_MAX)
 def meter_of(row: Row) -> Meter:
+    """Every batch reads all meters and rates of its book: what a row says is found out once."""
     return Meter(
         id=row[0],
         book=row[1],
@@ -77,6 +82,7 @@ def meter_row(meter: Meter) -> Row:
     )
 
 
+@lru_cache(maxsize=2 * RATES_MAX)
 def rate_of(row: Row) -> Rate:
     return Rate(
         id=row[0],
