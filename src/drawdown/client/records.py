@@ -275,7 +275,16 @@ class Rate(Written, frozen=True, kw_only=True):
     price: dict[str, Any]
     period: RatePeriod
     created_at: datetime
+    customers: str = "all"
     closed_at: datetime | None = None
+
+
+class RateAttachment(Written, frozen=True, kw_only=True):
+    """Whether a rate charges a customer because it is attached to them."""
+
+    rate: str
+    customer: str
+    attached: bool
 
 
 class UsageCharge(Record, frozen=True, kw_only=True):

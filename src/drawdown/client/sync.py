@@ -171,6 +171,8 @@ class Client:
     create_rate = _method(requests.usage.create_rate)
     get_rate = _method(requests.usage.get_rate)
     close_rate = _method(requests.usage.close_rate)
+    attach_rate = _method(requests.usage.attach_rate)
+    detach_rate = _method(requests.usage.detach_rate)
     rates = _pages(requests.usage.rates)
     record_event = _method(requests.usage.record_event)
     record_events = _method(requests.usage.record_events)

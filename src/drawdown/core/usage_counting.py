@@ -21,6 +21,7 @@ from drawdown.core.usage_records import (
     GROUPS_MAX,
     Count,
     CountKey,
+    Customers,
     Event,
     Meter,
     Rate,
@@ -58,7 +59,7 @@ def counted_by(
     time = usage_time(request, command, customer, state)
     known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
-        if rate.id not in known and not is_open(meter, rate):
+        if rate.id not in known and not _charges(meter, rate, customer, state):
             continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if contribution is not None:
@@ -71,9 +72,11 @@ def counted_by(
     return found
 
 
-def is_open(meter: Meter, rate: Rate) -> bool:
-    """Whether new usage is counted."""
-    return meter.closed_at is None and rate.closed_at is None
+def _charges(meter: Meter, rate: Rate, customer: Id, state: State) -> bool:
+    """Whether a rate counts new usage of the customer."""
+    if meter.closed_at is not None or rate.closed_at is not None:
+        return False
+    return rate.customers is Customers.ALL or rate.id in state.attached[customer]
 
 
 def _periods(event: Event | None) -> dict[Id, Instant]:

@@ -55,7 +55,7 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.core.usage_records import Catalog, Event, Meter, Rate
+from drawdown.core.usage_records import Catalog, Customers, Event, Meter, Rate
 from drawdown.engine import dry_runs, forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
@@ -346,6 +346,19 @@ class Ledger:
             if reference in (meter.id, meter.code):
                 return meter
         raise MeterNotFound(written(reference))
+
+    async def rates(self, book: Id, customer: Reference | None = None) -> list[Rate]:
+        """In the order in which they were made; ``customer``: the open ones that charge him."""
+        catalog = await self.catalog(book)
+        if customer is None:
+            return list(catalog.rates.values())
+        attached = await self._store.customer_rates((await self.customer(book, customer)).id)
+        return [
+            rate
+            for rate in catalog.rates.values()
+            if rate.closed_at is None and catalog.meters[rate.meter].closed_at is None
+            if rate.customers is Customers.ALL or rate.id in attached
+        ]
 
     async def rate(self, book: Id, rate: Id) -> tuple[Rate, Meter]:
         """With its meter. Raises ``RateNotFound``."""

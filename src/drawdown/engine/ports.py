@@ -430,6 +430,9 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         wrote; at the place of another customer's list there is nothing.
         """
 
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        """Those that the customer is attached to."""
+
     async def find_catalog(self, book: Id) -> Catalog:
         """All meters and rates of the book."""
 

@@ -23,6 +23,7 @@ from drawdown.core.usage_records import (
     Charge,
     Count,
     CountKey,
+    Customers,
     Debits,
     Event,
     Meter,
@@ -93,6 +94,7 @@ def rate_of(row: Row) -> Rate:
         period=_decode_period(row[5]),
         created_at=Instant(row[6]),
         closed_at=row[7],
+        customers=Customers(row[8]),
     )
 
 
@@ -106,6 +108,7 @@ def rate_row(rate: Rate) -> Row:
         _text(rate.period),
         rate.created_at,
         rate.closed_at,
+        rate.customers.value,
     )
 
 
@@ -216,6 +219,12 @@ def values_of(customer: Id, found: Iterable[Row]) -> dict[ValueKey, int]:
 def counts_of(customer: Id, found: Iterable[Row]) -> list[Count]:
     """Of rows of rate, period and grouping, with what ``count_of`` takes."""
     return [count_of((customer, row[0], row[1], row[2]), tuple(row[3:])) for row in found]
+
+
+def attachment_rows(changed: dict[tuple[Id, Id], bool], *, attached: bool) -> list[Row]:
+    """The customers and rates that were attached to each other, or that no longer are."""
+    found = (key for key, now in changed.items() if now is attached)
+    return [(slot_of(customer), customer, rate) for customer, rate in found]
 
 
 def event_list(

@@ -63,6 +63,7 @@ def rate(
         period=wire_usage.RatePeriod(
             unit=record.period.unit, zone=record.period.zone, cycle=record.period.cycle
         ),
+        customers=record.customers,
         created_at=text_of(record.created_at),
         closed_at=render.optional_time(record.closed_at),
     )

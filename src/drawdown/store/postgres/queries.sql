@@ -927,7 +927,7 @@ SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter W
 ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ANY ($1::uuid[])
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: insert_meter
@@ -938,11 +938,23 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 UPDATE meter SET closed_at = $1 WHERE id = $2
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: close_rate
 UPDATE rate SET closed_at = $1 WHERE id = $2
+
+-- name: customer_rates
+SELECT r.customer, r.rate FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+JOIN rate_customer r ON r.slot = u.slot AND r.customer = u.customer
+WHERE r.slot = ANY ($3::int[])
+
+-- name: attach_rate
+INSERT INTO rate_customer (slot, customer, rate) VALUES ($1, $2, $3)
+ON CONFLICT (slot, customer, rate) DO NOTHING
+
+-- name: detach_rate
+DELETE FROM rate_customer WHERE slot = $1 AND customer = $2 AND rate = $3
 
 -- name: find_event
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

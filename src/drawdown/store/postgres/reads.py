@@ -177,6 +177,9 @@ class PostgresReads:
             await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
         )
 
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        return {row[1] for row in await self._find("customer_rates", id_columns([customer]))}
+
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = await self.find_name(book, USAGE_EVENT, own_id)
         return None if found is None else await self.read_event(found)

@@ -607,7 +607,7 @@ DELETE FROM webhook_retry WHERE endpoint = ? AND dead = 1
 SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ? ORDER BY id
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ? ORDER BY id
 
 -- name: insert_meter
 INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
@@ -617,11 +617,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE meter SET closed_at = ? WHERE id = ?
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: close_rate
 UPDATE rate SET closed_at = ? WHERE id = ?
+
+-- name: customer_rates
+SELECT rate FROM rate_customer WHERE customer = ?
+
+-- name: attach_rate
+INSERT INTO rate_customer (slot, customer, rate) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: detach_rate
+DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ?
 
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision

@@ -194,6 +194,9 @@ class SqliteReads:
             self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
         )
 
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        return {row[0] for row in self._rows("customer_rates", (customer,))}
+
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = self._row("find_name", (book, USAGE_EVENT, own_id))
         row = None if found is None else self._row("find_event", (found[0],))

@@ -69,6 +69,7 @@ CREATE TABLE rate (
   entitlement uuid NOT NULL,
   price       text NOT NULL,             -- as JSON
   period      text NOT NULL,
+  customers   text NOT NULL,             -- all, or those it is attached to
   created_at  bigint NOT NULL,
   closed_at   bigint
 );
@@ -498,6 +499,14 @@ CREATE TABLE usage_value (
   events   int NOT NULL,
   PRIMARY KEY (slot, customer, rate, period, grouping, value),
   CHECK (events >= 0)
+);
+
+-- Which customers a rate charges, where it is not all of them.
+CREATE TABLE rate_customer (
+  slot     int NOT NULL,
+  customer uuid NOT NULL,
+  rate     uuid NOT NULL,
+  PRIMARY KEY (slot, customer, rate)
 );
 
 -- Background work that one process at a time does: which one, and until when. slot is that of the work's
