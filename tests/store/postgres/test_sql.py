@@ -322,6 +322,8 @@ INSERT INTO top_up SELECT n % 16384, pg_temp.id(n, 't'), pg_temp.id(n, 'c'), pg_
 INSERT INTO top_up_request SELECT n % 16384, pg_temp.id(n, 'q'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), pg_temp.id(n, 't'), 5, 0, NULL, NULL, n, n, n, 'open'
   FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO alert SELECT n % 16384, pg_temp.id(n, 'a'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
+  pg_temp.id(1, 'e'), '{{}}', '{{}}', n, NULL FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
   FROM generate_series(1, {CUSTOMERS}) n;
