@@ -163,6 +163,7 @@ class Client:
     balance_history = _pages(requests.balances.balance_history)
     entries = _pages(requests.balances.entries)
     forecast = _method(requests.ahead.forecast)
+    dry_run = _method(requests.ahead.dry_run)
 
     create_meter = _method(requests.usage.create_meter)
     get_meter = _method(requests.usage.get_meter)

@@ -14,7 +14,7 @@ from drawdown.core.recurring import rollover_of
 from drawdown.core.replaying import Replay
 from drawdown.core.schedules import check_rollover
 from drawdown.core.types import BurnOrder, Entitlement, Instant, Overage, Reference
-from drawdown.core.usage_records import Catalog, Meter, Period, Rate
+from drawdown.core.usage_records import Catalog, Customers, Meter, Period, Rate
 
 RATES_MAX = 50
 
@@ -112,6 +112,7 @@ def _rate(asked: AskedRate, meter: Meter, kind: Entitlement, catalog: Catalog) -
         entitlement=kind.id,
         price=asked.price,
         period=period if asked.period is None else asked.period,
+        customers=Customers.ALL if before is None else before.customers,
         created_at=Instant(0),
     )
 
