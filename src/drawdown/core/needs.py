@@ -80,6 +80,7 @@ from drawdown.core.usage_counting import (
     Counted,
     attributes_of,
     counted_by,
+    most_due,
     new_event_id,
 )
 from drawdown.core.usage_overrides import returned_debits, touched_by
@@ -407,7 +408,7 @@ class Asking(msgspec.Struct):
             return
         for counted in self.counted(request, command, customer):
             self.count(counted.key, counted.contribution)
-            self.pays_usage(request, command, (customer, counted.rate.entitlement))
+            self.pays_usage(request, command, (customer, counted.rate.entitlement), counted)
 
     def attached(self, customer: Id) -> bool:
         """Whether the rates are loaded that the customer is attached to."""
@@ -501,15 +502,25 @@ class Asking(msgspec.Struct):
             self.usages[id(request)] = found
         return found
 
-    def pays_usage(self, request: Request, command: RecordUsage, key: WalletKey) -> None:
-        """What an event costs follows from those before it in the batch: all that may pay is loaded."""
+    def pays_usage(
+        self,
+        request: Request,
+        command: RecordUsage,
+        key: WalletKey,
+        counted: Counted | None = None,
+    ) -> None:
+        """What an event costs follows from those before it in the batch: as much as it may be is loaded."""
         if self.entitlement(request.book, key[1]) is None:
             return
         now = self.now(request, key)
         wallet = self.wallet(now, key)
         if wallet is not None:
             if not wallet.whole:
-                self.demand.draw(wallet, UNITS_MAX, now, attributes_of(command.properties))
+                attributes, units = attributes_of(command.properties), UNITS_MAX
+                if counted is not None:
+                    scale = scale_of(key[1], self.state, request.book)
+                    units = most_due(counted, attributes, scale)
+                self.demand.draw(wallet, units, now, attributes)
             self.late_usage(command, key)
 
     def late_usage(self, command: RecordUsage, key: WalletKey) -> None:

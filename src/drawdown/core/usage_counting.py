@@ -6,22 +6,24 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import meters
+from drawdown.core import meters, rating
 from drawdown.core.commands import RecordUsage
-from drawdown.core.errors import EventReused, FieldInvalid, TooManyCounts
+from drawdown.core.errors import EventReused, FieldInvalid, LedgerError, TooManyCounts
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.meters import Contribution
 from drawdown.core.properties import Properties, text_of
+from drawdown.core.quantities import Quantity
 from drawdown.core.requests import Request
 from drawdown.core.schedules import Schedule, number_at
 from drawdown.core.state import State
-from drawdown.core.types import Attributes, Id, Instant
+from drawdown.core.types import UNITS_MAX, Attributes, Id, Instant
 from drawdown.core.usage_records import (
     CHARGES_MAX,
     GROUPS_MAX,
     Count,
     CountKey,
     Customers,
+    Debits,
     Event,
     Meter,
     Rate,
@@ -70,6 +72,24 @@ def counted_by(
     if len(found) > CHARGES_MAX:
         raise FieldInvalid("name", f"charged by at most {CHARGES_MAX} rates")
     return found
+
+
+def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
+    """What an event may ask for at most by a rate, in units, whatever was counted before it.
+
+    A price that is the same for each unit lets the cost rise by no more than that of the event alone, and
+    the carry by one more. Any other price may make much of little: then there is no bound.
+    """
+    if counted.meter.debits is Debits.ON_INVOICE:
+        return 0
+    try:
+        price = rating.price_for(counted.rate.price, attributes)
+        if not isinstance(price, rating.PerUnit | rating.PerCredit):
+            return UNITS_MAX
+        quantity = Quantity(max(counted.contribution.quantity, 0))
+        return rating.units(msgspec.structs.replace(price, free=rating.ZERO), quantity, scale) + 1
+    except LedgerError:
+        return UNITS_MAX
 
 
 def _charges(meter: Meter, rate: Rate, customer: Id, state: State) -> bool:
