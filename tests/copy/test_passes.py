@@ -156,6 +156,8 @@ async def finished(path: Path, target: str) -> Comparison:
 #: What no play makes; how webhooks are copied is told with the feed (``tests.store.test_feed``).
 NOT_PLAYED = {
     "schedule",
+    "top_up",
+    "top_up_request",
     "api_key",
     "test_clock",
     "webhook_endpoint",
@@ -321,6 +323,8 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "reach_target",
         "set_clock",  # of a wallet that is new
         "set_watch",  # of an operation's customer, or found by comparing wallets
+        "close_top_up",  # of an operation's customer
+        "end_top_up_request",
         "close_alert",  # of an operation's customer, or of the book that stands for one
     }
 
