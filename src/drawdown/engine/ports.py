@@ -14,6 +14,7 @@ from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     Alert,
+    AlertRule,
     Balance,
     Customer,
     Entitlement,
@@ -306,6 +307,14 @@ class Part(Protocol):
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
 
+    async def uncounted_wallets(
+        self, entitlement: Id, alert: Id, after: Id | None, limit: int
+    ) -> list[tuple[Id, Id]]:
+        """(book, customer) of those with something that will fall due, which the alert is still new to.
+
+        By the customers' slots and ids, from ``after`` on.
+        """
+
     async def prune_claims(self, before: Instant, limit: int) -> int: ...
 
 
@@ -417,6 +426,9 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]: ...
     async def find_top_up_request(self, request: Id) -> TopUpRequest | None: ...
     async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]: ...
+    async def watched_entitlements(self) -> list[tuple[Id, tuple[AlertRule, ...]]]:
+        """Those on which there are alerts for everybody, with these."""
+
     async def find_alert(self, alert: Id) -> Alert | None: ...
     async def list_alerts(self, alerts: AlertFilter) -> list[Alert]: ...
 

@@ -37,6 +37,7 @@ SCANS = {
     "list_grants": "the filter that comes with it chooses the rows",
     "list_holds": "the filter that comes with it chooses the rows",
     "list_schedules": "the filter that comes with it chooses the rows",
+    "watched_entitlements": "an index that has those alone",
     "list_alerts": "the filter that comes with it chooses the rows",
     "list_top_ups": "the filter that comes with it chooses the rows",
     "list_top_up_requests": "the filter that comes with it chooses the rows",

@@ -618,6 +618,16 @@ WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
 SELECT book, customer, entitlement FROM wallet
 WHERE next_due_at <= $1 AND clock IS NULL ORDER BY next_due_at LIMIT $2
 
+-- name: watched_entitlements
+SELECT id, alerts FROM entitlement WHERE alerts <> '[]'
+
+-- What a wallet is watched by stands in it.
+-- name: uncounted_wallets
+SELECT book, customer FROM wallet
+WHERE (slot, customer) > ($1, $2) AND entitlement = $3 AND next_due_at IS NOT NULL
+  AND position($4 IN coalesce(watch, '')) = 0
+ORDER BY slot, customer LIMIT $5
+
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE slot = $1 AND customer = $2 AND next_due_at <= $3
 

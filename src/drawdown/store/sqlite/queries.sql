@@ -345,6 +345,16 @@ FROM entry e JOIN wallet w ON w.number = e.wallet WHERE e.number = ?
 SELECT w.customer, w.entitlement, c.book FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE w.next_due_at <= ? AND w.clock IS NULL ORDER BY w.next_due_at LIMIT ?
 
+-- name: watched_entitlements
+SELECT id, alerts FROM entitlement WHERE alerts <> '[]'
+
+-- What a wallet is watched by stands in it.
+-- name: uncounted_wallets
+SELECT c.book, w.customer FROM wallet w JOIN customer c ON c.id = w.customer
+WHERE w.customer > ? AND w.entitlement = ? AND w.next_due_at IS NOT NULL
+  AND instr(coalesce(w.watch, ''), ?) = 0
+ORDER BY w.customer LIMIT ?
+
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE customer = ? AND next_due_at <= ?
 

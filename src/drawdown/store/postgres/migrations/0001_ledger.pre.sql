@@ -48,6 +48,7 @@ CREATE TABLE entitlement (
   alerts             text NOT NULL       -- the live ones for all customers, as JSON
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
+CREATE INDEX entitlement_watched ON entitlement (id) WHERE alerts <> '[]';
 
 -- What usage events are counted by, and what is charged for them. They never change until they are closed.
 CREATE TABLE meter (

@@ -75,6 +75,7 @@ CREATE TABLE entitlement (
   alerts             TEXT NOT NULL       -- the live ones for all customers, as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
+CREATE INDEX entitlement_watched ON entitlement (id) WHERE alerts <> '[]';
 
 -- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer).
 CREATE TABLE claim (
