@@ -175,7 +175,10 @@ class Difference(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What came of one customer. ``differences`` are the first of ``different``."""
+    """What came of one customer. ``operations``: how many were about this kind of credit, time's among them.
+
+    ``differences`` are the first of ``different``.
+    """
 
     customer: Customer
     operations: int
@@ -229,7 +232,7 @@ class DryRun:
         if before.error is not None:
             raise NotReproducible(operation.id)
         self._recorded.compare(operation, entries, before.made)
-        self._operations += in_range
+        self._operations += in_range and self._concerns(operation, entries)
         if self._after is not None:
             after = self._after.feed(operation, event, grant)
             self._compare(operation, before, after)
@@ -250,6 +253,10 @@ class DryRun:
             different=self._different,
             differences=self._differences[:DIFFERENCES_MAX],
         )
+
+    def _concerns(self, operation: Operation, entries: tuple[Entry, ...]) -> bool:
+        kind = self._kind.id
+        return operation.entitlement == kind or any(each.entitlement == kind for each in entries)
 
     def _part(self, recorded_at: Instant) -> _Side:
         """From here on there are two histories. What was due before is played by the rules it was due by."""
