@@ -99,3 +99,24 @@ def test_meters_and_rates_are_shown_as_they_were_made(serve: StartServer) -> Non
     assert listed[0]["period"]["unit"] is None
     assert ask(tenant, "rates", "create", "tokens", "usd").code == 2
     assert ask(tenant, "rates", "create", "tokens", "usd", "--price", "[1]").code == 2
+
+
+def test_what_is_closed_counts_and_charges_nothing_more(serve: StartServer, tmp_path: Path) -> None:
+    tenant = serve().tenant()
+    metered(tenant)
+    ask(tenant, "meters", "create", "calls", "llm.call")
+    ask(tenant, "rates", "create", "calls", "credits", "--per-unit", "1", "--period", "cycle")
+    newest, older = ask(tenant, "rates", "list", "--json").json()
+    assert newest["period"]["cycle"] is True
+    file = tmp_path / "usage.jsonl"
+    file.write_text(line(1, "14"), encoding="utf-8")
+    ask(tenant, "events", "send", file)
+    assert "Closed" in ask(tenant, "rates", "close", newest["id"]).out
+    assert ask(tenant, "meters", "close", "tokens").code == 0
+    file.write_text(line(2, "100"), encoding="utf-8")
+    assert ask(tenant, "events", "send", file).code == 0
+    assert ask(tenant, "balance", "ada", "credits", "--json").json()["used"] == "3"
+    assert ask(tenant, "events", "show", "e2", "--json").json()["charges"] == []
+    closed = ask(tenant, "meters", "list", "--json").json()
+    assert [each["closed_at"] is None for each in closed] == [True, False]
+    assert ask(tenant, "rates", "close", older["id"]).code == 0

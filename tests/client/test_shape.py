@@ -19,6 +19,7 @@ from drawdown.client.requests import (
     grants,
     holds,
     schedules,
+    top_ups,
     usage,
     webhooks,
 )
@@ -33,6 +34,7 @@ MODULES = (
     grants,
     holds,
     schedules,
+    top_ups,
     usage,
     webhooks,
 )

@@ -11,6 +11,7 @@ import pytest
 from drawdown.core import instants
 from drawdown.core.amounts import Amount
 from drawdown.core.calendar import CalendarUnit, Every
+from drawdown.core.changing import Change
 from drawdown.core.commands import (
     AskedOverage,
     Command,
@@ -24,7 +25,6 @@ from drawdown.core.commands import (
     Settle,
 )
 from drawdown.core.dry_run import (
-    Change,
     DryRun,
     Result,
     Summary,
@@ -70,7 +70,7 @@ class Script:
 
     def __init__(self, seed: int, kind: CreateEntitlement = E, commands: int = 60) -> None:
         self.core = CoreLedger()
-        self.first = [CreateCustomer(own_id=CUSTOMER), kind, F, EVENTS]
+        self.first: list[Command] = [CreateCustomer(own_id=CUSTOMER), kind, F, EVENTS]
         self.first.append(CreateRate(meter="calls", entitlement="e", price=BY_THREE))
         self.first.append(DAILY)
         for command in self.first:
@@ -108,7 +108,10 @@ class Script:
 
 def used(number: int) -> RecordUsage:
     return RecordUsage(
-        customer=CUSTOMER, own_id=f"event-{number}", name="call", properties={"n": number % 7}
+        customer=CUSTOMER,
+        own_id=f"event-{number}",
+        name="call",
+        properties={"n": Amount(number % 7)},
     )
 
 

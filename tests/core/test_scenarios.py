@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.core_subject import CoreSubject
+from tests.support.metered import corrects
 from tests.support.oracle_subject import OracleSubject
 from tests.support.scenarios import Scenario, load, run
 
@@ -18,9 +19,16 @@ def test_scenario_on_the_core(scenario: Scenario) -> None:
     run(scenario, CoreSubject())
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+@pytest.mark.parametrize(
+    "scenario",
+    [scenario for scenario in SCENARIOS if not corrects(scenario)],
+    ids=lambda scenario: scenario.title,
+)
 def test_scenario_on_the_naive_ledger(scenario: Scenario) -> None:
-    """What it knows nothing of, the count of entries, is left out."""
+    """What it knows nothing of, the count of entries, is left out; and so are corrections of usage.
+
+    Those have a naive reckoning of their own (``test_usage_overrides``).
+    """
     run(scenario, OracleSubject(), unknown=frozenset({"seq"}))
 
 

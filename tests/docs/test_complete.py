@@ -252,6 +252,7 @@ LIMITS = {
     "days that attempts and events given up are kept": deliver.KEPT_FOR // types.DAY,
     "seconds an endpoint is left alone that asks for it (`Retry-After`)": int(outlet.QUIET_MAX),
     "deliveries under way at once, in all": deliver.IN_FLIGHT_MAX,
+    "of those to endpoints that did not take what they were sent last": deliver.DOUBTFUL_MAX,
     "deliveries under way at once, to one endpoint": outlet.IN_FLIGHT_MAX,
     "seconds an attempt to deliver may take": round(sending.SECONDS_MAX),
     "bytes that are read of an endpoint's answer": sending.ANSWER_BYTES_MAX,

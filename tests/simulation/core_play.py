@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from drawdown.core import amounts, currencies
-from drawdown.core.commands import CreateCustomer, CreateEntitlement, Settle
+from drawdown.core.commands import (
+    AdvanceTestClock,
+    CreateCustomer,
+    CreateEntitlement,
+    CreateTestClock,
+    Settle,
+)
 from drawdown.core.fold import WalletFold
 from drawdown.core.invariants import check_double_entry, check_grant
 from drawdown.core.requests import Accepted, LedgerKey, Outcome, Refused, Replayed, Request
 from drawdown.core.state import WalletKey
-from drawdown.core.types import Id, Instant
+from drawdown.core.types import Id, Instant, Mode
 from tests.simulation import compare
 from tests.simulation.metering import create_entitlement, create_meters
 from tests.simulation.plays import BEGIN, Ask, Difference, Play, Turn
-from tests.simulation.requests import command, customer_name, made
+from tests.simulation.requests import command, made
 from tests.simulation.world import Expected, World
 from tests.support.memory import CoreLedger
 
@@ -38,13 +44,24 @@ class CorePlay:
                 self._kinds[unit] = currencies.entitlement_id(self.core.book, unit)
                 continue
             self._kinds[unit] = self._made(create_entitlement(unit, rules), begin)
+        self._clock = self._new_clock(begin)
         self._customers = [
-            self._made(CreateCustomer(own_id=customer_name(number)), begin)
-            for number in range(play.customers)
+            self._made(
+                CreateCustomer(own_id=name, test_clock=self._clock if clocked else None), begin
+            )
+            for name, clocked in play.customer_names
         ]
         for wanted in create_meters(play):
             [outcome] = self._run([self.core.request(wanted, begin)])
             assert isinstance(outcome, Accepted)
+
+    def _new_clock(self, at: Instant) -> Id:
+        [outcome] = self._run(
+            [self.core.request(CreateTestClock(frozen_at=at, mode=Mode.TEST), at)]
+        )
+        assert isinstance(outcome, Accepted)
+        assert outcome.clock is not None
+        return outcome.clock.id
 
     def _made(self, wanted: CreateCustomer | CreateEntitlement, at: Instant) -> Id:
         [outcome] = self._run([self.core.request(wanted, at)])
@@ -62,6 +79,9 @@ class CorePlay:
     def turn(self, turn: Turn) -> None:
         """Raises ``Difference`` or ``Fault``."""
         at = Instant(turn.now)
+        if turn.asks and turn.asks[0].verb == "advance":
+            self._advance(turn, at)
+            return
         requests = [
             self.core.request(
                 command(ask, self._names),
@@ -81,6 +101,35 @@ class CorePlay:
             self._settle(at)
         self._fold()
         self._check_wallets(turn.asks)
+
+    def _advance(self, turn: Turn, at: Instant) -> None:
+        """As the engine does it: each wallet on the clock is settled at its own instants."""
+        [ask] = turn.asks
+        to = Instant(ask.asked["to"])
+        wanted = AdvanceTestClock(clock=self._clock, to=to)
+        [outcome] = self._run([self.core.request(wanted, at)])
+        if isinstance(outcome, Accepted):
+            while due := self._due_on_clock(to):
+                moment, customer, kind = min(due)
+                settle = Settle(customer=customer, entitlement=kind, at=moment)
+                self._run([self.core.request(settle, at)])
+            self.core.reach_target(self._clock)
+        [expected] = self._world.happen(turn, [True])
+        assert expected is not None
+        self._check_outcome(ask, outcome, expected)
+        self._fold()
+        for customer_number in range(len(self._customers)):
+            self._check_wallets([Ask("settle", customer=customer_number)])
+
+    def _due_on_clock(self, to: Instant) -> list[tuple[Instant, Id, Id]]:
+        clocked = {c for c in self._customers if self.core.state.clock_of(c) is not None}
+        return [
+            (wallet.next_due_at, wallet.customer, wallet.entitlement)
+            for wallet in self.core.wallets
+            if wallet.customer in clocked
+            and wallet.next_due_at is not None
+            and wallet.next_due_at <= to
+        ]
 
     def _settle(self, at: Instant) -> None:
         for customer in self._customers:

@@ -9,6 +9,8 @@ from rich.table import Table
 from tests.simulation import faults
 from tests.simulation.generate import VERBS
 
+#: What is asked for by customers, and of their test clock.
+ASKED = (*VERBS, "advance")
 #: Each must be reached, and the short simulation in the tests says so.
 RARE_PATHS = (
     "a hold expires",
@@ -36,6 +38,29 @@ RARE_PATHS = (
     "a grant repays overage",
     "a reset ends overage",
     "a reversal undoes overage",
+    "a reversal returns what was repaid",
+    "a cycle is played",
+    "a cycle is skipped",
+    "a schedule is taken up after it has begun",
+    "a schedule is resumed between its cycles",
+    "a schedule ends",
+    "a trial's credit ends with it",
+    "credit is carried over",
+    "what was carried over is carried on",
+    "what was carried often enough is forfeited",
+    "a part of a grant is held while the rest is carried over",
+    "a change gives more for the cycle that runs",
+    "a change takes from the cycle that runs",
+    "a cycle's end resets overage",
+    "a cycle finds no room for a grant",
+    "an event comes again",
+    "usage costs less than was charged",
+    "usage is paid as far as credit goes",
+    "usage goes past zero",
+    "nothing pays for usage",
+    "late usage is paid by what has expired",
+    "usage comes too late for what has expired",
+    "an advance comes upon something that is due",
 )
 #: Only where there is an engine, with a store, that can fail.
 RARE_IN_THE_ENGINE = (
@@ -50,6 +75,7 @@ RARE_IN_THE_ENGINE = (
     "a claim is used again",
     "a balance is foreseen",
     "a balance is looked back at",
+    *(f"an advance meets: {fault}" for fault in (faults.FAILS, *faults.DEATHS)),
 )
 #: Only where servers and their database are apart.
 RARE_ON_POSTGRES = (
@@ -83,12 +109,20 @@ REFUSALS = (
     "spend: insufficient_credit",
     "debit: key_reused",
     "debit: key_in_use",
+    "schedule: too_many_schedules",
+    "schedule: too_many_grants",
+    "schedule: field_invalid",
+    "change: schedule_over",
+    "cancel: field_invalid",
+    "use: event_reused",
+    "use: field_invalid",
+    "advance: field_invalid",
 )
 
 
 def commands_in(counts: Counter[str]) -> int:
     """How many requests were decided."""
-    return sum(count for name, count in counts.items() if name.partition(":")[0] in VERBS)
+    return sum(count for name, count in counts.items() if name.partition(":")[0] in ASKED)
 
 
 def missing_on_postgres(counts: Counter[str]) -> list[str]:
@@ -99,7 +133,7 @@ def missing_on_postgres(counts: Counter[str]) -> list[str]:
 def missing(counts: Counter[str]) -> list[str]:
     """What a simulation of the core, and of the engine on SQLite, should have reached, and did not."""
     replays = tuple(f"{verb}: replayed" for verb in VERBS if verb != "settle")
-    done = tuple(f"{verb}: ok" for verb in VERBS)
+    done = tuple(f"{verb}: ok" for verb in ASKED)
     wanted = RARE_PATHS + RARE_IN_THE_ENGINE + REFUSALS + replays + done
     return [name for name in wanted if not counts[name]]
 
@@ -107,7 +141,7 @@ def missing(counts: Counter[str]) -> list[str]:
 def outcomes_table(counts: Counter[str]) -> Table:
     """Requests by what was asked and what became of it."""
     table = Table("asked", "answered", "times", title="Requests")
-    for verb in VERBS:
+    for verb in ASKED:
         found = {name: count for name, count in counts.items() if name.startswith(verb + ":")}
         for place, name in enumerate(sorted(found, key=lambda name: -found[name])):
             answer = name.partition(": ")[2]

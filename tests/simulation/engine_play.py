@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from drawdown.core import currencies
-from drawdown.core.commands import CreateCustomer
+from drawdown.core.commands import AdvanceTestClock, CreateCustomer, CreateTestClock
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
-from drawdown.core.types import Instant
+from drawdown.core.types import Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
@@ -27,6 +27,9 @@ from tests.simulation.requests import command, customer_name, made
 from tests.simulation.servers import CommitFailed, RisingIds, Server
 from tests.simulation.world import Expected, World
 from tests.support.naive import looked_at
+
+#: More than any advance takes.
+PLAY_SECONDS = 60.0
 
 
 class EnginePlay:
@@ -50,8 +53,13 @@ class EnginePlay:
             if unit in currencies.MINOR_PLACES:
                 continue
             await ledger.apply(self._book, create_entitlement(unit, rules))
-        for number in range(self._play.customers):
-            await ledger.apply(self._book, CreateCustomer(own_id=customer_name(number)))
+        begin = CreateTestClock(frozen_at=Instant(BEGIN), mode=Mode.TEST)
+        clock = (await ledger.apply(self._book, begin)).clock
+        assert clock is not None
+        self._test_clock = clock.id
+        for name, clocked in self._play.customer_names:
+            on = clock.id if clocked else None
+            await ledger.apply(self._book, CreateCustomer(own_id=name, test_clock=on))
         for wanted in create_meters(self._play):
             await ledger.apply(self._book, wanted)
 
@@ -83,6 +91,9 @@ class EnginePlay:
     async def turn(self, turn: Turn) -> None:
         """Raises ``Difference`` or ``Fault``."""
         self._clock.instant = Instant(turn.now)
+        if turn.asks and turn.asks[0].verb == "advance":
+            await self._advance(turn)
+            return
         done = faults.done(turn)
         if turn.fault in faults.UNFORESEEN:
             heard, kept = await self._site.fail(self._servers, turn, self._carry_out)
@@ -104,7 +115,49 @@ class EnginePlay:
             await self._verify()
         ledger = (await self._server(0 if turn.now % 4 else 1)).ledger
         for customer in {ask.customer for ask in turn.asks}:
-            await self._check_customer(ledger, customer, turn.now)
+            await self._check_customer(ledger, customer, self._world.time_of(customer, turn.now))
+
+    async def _advance(self, turn: Turn) -> None:
+        """Move the test clock. What goes wrong befalls one of the transactions that play it; others go on."""
+        [ask] = turn.asks
+        server = await self._server(turn.server)
+        wanted = AdvanceTestClock(clock=self._test_clock, to=Instant(ask.asked["to"]))
+        code = "ok"
+        try:
+            await server.ledger.apply(self._book, wanted)
+        except LedgerError as error:
+            code = error.code
+        if code == "ok":
+            await self._play_clock(server, turn)
+        [expected] = self._world.happen(turn, [True])
+        assert expected is not None
+        compare.check_answer(expected, code, {})
+        ledger = (await self._server(0)).ledger
+        for customer in range(self._play.clocked):
+            await self._check_customer(ledger, customer, self._world.frozen)
+
+    async def _play_clock(self, server: Server, turn: Turn) -> None:
+        clocks = server.ledger.test_clocks
+        if (await clocks.find(self._book, self._test_clock)).target is not None and turn.fault:
+            self._world.counts[f"an advance meets: {turn.fault}"] += 1
+            await self._site.prepare(server.store, turn)
+        playing = asyncio.create_task(clocks.play(self._book, self._test_clock, PLAY_SECONDS))
+        died = asyncio.create_task(server.store.died.wait())
+        either: set[asyncio.Task[Any]] = {playing, died}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        is_dead = died.done()
+        for task in either:
+            task.cancel()
+        await asyncio.gather(*either, return_exceptions=True)
+        if is_dead:
+            await server.die()
+            del self._servers[turn.server]
+        server.store.fault = ""
+        for fault in server.failures.unexpected:
+            raise fault
+        clocks = (await self._server(1 - turn.server)).ledger.test_clocks
+        while (await clocks.find(self._book, self._test_clock)).target is not None:
+            await clocks.tick()
 
     async def _carry_out(self, turn: Turn) -> list[Heard | None]:
         """Ask everything; what each client heard. None for those that heard nothing."""

@@ -70,7 +70,9 @@ def setting(chance: Random, depth: str, seed: int | None = None, database: str =
     units = {name: unit if name == "usd" else charged(chance, unit) for name, unit in units.items()}
     power = depth == "engine" and chance.random() < 0.25
     meters = tuple(using.meter(chance, units) for _ in range(chance.choice((0, 1, 2, 2, 3))))
-    return Play(units, chance.randint(1, 3), (), depth, database, power, meters, seed)
+    customers = chance.randint(1, 3)
+    clocked = chance.choice((0, 0, 1, customers))
+    return Play(units, customers, (), depth, database, power, meters, clocked, seed)
 
 
 def charged(chance: Random, unit: Unit) -> Unit:
@@ -98,7 +100,8 @@ class Generator:
         self._units = list(play.units)
         self._faulty, self._power = play.depth == "engine", play.power
         self._connected = self._faulty and play.database != SQLITE
-        self._now = BEGIN
+        self._now = self._wall = BEGIN
+        self._clocked = play.clocked
         self._named = 0
         self._keyed = 0
         self._asked: list[Ask] = []
@@ -111,9 +114,13 @@ class Generator:
 
     def turns(self, commands: int) -> Iterator[Turn]:
         """Turns of so many requests in all, or a few more."""
-        made = 0
+        made, chance = 0, self._chance
         while made < commands:
-            self._now = self._next_now()
+            self._now = self._wall = self._next_now(self._wall)
+            if self._clocked and chance.random() < 0.12:
+                made += 1
+                yield self._advance()
+                continue
             size = self._chance.choice((1, 1, 1, 2, 3, ASKS_MAX))
             asks = tuple(self._ask() for _ in range(size))
             made += size
@@ -123,15 +130,15 @@ class Generator:
         chance = self._chance
         jobs = chance.random() < 0.04
         if not self._faulty:
-            return Turn(self._now, asks, jobs=jobs)
+            return Turn(self._wall, asks, jobs=jobs)
         first = chance.randint(1, len(asks)) if chance.random() < 0.4 else ALL
         fault = chance.choice(faults.FAULTS) if chance.random() < 0.06 else ""
         server = int(chance.random() < 0.2)
-        turn = Turn(self._now, asks, first, server, fault=fault, jobs=jobs)
+        turn = Turn(self._wall, asks, first, server, fault=fault, jobs=jobs)
         if self._connected:
             turn = self._connected_turn(turn)
         elif self._power and chance.random() < 0.25:
-            turn = Turn(self._now, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
+            turn = Turn(self._wall, asks, fault=faults.POWER_FAILS, step=chance.randint(1, 40))
         heard = zip(asks, faults.heard(turn), strict=True)
         self._unheard += [ask for ask, known in heard if not known and is_once(ask)]
         return turn
@@ -152,9 +159,22 @@ class Generator:
 
     # Time ----------------------------------------------------------------------------------------
 
-    def _next_now(self) -> int:
+    def _advance(self) -> Turn:
+        """The test clock goes forward, as time does, or further; rarely it is asked to go back."""
+        chance, frozen = self._chance, self._world.frozen
+        to = self._next_now(frozen)
+        if to <= frozen and chance.random() < 0.9:
+            days = chance.choice((1, 1, 2, 7, 30, 31, 100 if chance.random() < 0.3 else 1))
+            to = frozen + days * DAY
+        fault = ""
+        if self._faulty and chance.random() < 0.25:
+            fault = chance.choice((faults.FAILS, *faults.DEATHS))
+        ask = Ask("advance", {"to": to})
+        return Turn(self._wall, (ask,), server=int(chance.random() < 0.3), fault=fault)
+
+    def _next_now(self, now: int) -> int:
         """Mostly the same moment or a little later; often exactly when something falls due; or back."""
-        chance, now = self._chance, self._now
+        chance = self._chance
         what = chance.random()
         if what < 0.5:
             return now
@@ -191,6 +211,7 @@ class Generator:
         if self._asked and chance.random() < 0.06:
             return chance.choice(self._asked[-REPEATS_KEPT:])
         customer = chance.randrange(len(self._world.ledgers))
+        self._now = self._world.time_of(customer, self._wall)
         verb = self._verb(self._world.ledgers[customer])
         ask = Ask(verb, self._body(verb, self._world.ledgers[customer]), customer)
         if verb in ("settle", "use") or chance.random() < 0.5:

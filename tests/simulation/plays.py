@@ -123,8 +123,9 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
 class Play(msgspec.Struct, frozen=True, omit_defaults=True):
     """``depth`` is what it is played on: ``core``, or ``engine`` on a ``database``.
 
-    ``power``: on a disk whose power can fail, or a database that can be killed. ``meters`` each
-    have one rate. ``why`` says what it once showed.
+    ``power``: on a disk whose power can fail, or a database that can be killed. ``meters`` each have one
+    rate. The first ``clocked`` customers are on one test clock, which begins when the play does. ``why`` says
+    what it once showed.
     """
 
     units: dict[str, Unit]
@@ -134,6 +135,7 @@ class Play(msgspec.Struct, frozen=True, omit_defaults=True):
     database: str = SQLITE
     power: bool = False
     meters: tuple[Meter, ...] = ()
+    clocked: int = 0
     seed: int | None = None
     why: str = ""
 
@@ -141,6 +143,11 @@ class Play(msgspec.Struct, frozen=True, omit_defaults=True):
     def place(self) -> str:
         """What it is played on, in a word."""
         return self.depth if self.database == SQLITE else f"{self.depth}-{self.database}"
+
+    @property
+    def customer_names(self) -> list[tuple[str, bool]]:
+        """And whether each is on the test clock."""
+        return [(f"customer-{number}", number < self.clocked) for number in range(self.customers)]
 
     @property
     def size(self) -> int:

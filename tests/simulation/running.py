@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from random import Random
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import msgspec
 
 from drawdown.core import cycles, holds, recurring, spending
 from drawdown.engine import batcher
+from drawdown.engine.test_clocks import TestClocks
 from drawdown.store.postgres import transaction as postgres_transaction
 from drawdown.store.sqlite import connection, transaction
 from tests.simulation.clustered import database_site
@@ -63,6 +64,9 @@ def small_limits() -> Iterator[None]:
         ),
         patch.multiple(postgres_transaction, FIRST_GRANTS=2, MORE_GRANTS=2),
         patch.object(batcher, "PAUSE_SECONDS", 0.0001),
+        patch.object(
+            TestClocks, "_is_mine", AsyncMock(return_value=True)
+        ),  # leases outlive the dead
     ):
         yield
 

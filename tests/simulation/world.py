@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.simulation.metering import naive_usage
-from tests.simulation.plays import GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Ask, Play, Turn
+from tests.simulation.plays import BEGIN, GRANTS_MAX, HOLDS_MAX, SCHEDULES_MAX, Ask, Play, Turn
 from tests.simulation.requests import Names
-from tests.support.naive import UNITS_MAX, NaiveWallet
+from tests.support.naive import NEVER, UNITS_MAX, NaiveWallet
 from tests.support.oracle import NaiveLedger
 
 #: ``ok``, ``replayed`` or a refusal's code; and what is told beside it.
@@ -18,11 +18,13 @@ Expected = tuple[str, dict[str, str]]
 class World:
     """The naive ledgers, and ``counts`` of what they were asked, answered and went through.
 
-    ``ids`` are those of what the clients have made so far.
+    ``ids`` are those of what the clients have made so far. ``frozen`` is what the test clock shows.
     """
 
     def __init__(self, play: Play, counts: Counter[str]) -> None:
         self.counts = counts
+        self.frozen = BEGIN
+        self._clocked = play.clocked
         usage = naive_usage(play.meters)
         self.ids = Names()
         self._claims: dict[str, object] = {}
@@ -59,10 +61,29 @@ class World:
         answers = [self._ask(ask, turn.now) if is_kept else None for ask, is_kept in kept]
         if turn.jobs:
             self.counts["jobs run"] += 1
-            for ledger in self.ledgers:
+            for customer, ledger in enumerate(self.ledgers):
                 for wallet in ledger.wallets.values():
-                    wallet.arrive(turn.now)
+                    wallet.arrive(self.time_of(customer, turn.now), turn.now)
         return answers
+
+    def time_of(self, customer: int, now: int) -> int:
+        """What time it is for a customer when it is ``now`` for everybody else."""
+        return self.frozen if customer < self._clocked else now
+
+    def on_clock(self) -> list[NaiveWallet]:
+        ledgers = self.ledgers[: self._clocked]
+        return [wallet for ledger in ledgers for wallet in ledger.wallets.values()]
+
+    def _advance(self, to: int, now: int) -> Expected:
+        """Everything on the clock is played, each at its own instant."""
+        if to < self.frozen:
+            return "field_invalid", {}
+        for wallet in self.on_clock():
+            while due := [at for at in coming(wallet) if at <= to]:
+                wallet.arrive(min(due), now)
+                self.counts["an advance comes upon something that is due"] += 1
+        self.frozen = to
+        return "ok", {}
 
     def _ask(self, ask: Ask, now: int) -> Expected:
         code, facts = self._claim(ask, now) if ask.claims else self._decide(ask, now, ask.key)
@@ -80,11 +101,24 @@ class World:
         return self._decide(ask, now, None)
 
     def _decide(self, ask: Ask, now: int, key: str | None) -> Expected:
+        if ask.verb == "advance":
+            return self._advance(ask.asked["to"], now)
         ledger = self.ledgers[ask.customer]
+        ledger.recorded_at, now = now, self.time_of(ask.customer, now)
         code, facts = ledger.ask(ask.verb, now, key, ask.replays, **ask.asked)
         if code == "ok":
             facts = facts | balance_of(wallet_of(ledger, ask), now)
         return code, facts
+
+
+def coming(wallet: NaiveWallet) -> list[int]:
+    """The instants at which time alone will change something."""
+    found = [hold.expires_at for hold in wallet.holds if hold.state == "open"]
+    for grant in wallet.grants:
+        if grant.remaining and not grant.ended:
+            found += [grant.expires_at, grant.effective_at]
+    found += [schedule.next()[0] for schedule in wallet.schedules]
+    return [at for at in found if wallet.last_at < at < NEVER]
 
 
 def wallet_of(ledger: NaiveLedger, ask: Ask) -> NaiveWallet | None:

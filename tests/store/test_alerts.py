@@ -184,6 +184,31 @@ async def test_a_new_alert_for_everybody_is_looked_at_with_the_next_thing_that_h
     assert (await told(book, clock))[1:] == [(made.id, 4, 13)]
 
 
+async def test_wallets_in_which_nothing_happens_hear_of_a_new_alert_for_everybody(
+    ledger: Ledger, clock: ManualClock, observed: Observed
+) -> None:
+    """A job brings it to them; then time alone does."""
+    book = await open_book(ledger)
+    customers = [await book.customer() for _ in range(5)]
+    for customer in customers:
+        await book.grant(customer, 7, expires_at=Instant(START + 30 * DAY))
+    near = await book.customer()
+    await book.grant(near, 5, expires_at=Instant(START + 3 * DAY))
+    made = await alert(book, NEAR, days=7)
+    jobs = Jobs(ledger.store, clock, ledger.accounts, ledger._settle, observed)
+    for _ in range(3):
+        await worked_off(jobs)
+        clock.instant = Instant(clock.instant + 11 * SECOND)
+    assert await told(book, clock) == [(made.id, 0, 5)]
+    clock.instant = Instant(START + 23 * DAY - SECOND)
+    await worked_off(jobs)
+    assert len(await told(book, clock)) == 1
+    clock.instant = Instant(START + 23 * DAY)
+    await worked_off(jobs)
+    assert (await told(book, clock))[1:] == [(made.id, 23, 7)] * 5
+    assert not observed.errors
+
+
 async def test_there_are_only_so_many_alerts(ledger: Ledger) -> None:
     book = await open_book(ledger)
     customer = await book.customer()
@@ -248,7 +273,7 @@ async def test_alerts_of_one_batch_are_decided_as_if_each_had_come_alone(
     """An alert, a grant and debits that are asked for at once."""
     book = await open_book(ledger)
     customer = await book.customer()
-    place = {"customer": customer, "entitlement": CREDITS}
+    place: dict[str, Any] = {"customer": customer, "entitlement": CREDITS}
     await asyncio.gather(
         ledger.apply(book.id, CreateAlert(kind=NEAR, days=5, **place)),
         ledger.apply(book.id, CreateAlert(entitlement=CREDITS, kind=NEAR, days=9)),

@@ -13,13 +13,18 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     Command,
+    CreateMeter,
+    CreateRate,
     Debit,
     ExpireGrant,
     IssueGrant,
+    RecordUsage,
     ReverseDebit,
     VoidGrant,
 )
 from drawdown.core.errors import InsufficientCredit, TooManyGrants
+from drawdown.core.meters import Aggregation, Measure
+from drawdown.core.rating import Graduated, PerCredit, PerUnit, Price, Tier
 from drawdown.core.requests import Answer
 from drawdown.core.types import GRANTS_OPEN_MAX, Category, Grant, Instant
 from drawdown.engine.clocks import ManualClock
@@ -289,6 +294,32 @@ async def test_debits_of_one_batch_share_what_is_loaded(
     outcomes = await together(book, *(debit(customer, 2) for _ in range(250)))
     assert kinds_of(outcomes) == [Answer] * 249 + [InsufficientCredit]
     assert (await book.balance(customer)).posted == 1
+    await check(ledger, observed)
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        PerUnit(price=Amount(199, 2)),
+        PerCredit(units_per_credit=Amount(5, 1), free=Amount(1)),
+        Graduated(tiers=(Tier(price=Amount(2)),)),
+    ],
+    ids=["per unit", "per credit", "tiers"],
+)
+async def test_events_of_one_batch_share_what_is_loaded(
+    database: Database, ledger: Ledger, observed: Observed, price: Price
+) -> None:
+    """250 events of up to 2 credits each: what they cost together is what 490 grants of 1 pay, or not."""
+    book = await open_book(ledger)
+    customer = await granted(book, 490)
+    measure = Measure(event_name="call", aggregation=Aggregation.COUNT)
+    await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))
+    await ledger.apply(book.id, CreateRate(meter="calls", entitlement=CREDITS, price=price))
+    await forget(database)
+    events = [RecordUsage(customer=customer, own_id=f"e{n}", name="call") for n in range(250)]
+    asked = [(event, lambda _: Answer(status=201, body=b""), None) for event in events]
+    assert kinds_of(await ledger.submit_many(book.id, asked)) == [Answer] * 250
+    assert (await book.balance(customer)).posted <= 1
     await check(ledger, observed)
 
 

@@ -43,6 +43,7 @@ from drawdown.core.state import Wallet
 from drawdown.core.times import text_of
 from drawdown.core.top_ups import TopUpRequest
 from drawdown.core.types import (
+    MICROSECONDS,
     BurnOrder,
     Category,
     Grant,
@@ -50,8 +51,9 @@ from drawdown.core.types import (
     Instant,
     OverageBehavior,
     OverageMode,
+    Shortfall,
 )
-from tests.support import alerting, scheduling, topping_up
+from tests.support import alerting, metered, scheduling, topping_up
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START, Step, day_text, instant, rule_of, span
 
@@ -80,6 +82,7 @@ class CoreSubject:
 
     def prepare(self, units: dict[str, dict[str, str]]) -> None:
         self._first = next(iter(units))
+        self._rates = 0
         self._kinds: dict[str, Id] = {}
         self._scales = {unit: int(options["scale"]) for unit, options in units.items()}
         self.core.one(CreateCustomer(own_id=CUSTOMER), START)
@@ -92,6 +95,8 @@ class CoreSubject:
                 burn_order=BurnOrder(options.get("order", "soonest_expiry")),
                 expires_after_days=None if days is None else int(days),
                 overage=asked_overage(options, options.get("overage", "off")),
+                shortfall=Shortfall(options.get("shortfall", "refuse")),
+                late_usage_grace=int(options.get("grace", "0")) * MICROSECONDS,
             )
             made = self.core.one(command, START)
             assert isinstance(made, Accepted)
@@ -103,6 +108,8 @@ class CoreSubject:
             return "ok", {}
         if step.verb == "forecast":
             return "ok", self._forecast(step)
+        if step.verb == "rate":
+            return self._rate(step)
         key = step.options.get("key")
         ledger_key = None if key is None else LedgerKey(step.verb, key)
         outcome = self.core.one(self._command(step), step.at, ledger_key)
@@ -114,6 +121,10 @@ class CoreSubject:
         if isinstance(outcome, Replayed):
             return "replayed", {}
         self._remember(step, outcome)
+        if step.verb == "use":
+            assert outcome.event is not None
+            said = metered.facts(outcome.event)
+            return "ok" if outcome.operation is not None else "replayed", said
         if step.verb == "reset":
             return "ok", {"moved": amounts.render(outcome.amount, self._scales[self._unit(step)])}
         return "ok", _spent(step, outcome)
@@ -154,8 +165,18 @@ class CoreSubject:
             self.names[name] = outcome.top_up.id
         elif step.verb == "hold" and outcome.hold is not None:
             self.names[name] = outcome.hold.id
-        elif step.verb in ("debit", "spend", "capture") and outcome.operation is not None:
+        elif step.verb in ("debit", "spend", "capture", "use") and outcome.operation is not None:
             self.names[name] = outcome.operation.id
+
+    def _rate(self, step: Step) -> tuple[str, dict[str, str]]:
+        self._rates += 1
+        for command in metered.commands(step, f"m{self._rates}", self._unit(step)):
+            made = self.core.one(command, step.at)
+            assert isinstance(made, Accepted), made
+        return "ok", {}
+
+    def _use(self, step: Step) -> Command:
+        return metered.record(step, CUSTOMER)
 
     def _command(self, step: Step) -> Command:
         asked: Command = getattr(self, "_" + step.verb)(step)

@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from drawdown.core import identity
 from drawdown.core.commands import Command
 from drawdown.core.demand import stands_alone
@@ -122,6 +124,14 @@ class CoreLedger:
                 draws = tuple(entry for entry in entries if entry.kind in USES)
                 return DebitRecord(operation=operation, draws=draws)
         return None
+
+    def reach_target(self, clock: Id) -> None:
+        """The clock is where it was sent: what a store does once nothing is due before that."""
+        found = self.state.clocks[clock]
+        assert found is not None
+        if found.target is not None:
+            found = msgspec.structs.replace(found, frozen_at=found.target, target=None)
+            self.state.clocks[clock] = found
 
     # Looking at it -------------------------------------------------------------------------------
 

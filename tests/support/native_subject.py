@@ -12,7 +12,7 @@ import httpx
 from drawdown.core import identity
 from drawdown.core.times import instant_of, text_of
 from drawdown.core.types import MICROSECONDS, Instant
-from tests.support import alerting, scheduling, topping_up
+from tests.support import alerting, metered, scheduling, topping_up
 from tests.support.clocked_server import ClockedServer
 from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
 
@@ -42,6 +42,7 @@ class NativeSubject:
         self._number = next(_numbers)
         self._customer = f"c{self._number}"
         self._names: dict[str, str] = {}
+        self._scales: dict[str, int] = {}
 
     def prepare(self, units: dict[str, dict[str, str]]) -> None:
         self._at_time(START)
@@ -58,6 +59,11 @@ class NativeSubject:
                 entitlement["expires_after_days"] = int(options["expires_after_days"])
             if "overage" in options:
                 entitlement["overage"] = rule_of(options, options["overage"])
+            if "shortfall" in options:
+                entitlement["shortfall"] = options["shortfall"]
+            if "grace" in options:
+                entitlement["late_usage_grace"] = int(options["grace"])
+            self._scales[unit] = int(options["scale"])
             self._ok(self._client.post("/entitlements", json=entitlement))
 
     def _at_time(self, at: Instant) -> None:
@@ -83,8 +89,8 @@ class NativeSubject:
         self._at_time(step.at)
         if step.verb == "read":
             return "ok", {}
-        if step.verb == "forecast":
-            return "ok", self._forecast(step)
+        if step.verb in ("forecast", "rate"):
+            return "ok", getattr(self, "_" + step.verb)(step)
         if step.verb == "settle":
             self._ok(self._client.get("/entries", params=self._place(step)))
             return "ok", {}
@@ -94,6 +100,10 @@ class NativeSubject:
             return found["code"], {key: str(value) for key, value in found.items()}
         if answer.headers.get("idempotent-replayed") == "true":
             return "replayed", {}
+        if step.verb == "use":
+            self._names[step.words[0]] = found["debit"]
+            unit = step.options.get("of", self._first)
+            return "ok", metered.native_facts(found, self._scales[unit])
         if step.verb in _MAKERS:
             self._names[step.words[0]] = found["id"]
         if step.verb == "reset":
@@ -120,10 +130,31 @@ class NativeSubject:
         """Every step is a method of its own: the path, and the body beside the key."""
         path, body = getattr(self, "_" + step.verb)(step)
         key = step.options.get("key", f"own-{next(_numbers)}")
+        if step.verb == "use":
+            return self._client.post(path, json=body)
         if step.verb in ("close", "silence"):
             return self._client.delete(path)
         method = "PATCH" if step.verb in ("amend", "rule", "change") else "POST"
         return self._client.request(method, path, json=body | {"idempotency_key": key})
+
+    def _rate(self, step: Step) -> dict[str, str]:
+        code = f"m{next(_numbers)}-{self._number}"
+        meter = metered.meter_body(step, code, f"call-{self._number}")
+        self._ok(self._client.post("/meters", json=meter))
+        unit = self._code(step.options.get("of", self._first))
+        self._ok(self._client.post("/rates", json=metered.rate_body(step, code, unit)))
+        return {}
+
+    def _use(self, step: Step) -> tuple[str, Json]:
+        body: Json = {
+            "id": f"{step.words[0]}-{self._number}",
+            "customer": self._customer,
+            "name": f"call-{self._number}",
+            "properties": metered.properties(step),
+        }
+        if "at" in step.options:
+            body["time"] = text_of(instant(step.options["at"]))
+        return "/events", body | {"override": "override" in step.words}
 
     def _named(self, step: Step, word: int = 0) -> str:
         return self._names[step.words[word]]

@@ -55,7 +55,7 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
         self.usage = NaiveUsage() if usage is None else usage
         self.counted = {}
         self.holds_max, self.schedules_max = holds_max, schedules_max
-        self.recorded_at = None
+        self.recorded_at: int | None = None
         self.notes: Counter[str] = Counter() if notes is None else notes
         for wallet in wallets.values():
             wallet.notes, wallet.grants_max = self.notes, grants_max

@@ -7,13 +7,13 @@ from typing import Any
 
 from drawdown.core.times import text_of
 from drawdown.core.types import Instant
-from tests.support import alerting, naive_forecast, scheduling
+from tests.support import alerting, metered, naive_forecast, scheduling
 from tests.support.naive import NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, looked_at, plain
 from tests.support.naive_alerts import NaiveAlerts, NaiveLook, look
 from tests.support.naive_schedules import NaiveSchedule
 from tests.support.naive_top_ups import NaiveRule
 from tests.support.oracle import NaiveLedger
-from tests.support.scenarios import Step, day_text, instant, rule_of, span
+from tests.support.scenarios import MICROSECONDS, Step, day_text, instant, rule_of, span
 
 _SPENDS = frozenset({"debit", "spend", "capture", "reverse"})
 
@@ -33,6 +33,8 @@ class OracleSubject:
                     scale=int(options["scale"]),
                     oldest_first=options.get("order") == "oldest_first",
                     expires_after_days=int(options.get("expires_after_days", 0)),
+                    shortfall=options.get("shortfall", "refuse"),
+                    grace=int(options.get("grace", "0")) * MICROSECONDS["s"],
                     **naive_rule(options, options.get("overage", "off"), int(options["scale"])),
                 )
                 for unit, options in units.items()
@@ -46,6 +48,9 @@ class OracleSubject:
             return "ok", {}
         if step.verb == "forecast":
             return "ok", self._forecast(step)
+        if step.verb == "rate":
+            self.ledger.usage.rates.append(metered.naive_rate(step, self._unit(step)))
+            return "ok", {}
         if step.verb in ("alert", "silence"):
             return self._alerted(step)
         before = self._net_uses(step.at)
@@ -62,6 +67,9 @@ class OracleSubject:
             self._rules[step.words[0]] = (unit, self.ledger.top_ups[unit].rule)
         self.ledger.look(step.at)
         self._alert(step, looks)
+        if step.verb == "use" and answer[0] == "ok":
+            text = self.ledger.wallets[self._unit(step)].text
+            return "ok", metered.naive_facts(dict(answer[1]), text)
         return answer
 
     def _alerted(self, step: Step) -> tuple[str, dict[str, str]]:
@@ -289,6 +297,14 @@ class OracleSubject:
     def _fail(self, step: Step) -> dict[str, Any]:
         name, _, number = step.words[0].partition(".")
         return {"unit": self._rules[name][0], "number": int(number)}
+
+    def _use(self, step: Step) -> dict[str, Any]:
+        return {
+            "event": step.words[0],
+            "kind": "call",
+            "properties": metered.properties(step),
+            "time": moment(step.options, "at"),
+        }
 
     def _settle(self, step: Step) -> dict[str, Any]:
         return {"unit": self._unit(step)}

@@ -122,6 +122,11 @@ async def babbling(received: Received, writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
+async def redirecting(received: Received, writer: asyncio.StreamWriter) -> None:
+    """Leads to itself, for ever."""
+    await answering(307, b"", f"location: http://{received.headers['host']}/")(received, writer)
+
+
 @asynccontextmanager
 async def receiver(
     behaviour: Behaviour | None = None, tls: ssl.SSLContext | None = None

@@ -38,7 +38,16 @@ another by ``of=cash``; its facts are ``cash.available`` and so on.
     change S 200 [now] [prorate], change S overage=off | none, pause S, resume S,
         cancel S [at_end] [expire_credit]
 
-A forecast's facts are of its answer; it changes nothing.
+    rate sum:n per_unit:0.5 [free=] [by=model] [period=day | ever | cycle] [zone=] [invoice] [of=unit]
+        rate max:n table=model small=per_unit:1 default=…      also per_credit:4, package:10:3[:down],
+                                                          graduated:10:2,:1+5 and volume:… (tiers: up to,
+                                                          price, and what is due once)
+    use E n=5 model=small [at=d0] [override]              an event; a unit may say what becomes of what is not
+                                                          paid, and how many seconds late usage may come:
+                                                          unit credits shortfall=cap grace=86400
+
+A forecast's facts are of its answer; it changes nothing. An event's are ``amount``, ``drawn``, ``beyond`` and
+``uncovered``, over all that it is charged.
     topup T below=20 amount=100 | to=150 [cap=250:month] [cool=5min] [answer=1d] [attempts=3] [days=]
     close T, confirm T.1 [ref=], fail T.1
 

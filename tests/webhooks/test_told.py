@@ -21,11 +21,14 @@ from drawdown.core.commands import (
     AmendGrant,
     AmendSchedule,
     AskedOverage,
+    AttachRate,
     Authorize,
     CancelSchedule,
     Capture,
     ChangeTime,
     CloseAlert,
+    CloseMeter,
+    CloseRate,
     CreateAlert,
     CreateEntitlement,
     CreateMeter,
@@ -34,6 +37,7 @@ from drawdown.core.commands import (
     CreateTestClock,
     Debit,
     DeleteTestClock,
+    DetachRate,
     Direction,
     ExpireGrant,
     Extend,
@@ -62,6 +66,7 @@ from drawdown.core.types import (
     OverageMode,
     Shortfall,
 )
+from drawdown.core.usage_records import Customers
 from drawdown.dialects.native.events import FORMAT, TOLD
 from drawdown.dialects.native.render import spelled
 from drawdown.engine.positions import BEGINNING, Position
@@ -440,6 +445,42 @@ async def usage(here: Story) -> dict[str, Any]:
     return steps
 
 
+async def catalogue(here: Story) -> dict[str, Any]:
+    """A rate for some customers is attached to one of them and detached; then it and its meter are closed."""
+    ada = await here.ada()
+    code = "closed-" + ada["entitlement"]
+    measure = Measure(event_name=code, aggregation=Aggregation.COUNT)
+    await here.do(CreateMeter(code=code, measure=measure))
+    asked = CreateRate(
+        meter=code,
+        entitlement=ada["entitlement"],
+        price=rating.PerUnit(price=Amount(3)),
+        customers=Customers.ATTACHED,
+    )
+    rate = (await here.do(asked)).rate
+    assert rate is not None
+    await here.do(AttachRate(rate=rate.id, customer=ada["customer"]))
+    await here.do(DetachRate(rate=rate.id, customer=ada["customer"]))
+    await here.do(CloseRate(rate=rate.id))
+    await here.do(CloseMeter(meter=code))
+    return {"told": await here.heard()}
+
+
+async def test_it_is_told_whom_a_rate_charges_and_what_counts_no_more(here: Story) -> None:
+    told = (await catalogue(here))["told"]
+    found = [event for event in told if event["type"][:5] in ("rate.", "meter")]
+    assert types(found) == [
+        "meter.created",
+        "rate.created",
+        "rate.attached",
+        "rate.detached",
+        "rate.closed",
+        "meter.closed",
+    ]
+    assert found[2]["data"] == found[4]["data"]
+    assert (found[2]["customer"] is None, found[4]["customer"]) == (False, None)
+
+
 async def test_usage_is_told_with_what_it_drew_and_what_nothing_paid_for(here: Story) -> None:
     found = await usage(here)
     code, entitlement = found["code"], found["ada"]["entitlement"]
@@ -628,7 +669,16 @@ async def test_a_grant_near_its_end_is_told_of_at_the_instant_at_which_it_comes_
 # All of it -----------------------------------------------------------------------------------------
 
 Play = Callable[[Story], Awaitable[dict[str, Any]]]
-PLAYS: tuple[Play, ...] = (cycles, changed_schedules, overage, usage, clocks, corrections, alerts)
+PLAYS: tuple[Play, ...] = (
+    cycles,
+    changed_schedules,
+    overage,
+    usage,
+    catalogue,
+    clocks,
+    corrections,
+    alerts,
+)
 #: What these plays cannot make happen.
 ELSEWHERE = {"webhook.test"}
 

@@ -30,6 +30,7 @@ from drawdown.cli.credit import (
     webhooks,
 )
 from drawdown.cli.credit.ahead import forecast
+from drawdown.cli.credit.dry_run import dry_run
 from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
 from drawdown.cli.demo.command import demo
@@ -99,7 +100,14 @@ ON_THE_DATABASE: tuple[Callable[..., None], ...] = (
     copy,
     verify,
 )
-OF_CREDIT: tuple[Callable[..., None], ...] = (balance, forecast, entries, explain, reset_overage)
+OF_CREDIT: tuple[Callable[..., None], ...] = (
+    balance,
+    forecast,
+    dry_run,
+    entries,
+    explain,
+    reset_overage,
+)
 OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:

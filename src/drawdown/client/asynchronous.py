@@ -168,6 +168,7 @@ class AsyncClient:
     balance_history = _pages(requests.balances.balance_history)
     entries = _pages(requests.balances.entries)
     forecast = _method(requests.ahead.forecast)
+    dry_run = _method(requests.ahead.dry_run)
 
     create_meter = _method(requests.usage.create_meter)
     get_meter = _method(requests.usage.get_meter)
@@ -176,6 +177,8 @@ class AsyncClient:
     create_rate = _method(requests.usage.create_rate)
     get_rate = _method(requests.usage.get_rate)
     close_rate = _method(requests.usage.close_rate)
+    attach_rate = _method(requests.usage.attach_rate)
+    detach_rate = _method(requests.usage.detach_rate)
     rates = _pages(requests.usage.rates)
     record_event = _method(requests.usage.record_event)
     record_events = _method(requests.usage.record_events)

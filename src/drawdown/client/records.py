@@ -275,7 +275,16 @@ class Rate(Written, frozen=True, kw_only=True):
     price: dict[str, Any]
     period: RatePeriod
     created_at: datetime
+    customers: str = "all"
     closed_at: datetime | None = None
+
+
+class RateAttachment(Written, frozen=True, kw_only=True):
+    """Whether a rate charges a customer because it is attached to them."""
+
+    rate: str
+    customer: str
+    attached: bool
 
 
 class UsageCharge(Record, frozen=True, kw_only=True):
@@ -582,6 +591,94 @@ class Forecast(Record, frozen=True, kw_only=True):
     expires_unused: Decimal
     expiring: list[Expiring]
     points: list[Point]
+
+
+class CategoryDrawn(Record, frozen=True, kw_only=True):
+    """``cost`` is what was paid for it; of ``without_cost`` nobody knows. Below zero: more came back."""
+
+    category: str
+    drawn: Decimal
+    cost: list[CostBasis]
+    without_cost: Decimal
+
+
+class Figures(Record, frozen=True, kw_only=True):
+    """What came of past usage. ``available`` and ``owed``, the open overage, are as of the end."""
+
+    drawn: Decimal
+    categories: list[CategoryDrawn]
+    expired: Decimal
+    rolled_over: Decimal
+    overage: Decimal
+    shortfall: Decimal
+    available: Decimal
+    owed: Decimal
+
+
+class DrawnGrant(Record, frozen=True, kw_only=True):
+    """What of a grant; below zero where it came back."""
+
+    grant: str
+    amount: Decimal
+
+
+class Effect(Record, frozen=True, kw_only=True):
+    """What came of one operation. ``refused`` is the code of a refusal."""
+
+    drawn: list[DrawnGrant]
+    overage: Decimal
+    uncovered: Decimal
+    expired: Decimal
+    rolled_over: Decimal
+    refused: str | None
+
+
+class Difference(Record, frozen=True, kw_only=True):
+    """What would have ended otherwise. ``operation`` None: time did it, to ``grant``."""
+
+    customer: str
+    operation: str | None
+    grant: str | None
+    kind: str
+    at: datetime
+    cause: str
+    because: str
+    before: Effect
+    after: Effect
+
+
+class CustomerDryRun(Record, frozen=True, kw_only=True):
+    """``differences`` are the first twenty of ``different``."""
+
+    customer: str
+    operations: int
+    before: Figures
+    after: Figures
+    different: int
+    differences: list[Difference]
+
+
+class SkippedCustomer(Record, frozen=True, kw_only=True):
+    """Of whom nothing is said: ``reason`` is ``too_long`` or ``not_reproducible``."""
+
+    customer: str
+    reason: str
+
+
+class DryRun(Record, frozen=True, kw_only=True):
+    """What another rule would have made of past usage. ``before`` and ``after`` are sums over ``data``.
+
+    ``next``: what to give as ``after`` for the customers that follow; None: there are no more.
+    """
+
+    entitlement: str
+    start: datetime = field(name="from")
+    end: datetime | None = field(name="to")
+    before: Figures
+    after: Figures
+    data: list[CustomerDryRun]
+    skipped: list[SkippedCustomer]
+    next: str | None
 
 
 class OverageReset(Written, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ from drawdown.core.types import (
     Scope,
     Shortfall,
 )
-from drawdown.core.usage_records import Debits, Period
+from drawdown.core.usage_records import Customers, Debits, Period
 
 
 class OverCapture(StrEnum):
@@ -482,6 +482,7 @@ class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
     entitlement: Reference
     price: rating.Price | rating.Table
     period: Period = Period()
+    customers: Customers = Customers.ALL
 
 
 class CloseMeter(msgspec.Struct, frozen=True, kw_only=True):
@@ -494,6 +495,20 @@ class CloseRate(msgspec.Struct, frozen=True, kw_only=True):
     """Charge nothing more by a rate. One that is closed already stays as it is."""
 
     rate: Id
+
+
+class AttachRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Charge a customer by a rate that is for those it is attached to, from now on."""
+
+    rate: Id
+    customer: Reference
+
+
+class DetachRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Charge a customer by a rate no more. What was charged stays."""
+
+    rate: Id
+    customer: Reference
 
 
 class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -574,6 +589,8 @@ Command = (
     | CreateRate
     | CloseMeter
     | CloseRate
+    | AttachRate
+    | DetachRate
     | RecordUsage
     | KeepDocuments
     | Together

@@ -13,15 +13,11 @@ from enum import StrEnum
 
 import msgspec
 
-from drawdown.core import burn, rating
-from drawdown.core.commands import RolloverTerms
-from drawdown.core.errors import FieldInvalid
-from drawdown.core.properties import Group
+from drawdown.core import burn
+from drawdown.core.changing import Change, apply
 from drawdown.core.recorded import DEMANDS
-from drawdown.core.recurring import rollover_of
 from drawdown.core.replaying import Made, Replay, Replayed, World
 from drawdown.core.types import (
-    BurnOrder,
     Category,
     Customer,
     Entitlement,
@@ -31,9 +27,8 @@ from drawdown.core.types import (
     Id,
     Instant,
     Operation,
-    Overage,
 )
-from drawdown.core.usage_records import Event, Rate
+from drawdown.core.usage_records import Event
 
 #: So many of a customer's differences are told; all are counted.
 DIFFERENCES_MAX = 20
@@ -48,20 +43,6 @@ _OVERAGE = {EntryKind.OVERAGE_CHARGED: 1, EntryKind.OVERAGE_REVERSED: -1}
 _OF_TIME = frozenset({"settle", "cycle"})
 #: What time does by itself, which no operation of anybody's is about.
 _TIMELY = frozenset({EntryKind.EXPIRED, EntryKind.FORFEITED, EntryKind.ROLLED_OUT})
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be otherwise; a field left at its default stays as it was.
-
-    ``rates`` stand in the place of all rates of the entitlement. ``rollover`` and ``expires_after_days``
-    None: nothing rolls over, nothing expires by the entitlement's rule.
-    """
-
-    burn_order: BurnOrder | None = None
-    rates: tuple[Rate, ...] | None = None
-    rollover: RolloverTerms | msgspec.UnsetType | None = msgspec.UNSET
-    expires_after_days: int | msgspec.UnsetType | None = msgspec.UNSET
-    overage: Overage | None = None
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -194,7 +175,10 @@ class Difference(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What came of one customer. ``differences`` are the first of ``different``."""
+    """What came of one customer. ``operations``: how many were about this kind of credit, time's among them.
+
+    ``differences`` are the first of ``different``.
+    """
 
     customer: Customer
     operations: int
@@ -239,6 +223,8 @@ class DryRun:
         """Decide an operation in both histories. Raises ``NotReproducible``."""
         if operation.at >= self._until:
             return
+        if event is not None and event.revision:  # as it is kept, it is not what it was
+            raise NotReproducible(operation.id)
         in_range = operation.at >= self._since
         if in_range and operation.entitlement in (None, self._kind.id):
             self._part(operation.recorded_at)
@@ -246,7 +232,7 @@ class DryRun:
         if before.error is not None:
             raise NotReproducible(operation.id)
         self._recorded.compare(operation, entries, before.made)
-        self._operations += in_range
+        self._operations += in_range and self._concerns(operation, entries)
         if self._after is not None:
             after = self._after.feed(operation, event, grant)
             self._compare(operation, before, after)
@@ -267,6 +253,10 @@ class DryRun:
             different=self._different,
             differences=self._differences[:DIFFERENCES_MAX],
         )
+
+    def _concerns(self, operation: Operation, entries: tuple[Entry, ...]) -> bool:
+        kind = self._kind.id
+        return operation.entitlement == kind or any(each.entitlement == kind for each in entries)
 
     def _part(self, recorded_at: Instant) -> _Side:
         """From here on there are two histories. What was due before is played by the rules it was due by."""
@@ -464,60 +454,3 @@ def _movement(entry: Entry) -> tuple[object, ...]:
         entry.grant_after,
         entry.at,
     )
-
-
-def apply(replay: Replay, kind: Entitlement, change: Change) -> None:
-    """Let a change hold from now on: for all that is there, and for all that comes."""
-    before = replay.kind(kind.id)
-    fields: dict[str, object] = {}
-    if change.burn_order is not None:
-        fields["burn_order"] = change.burn_order
-    if not isinstance(change.expires_after_days, msgspec.UnsetType):
-        fields["expires_after_days"] = change.expires_after_days
-    if change.overage is not None:
-        fields["overage"] = change.overage
-    after = msgspec.structs.replace(before, **fields)
-    replay.change_kind(after, overage_stays=change.overage is not None)
-    _reorder(replay, after)
-    if not isinstance(change.rollover, msgspec.UnsetType):
-        _roll_otherwise(replay, after, change.rollover)
-    if change.rates is not None:
-        _charge_otherwise(replay, after, change.rates)
-
-
-def _reorder(replay: Replay, kind: Entitlement) -> None:
-    wallet = replay.wallet(kind.id)
-    if wallet is not None:
-        wallet.burn_order = kind.burn_order
-        wallet.queue.sort(key=lambda grant: burn.order_of(grant, kind.burn_order))
-
-
-def _roll_otherwise(replay: Replay, kind: Entitlement, terms: RolloverTerms | None) -> None:
-    wallet, replay.rollover = replay.wallet(kind.id), terms
-    for schedule in () if wallet is None else wallet.schedules.values():
-        if schedule.is_live:
-            schedule.rollover = rollover_of(terms, kind)
-
-
-def _charge_otherwise(replay: Replay, kind: Entitlement, rates: tuple[Rate, ...]) -> None:
-    """What was counted by a rate is counted on by the one in its place, as if that had always charged it."""
-    replay.rates = list(rates)
-    prices = {rate.id: rate for rate in rates}
-    for key, count in replay.state.counts.items():
-        rate = prices.get(key[1])
-        if rate is None or count is None:
-            continue
-        attributes = _priced_by(rate, count.group)
-        try:
-            price = rating.price_for(rate.price, attributes)
-            charged = rating.units(price, count.tally.quantity, kind.scale)
-        except FieldInvalid:
-            continue  # it has no price for this group: its events are refused
-        replay.state.counts[key] = msgspec.structs.replace(count, charged=charged)
-
-
-def _priced_by(rate: Rate, group: Group) -> dict[str, str]:
-    """The attribute that a table's prices differ by: a group has it last (``Rate.group``)."""
-    if not isinstance(rate.price, rating.Table) or not group or group[-1] is None:
-        return {}
-    return {rate.price.attribute: group[-1]}

@@ -15,6 +15,7 @@ from drawdown.core.commands import (
     AmendEntitlement,
     AmendGrant,
     AmendSchedule,
+    AttachRate,
     Authorize,
     CancelSchedule,
     Capture,
@@ -33,6 +34,7 @@ from drawdown.core.commands import (
     CreateTopUp,
     Debit,
     DeleteTestClock,
+    DetachRate,
     DocumentChange,
     EndAdvance,
     ExpireGrant,
@@ -82,10 +84,11 @@ from drawdown.core.usage_counting import (
     Counted,
     attributes_of,
     counted_by,
+    most_due,
     new_event_id,
 )
 from drawdown.core.usage_overrides import returned_debits, touched_by
-from drawdown.core.usage_records import CountKey, Event
+from drawdown.core.usage_records import CountKey, Customers, Event
 
 
 def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:
@@ -412,7 +415,7 @@ class Asking(msgspec.Struct):
             self.names(((request.book, METER_CODE, command.meter),))
         self.catalog(request)
 
-    def close_rate(self, request: Request, command: CloseRate) -> None:
+    def close_rate(self, request: Request, command: CloseRate | AttachRate | DetachRate) -> None:
         if self.catalog(request):
             rate = self.state.catalogs[request.book].rates.get(command.rate)
             if rate is not None:
@@ -428,16 +431,32 @@ class Asking(msgspec.Struct):
             self.override(request, command, customer)
         if known:
             return
-        if not self.cycles(request, command, customer):
+        if not self.chargeable(request, command, customer):
             return
         for counted in self.counted(request, command, customer):
             self.count(counted.key, counted.contribution)
-            self.pays_usage(request, command, (customer, counted.rate.entitlement))
+            self.pays_usage(request, command, (customer, counted.rate.entitlement), counted)
 
-    def cycles(self, request: Request, command: RecordUsage, customer: Id) -> bool:
-        """Whether the schedules are loaded in whose cycles usage is counted."""
-        rates = self.state.catalogs[request.book].charges_of(command.name)
-        kinds = [rate.entitlement for _, rate in rates if rate.period.cycle]
+    def attached(self, customer: Id) -> bool:
+        """Whether the rates are loaded that the customer is attached to."""
+        if customer in self.state.attached:
+            return True
+        self.want(self.wanted.attached, customer)
+        return False
+
+    def attach_rate(self, request: Request, command: AttachRate | DetachRate) -> None:
+        self.close_rate(request, command)
+        customer = self.customer(request.book, command.customer)
+        if customer is not None:
+            self.attached(customer)
+
+    def chargeable(self, request: Request, command: RecordUsage, customer: Id) -> bool:
+        """Whether it is loaded which rates charge the customer, and in whose cycles usage is counted."""
+        rates = [rate for _, rate in self.state.catalogs[request.book].charges_of(command.name)]
+        some = any(rate.customers is Customers.ATTACHED for rate in rates)
+        if some and not self.attached(customer):
+            return False
+        kinds = [rate.entitlement for rate in rates if rate.period.cycle]
         found = True
         for kind in kinds:
             key = (customer, kind)
@@ -460,7 +479,7 @@ class Asking(msgspec.Struct):
         event = None if found is None else self.state.events.get(found)
         if event is None or customer != event.customer:
             return
-        if not self.cycles(request, command, customer):
+        if not self.chargeable(request, command, customer):
             return
         try:
             touched = touched_by(request, command, event, self.state)
@@ -510,15 +529,25 @@ class Asking(msgspec.Struct):
             self.usages[id(request)] = found
         return found
 
-    def pays_usage(self, request: Request, command: RecordUsage, key: WalletKey) -> None:
-        """What an event costs follows from those before it in the batch: all that may pay is loaded."""
+    def pays_usage(
+        self,
+        request: Request,
+        command: RecordUsage,
+        key: WalletKey,
+        counted: Counted | None = None,
+    ) -> None:
+        """What an event costs follows from those before it in the batch: as much as it may be is loaded."""
         if self.entitlement(request.book, key[1]) is None:
             return
         now = self.now(request, key)
         wallet = self.wallet(now, key)
         if wallet is not None:
             if not wallet.whole:
-                self.demand.draw(wallet, UNITS_MAX, now, attributes_of(command.properties))
+                attributes, units = attributes_of(command.properties), UNITS_MAX
+                if counted is not None:
+                    scale = scale_of(key[1], self.state, request.book)
+                    units = most_due(counted, attributes, scale)
+                self.demand.draw(wallet, units, now, attributes)
             self.late_usage(command, key)
 
     def late_usage(self, command: RecordUsage, key: WalletKey) -> None:
@@ -701,6 +730,7 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     Capture: Asking.hold,
     CreateCustomer: Asking.create_customer,
     CreateEntitlement: Asking.create_entitlement,
+    AttachRate: Asking.attach_rate,
     CloseMeter: Asking.close_meter,
     CloseRate: Asking.close_rate,
     CreateMeter: Asking.create_meter,
@@ -713,6 +743,7 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     FailTopUp: Asking.top_up_request,
     Debit: Asking.draw,
     DeleteTestClock: Asking.change_clock,
+    DetachRate: Asking.attach_rate,
     EndAdvance: Asking.change_clock,
     ExpireGrant: Asking.grant,
     Extend: Asking.hold,

@@ -18,6 +18,7 @@ from drawdown.core.commands import (
     AmendEntitlement,
     AmendGrant,
     AmendSchedule,
+    AttachRate,
     Authorize,
     CancelSchedule,
     Capture,
@@ -36,6 +37,7 @@ from drawdown.core.commands import (
     CreateTopUp,
     Debit,
     DeleteTestClock,
+    DetachRate,
     EndAdvance,
     ExpireGrant,
     Extend,
@@ -86,7 +88,14 @@ from drawdown.core.topping_up import (
     fail_top_up,
 )
 from drawdown.core.usage import record_usage
-from drawdown.core.usage_catalog import close_meter, close_rate, create_meter, create_rate
+from drawdown.core.usage_catalog import (
+    attach_rate,
+    close_meter,
+    close_rate,
+    create_meter,
+    create_rate,
+    detach_rate,
+)
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
@@ -101,6 +110,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     Capture: capture,
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
+    AttachRate: attach_rate,
     CloseMeter: close_meter,
     CloseRate: close_rate,
     CreateMeter: create_meter,
@@ -113,6 +123,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     FailTopUp: fail_top_up,
     Debit: debit,
     DeleteTestClock: delete_clock,
+    DetachRate: detach_rate,
     EndAdvance: end_advance,
     ExpireGrant: expire_grant,
     Extend: extend,

@@ -7,7 +7,7 @@ asker's (how long a hold may live, how many grants may be open) was kept then, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -20,6 +20,8 @@ from drawdown.core.schedules import CycleExpiry
 from drawdown.core.types import (
     Attributes,
     Category,
+    Entry,
+    EntryKind,
     Grant,
     Id,
     Instant,
@@ -53,6 +55,16 @@ def command_of(operation: Operation, past: Past) -> Command | None:
     """What was asked for; None where nothing was that moves credit."""
     read = _READERS.get(operation.kind)
     return None if read is None else read(operation, past)
+
+
+def grant_needed(operation: Operation, entries: Iterable[Entry]) -> Id | None:
+    """The grant that an operation is to be read with (``Past``); or that it made under another name."""
+    made = next((each.grant for each in entries if each.kind is EntryKind.GRANTED), None)
+    if operation.kind != "grant":
+        return None if operation.kind in _READERS else made
+    facts = msgspec.json.decode(operation.facts, type=_Grant)
+    late = facts.effective_at is not None and facts.effective_at < operation.at
+    return made if late else None
 
 
 class _Grant(Struct):

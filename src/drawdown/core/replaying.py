@@ -1,8 +1,8 @@
 """A customer's operations decided again, from the first on, by the code that decided them.
 
-On a state of its own each is decided at its instant and under its id, so that what it makes has the ids it had; what time did in
-between comes again by itself. Nothing is recorded. A change of the rules may be made on the way
-(``dry_run``): what was asked for stays, and what comes of it is what the rules then say.
+On a state of its own each is decided at its instant and under its id, so that what it makes has the ids it
+had; what time did in between comes again by itself. Nothing is recorded. A change of the rules may be made on
+the way (``dry_run``): what was asked for stays, and what comes of it is what the rules then say.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from drawdown.core.types import (
     Overage,
 )
 from drawdown.core.usage_counting import Unforeseen
-from drawdown.core.usage_records import Catalog, Event, Meter, Rate, catalog_of
+from drawdown.core.usage_records import Catalog, Customers, Event, Meter, Rate, catalog_of
 
 #: No request asks so often for more; one that did would ask for ever.
 LOADS_MAX = 100
@@ -257,17 +257,23 @@ class Replay:
         catalog = self._world.catalog
         rates = [rate for rate in catalog.rates.values() if rate.id in charged]
         if self.rates is not None:
-            rates = [rate for rate in rates if rate.entitlement != self.changed] + self.rates
+            rates = [rate for rate in rates if rate.entitlement != self.changed]
+            rates += [rate for rate in self.rates if _charges(rate, charged)]
         self.state.catalogs[self._world.book] = _catalog(catalog.meters.values(), rates)
 
 
+def _charges(rate: Rate, charged: set[bytes]) -> bool:
+    """A rate for some customers charges whom the one in whose place it stands did."""
+    return rate.customers is Customers.ALL or rate.id in charged
+
+
 def _catalog(meters: Iterable[Meter], rates: Sequence[Rate]) -> Catalog:
-    """What was closed since is open again: it counted then."""
+    """What was closed since is open again, and for this customer: it counted then."""
     of_rates = {rate.meter for rate in rates}
     replace = msgspec.structs.replace
     return catalog_of(
         (replace(meter, closed_at=None) for meter in meters if meter.id in of_rates),
-        (replace(rate, closed_at=None) for rate in rates),
+        (replace(rate, closed_at=None, customers=Customers.ALL) for rate in rates),
     )
 
 

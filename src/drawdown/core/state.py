@@ -249,6 +249,7 @@ class Changes(msgspec.Struct, kw_only=True):
     rates: list[Rate] = []
     closed_meters: list[Meter] = []
     closed_rates: list[Rate] = []
+    attachments: dict[tuple[Id, Id], bool] = {}
     events: dict[Id, Event] = {}
     amended_events: dict[Id, Event] = {}
     counts: dict[CountKey, Count] = {}
@@ -263,7 +264,8 @@ class State(msgspec.Struct, kw_only=True):
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
-    ``latest_events``: by customer, at most ``LATEST_MAX``, the last taken first.
+    ``attached``: by customer, the rates that are for him. ``latest_events``: by customer, at most
+    ``LATEST_MAX``, the last taken first.
     """
 
     customers: dict[Id, Customer | None] = {}
@@ -292,6 +294,7 @@ class State(msgspec.Struct, kw_only=True):
     event_ids: dict[EventName, Id | None] = {}
     events: dict[Id, Event | None] = {}
     latest_events: dict[Id, Sequence[Event]] = {}
+    attached: dict[Id, set[Id]] = {}
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}
@@ -387,6 +390,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     event_ids: set[EventName] = set()
     events: set[Id] = set()
     latest_events: set[Id] = set()
+    attached: set[Id] = set()
     counts: set[CountKey] = set()
     values: set[ValueKey] = set()
 
@@ -417,6 +421,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.event_ids
             or self.events
             or self.latest_events
+            or self.attached
             or self.counts
             or self.values
         )

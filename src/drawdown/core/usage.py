@@ -15,10 +15,9 @@ from drawdown.core.commands import RecordUsage
 from drawdown.core.context import Context, begin, commit, find_customer
 from drawdown.core.errors import CustomerClosed, FieldInvalid
 from drawdown.core.posting import Posting
-from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import USAGE_EVENT, State
-from drawdown.core.types import MICROSECONDS, Customer, Id, Instant, Operation
+from drawdown.core.types import MICROSECONDS, Attributes, Customer, Id, Instant, Operation
 from drawdown.core.usage_counting import (
     Counted,
     attributes_of,
@@ -66,8 +65,9 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     counted = counted_by(request, command, customer.id, identifier, state)
     kinds = [each.rate.entitlement for each in counted]
     contexts = settled_wallets(request, customer, kinds, state)
+    attributes = attributes_of(command.properties)
     dues = [
-        _due(each, contexts[each.rate.entitlement], command.properties, state) for each in counted
+        _due(each, command, contexts[each.rate.entitlement], attributes, state) for each in counted
     ]
     at = next((due.context.at for due in dues), now)
     started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
@@ -93,20 +93,26 @@ def _time_of(request: Request, command: RecordUsage, customer: Id, state: State)
     return usage_time(request, command, customer, state)
 
 
-def _due(counted: Counted, context: Context, properties: Properties, state: State) -> Due:
+def _due(
+    counted: Counted,
+    command: RecordUsage,
+    context: Context,
+    attributes: Attributes,
+    state: State,
+) -> Due:
     """What the count is after the event, and what of its cost was not asked for yet."""
     meter, rate = counted.meter, counted.rate
-    before = count_of(counted.key, rate, meter, properties, state)
+    before = count_of(counted.key, rate, meter, command.properties, state)
     value = (counted.key, counted.contribution.value)
     seen = {counted.contribution.value: state.values.get(value, 0)}
     tally = meters.add(meter.measure, before.tally, counted.contribution, seen)
-    price = rating.price_for(rate.price, attributes_of(properties))
+    price = rating.price_for(rate.price, attributes)
     charge = rating.charge(price, tally.quantity, context.entitlement.scale, before.charged)
     after, amount = msgspec.structs.replace(before, tally=tally), 0
     if meter.debits is Debits.AT_ONCE:
         after, amount = msgspec.structs.replace(after, charged=charge.charged), charge.debit
     time = counted.contribution.time
-    return Due(meter, rate, counted.key, context, time, properties, after, amount)
+    return Due(meter, rate, counted.key, context, time, attributes, after, amount)
 
 
 def _operation(

@@ -7,14 +7,28 @@ from collections.abc import Collection
 import msgspec
 
 from drawdown.core import calendar, meters, rating
-from drawdown.core.commands import CloseMeter, CloseRate, CreateMeter, CreateRate
-from drawdown.core.context import find_entitlement, written
+from drawdown.core.commands import (
+    AttachRate,
+    CloseMeter,
+    CloseRate,
+    CreateMeter,
+    CreateRate,
+    DetachRate,
+)
+from drawdown.core.context import find_customer, find_entitlement, written
 from drawdown.core.creation import check_own_id, claim_name, record
-from drawdown.core.errors import FieldInvalid, MeterNotFound, RateNotFound, TooManyMeters
+from drawdown.core.errors import (
+    CustomerClosed,
+    FieldInvalid,
+    MeterNotFound,
+    RateNotFound,
+    TooManyMeters,
+)
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.state import METER_CODE, State
-from drawdown.core.types import Reference
-from drawdown.core.usage_records import CLOSED_FACTOR, METERS_MAX, RATES_MAX, Meter, Rate
+from drawdown.core.types import Customer, Id, Operation, Reference
+from drawdown.core.usage_records import CLOSED_FACTOR, METERS_MAX, RATES_MAX, Customers, Meter, Rate
 
 
 def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
@@ -69,6 +83,7 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
         entitlement=entitlement.id,
         price=command.price,
         period=command.period,
+        customers=command.customers,
         created_at=request.at,
     )
     catalog.add_rate(rate)
@@ -91,16 +106,68 @@ def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted
 def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:
     """Raises ``RateNotFound``."""
     catalog = state.catalogs[request.book]
-    rate = catalog.rates.get(command.rate)
-    if rate is None:
-        raise RateNotFound(written(command.rate))
+    rate = _find_rate(request, command.rate, state)
     if rate.closed_at is None:
         rate = msgspec.structs.replace(rate, closed_at=request.at)
         catalog.close_rate(rate)
         state.changes.closed_rates.append(rate)
         record(request, state, "close_rate", request.book, subject=rate.id)
+    return _accepted(request, rate, state)
+
+
+def attach_rate(request: Request, command: AttachRate, state: State) -> Accepted:
+    """Raises ``RateNotFound``, ``CustomerNotFound``, ``CustomerClosed`` and ``FieldInvalid``."""
+    rate = _find_rate(request, command.rate, state)
+    customer = find_customer(request, command.customer, state)
+    if customer.closed_at is not None:
+        raise CustomerClosed()
+    if rate.customers is not Customers.ATTACHED or rate.closed_at is not None:
+        raise FieldInvalid("rate", "open, and one for customers that it is attached to")
+    if rate.id not in state.attached[customer.id]:
+        state.attached[customer.id].add(rate.id)
+        state.changes.attachments[(customer.id, rate.id)] = True
+        _record(request, customer, rate, state, "attach_rate")
+    return _accepted(request, rate, state, customer)
+
+
+def detach_rate(request: Request, command: DetachRate, state: State) -> Accepted:
+    """Raises ``RateNotFound`` and ``CustomerNotFound``."""
+    rate = _find_rate(request, command.rate, state)
+    customer = find_customer(request, command.customer, state)
+    if rate.id in state.attached[customer.id]:
+        state.attached[customer.id].remove(rate.id)
+        state.changes.attachments[(customer.id, rate.id)] = False
+        _record(request, customer, rate, state, "detach_rate")
+    return _accepted(request, rate, state, customer)
+
+
+def _record(request: Request, customer: Customer, rate: Rate, state: State, kind: str) -> None:
+    operation = Operation(
+        id=relocate(request.id, slot_of(customer.id)),
+        customer=customer.id,
+        entitlement=rate.entitlement,
+        kind=kind,
+        at=state.now_of(customer.id, request.at),
+        recorded_at=request.recorded_at,
+        facts=b"{}",
+        subject=rate.id,
+    )
+    state.changes.operations.append((operation, []))
+
+
+def _accepted(
+    request: Request, rate: Rate, state: State, customer: Customer | None = None
+) -> Accepted:
     entitlement = find_entitlement(request, rate.entitlement, state)
-    return Accepted(meter=catalog.meters[rate.meter], rate=rate, entitlement=entitlement)
+    meter = state.catalogs[request.book].meters[rate.meter]
+    return Accepted(meter=meter, rate=rate, entitlement=entitlement, customer=customer)
+
+
+def _find_rate(request: Request, rate: Id, state: State) -> Rate:
+    found = state.catalogs[request.book].rates.get(rate)
+    if found is None:
+        raise RateNotFound(written(rate))
+    return found
 
 
 def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None:

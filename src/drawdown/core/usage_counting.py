@@ -6,21 +6,24 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import meters
+from drawdown.core import meters, rating
 from drawdown.core.commands import RecordUsage
-from drawdown.core.errors import EventReused, FieldInvalid, TooManyCounts
+from drawdown.core.errors import EventReused, FieldInvalid, LedgerError, TooManyCounts
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.meters import Contribution
 from drawdown.core.properties import Properties, text_of
+from drawdown.core.quantities import Quantity
 from drawdown.core.requests import Request
 from drawdown.core.schedules import Schedule, number_at
 from drawdown.core.state import State
-from drawdown.core.types import Attributes, Id, Instant
+from drawdown.core.types import UNITS_MAX, Attributes, Id, Instant
 from drawdown.core.usage_records import (
     CHARGES_MAX,
     GROUPS_MAX,
     Count,
     CountKey,
+    Customers,
+    Debits,
     Event,
     Meter,
     Rate,
@@ -58,7 +61,7 @@ def counted_by(
     time = usage_time(request, command, customer, state)
     known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
-        if rate.id not in known and not is_open(meter, rate):
+        if rate.id not in known and not _charges(meter, rate, customer, state):
             continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if contribution is not None:
@@ -71,9 +74,29 @@ def counted_by(
     return found
 
 
-def is_open(meter: Meter, rate: Rate) -> bool:
-    """Whether new usage is counted."""
-    return meter.closed_at is None and rate.closed_at is None
+def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
+    """What an event may ask for at most by a rate, in units, whatever was counted before it.
+
+    A price that is the same for each unit lets the cost rise by no more than that of the event alone, and
+    the carry by one more. Any other price may make much of little: then there is no bound.
+    """
+    if counted.meter.debits is Debits.ON_INVOICE:
+        return 0
+    try:
+        price = rating.price_for(counted.rate.price, attributes)
+        if not isinstance(price, rating.PerUnit | rating.PerCredit):
+            return UNITS_MAX
+        quantity = Quantity(max(counted.contribution.quantity, 0))
+        return rating.units(msgspec.structs.replace(price, free=rating.ZERO), quantity, scale) + 1
+    except LedgerError:
+        return UNITS_MAX
+
+
+def _charges(meter: Meter, rate: Rate, customer: Id, state: State) -> bool:
+    """Whether a rate counts new usage of the customer."""
+    if meter.closed_at is not None or rate.closed_at is not None:
+        return False
+    return rate.customers is Customers.ALL or rate.id in state.attached[customer]
 
 
 def _periods(event: Event | None) -> dict[Id, Instant]:

@@ -77,7 +77,7 @@ class UsageFold:
             return
         found = meters.contribution(meter.measure, event.time, event.id, event.properties)
         period = rate.period
-        elsewhere = period.unit is not None and period.start(event.time) != charge.period
+        elsewhere = not period.cycle and period.start(event.time) != charge.period
         if found is None or elsewhere or key[3] != group_hash(rate.group(meter, event.properties)):
             raise Fault(
                 f"event {event.own_id} is charged by meter {meter.code}, which counts it otherwise"

@@ -358,7 +358,7 @@ def _dues(
                 touched.key,
                 contexts[touched.rate.entitlement],
                 event.time if touched.new is None else touched.new.time,
-                touched.properties,
+                attributes_of(touched.properties),
                 change.after,
                 change.due,
                 left=touched.new is None,

@@ -15,7 +15,6 @@ from drawdown.core.commands import RecordUsage
 from drawdown.core.context import Context, encode_facts, find_entitlement, given, settled_context
 from drawdown.core.overage import headroom
 from drawdown.core.posting import Posting
-from drawdown.core.properties import Properties
 from drawdown.core.requests import Request
 from drawdown.core.spending import payable, use
 from drawdown.core.state import DebitRecord, State
@@ -40,7 +39,7 @@ NOTHING_RETURNED: Mapping[Id, int] = {}
 class Due(msgspec.Struct):
     """What one rate asks for: its count as it is from now on, and the units that are due by that.
 
-    ``time`` and ``properties`` are those of the usage. ``left``: the event is not in the count any more.
+    ``time`` and ``attributes`` are those of the usage. ``left``: the event is not in the count any more.
     """
 
     meter: Meter
@@ -48,7 +47,7 @@ class Due(msgspec.Struct):
     key: CountKey
     context: Context
     time: Instant
-    properties: Properties
+    attributes: Attributes
     after: Count
     amount: int
     left: bool = False
@@ -99,8 +98,9 @@ def keep_debit(started: Posting, state: State) -> None:
 
 def draw(started: Posting, due: Due, returned: Mapping[Id, int] = NOTHING_RETURNED) -> Charge:
     """Draw what is due. ``returned``: by grant, what the same operation has given back before."""
-    context = due.context
-    attributes = attributes_of(due.properties)
+    if due.amount == 0:
+        return _charge(due, 0, 0)
+    context, attributes = due.context, due.attributes
     expired = _restorable(due, attributes, returned)
     restorable = sum(units for _, units in expired)
     credit = restorable + payable(context.wallet, context.at, attributes)

@@ -44,6 +44,13 @@ class Debits(StrEnum):
     ON_INVOICE = "on_invoice"
 
 
+class Customers(StrEnum):
+    """Whom a rate charges: every customer of the book, or those that it is attached to."""
+
+    ALL = "all"
+    ATTACHED = "attached"
+
+
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events count, and how they become one number. ``code`` is unique in its book."""
 
@@ -86,6 +93,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | Table
     created_at: Instant
     period: Period = Period()
+    customers: Customers = Customers.ALL
     closed_at: Instant | None = None
 
     def group(self, meter: Meter, properties: Properties) -> Group:

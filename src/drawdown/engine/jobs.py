@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
+from itertools import product
 from random import SystemRandom
 
 from drawdown.core.commands import Settle
-from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
+from drawdown.core.types import DAY, MICROSECONDS, AlertKind, Id, Instant
 from drawdown.engine.access import Accounts
 from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.ports import Clock, Part, Store, StoreUnavailable
@@ -24,6 +25,7 @@ TICK_SECONDS = 1.0
 SETTLED_AT_ONCE = 200
 PRUNED_AT_ONCE = 1_000
 PRUNE_EVERY = 60 * MICROSECONDS
+LOOK_EVERY = 10 * MICROSECONDS
 CLAIMS_KEPT_DAYS = 30
 #: What is due is settled by the holder of one lease, old claims are forgotten by that of another.
 SETTLING, PRUNING = "settle", "prune"
@@ -54,6 +56,11 @@ class Jobs:
         self._claims_kept_days = claims_kept_days
         self._observer = observer
         self._prune_at: dict[str, int] = {}
+        self._look_at = 0
+        self._watching: set[tuple[Id, Id]] = set()
+        self._new_alerts: set[tuple[Id, Id]] = set()
+        self._reached: dict[tuple[str, Id, Id], Id] = {}
+        self._counted: set[tuple[str, Id, Id]] = set()
         self._holder = Id(secrets.token_bytes(16))
         self._held: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -87,8 +94,10 @@ class Jobs:
     async def tick(self) -> None:
         """Do what is due now; what does not fit waits for the next tick."""
         now = self._clock.now()
-        for part in await self._mine(SETTLING, self._parts(), now, LEASE):
+        parts = self._parts()
+        for part in await self._mine(SETTLING, parts, now, LEASE):
             await self._settle_due(part, now)
+        await self._count_in(parts, now)
         await self._accounts.write_down_uses()  # everybody's own: no other process knows them
         await self._prune(now)
 
@@ -126,6 +135,41 @@ class Jobs:
             for book, customer, entitlement in due
         ]
         await asyncio.gather(*commands)
+
+    async def _count_in(self, parts: dict[str, Part], now: Instant) -> None:
+        """Let wallets in which nothing happens look at themselves by new alerts on expiry for everybody.
+
+        Whoever died at it left nothing behind: what a wallet has looked at stands in it. Alerts are taken up
+        when they have been there for a while, since not every process hears of them at once.
+        """
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            known, self._watching = self._watching, await self._expiry_alerts()
+            self._new_alerts = known & self._watching
+            self._counted = {each for each in self._counted if each[1:] in self._watching}
+        mine = [suffix for suffix in parts if SETTLING + suffix in self._held]
+        for suffix, (kind, alert) in product(mine, sorted(self._new_alerts)):
+            place = (suffix, kind, alert)
+            if place in self._counted:
+                continue
+            after = self._reached.get(place)
+            found = await parts[suffix].uncounted_wallets(kind, alert, after, SETTLED_AT_ONCE)
+            await asyncio.gather(
+                *(
+                    self._settle(book, Settle(customer=owner, entitlement=kind))
+                    for book, owner in found
+                )
+            )
+            if found:
+                self._reached[place] = found[-1][1]
+            else:
+                self._counted.add(place)
+                self._reached.pop(place, None)
+
+    async def _expiry_alerts(self) -> set[tuple[Id, Id]]:
+        found = await self._store.watched_entitlements()
+        near = AlertKind.DAYS_TO_EXPIRY
+        return {(kind, rule.alert) for kind, rules in found for rule in rules if rule.kind is near}
 
     async def _prune(self, now: Instant) -> None:
         """A part of what is old; while there is more, the next tick goes on."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import msgspec
 
 from drawdown.core import currencies, instants, invariants, lifecycle, top_ups
+from drawdown.core.changing import AskedChange
 from drawdown.core.commands import Command, DocumentChange, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
@@ -56,8 +57,8 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.core.usage_records import Catalog, Event, Meter, Rate
-from drawdown.engine import forecasts, history
+from drawdown.core.usage_records import Catalog, Customers, Event, Meter, Rate
+from drawdown.engine import dry_runs, forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import (
@@ -353,6 +354,19 @@ class Ledger:
                 return meter
         raise MeterNotFound(written(reference))
 
+    async def rates(self, book: Id, customer: Reference | None = None) -> list[Rate]:
+        """In the order in which they were made; ``customer``: the open ones that charge him."""
+        catalog = await self.catalog(book)
+        if customer is None:
+            return list(catalog.rates.values())
+        attached = await self._store.customer_rates((await self.customer(book, customer)).id)
+        return [
+            rate
+            for rate in catalog.rates.values()
+            if rate.closed_at is None and catalog.meters[rate.meter].closed_at is None
+            if rate.customers is Customers.ALL or rate.id in attached
+        ]
+
     async def rate(self, book: Id, rate: Id) -> tuple[Rate, Meter]:
         """With its meter. Raises ``RateNotFound``."""
         catalog = await self.catalog(book)
@@ -570,6 +584,36 @@ class Ledger:
         kind = await self.entitlement(book, entitlement)
         now = await self.now_of(owner)
         return await forecasts.look_ahead(self._store, book, owner.id, kind, now, days, window_days)
+
+    async def dry_run(
+        self,
+        book: Id,
+        entitlement: Reference,
+        change: AskedChange,
+        *,
+        since: Instant,
+        until: Instant | None = None,
+        customer: Reference | None = None,
+        after: Id | None = None,
+        limit: int,
+    ) -> dry_runs.Page:
+        """What a change would have made of past usage (``core.dry_run``). Writes nothing.
+
+        Of one customer, or of all, newest first; ``until`` None: until now. Raises ``CustomerNotFound``,
+        ``EntitlementNotFound``, ``MeterNotFound`` and ``FieldInvalid``.
+        """
+        owner = None if customer is None else await self.customer(book, customer)
+        asked = dry_runs.Asked(
+            book=book,
+            kind=await self.entitlement(book, entitlement),
+            change=change,
+            since=since,
+            until=await self._now_for(owner) if until is None else until,
+            customer=owner,
+            after=after,
+            limit=limit,
+        )
+        return await dry_runs.run(self._store, asked, self.now_of)
 
     async def hold(self, book: Id, hold: Id) -> Hold:
         """The hold as it is now. Raises ``HoldNotFound``."""

@@ -14,6 +14,7 @@ from drawdown.core.state import Name, State, Wallet, Wanted
 from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     Alert,
+    AlertRule,
     Balance,
     Customer,
     Document,
@@ -322,6 +323,14 @@ class Part(Protocol):
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         """(book, customer, entitlement) of wallets in which something is due, the longest due first."""
 
+    async def uncounted_wallets(
+        self, entitlement: Id, alert: Id, after: Id | None, limit: int
+    ) -> list[tuple[Id, Id]]:
+        """(book, customer) of those with something that will fall due, which the alert is still new to.
+
+        By the customers' slots and ids, from ``after`` on.
+        """
+
     async def prune_claims(self, before: Instant, limit: int) -> int: ...
 
 
@@ -433,6 +442,9 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def list_top_ups(self, top_ups: TopUpFilter) -> list[tuple[TopUp, Standing]]: ...
     async def find_top_up_request(self, request: Id) -> TopUpRequest | None: ...
     async def list_top_up_requests(self, requests: TopUpRequestFilter) -> list[TopUpRequest]: ...
+    async def watched_entitlements(self) -> list[tuple[Id, tuple[AlertRule, ...]]]:
+        """Those on which there are alerts for everybody, with these."""
+
     async def find_alert(self, alert: Id) -> Alert | None: ...
     async def list_alerts(self, alerts: AlertFilter) -> list[Alert]: ...
     async def find_document(self, document: Id) -> Document | None: ...
@@ -447,6 +459,9 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         The place to go on is text that only the store reads. Raises ``CursorInvalid`` for what it never
         wrote; at the place of another customer's list there is nothing.
         """
+
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        """Those that the customer is attached to."""
 
     async def find_catalog(self, book: Id) -> Catalog:
         """All meters and rates of the book."""
@@ -467,6 +482,12 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
 
     async def read_feed(self, asked: FeedFilter) -> FeedPage:
         """What was recorded, in the order of ``Position``. ``until`` must be seen (``recorded_until``)."""
+
+    def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+        """All that some customers, or books, ever did: of each in the order in which it was recorded.
+
+        They come as they are found, those of one owner among others'. Others are served in between.
+        """
 
     async def find_position(self, book: Id, operation: Id) -> Position | None:
         """Where an operation stands in the feed. ``book`` says where to look: it need not be of it."""

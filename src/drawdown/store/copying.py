@@ -52,6 +52,7 @@ USAGE = (
     Table("usage_event"),
     Table("usage_count", COUNT_KEY),
     Table("usage_value", (*COUNT_KEY, "value")),
+    Table("rate_customer", ("customer", "rate")),
 )
 TOP_UPS = (Table("top_up"), Table("top_up_request"))
 #: What an operation of a customer may change.

@@ -5,6 +5,7 @@ What a store keys its rows by (slots, numbers, ids) is its own: it stands before
 
 from __future__ import annotations
 
+from base64 import b64encode
 from sys import intern
 from typing import Any
 
@@ -116,7 +117,7 @@ def entitlement_of(row: Row) -> Entitlement:
         closed_at=row[13],
         shortfall=Shortfall(row[14]),
         late_usage_grace=row[15],
-        alerts=_alerts(row[16]),
+        alerts=alerts_of(row[16]),
     )
 
 
@@ -146,12 +147,17 @@ def entitlement_row(entitlement: Entitlement) -> Row:
     )
 
 
-def _alerts(text: str) -> tuple[AlertRule, ...]:
+def alerts_of(text: str) -> tuple[AlertRule, ...]:
     return () if text == _NO_ALERTS else _decode_alerts(text)
 
 
 def alerts_text(alerts: tuple[AlertRule, ...]) -> str:
     return _encode(alerts).decode() if alerts else _NO_ALERTS
+
+
+def in_watch(alert: Id) -> str:
+    """As an alert's id stands in what a wallet remembers."""
+    return b64encode(alert).decode()
 
 
 def watch_text(watch: Watch | None) -> str | None:

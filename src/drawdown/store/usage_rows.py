@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -16,10 +17,13 @@ from drawdown.core.properties import Group, Properties, document_of, exact, prop
 from drawdown.core.rating import Price, Table
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage_records import (
+    METERS_MAX,
+    RATES_MAX,
     Catalog,
     Charge,
     Count,
     CountKey,
+    Customers,
     Debits,
     Event,
     Meter,
@@ -51,7 +55,9 @@ def properties_text(properties: Properties) -> str:
     return _text(document_of(properties))
 
 
+@lru_cache(maxsize=2 * METERS_MAX)
 def meter_of(row: Row) -> Meter:
+    """Every batch reads all meters and rates of its book: what a row says is found out once."""
     return Meter(
         id=row[0],
         book=row[1],
@@ -77,6 +83,7 @@ def meter_row(meter: Meter) -> Row:
     )
 
 
+@lru_cache(maxsize=2 * RATES_MAX)
 def rate_of(row: Row) -> Rate:
     return Rate(
         id=row[0],
@@ -87,6 +94,7 @@ def rate_of(row: Row) -> Rate:
         period=_decode_period(row[5]),
         created_at=Instant(row[6]),
         closed_at=row[7],
+        customers=Customers(row[8]),
     )
 
 
@@ -100,6 +108,7 @@ def rate_row(rate: Rate) -> Row:
         _text(rate.period),
         rate.created_at,
         rate.closed_at,
+        rate.customers.value,
     )
 
 
@@ -210,6 +219,12 @@ def values_of(customer: Id, found: Iterable[Row]) -> dict[ValueKey, int]:
 def counts_of(customer: Id, found: Iterable[Row]) -> list[Count]:
     """Of rows of rate, period and grouping, with what ``count_of`` takes."""
     return [count_of((customer, row[0], row[1], row[2]), tuple(row[3:])) for row in found]
+
+
+def attachment_rows(changed: dict[tuple[Id, Id], bool], *, attached: bool) -> list[Row]:
+    """The customers and rates that were attached to each other, or that no longer are."""
+    found = (key for key, now in changed.items() if now is attached)
+    return [(slot_of(customer), customer, rate) for customer, rate in found]
 
 
 def event_list(

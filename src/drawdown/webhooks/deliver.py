@@ -21,7 +21,7 @@ from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import FeedPage, Recorded, StoreUnavailable
 from drawdown.engine.positions import Position
 from drawdown.webhooks.events import Event, matches, spell_event
-from drawdown.webhooks.formats import Formats
+from drawdown.webhooks.formats import Formats, find_event
 from drawdown.webhooks.outlet import RETRYING_MAX, Outlet, Pending
 from drawdown.webhooks.sending import SECONDS_MAX, Sender, Sent
 
@@ -31,8 +31,12 @@ TICK_SECONDS = 0.25
 LOOK_SECONDS = 1.0
 #: Longer than an attempt may take: whoever takes over finds none of ours under way.
 LEASE_SECONDS = 20.0
-IN_FLIGHT_MAX = 32
+IN_FLIGHT_MAX = 128
+#: Of those to endpoints that did not take what they were sent last, or have not been sent anything yet.
+DOUBTFUL_MAX = 32
 READ_AT_ONCE = 200
+#: What of ours failed for an endpoint is tried again after so long.
+REST_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 #: An endpoint that has answered nothing well for so long is disabled.
 DISABLED_AFTER = 5 * DAY
@@ -40,7 +44,7 @@ DISABLED_AFTER = 5 * DAY
 ATTEMPTS_KEPT = 1_000
 DEAD_KEPT = 10_000
 KEPT_FOR = 30 * DAY
-PRUNE_SECONDS = 60.0
+TIDY_SECONDS = 15.0
 #: Told to go away for good.
 GONE = 410
 
@@ -60,7 +64,7 @@ class Deliverer:
         self._flights: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._lease_until = self._look_at = self._prune_at = 0.0
+        self._lease_until = self._look_at = self._tidy_at = 0.0
         self._pages: dict[Position, FeedPage] = {}
         self._rendered: dict[tuple[str, Position], list[Event]] = {}
         self._dead = 0
@@ -89,27 +93,29 @@ class Deliverer:
 
     async def _run(self) -> None:
         while True:
+            self._wake.clear()
+            more = False
             try:
-                await self.tick()
+                more = await self.tick()
             except Exception as error:  # the next round may do better
                 self._observer.failed(error)
-            self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), 0 if more else TICK_SECONDS)
 
-    async def tick(self) -> None:
-        """One round: what is due is sent, what has been sent is kept."""
+    async def tick(self) -> bool:
+        """One round: what is due is sent, what has been sent is kept. Whether more is there to be read."""
         looked = time.monotonic() >= self._look_at
         if looked:
             self._look_at = time.monotonic() + LOOK_SECONDS
             await self._look()
         if not self._has_lease:
-            return
-        await self._read()
+            return False
+        more = await self._read()
         self._send()
         await self._keep(all_of_it=looked)
         if looked:
             self._report()
+        return more
 
     # Which endpoints there are -------------------------------------------------------------------
 
@@ -141,15 +147,15 @@ class Deliverer:
         for endpoint in found.values():
             if endpoint.id not in self._outlets:
                 await self._open(endpoint)
-        self._dead = (await store.count_retries()).get(True, 0)
-        await self._prune([each.id for each in every], now)
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
+            await self._tidy([each.id for each in every], now)
 
-    async def _prune(self, endpoints: list[Id], now: Instant) -> None:
-        """What is kept of deliveries has an end, also of an endpoint that is disabled."""
-        if time.monotonic() >= self._prune_at and endpoints:
-            self._prune_at = time.monotonic() + PRUNE_SECONDS
-            kept = Kept(ATTEMPTS_KEPT, DEAD_KEPT, Instant(now - KEPT_FOR))
-            await self._ledger.store.prune_deliveries(endpoints, kept)
+    async def _tidy(self, endpoints: list[Id], now: Instant) -> None:
+        """What is kept of deliveries has an end, also of an endpoint that is disabled; count what is left."""
+        kept = Kept(ATTEMPTS_KEPT, DEAD_KEPT, Instant(now - KEPT_FOR))
+        await self._ledger.store.prune_deliveries(endpoints, kept)
+        self._dead = (await self._ledger.store.count_retries()).get(True, 0)
 
     async def _open(self, endpoint: Endpoint) -> None:
         retries = await self._ledger.store.list_retries(endpoint.id, False, 2 * RETRYING_MAX)
@@ -158,20 +164,33 @@ class Deliverer:
 
     # What has happened ---------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        """Endpoints that have come equally far share what is read and rendered."""
+    async def _read(self) -> bool:
+        """Endpoints that have come equally far share what is read and rendered. Whether there is more."""
         self._pages.clear()
         self._rendered.clear()
-        books = frozenset(outlet.endpoint.book for outlet in self._outlets.values())
+        more = False
         for outlet in list(self._outlets.values()):
-            if not outlet.wants_more:
-                continue
-            page = self._pages.get(outlet.scanned)
-            if page is None:
-                page = await self._ledger.feed(outlet.scanned, books=books, limit=READ_AT_ONCE)
-                self._pages[outlet.scanned] = page
-            if page.end != outlet.scanned:
-                outlet.take(await self._events(outlet, page), page.end)
+            if outlet.wants_more(self._ledger.clock.now()):
+                try:
+                    more |= await self._read_for(outlet)
+                except StoreUnavailable:
+                    raise
+                except (
+                    Exception
+                ) as error:  # it waits, for it may leave nothing out; the others go on
+                    self._observer.failed(error)
+                    outlet.rest(self._ledger.clock.now(), REST_SECONDS)
+        return more
+
+    async def _read_for(self, outlet: Outlet) -> bool:
+        page = self._pages.get(outlet.scanned)
+        if page is None:
+            books = frozenset(each.endpoint.book for each in self._outlets.values())
+            page = await self._ledger.feed(outlet.scanned, books=books, limit=READ_AT_ONCE)
+            self._pages[outlet.scanned] = page
+        if page.end != outlet.scanned:
+            outlet.take(await self._events(outlet, page), page.end)
+        return page.more
 
     async def _events(self, outlet: Outlet, page: FeedPage) -> list[Event]:
         endpoint, settings = outlet.endpoint, outlet.endpoint.settings
@@ -189,12 +208,17 @@ class Deliverer:
         if key not in self._rendered:
             rendered = await outlet.format.render(self._ledger, recorded)
             self._rendered[key] = list(rendered)
+            await asyncio.sleep(0)  # others have their turn
         return self._rendered[key]
 
     # Sending -------------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        """One of each endpoint in turn, until there is no room, or nothing to send."""
+        """One of each endpoint in turn, until there is no room, or nothing to send.
+
+        Who was served longest ago comes first. For endpoints in doubt there is less room, so that however
+        many hang, the others do not wait for them.
+        """
         now = self._ledger.clock.now()
         turns: list[tuple[Outlet, Iterator[Pending]]] = [
             (outlet, outlet.jobs(now)) for outlet in self._outlets.values()
@@ -206,12 +230,19 @@ class Deliverer:
         ends = time.monotonic() + SECONDS_MAX + 1
         return len(self._flights) < IN_FLIGHT_MAX and ends < self._lease_until
 
+    def _has_room(self, outlet: Outlet) -> bool:
+        if outlet.trusted:
+            return True
+        doubtful = (each.in_flight for each in self._outlets.values() if not each.trusted)
+        return sum(doubtful) < DOUBTFUL_MAX
+
     def _sent_one(self, outlet: Outlet, jobs: Iterator[Pending]) -> bool:
-        if not self._may_send():
+        if not self._may_send() or not self._has_room(outlet):
             return False
         pending = next(jobs, None)
         if pending is None:
             return False
+        self._outlets[outlet.endpoint.id] = self._outlets.pop(outlet.endpoint.id)
         flight = asyncio.create_task(self._fly(outlet, pending))
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)
@@ -231,6 +262,7 @@ class Deliverer:
             raise
         except Exception as error:  # ours, not the endpoint's: it is tried again
             self._observer.failed(error)
+            outlet.rest(self._ledger.clock.now(), REST_SECONDS)
         finally:
             outlet.back(pending)
             self._wake.set()
@@ -240,9 +272,8 @@ class Deliverer:
         position, ordinal = pending.key
         if not position.recorded_at:
             return outlet.format.test(position.operation, self._ledger.clock.now())
-        recorded = await find_recorded(self._ledger, outlet.endpoint.book, position)
-        events = [] if recorded is None else await outlet.format.render(self._ledger, recorded)
-        return next((event for event in events if event.ordinal == ordinal), None)
+        book = outlet.endpoint.book
+        return await find_event(self._ledger, outlet.format, book, position, ordinal)
 
     async def _landed(
         self, outlet: Outlet, pending: Pending, event: Event, sent: Sent, at: Instant
@@ -310,11 +341,3 @@ class Deliverer:
         places = [each for outlet in self._outlets.values() if (each := outlet.oldest())]
         lag = max(0, now - min(places, default=now)) / MICROSECONDS
         self._observer.standing(waiting, self._dead, lag)
-
-
-async def find_recorded(ledger: Ledger, book: Id, position: Position) -> Recorded | None:
-    """The operation at exactly this place in a book."""
-    before = int.from_bytes(position.operation, "big") - 1
-    after = Position(position.recorded_at, Id(before.to_bytes(16, "big")))
-    page = await ledger.feed(after, books=frozenset({book}), limit=1)
-    return next((each for each in page.found if each.position == position), None)

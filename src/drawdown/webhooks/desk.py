@@ -9,6 +9,7 @@ from drawdown.engine.endpoints import ENDPOINTS_MAX, Attempt, Endpoint, Retry, S
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.positions import Position, since
 from drawdown.webhooks.events import parse_event
+from drawdown.webhooks.formats import Format, find_event
 from drawdown.webhooks.outlet import RETRYING_MAX
 
 #: A secret that was replaced signs beside the new one for so long.
@@ -99,12 +100,14 @@ class Desk:
         await self.get(endpoint)
         await self._store.delete_endpoint(endpoint)
 
-    async def redeliver(self, endpoint: Id, event: str) -> None:
+    async def redeliver(self, endpoint: Id, event: str, form: Format) -> None:
         """Send one event again, whatever became of it. Raises ``EventNotFound``."""
         await self.get(endpoint)
         named = parse_event(event)
         position = None if named is None else await self._ledger.position(self._book, named[0])
         if named is None or position is None:
+            raise EventNotFound
+        if await find_event(self._ledger, form, self._book, position, named[1]) is None:
             raise EventNotFound
         await self._queue(endpoint, position, named[1])
 

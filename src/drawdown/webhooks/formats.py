@@ -10,6 +10,7 @@ from drawdown.core.types import Id, Instant
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Recorded
+from drawdown.engine.positions import Position
 from drawdown.webhooks.events import Event
 
 
@@ -60,3 +61,17 @@ class Formats:
 
     def names(self) -> list[str]:
         return sorted(self._formats)
+
+
+async def find_event(
+    ledger: Ledger, form: Format, book: Id, position: Position, ordinal: int
+) -> Event | None:
+    """One event rendered again, of the operation at exactly this place in a book."""
+    before = int.from_bytes(position.operation, "big") - 1
+    after = Position(position.recorded_at, Id(before.to_bytes(16, "big")))
+    page = await ledger.feed(after, books=frozenset({book}), limit=1)
+    for recorded in page.found:
+        if recorded.position == position:
+            events = await form.render(ledger, recorded)
+            return next((event for event in events if event.ordinal == ordinal), None)
+    return None

@@ -16,6 +16,7 @@ from drawdown.webhooks.formats import Format
 
 #: With so many events in retry nothing new is read: the rest waits in the ledger, which is its place anyway.
 RETRYING_MAX = 1_000
+#: On their way to one endpoint at once; to one that did not take what it was sent last, a single one.
 IN_FLIGHT_MAX = 4
 #: For longer nobody is left alone who asks for it (``Retry-After``), in seconds.
 QUIET_MAX = 3_600.0
@@ -38,13 +39,17 @@ class Pending(msgspec.Struct):
 
 
 class Outlet:
-    """The state of one endpoint in the process that delivers. What is to be kept gathers in ``changes``."""
+    """The state of one endpoint in the process that delivers. What is to be kept gathers in ``changes``.
+
+    ``trusted``: the last attempt arrived. ``stopped``: the endpoint was changed, this is no longer it.
+    """
 
     def __init__(self, endpoint: Endpoint, form: Format, retries: list[Retry]) -> None:
         self.endpoint, self.format = endpoint, form
         self.scanned = endpoint.cursor
         self.failing_since = endpoint.failing_since
         self.stopped = False
+        self.trusted = False
         self._quiet_until = Instant(0)
         self._cursor = self._kept = endpoint.cursor
         self._window: deque[Pending] = deque()
@@ -62,9 +67,10 @@ class Outlet:
     def waiting(self) -> int:
         return len(self._retries)
 
-    @property
-    def wants_more(self) -> bool:
-        return not (self._window or self.stopped) and len(self._retries) < RETRYING_MAX
+    def wants_more(self, now: Instant) -> bool:
+        if self._window or self.stopped or now < self._quiet_until:
+            return False
+        return len(self._retries) < RETRYING_MAX
 
     def oldest(self) -> Instant | None:
         """When the oldest event was recorded that is still to be delivered; None: there is none."""
@@ -116,7 +122,7 @@ class Outlet:
         return not self.endpoint.settings.ordered or customer not in taken
 
     def _launch(self, pending: Pending) -> Iterator[Pending]:
-        if len(self._flying) < IN_FLIGHT_MAX:
+        if len(self._flying) < (IN_FLIGHT_MAX if self.trusted else 1):
             self._flying[pending.key] = pending
             yield pending
 
@@ -129,7 +135,7 @@ class Outlet:
     def done(self, pending: Pending, attempt: Attempt | None) -> None:
         """It has arrived, or there is nothing to send any more (no ``attempt``)."""
         if attempt is not None:
-            self.failing_since = None
+            self.trusted, self.failing_since = True, None
             self._changes.attempts.append(attempt)
         if pending.retry is not None:
             self._retries.pop(pending.key, None)
@@ -141,6 +147,7 @@ class Outlet:
         self, pending: Pending, attempt: Attempt, now: Instant, retry_after: float = 0
     ) -> None:
         """It did not arrive. ``retry_after``: for so many seconds nothing more is to be sent."""
+        self.trusted = False
         if self.failing_since is None:
             self.failing_since = now
         self._changes.attempts.append(attempt)
@@ -149,10 +156,13 @@ class Outlet:
         dead = tried > len(schedule)
         pause = 0.0 if dead else schedule[tried - 1] * (1 + _random.random() * JITTER)
         next_at = Instant(now + round(pause * MICROSECONDS))
-        quiet = min(retry_after, QUIET_MAX)
-        self._quiet_until = max(self._quiet_until, Instant(now + round(quiet * MICROSECONDS)))
+        self.rest(now, min(retry_after, QUIET_MAX))
         self._put(self._row(pending, attempts=tried, next_at=next_at, dead=dead))
         self._landed(pending)
+
+    def rest(self, now: Instant, seconds: float) -> None:
+        """Neither read nor send anything for so long."""
+        self._quiet_until = max(self._quiet_until, Instant(now + round(seconds * MICROSECONDS)))
 
     def _row(
         self, pending: Pending, *, attempts: int, next_at: Instant, dead: bool = False

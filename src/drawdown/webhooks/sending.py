@@ -22,7 +22,8 @@ SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 1_024
 #: Statuses with which Retry-After means something here: too many requests, and not available.
 LEAVE_ALONE = frozenset({429, 503})
-CONNECTIONS_MAX = 32
+#: As many as deliveries may be under way (``deliver.IN_FLIGHT_MAX``).
+CONNECTIONS_MAX = 128
 KEPT_OPEN_SECONDS = 15.0
 USER_AGENT = "Drawdown-Webhooks/1"
 

@@ -14,7 +14,7 @@ from drawdown.config import Config
 from drawdown.core.instants import FORESIGHT_MAX
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
-from drawdown.dialects.native import errors, scalars, wire
+from drawdown.dialects.native import errors, scalars, wire, wire_top_ups
 from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.protocol import HEAD_BYTES_MAX
@@ -83,6 +83,14 @@ def test_every_field_that_an_endpoint_takes_is_on_the_page(name: str) -> None:
 @pytest.mark.parametrize("record", SHOWN, ids=lambda record: record.__name__)
 def test_every_field_that_is_answered_is_on_the_page(record: type[Struct]) -> None:
     assert listed(record.__name__) == [f"`{each.encode_name}`" for each in fields(record)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "record"),
+    [("Top-up", wire_top_ups.TopUp), ("Top-up request", wire_top_ups.TopUpRequest)],
+)
+def test_every_field_of_a_top_up_is_on_the_page(heading: str, record: type[Struct]) -> None:
+    assert listed(heading) == [f"`{each.encode_name}`" for each in fields(record)]
 
 
 def test_the_page_lists_every_code_of_an_error_with_its_status() -> None:

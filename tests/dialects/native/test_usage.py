@@ -370,3 +370,41 @@ def test_a_rate_may_sum_up_over_the_cycles_of_the_customers_schedule(
             event = post(native, "events", event | {"properties": {"tokens": 500}})
             found.append(event["charges"][0]["drawn"])
     assert drawn == {"ann": ["1", "2", "1"], "bob": ["1", "1", "2"]}
+
+
+def test_a_rate_may_charge_only_those_it_is_attached_to(book: httpx.Client) -> None:
+    post(book, "customers", {"id": "bob"})
+    post(book, "grants", {"customer": "bob", "entitlement": "credits", "amount": "10"})
+    price = {"model": "per_unit", "price": "0.001"}
+    rate = post(book, "rates", RATE | {"price": price, "customers": "attached"})
+    assert rate["customers"] == "attached"
+
+    def drawn(event: str, customer: str) -> list[str]:
+        found = post(book, "events", EVENT | {"id": event, "customer": customer})
+        return [charge["drawn"] for charge in found["charges"]]
+
+    def charging(customer: str) -> list[str]:
+        data = book.get("rates", params={"customer": customer}).json()["data"]
+        return [one["customers"] for one in data]
+
+    assert drawn("e1", "bob") == ["3"]
+    path = f"rates/{rate['id']}"
+    attached = post(book, f"{path}/attach", {"customer": "bob"}, 200)
+    assert attached == {"rate": rate["id"], "customer": "bob", "attached": True}
+    assert post(book, f"{path}/attach", {"customer": "bob"}, 200) == attached
+    assert (charging("bob"), charging("ann")) == (["attached", "all"], ["all"])
+    assert (drawn("e2", "bob"), drawn("e3", "ann")) == (["3", "1"], ["3"])
+    detached = post(book, f"{path}/detach", {"customer": "bob"}, 200)
+    assert detached["attached"] is False
+    assert drawn("e4", "bob") == ["3"]
+    again = EVENT | {"id": "e2", "customer": "bob", "override": True}
+    event = post(book, "events", again | {"properties": {"tokens": 0}})
+    assert [charge["amount"] for charge in event["charges"]] == ["0", "0"]
+
+
+def test_a_rate_for_all_cannot_be_attached(book: httpx.Client) -> None:
+    [rate] = book.get("rates").json()["data"]
+    path = f"rates/{rate['id']}/attach"
+    assert post(book, path, {"customer": "ann"}, 422)["field"] == "rate"
+    assert post(book, path, {"customer": "none"}, 404)["code"] == "customer_not_found"
+    assert post(book, "rates/none/attach", {"customer": "ann"}, 404)["code"] == "rate_not_found"

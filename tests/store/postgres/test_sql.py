@@ -333,6 +333,8 @@ INSERT INTO top_up_request SELECT n % 16384, pg_temp.id(n, 'q'), pg_temp.id(n, '
   FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO document SELECT n % 16384, pg_temp.id(n, 'd'), pg_temp.id(n % 50, 'b'), pg_temp.id(n, 'c'),
   'k' || n % 20, '{{}}', 1, n, n, NULL FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO alert SELECT n % 16384, pg_temp.id(n, 'a'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
+  pg_temp.id(1, 'e'), '{{}}', '{{}}', n, NULL FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO hold SELECT n % 16384, pg_temp.id(n, 'h'), pg_temp.id(n, 'c'), pg_temp.id(1, 'e'),
   pg_temp.id(n % 50, 'b'), 5, 5, 0, '{{}}', 'open', n, n, n, NULL, '{{}}', '{{}}', n
   FROM generate_series(1, {CUSTOMERS}) n;
@@ -341,11 +343,14 @@ INSERT INTO operation SELECT n % 16384, pg_temp.id(n * 10 + k, 'o'), pg_temp.id(
   '{{}}', NULL, 'native', ('k' || n * 10 + k)::bytea, 200, '', '{{}}'
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
+INSERT INTO repayment SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n, 'g'), 5, k % 2
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
   'event' || n, 'call', n, n, '{{}}', '[]', n % 100 = 0 FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO usage_count SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'r'), n, '', '[]', '[]', 0
   FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO usage_value SELECT slot, customer, rate, period, grouping, '', 1 FROM usage_count;
+INSERT INTO rate_customer SELECT slot, customer, rate FROM usage_count;
 INSERT INTO entry SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n * 10 + k, 'o'),
   0, pg_temp.id(n * 10 + k, 'g'), 'debited', 1, 0, 0, 0, 0, 0, 0, 0, 0, n, n, '', NULL
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -20,18 +19,8 @@ app = typer.Typer(
 )
 
 
-class Kind(StrEnum):
-    AVAILABLE_BELOW = "available_below"
-    USED_ABOVE = "used_above"
-    DAYS_TO_EXPIRY = "days_to_expiry"
-    DEPLETES_WITHIN = "depletes_within"
-
-
-class State(StrEnum):
-    ACTIVE = "active"
-    CLOSED = "closed"
-
-
+Kind = Literal["available_below", "used_above", "days_to_expiry", "depletes_within"]
+State = Literal["active", "closed"]
 OfAlert = Annotated[str, typer.Argument(metavar="ALERT", help="The id of the alert (alert_…).")]
 
 
@@ -66,7 +55,7 @@ def create(
     with asking(url, key) as client:
         made = client.create_alert(
             entitlement,
-            kind.value,
+            kind,
             customer=customer,
             amount=amount,
             percent=percent,
@@ -96,8 +85,7 @@ def list_(
     Example: `drawdown alerts list --entitlement usd --state active`
     """
     with asking(url, key) as client:
-        wanted = None if state is None else state.value
-        found = client.alerts(customer=customer, entitlement=entitlement, state=wanted)
+        found = client.alerts(customer=customer, entitlement=entitlement, state=state)
         present.rows(found, None if all_ else limit, as_json, _table)
 
 

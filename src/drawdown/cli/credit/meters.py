@@ -23,8 +23,9 @@ rates = typer.Typer(
 )
 
 Aggregation = Literal["count", "sum", "max", "last", "unique"]
-Unit = Literal["day", "week", "month", "year", "forever"]
+Unit = Literal["day", "week", "month", "year", "cycle", "forever"]
 
+OfRate = Annotated[str, typer.Argument(metavar="RATE", help="Its id (rate_…).")]
 OfMeter = Annotated[str, typer.Argument(metavar="METER", help="Its code, or its id.")]
 
 
@@ -102,6 +103,19 @@ def show_meter(
     present.answer(found, as_json, lambda meter: [_facts_of_meter(meter)])
 
 
+@meters.command("close")
+def close_meter(
+    meter: OfMeter, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False
+) -> None:
+    """Close a meter, for good: it counts nothing more, and its rates charge nothing more.
+
+    Example: `drawdown meters close tokens`
+    """
+    with asking(url, key) as client:
+        closed = client.close_meter(meter)
+    present.answer(closed, as_json, lambda meter: [_facts_of_meter(meter)])
+
+
 @rates.command("create")
 def create_rate(
     meter: OfMeter,
@@ -119,7 +133,9 @@ def create_rate(
     free: Annotated[
         str | None, typer.Option(metavar="QUANTITY", help="How many of a period cost nothing.")
     ] = None,
-    period: Annotated[Unit, typer.Option(help="Over what usage is summed up.")] = "month",
+    period: Annotated[
+        Unit, typer.Option(help="Over what usage is summed up; cycle: of the customer's schedule.")
+    ] = "month",
     zone: Annotated[str, typer.Option(help="On whose calendar, such as Europe/Berlin.")] = "UTC",
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
@@ -137,7 +153,7 @@ def create_rate(
             meter,
             entitlement,
             price=asked if free is None else {**asked, "free": free},
-            period={"unit": None if period == "forever" else period, "zone": zone},
+            period=_period_of(period, zone),
             idempotency_key=idempotency_key,
         )
     present.answer(made, as_json, lambda rate: [_facts_of_rate(rate)])
@@ -151,6 +167,26 @@ def list_rates(url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False) -
     """
     with asking(url, key) as client:
         present.rows(client.rates(), None, as_json, _rates)
+
+
+@rates.command("close")
+def close_rate(
+    rate: OfRate, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False
+) -> None:
+    """Close a rate, for good: it charges nothing more. What it has charged stays.
+
+    Example: `drawdown rates close rate_0351OzbZPZxjRmmbSq5sY2`
+    """
+    with asking(url, key) as client:
+        closed = client.close_rate(rate)
+    present.answer(closed, as_json, lambda rate: [_facts_of_rate(rate)])
+
+
+def _period_of(unit: Unit, zone: str) -> dict[str, Any]:
+    """Where a customer has no schedule, that of a cycle is the month."""
+    if unit == "cycle":
+        return {"cycle": True, "zone": zone}
+    return {"unit": None if unit == "forever" else unit, "zone": zone}
 
 
 def _price(
@@ -194,6 +230,7 @@ def _facts_of_meter(meter: Meter) -> Table:
             "Apart for each": ", ".join(meter.group_by) or None,
             "Debits": meter.debits,
             "Created": meter.created_at,
+            "Closed": meter.closed_at,
         }
     )
 
@@ -207,15 +244,23 @@ def _facts_of_rate(rate: Rate) -> Table:
             "Price": _json(rate.price),
             "Period": _period(rate),
             "Created": rate.created_at,
+            "Closed": rate.closed_at,
         }
     )
 
 
 def _meters(found: list[Meter]) -> Table:
     return present.table(
-        ("Meter", "Events", "Counted by", "Debits", "Created (UTC)"),
+        ("Meter", "Events", "Counted by", "Debits", "Created (UTC)", "Closed (UTC)"),
         (
-            (each.code, each.event_name, _counted(each), each.debits, each.created_at)
+            (
+                each.code,
+                each.event_name,
+                _counted(each),
+                each.debits,
+                each.created_at,
+                each.closed_at,
+            )
             for each in found
         ),
     )
@@ -223,9 +268,16 @@ def _meters(found: list[Meter]) -> Table:
 
 def _rates(found: list[Rate]) -> Table:
     return present.table(
-        ("Rate", "Meter", "Entitlement", "Price", "Period"),
+        ("Rate", "Meter", "Entitlement", "Price", "Period", "Closed (UTC)"),
         (
-            (each.id, each.meter, each.entitlement, _json(each.price), _period(each))
+            (
+                each.id,
+                each.meter,
+                each.entitlement,
+                _json(each.price),
+                _period(each),
+                each.closed_at,
+            )
             for each in found
         ),
     )
@@ -238,6 +290,8 @@ def _counted(meter: Meter) -> str:
 
 
 def _period(rate: Rate) -> str:
+    if rate.period.cycle:
+        return "cycle"
     return "forever" if rate.period.unit is None else f"{rate.period.unit}, {rate.period.zone}"
 
 

@@ -266,7 +266,7 @@ def _facts(schedule: Schedule) -> Table:
             "Ends": schedule.ends_at,
             "Trial": None
             if trial is None
-            else f"{trial.amount:f}, until {trial.ends_at.isoformat()}",
+            else f"{trial.amount:f}, until {present.cell(trial.ends_at, exact=True)}",
             "Credit expires": "at its cycle's end" if schedule.expires == "cycle_end" else expires,
             "Rolls over": _rollover(schedule),
             "Overage": None if schedule.overage is None else present.overage(schedule.overage),

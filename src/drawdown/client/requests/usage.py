@@ -12,7 +12,7 @@ from msgspec import Struct
 from drawdown.client import errors
 from drawdown.client.calls import API, Call, Listing, get, given, reader, write
 from drawdown.client.calls import PAGE_SIZE as PAGE
-from drawdown.client.records import Meter, Page, Rate, UsageEvent
+from drawdown.client.records import Meter, Page, Rate, RateAttachment, UsageEvent
 from drawdown.client.values import in_path, time_text
 
 
@@ -92,10 +92,17 @@ def create_rate(
     *,
     price: Mapping[str, Any],
     period: Mapping[str, Any] | None = None,
+    customers: Literal["all", "attached"] | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Rate]:
     """Charge what a meter counts: ``price`` as ``{"model": "per_unit", "price": "0.003"}``."""
-    asked = {"meter": meter, "entitlement": entitlement, "price": price, "period": period}
+    asked = {
+        "meter": meter,
+        "entitlement": entitlement,
+        "price": price,
+        "period": period,
+        "customers": customers,
+    }
     return write("/rates", Rate, given(asked), idempotency_key)
 
 
@@ -109,9 +116,27 @@ def close_rate(rate: str) -> Call[Rate]:
     return Call(method="DELETE", path=f"{API}/rates/{in_path(rate, 'rate')}", read=reader(Rate))
 
 
-def rates() -> Listing[Rate]:
-    """Every rate, newest first."""
-    return Listing(path="/rates", query={}, page=Page[Rate], page_size=None)
+def attach_rate(rate: str, customer: str) -> Call[RateAttachment]:
+    """Charge a customer by a rate that is for attached ones, from now on."""
+    body = {"customer": customer}
+    return _act(f"{API}/rates/{in_path(rate, 'rate')}/attach", RateAttachment, body)
+
+
+def detach_rate(rate: str, customer: str) -> Call[RateAttachment]:
+    """Charge a customer by a rate no more. What was charged stays."""
+    body = {"customer": customer}
+    return _act(f"{API}/rates/{in_path(rate, 'rate')}/detach", RateAttachment, body)
+
+
+def _act(path: str, answer: type[RateAttachment], body: Mapping[str, Any]) -> Call[RateAttachment]:
+    """What may be asked again without a key: then it changes nothing more."""
+    return Call(method="POST", path=path, read=reader(answer), body=msgspec.json.encode(body))
+
+
+def rates(*, customer: str | None = None) -> Listing[Rate]:
+    """Every rate, newest first; or the open ones that charge a customer."""
+    query = given({"customer": customer})
+    return Listing(path="/rates", query=query, page=Page[Rate], page_size=None)
 
 
 def record_event(

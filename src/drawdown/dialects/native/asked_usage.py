@@ -11,7 +11,7 @@ from drawdown.core import rating, usage_records
 from drawdown.core.calendar import CalendarUnit
 from drawdown.core.meters import GROUP_BY_MAX, Aggregation
 from drawdown.core.rating import Rounding
-from drawdown.core.usage_records import Debits
+from drawdown.core.usage_records import Customers, Debits
 from drawdown.dialects.native.asked import PageQuery, Request
 from drawdown.dialects.native.scalars import (
     BATCH_MAX,
@@ -150,7 +150,20 @@ class CreateRate(Request):
     entitlement: ReferenceText
     price: PerCredit | PerUnit | Graduated | Volume | Package | Table
     period: Period = msgspec.field(default_factory=Period)
+    customers: Customers = Customers.ALL
     idempotency_key: KeyText | None = None
+
+
+class AttachRate(Request):
+    """A rate whose ``customers`` is ``attached`` charges only those whom it is attached to."""
+
+    customer: ReferenceText
+
+
+class RatesQuery(Request):
+    """``customer``: the open ones that charge this customer."""
+
+    customer: ReferenceText | None = None
 
 
 class NewUsageEvent(Request):

@@ -118,6 +118,8 @@ class NativeFormat(Format):
         "meter.closed",
         "rate.created",
         "rate.closed",
+        "rate.attached",
+        "rate.detached",
         "test_clock.created",
         "test_clock.advancing",
         "test_clock.ready",
@@ -166,7 +168,9 @@ FORMAT = NativeFormat()
 
 #: What the subject of an operation of a book is, where its kind says so.
 _OF_KINDS = frozenset({"entitlement", "amend_entitlement"})
-_OF_CATALOG = frozenset({"meter", "rate", "close_meter", "close_rate"})
+_OF_CATALOG = frozenset(
+    {"meter", "rate", "close_meter", "close_rate", "attach_rate", "detach_rate"}
+)
 _OF_SCHEDULES = frozenset(
     {
         "amend_schedule",

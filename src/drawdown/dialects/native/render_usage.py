@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -62,6 +63,7 @@ def rate(
         period=wire_usage.RatePeriod(
             unit=record.period.unit, zone=record.period.zone, cycle=record.period.cycle
         ),
+        customers=record.customers,
         created_at=text_of(record.created_at),
         closed_at=render.optional_time(record.closed_at),
     )
@@ -101,11 +103,16 @@ def event(record: usage_records.Event, owner: types.Customer) -> wire_usage.Usag
     )
 
 
+@lru_cache(maxsize=1_024)
+def _rate_id(text: str) -> str:
+    return spell(RATE_PREFIX, bytes.fromhex(text))
+
+
 def _charge(record: usage_records.Charge) -> wire_usage.UsageCharge:
     scale = record.scale
     return wire_usage.UsageCharge(
         meter=record.meter,
-        rate=spell(RATE_PREFIX, bytes.fromhex(record.rate)),
+        rate=_rate_id(record.rate),
         entitlement=record.entitlement,
         amount=decimal(record.amount, scale),
         drawn=decimal(record.drawn, scale),

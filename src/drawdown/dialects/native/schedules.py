@@ -47,7 +47,7 @@ async def create_schedule(call: Call) -> Answer:
         trial=_trial(body.trial),
         expires=body.expires,
         expires_after_days=body.expires_after_days,
-        rollover=_rollover(body.rollover),
+        rollover=rollover_terms(body.rollover),
         overage=_overage(body.overage),
         priority=body.priority,
         category=body.category,
@@ -71,7 +71,7 @@ def _trial(body: asked.TrialRequest | None) -> TrialTerms | None:
     )
 
 
-def _rollover(body: asked.RolloverRequest | None) -> RolloverTerms | None:
+def rollover_terms(body: asked.RolloverRequest | None) -> RolloverTerms | None:
     if body is None:
         return None
     minimum, maximum, timeframe = body.minimum, body.maximum, body.timeframe

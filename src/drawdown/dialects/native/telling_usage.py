@@ -98,14 +98,16 @@ def _rate_of(telling: Telling) -> Rate:
 
 
 def _meter(telling: Telling) -> Iterator[Told]:
-    yield "meter.created", render_usage.meter(_meter_of(telling)), ()
+    made = msgspec.structs.replace(_meter_of(telling), closed_at=None)
+    yield "meter.created", render_usage.meter(made), ()
 
 
 def _rate(telling: Telling) -> Iterator[Told]:
     assert telling.catalog is not None
     rate = _rate_of(telling)
     kind = telling.kinds[rate.entitlement]
-    yield "rate.created", render_usage.rate(rate, telling.catalog.meters[rate.meter], kind), ()
+    made = msgspec.structs.replace(rate, closed_at=None)
+    yield "rate.created", render_usage.rate(made, telling.catalog.meters[rate.meter], kind), ()
 
 
 def _close_meter(telling: Telling) -> Iterator[Told]:
@@ -117,14 +119,25 @@ def _close_meter(telling: Telling) -> Iterator[Told]:
 
 
 def _close_rate(telling: Telling) -> Iterator[Told]:
+    yield "rate.closed", _named_rate(telling), ()
+
+
+def _attach_rate(telling: Telling) -> Iterator[Told]:
+    yield "rate.attached", _named_rate(telling), ()
+
+
+def _detach_rate(telling: Telling) -> Iterator[Told]:
+    yield "rate.detached", _named_rate(telling), ()
+
+
+def _named_rate(telling: Telling) -> wire_events.RateTold:
     assert telling.catalog is not None
     rate = _rate_of(telling)
-    shown = wire_events.RateClosed(
+    return wire_events.RateTold(
         rate=spell(render_usage.RATE_PREFIX, rate.id),
         meter=telling.catalog.meters[rate.meter].code,
         entitlement=telling.kinds[rate.entitlement].code,
     )
-    yield "rate.closed", shown, ()
 
 
 TOLD: dict[str, Tell] = {
@@ -133,4 +146,6 @@ TOLD: dict[str, Tell] = {
     "rate": _rate,
     "close_meter": _close_meter,
     "close_rate": _close_rate,
+    "attach_rate": _attach_rate,
+    "detach_rate": _detach_rate,
 }

@@ -31,6 +31,7 @@ from drawdown.dialects.native import (
     asked_usage,
     common,
     errors,
+    render,
     render_usage,
     wire,
     wire_usage,
@@ -94,8 +95,9 @@ async def create_rate(call: Call) -> Answer:
     command = commands.CreateRate(
         meter=fields.reference(body.meter, "meter"),
         entitlement=fields.reference(body.entitlement, "entitlement"),
-        price=_price(body.price, "price"),
+        price=price_of(body.price, "price"),
         period=Period(unit=body.period.unit, zone=body.period.zone, cycle=body.period.cycle),
+        customers=body.customers,
     )
     written = common.created(_rate, call.request_id)
     claim = common.claim(call, body.idempotency_key)
@@ -128,8 +130,38 @@ def _named_rate(call: Call) -> Id:
     return found
 
 
+async def attach_rate(call: Call) -> Answer:
+    return await _attach(call, commands.AttachRate, attached=True)
+
+
+async def detach_rate(call: Call) -> Answer:
+    return await _attach(call, commands.DetachRate, attached=False)
+
+
+async def _attach(
+    call: Call, kind: type[commands.AttachRate | commands.DetachRate], *, attached: bool
+) -> Answer:
+    body: asked_usage.AttachRate = call.body
+    command = kind(rate=_named_rate(call), customer=fields.reference(body.customer, "customer"))
+
+    def shape(accepted: Accepted) -> wire_usage.RateAttachment:
+        assert accepted.rate is not None
+        assert accepted.customer is not None
+        return wire_usage.RateAttachment(
+            rate=identity.spell(render_usage.RATE_PREFIX, accepted.rate.id),
+            customer=render.name_of(accepted.customer),
+            attached=attached,
+        )
+
+    return await call.ledger.submit(
+        call.book, command, common.answered(200, shape, call.request_id)
+    )
+
+
 async def list_rates(call: Call) -> Answer:
     """There are few, so they come in one page, the newest first."""
+    query: asked_usage.RatesQuery = call.query
+    customer = common.optional_reference(query.customer, "customer")
     catalog = await call.ledger.catalog(call.book)
     shown = [
         render_usage.rate(
@@ -137,7 +169,7 @@ async def list_rates(call: Call) -> Answer:
             catalog.meters[rate.meter],
             await call.ledger.entitlement(call.book, rate.entitlement),
         )
-        for rate in reversed(catalog.rates.values())
+        for rate in reversed(await call.ledger.rates(call.book, customer))
     ]
     return common.ok(wire.Page(data=shown, next=None))
 
@@ -259,7 +291,7 @@ def _exact(raw: msgspec.Raw, field: str) -> dict[str, object] | None:
     return found
 
 
-def _price(
+def price_of(
     given: asked_usage.RatePrice | asked_usage.Table, field: str
 ) -> rating.Price | rating.Table:
     if not isinstance(given, asked_usage.Table):
@@ -356,7 +388,9 @@ ENDPOINTS = (
         handler=list_rates,
         summary="List rates, newest first",
         role=Role.VIEWER,
+        query=asked_usage.RatesQuery,
         answer=wire.Page[wire_usage.Rate],
+        errors=(CustomerNotFound,),
     ),
     Endpoint(
         method="GET",
@@ -375,6 +409,26 @@ ENDPOINTS = (
         role=Role.EDITOR,
         answer=wire_usage.Rate,
         errors=(RateNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/rates/{rate}/attach",
+        handler=attach_rate,
+        summary="Charge a customer by a rate, from now on",
+        role=Role.EDITOR,
+        body=asked_usage.AttachRate,
+        answer=wire_usage.RateAttachment,
+        errors=(RateNotFound, CustomerNotFound, CustomerClosed, FieldInvalid),
+    ),
+    Endpoint(
+        method="POST",
+        path="/rates/{rate}/detach",
+        handler=detach_rate,
+        summary="Charge a customer by a rate no more",
+        role=Role.EDITOR,
+        body=asked_usage.AttachRate,
+        answer=wire_usage.RateAttachment,
+        errors=(RateNotFound, CustomerNotFound),
     ),
     Endpoint(
         method="POST",

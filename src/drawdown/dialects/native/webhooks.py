@@ -129,13 +129,15 @@ async def rotate(rules: Rules, call: Call) -> Answer:
     )
 
 
-async def redeliver(call: Call) -> Answer:
+async def redeliver(rules: Rules, call: Call) -> Answer:
     body: asked_webhooks.Redeliver = call.body
     if (body.event is None) == (body.since is None):
         raise BadRequest("event", "given, or since in its place")
     if body.event is not None:
+        made = await _desk(call).get(_named(call))
+        form = rules.format_of(made.settings.format)
         try:
-            await _desk(call).redeliver(_named(call), body.event)
+            await _desk(call).redeliver(made.id, body.event, form)
         except desk.EventNotFound:
             raise errors.EventNotFound(body.event) from None
     elif body.since is not None:
@@ -299,6 +301,17 @@ def endpoints(rules: Rules) -> tuple[Endpoint, ...]:
             answer=wire_events.Rotated,
             errors=(errors.EndpointNotFound,),
         ),
+        Endpoint(
+            method="POST",
+            path="/webhook-endpoints/{endpoint}/redeliver",
+            handler=ruled(redeliver),
+            summary="Send one event again, or all since a time",
+            role=Role.EDITOR,
+            body=asked_webhooks.Redeliver,
+            answer=wire_events.Queued,
+            status=202,
+            errors=(errors.EndpointNotFound, errors.EventNotFound, errors.TooManyEndpoints),
+        ),
         *_UNRULED,
     )
 
@@ -329,17 +342,6 @@ _UNRULED = (
         role=Role.EDITOR,
         answer=wire_events.Deleted,
         errors=(errors.EndpointNotFound,),
-    ),
-    Endpoint(
-        method="POST",
-        path="/webhook-endpoints/{endpoint}/redeliver",
-        handler=_answering(redeliver),
-        summary="Send one event again, or all since a time",
-        role=Role.EDITOR,
-        body=asked_webhooks.Redeliver,
-        answer=wire_events.Queued,
-        status=202,
-        errors=(errors.EndpointNotFound, errors.EventNotFound, errors.TooManyEndpoints),
     ),
     Endpoint(
         method="POST",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
+from drawdown.core.dry_run import Cause
 from drawdown.core.forecast import Lasting
+from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
 
 
@@ -54,3 +57,96 @@ class Forecast(Struct, kw_only=True):
     expires_unused: AmountText
     expiring: list[Expiring]
     points: list[Point]
+
+
+class Money(Struct, kw_only=True):
+    amount: AmountText
+    currency: str
+
+
+class CategoryDrawn(Struct, kw_only=True):
+    """``cost`` is what was paid for what was drawn, cut off at a currency's last place, grant by grant.
+
+    ``without_cost`` was drawn of grants whose cost is unknown. Below zero: more came back than was drawn.
+    """
+
+    category: Category
+    drawn: str
+    cost: list[Money]
+    without_cost: str
+
+
+class Figures(Struct, kw_only=True):
+    """``available`` and ``owed``, the open overage, are as of the end. The others may be below zero."""
+
+    drawn: str
+    categories: list[CategoryDrawn]
+    expired: str
+    rolled_over: str
+    overage: str
+    shortfall: str
+    available: AmountText
+    owed: AmountText
+
+
+class DrawnGrant(Struct, kw_only=True):
+    """What of a grant; below zero where it came back."""
+
+    grant: str
+    amount: str
+
+
+class Effect(Struct, kw_only=True):
+    """``refused`` is the code of the refusal."""
+
+    drawn: list[DrawnGrant]
+    overage: str
+    uncovered: str
+    expired: str
+    rolled_over: str
+    refused: str | None
+
+
+class Difference(Struct, kw_only=True):
+    """``operation`` null: time did it, to ``grant``. ``because`` says in words what ``cause`` stands for."""
+
+    customer: str
+    operation: str | None
+    grant: str | None
+    kind: str
+    at: TimeText
+    cause: Cause
+    because: str
+    before: Effect
+    after: Effect
+
+
+class CustomerDryRun(Struct, kw_only=True):
+    """``differences`` are the first 20 of ``different``."""
+
+    customer: str
+    operations: int
+    before: Figures
+    after: Figures
+    different: int
+    differences: list[Difference]
+
+
+class Skipped(Struct, kw_only=True):
+    """A customer of whom nothing is said, and who is in no sum."""
+
+    customer: str
+    reason: str
+
+
+class DryRun(Struct, kw_only=True):
+    """``before`` and ``after`` are sums over ``data``. ``next`` goes into ``after`` of the next call."""
+
+    entitlement: str
+    start: TimeText = msgspec.field(name="from")
+    end: TimeText | None = msgspec.field(name="to")
+    before: Figures
+    after: Figures
+    data: list[CustomerDryRun]
+    skipped: list[Skipped]
+    next: str | None

@@ -255,7 +255,7 @@ class MeterClosed(Struct, kw_only=True):
     code: str
 
 
-class RateClosed(Struct, kw_only=True):
+class RateTold(Struct, kw_only=True):
     """``meter`` is its code."""
 
     rate: str
@@ -369,7 +369,7 @@ DATA = (
     UsageRecorded,
     UsageUncovered,
     MeterClosed,
-    RateClosed,
+    RateTold,
     ClockTold,
     Tested,
 )

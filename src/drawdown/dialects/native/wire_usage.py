@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from drawdown.core.calendar import CalendarUnit
 from drawdown.core.meters import Aggregation
-from drawdown.core.usage_records import Debits
+from drawdown.core.usage_records import Customers, Debits
 from drawdown.dialects.native import wire
 from drawdown.dialects.native.scalars import AmountText, TimeText
 
@@ -45,8 +45,17 @@ class Rate(Struct, kw_only=True):
     entitlement: str
     price: ObjectRaw
     period: RatePeriod
+    customers: Customers
     created_at: TimeText
     closed_at: TimeText | None
+
+
+class RateAttachment(Struct, kw_only=True):
+    """Whether a rate charges a customer because it is attached to him."""
+
+    rate: str
+    customer: str
+    attached: bool
 
 
 class UsageCharge(Struct, kw_only=True):

@@ -67,6 +67,10 @@ WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 DELETE FROM usage_value t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
 
+-- name: remove_rate_customer
+DELETE FROM rate_customer t USING unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.customer = u.customer
+
 -- name: remove_customer
 DELETE FROM customer t USING unnest($1::int[], $2::uuid[]) AS u (slot, id)
 WHERE t.slot = ANY ($3::int[]) AND t.slot = u.slot AND t.id = u.id

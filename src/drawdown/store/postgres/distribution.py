@@ -43,6 +43,7 @@ BY_SLOT = (
     "usage_event",
     "usage_count",
     "usage_value",
+    "rate_customer",
     "lease",
 )
 #: A table may have rows already, which are moved.

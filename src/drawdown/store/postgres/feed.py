@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from drawdown.core.identity import slot_of
@@ -19,6 +19,8 @@ from drawdown.store.postgres.slots import claim_slot
 FEED_LAG = 2 * MICROSECONDS
 #: Before what the oldest transaction under way may have recorded: its time is its machine's.
 WRITER_LAG = MICROSECONDS
+#: Of how many operations entries are read at a time.
+WALKED = 500
 
 
 class PostgresFeed(PostgresReads):
@@ -46,6 +48,15 @@ class PostgresFeed(PostgresReads):
         end = Position(found[-1][6], found[-1][1]) if found else after
         more = len(found) == asked.limit
         return FeedPage(found=await self._with_entries(chosen), end=end, more=more)
+
+    async def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+        """One owner after the other; what a book did itself is where the names of its kinds of credit are."""
+        for owner in owners:
+            slots = sorted({slot_of(owner), claim_slot(owner, ENTITLEMENT_CODE, "")})
+            found = await self._fetch("operations_of", slots, owner)
+            for start in range(0, len(found), WALKED):
+                for each in await self._with_entries(found[start : start + WALKED]):
+                    yield each
 
     async def _with_entries(self, found: list[Any]) -> list[Recorded]:
         places = [

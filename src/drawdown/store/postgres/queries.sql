@@ -650,6 +650,16 @@ WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
 SELECT book, customer, entitlement FROM wallet
 WHERE next_due_at <= $1 AND clock IS NULL ORDER BY next_due_at LIMIT $2
 
+-- name: watched_entitlements
+SELECT id, alerts FROM entitlement WHERE alerts <> '[]'
+
+-- What a wallet is watched by stands in it.
+-- name: uncounted_wallets
+SELECT book, customer FROM wallet
+WHERE (slot, customer) > ($1, $2) AND entitlement = $3 AND next_due_at IS NOT NULL
+  AND position($4 IN coalesce(watch, '')) = 0
+ORDER BY slot, customer LIMIT $5
+
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE slot = $1 AND customer = $2 AND next_due_at <= $3
 
@@ -838,6 +848,14 @@ WHERE o.slot = $5 AND o.customer = $6
   AND o.recorded_at >= $1 AND o.recorded_at <= $3 AND (o.recorded_at > $1 OR o.id > $2)
 ORDER BY o.recorded_at, o.id LIMIT $4
 
+-- All that somebody did, in order. An owner that is a book has no row among customers.
+-- name: operations_of
+SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
+  o.subject, o.facts, o.changed, o.namespace, o.key, o.spans
+FROM operation o LEFT JOIN customer c ON c.slot = o.slot AND c.id = o.customer
+WHERE o.slot = ANY ($1::int[]) AND o.customer = $2
+ORDER BY o.recorded_at, o.id
+
 -- name: operation_time
 SELECT recorded_at FROM operation WHERE slot = ANY ($1::int[]) AND id = $2
 
@@ -951,7 +969,7 @@ SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter W
 ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ANY ($1::uuid[])
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: insert_meter
@@ -962,11 +980,23 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 UPDATE meter SET closed_at = $1 WHERE id = $2
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: close_rate
 UPDATE rate SET closed_at = $1 WHERE id = $2
+
+-- name: customer_rates
+SELECT r.customer, r.rate FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+JOIN rate_customer r ON r.slot = u.slot AND r.customer = u.customer
+WHERE r.slot = ANY ($3::int[])
+
+-- name: attach_rate
+INSERT INTO rate_customer (slot, customer, rate) VALUES ($1, $2, $3)
+ON CONFLICT (slot, customer, rate) DO NOTHING
+
+-- name: detach_rate
+DELETE FROM rate_customer WHERE slot = $1 AND customer = $2 AND rate = $3
 
 -- name: find_event
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

@@ -12,7 +12,9 @@ from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
 from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
+    NOTHING,
     Alert,
+    AlertRule,
     BurnOrder,
     Customer,
     Document,
@@ -179,6 +181,9 @@ class PostgresReads:
             await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
         )
 
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        return {row[1] for row in await self._find("customer_rates", id_columns([customer]))}
+
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = await self.find_name(book, USAGE_EVENT, own_id)
         return None if found is None else await self.read_event(found)
@@ -292,9 +297,25 @@ class PostgresReads:
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         return [(row[0], row[1], row[2]) for row in await self._fetch("due_wallets", now, limit)]
 
+    async def watched_entitlements(self) -> list[tuple[Id, tuple[AlertRule, ...]]]:
+        found = await self._fetch("watched_entitlements")
+        return [(row[0], rows.alerts_of(row[1])) for row in found]
+
+    async def uncounted_wallets(
+        self, entitlement: Id, alert: Id, after: Id | None, limit: int
+    ) -> list[tuple[Id, Id]]:
+        bindings = uncounted(entitlement, alert, after, limit)
+        return [(row[0], row[1]) for row in await self._fetch("uncounted_wallets", *bindings)]
+
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
         found = await self._fetch("due_entitlements", slot_of(customer), customer, now)
         return [row[0] for row in found]
+
+
+def uncounted(entitlement: Id, alert: Id, after: Id | None, limit: int) -> tuple[object, ...]:
+    """What the statements take that find wallets which an alert is still new to."""
+    place = (-1, NOTHING) if after is None else (slot_of(after), after)
+    return (*place, entitlement, rows.in_watch(alert), limit)
 
 
 def id_columns(ids: Iterable[Id]) -> Columns:

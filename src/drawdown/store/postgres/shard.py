@@ -15,7 +15,7 @@ from drawdown.engine.ports import Audit, BatchConflict, StoreUnavailable
 from drawdown.store import rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import code_of
-from drawdown.store.postgres.reads import Columns, claims_columns
+from drawdown.store.postgres.reads import Columns, claims_columns, uncounted
 from drawdown.store.postgres.shard_audit import ShardAudit
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.postgres.store import PostgresStore
@@ -60,6 +60,13 @@ class ShardStore(PostgresStore):
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = await self._fetch("group_due_wallets", now, limit, self._slots)
         return [(row[0], row[1], row[2]) for row in found]
+
+    async def uncounted_wallets(
+        self, entitlement: Id, alert: Id, after: Id | None, limit: int
+    ) -> list[tuple[Id, Id]]:
+        bindings = uncounted(entitlement, alert, after, limit)
+        found = await self._fetch("group_uncounted_wallets", *bindings, self._slots)
+        return [(row[0], row[1]) for row in found]
 
     async def prune_claims(self, before: Instant, limit: int) -> int:
         old = await self._fetch("group_prunable_claims", before, limit, self._slots)

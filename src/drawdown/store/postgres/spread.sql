@@ -5,6 +5,12 @@ SELECT book, customer, entitlement FROM wallet
 WHERE slot = ANY ($3::int[]) AND next_due_at <= $1 AND clock IS NULL
 ORDER BY next_due_at LIMIT $2
 
+-- name: group_uncounted_wallets
+SELECT book, customer FROM wallet
+WHERE slot = ANY ($6::int[]) AND (slot, customer) > ($1, $2) AND entitlement = $3
+  AND next_due_at IS NOT NULL AND position($4 IN coalesce(watch, '')) = 0
+ORDER BY slot, customer LIMIT $5
+
 -- What an event's id leads to may be there though nobody came back to say so: it is taken for ever.
 -- name: group_prunable_claims
 SELECT slot, book, space, key FROM claim

@@ -25,6 +25,8 @@ class TopUpRows:
 
     async def find_places(self, state: State, wanted: Wanted) -> bool:
         """Find which wallets they are in; whether any was to be found."""
+        if not wanted.top_ups and not wanted.top_up_requests:  # as nearly always
+            return False
         places = state.top_up_wallets
         rules = wanted.top_ups - places.keys()
         requests = wanted.top_up_requests - places.keys()
@@ -53,6 +55,12 @@ class TopUpRows:
             state.top_up_requests[row[0]] = top_up_rows.request_of(tuple(row))
 
     async def write(self, changes: Changes, state: State) -> None:
+        if changes.new_top_ups or changes.closed_top_ups:
+            await self._write_rules(changes, state)
+        if changes.new_top_up_requests or changes.top_up_requests:
+            await self._write_requests(changes, state)
+
+    async def _write_rules(self, changes: Changes, state: State) -> None:
         made = changes.new_top_ups.values()
         found = [top_up_rows.top_up_row(each, _book(state, each.customer)) for each in made]
         await self._write("insert_top_up", found)
@@ -60,6 +68,8 @@ class TopUpRows:
             (slot_of(each.id), each.id, each.closed_at) for each in changes.closed_top_ups.values()
         ]
         await self._write("close_top_up", closed)
+
+    async def _write_requests(self, changes: Changes, state: State) -> None:
         asked = changes.new_top_up_requests.values()
         found = [top_up_rows.request_row(each, _book(state, each.customer)) for each in asked]
         await self._write("insert_top_up_request", found)

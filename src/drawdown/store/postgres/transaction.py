@@ -131,6 +131,7 @@ class PostgresTransaction:
         await self._load_customers(alone)
         await self._usage.find(self.state, wanted)
         leads = wanted.names or wanted.clocks or wanted.customer_wallets or wanted.catalogs
+        leads = leads or wanted.attached
         if found_places or alone or leads:
             return
         await self._lock(wanted)

@@ -41,6 +41,9 @@ class UsageRows:
         """What leads to more: meters and rates, and the events that are known."""
         if wanted.catalogs:
             state.catalogs |= await catalogs(self._connection, self._queries, wanted.catalogs)
+        state.attached |= {customer: set() for customer in wanted.attached}
+        for customer, rate in await self._fetch("customer_rates", id_columns(wanted.attached)):
+            state.attached[customer].add(rate)
         await self._find_ids(state, wanted.event_ids)
         state.events |= dict.fromkeys(wanted.events)
         for row in await self._fetch("find_event", id_columns(wanted.events)):
@@ -90,6 +93,10 @@ class UsageRows:
         ):
             for each in closed:
                 await self._connection.execute(self._queries[query], each.closed_at, each.id)
+        for row in usage_rows.attachment_rows(changes.attachments, attached=True):
+            await self._connection.execute(self._queries["attach_rate"], *row)
+        for row in usage_rows.attachment_rows(changes.attachments, attached=False):
+            await self._connection.execute(self._queries["detach_rate"], *row)
         events = changes.events.values()
         await self._write(
             "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]

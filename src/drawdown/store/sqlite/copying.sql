@@ -246,7 +246,7 @@ SELECT id, book, code, name, measure, debits, created_at, closed_at
 FROM meter WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_rate
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers
 FROM rate WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_usage_event
@@ -303,3 +303,12 @@ SELECT count(*) FROM usage_count
 
 -- name: count_usage_value
 SELECT count(*) FROM usage_value
+
+-- name: pass_rate_customer
+SELECT customer, rate, slot FROM rate_customer WHERE (customer, rate) > (?, ?) ORDER BY customer, rate LIMIT ?
+
+-- name: customer_rate_customer
+SELECT customer, rate, slot FROM rate_customer WHERE customer = ?
+
+-- name: count_rate_customer
+SELECT count(*) FROM rate_customer

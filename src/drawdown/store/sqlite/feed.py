@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import groupby
+
+import msgspec
 
 from drawdown.core.types import Id, Instant, Operation
 from drawdown.engine.ports import FeedFilter, FeedPage, Recorded
@@ -13,6 +16,8 @@ from drawdown.store.sqlite.reads import SqliteReads
 
 #: Where the parts of an operation stand in a row of ``list_operations``.
 _BOOK, _AT, _RECORDED_AT, _FIRST = 1, 6, 7, 13
+#: Of how many numbers whose operations they are is looked at, at a time: some milliseconds.
+WALKED = 10_000
 
 
 class SqliteFeed(SqliteReads):
@@ -31,6 +36,17 @@ class SqliteFeed(SqliteReads):
             read = [self._recorded(row) for row in chosen]
         end = Position(found[-1][_RECORDED_AT], found[-1][2]) if found else asked.after
         return FeedPage(found=read, end=end, more=more)
+
+    async def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+        """Over all there are, since no index is kept of whose they are: so many numbers at a time."""
+        last, wanted = self._last_number(), json_of(owners)
+        for start in range(0, last, WALKED):
+            with self._moment():
+                found = self._rows("operations_of", (start, min(start + WALKED, last), wanted))
+                read = [self._recorded(row) for row in found]
+            for each in read:
+                yield each
+            await asyncio.sleep(0)
 
     def _runs(self, start: int, asked: FeedFilter) -> tuple[list[rows.Row], bool]:
         """About ``limit`` rows after ``start``: whole runs of one instant, sorted; whether more follow."""
@@ -97,6 +113,11 @@ class SqliteFeed(SqliteReads):
 
     async def wallet_seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
         return {customer: dict(self._rows("wallet_seqs", (customer,))) for customer in customers}
+
+
+def json_of(owners: Collection[Id]) -> str:
+    """Ids as the statements read a list of them."""
+    return msgspec.json.encode([owner.hex().upper() for owner in owners]).decode()
 
 
 def _without_last_run(found: list[rows.Row]) -> list[rows.Row]:

@@ -360,6 +360,16 @@ FROM entry e JOIN wallet w ON w.number = e.wallet WHERE e.number = ?
 SELECT w.customer, w.entitlement, c.book FROM wallet w JOIN customer c ON c.id = w.customer
 WHERE w.next_due_at <= ? AND w.clock IS NULL ORDER BY w.next_due_at LIMIT ?
 
+-- name: watched_entitlements
+SELECT id, alerts FROM entitlement WHERE alerts <> '[]'
+
+-- What a wallet is watched by stands in it.
+-- name: uncounted_wallets
+SELECT c.book, w.customer FROM wallet w JOIN customer c ON c.id = w.customer
+WHERE w.customer > ? AND w.entitlement = ? AND w.next_due_at IS NOT NULL
+  AND instr(coalesce(w.watch, ''), ?) = 0
+ORDER BY w.customer LIMIT ?
+
 -- name: due_entitlements
 SELECT entitlement FROM wallet WHERE customer = ? AND next_due_at <= ?
 
@@ -524,6 +534,13 @@ SELECT o.number, coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, 
 FROM operation o LEFT JOIN customer c ON c.id = o.customer
 WHERE o.number > ? ORDER BY o.number LIMIT ?
 
+-- name: operations_of
+SELECT o.number, coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at,
+  o.recorded_at, o.subject, o.facts, o.changed, o.namespace, o.key, o.first_entry, o.entries
+FROM operation o LEFT JOIN customer c ON c.id = o.customer
+WHERE o.number > ? AND o.number <= ? AND hex(o.customer) IN (SELECT value FROM json_each(?))
+ORDER BY o.number
+
 -- name: wallet_seqs
 SELECT entitlement, seq FROM wallet WHERE customer = ?
 
@@ -615,7 +632,7 @@ DELETE FROM webhook_retry WHERE endpoint = ? AND dead = 1
 SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at FROM rate WHERE book = ? ORDER BY id
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ? ORDER BY id
 
 -- name: insert_meter
 INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
@@ -625,11 +642,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE meter SET closed_at = ? WHERE id = ?
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: close_rate
 UPDATE rate SET closed_at = ? WHERE id = ?
+
+-- name: customer_rates
+SELECT rate FROM rate_customer WHERE customer = ?
+
+-- name: attach_rate
+INSERT INTO rate_customer (slot, customer, rate) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: detach_rate
+DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ?
 
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision

@@ -20,6 +20,7 @@ from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
     Alert,
+    AlertRule,
     BurnOrder,
     Customer,
     Document,
@@ -196,6 +197,9 @@ class SqliteReads:
             self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
         )
 
+    async def customer_rates(self, customer: Id) -> set[Id]:
+        return {row[0] for row in self._rows("customer_rates", (customer,))}
+
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = self._row("find_name", (book, USAGE_EVENT, own_id))
         row = None if found is None else self._row("find_event", (found[0],))
@@ -330,6 +334,16 @@ class SqliteReads:
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))
         return [(row[2], row[0], row[1]) for row in found]
+
+    async def watched_entitlements(self) -> list[tuple[Id, tuple[AlertRule, ...]]]:
+        found = self._rows("watched_entitlements")
+        return [(row[0], rows.alerts_of(row[1])) for row in found]
+
+    async def uncounted_wallets(
+        self, entitlement: Id, alert: Id, after: Id | None, limit: int
+    ) -> list[tuple[Id, Id]]:
+        bindings = (after or b"", entitlement, rows.in_watch(alert), limit)
+        return [(row[0], row[1]) for row in self._rows("uncounted_wallets", bindings)]
 
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]:
         return [row[0] for row in self._rows("due_entitlements", (customer, now))]

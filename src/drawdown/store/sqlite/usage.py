@@ -30,6 +30,9 @@ def load(
     for event in wanted.events:
         found = row("find_event", (event,))
         state.events[event] = None if found is None else usage_rows.event_of(found)
+    for customer in wanted.attached:
+        attached = connection.execute(queries["customer_rates"], (customer,))
+        state.attached[customer] = {each[0] for each in attached}
     for customer in wanted.latest_events:
         latest = connection.execute(queries["latest_events"], (customer, LATEST_MAX))
         state.latest_events[customer] = [usage_rows.event_of(each) for each in latest]
@@ -52,6 +55,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
     yield "close_meter", [(each.closed_at, each.id) for each in changes.closed_meters]
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
+    yield "attach_rate", usage_rows.attachment_rows(changes.attachments, attached=True)
+    yield "detach_rate", usage_rows.attachment_rows(changes.attachments, attached=False)
     events = changes.events.values()
     yield "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
     amended = changes.amended_events.values()

@@ -48,6 +48,7 @@ CREATE TABLE entitlement (
   alerts             text NOT NULL       -- the live ones for all customers, as JSON
 );
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
+CREATE INDEX entitlement_watched ON entitlement (id) WHERE alerts <> '[]';
 
 -- What usage events are counted by, and what is charged for them. They never change until they are closed.
 CREATE TABLE meter (
@@ -69,6 +70,7 @@ CREATE TABLE rate (
   entitlement uuid NOT NULL,
   price       text NOT NULL,             -- as JSON
   period      text NOT NULL,
+  customers   text NOT NULL,             -- all, or those it is attached to
   created_at  bigint NOT NULL,
   closed_at   bigint
 );
@@ -515,6 +517,14 @@ CREATE TABLE usage_value (
   events   int NOT NULL,
   PRIMARY KEY (slot, customer, rate, period, grouping, value),
   CHECK (events >= 0)
+);
+
+-- Which customers a rate charges, where it is not all of them.
+CREATE TABLE rate_customer (
+  slot     int NOT NULL,
+  customer uuid NOT NULL,
+  rate     uuid NOT NULL,
+  PRIMARY KEY (slot, customer, rate)
 );
 
 -- Background work that one process at a time does: which one, and until when. slot is that of the work's

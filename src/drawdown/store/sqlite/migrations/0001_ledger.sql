@@ -75,6 +75,7 @@ CREATE TABLE entitlement (
   alerts             TEXT NOT NULL       -- the live ones for all customers, as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
+CREATE INDEX entitlement_watched ON entitlement (id) WHERE alerts <> '[]';
 
 -- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer).
 CREATE TABLE claim (
@@ -414,6 +415,7 @@ CREATE TABLE rate (
   entitlement BLOB NOT NULL,
   price       TEXT NOT NULL,             -- as JSON
   period      TEXT NOT NULL,
+  customers   TEXT NOT NULL,             -- all, or those it is attached to
   created_at  INTEGER NOT NULL,
   closed_at   INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -462,6 +464,14 @@ CREATE TABLE usage_value (
   slot     INTEGER NOT NULL,
   events   INTEGER NOT NULL CHECK (events >= 0),
   PRIMARY KEY (customer, rate, period, grouping, value)
+) STRICT, WITHOUT ROWID;
+
+-- Which customers a rate charges, where it is not all of them.
+CREATE TABLE rate_customer (
+  customer    BLOB NOT NULL,
+  rate        BLOB NOT NULL,
+  slot        INTEGER NOT NULL,
+  PRIMARY KEY (customer, rate)
 ) STRICT, WITHOUT ROWID;
 
 -- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
