@@ -170,7 +170,7 @@ def list_rates(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """List rates, newest first; with a customer those that he is attached to.
+    """List rates, newest first; with a customer those that charge him.
 
     Example: `drawdown rates list --customer ada`
     """
