@@ -153,7 +153,7 @@ async def finished(path: Path, target: str) -> Comparison:
     return found
 
 
-#: What no play makes. Each has a test of its own: beside this one, or, of webhooks, where the feed is told of.
+#: What no play makes. Each has a test of its own beside this one; webhooks have it where the feed is told of.
 NOT_PLAYED = {
     "alert",
     "api_key",
