@@ -120,3 +120,32 @@ def test_what_is_closed_counts_and_charges_nothing_more(serve: StartServer, tmp_
     closed = ask(tenant, "meters", "list", "--json").json()
     assert [each["closed_at"] is None for each in closed] == [True, False]
     assert ask(tenant, "rates", "close", older["id"]).code == 0
+
+
+def test_a_rate_for_attached_customers_charges_them_alone(
+    serve: StartServer, tmp_path: Path
+) -> None:
+    tenant = serve().tenant()
+    metered(tenant)
+    ask(tenant, "meters", "create", "calls", "llm.call")
+    made = ask(
+        tenant, "rates", "create", "calls", "credits", "--per-unit", "5", "--attached", "--json"
+    )
+    rate = made.json()["id"]
+    file = tmp_path / "usage.jsonl"
+
+    def used_after(number: int) -> str:
+        file.write_text(line(number, "0"), encoding="utf-8")
+        assert ask(tenant, "events", "send", file).code == 0
+        used: str = ask(tenant, "balance", "ada", "credits", "--json").json()["used"]
+        return used
+
+    assert used_after(1) == "0"
+    assert "yes" in ask(tenant, "rates", "attach", rate, "ada").out
+    assert used_after(2) == "5"
+    listed = ask(tenant, "rates", "list", "--customer", "ada", "--json").json()
+    assert (listed[0]["id"], len(listed)) == (rate, 2)
+    assert "no" in ask(tenant, "rates", "detach", rate, "ada").out
+    assert used_after(3) == "5"
+    assert len(ask(tenant, "rates", "list", "--customer", "ada", "--json").json()) == 1
+    assert "attached" in ask(tenant, "rates", "show", rate).out

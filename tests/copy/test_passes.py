@@ -153,16 +153,24 @@ async def finished(path: Path, target: str) -> Comparison:
     return found
 
 
-#: What no play makes; how webhooks are copied is told with the feed (``tests.store.test_feed``).
+#: What no play makes. Each has a test of its own beside this one; webhooks have it where the feed is told of.
 NOT_PLAYED = {
+    "alert",
+    "api_key",
+    "meter",
+    "rate",
+    "rate_customer",
+    "repayment",
     "schedule",
+    "test_clock",
     "top_up",
     "top_up_request",
-    "api_key",
-    "test_clock",
+    "usage_count",
+    "usage_event",
+    "usage_value",
+    "webhook_attempt",
     "webhook_endpoint",
     "webhook_retry",
-    "webhook_attempt",
 }
 
 
@@ -189,7 +197,8 @@ async def test_a_copy_that_is_killed_anywhere_goes_on_there(
     assert found.fault is None
     assert found.rows == sum(there for _, there in found.tables.values())
     assert plays.seen.kinds.keys() >= PLAYED, plays.seen.kinds
-    assert all(found.tables[name][1] for name in found.tables.keys() - NOT_PLAYED), found.tables
+    empty = {name for name, (_, there) in found.tables.items() if not there}
+    assert empty <= NOT_PLAYED
     there, here = [await checked(url) for url in (each_target, sqlite_url(path))]
     assert there == here
 
@@ -306,6 +315,9 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "update_schedule",
         "upsert_count",  # of an operation's customer
         "upsert_value",
+        "amend_event",
+        "detach_rate",
+        "upsert_repayment",
         "upsert_reversal",  # compared in every pass
         "prune_claims",  # counted at the end
         "revoke_api_key",  # replaced in every pass
@@ -319,6 +331,8 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "prune_attempts",
         "prune_dead",
         "amend_entitlement",  # replaced in every pass
+        "close_meter",
+        "close_rate",
         "change_clock",  # replaced in every pass, as every small table
         "reach_target",
         "set_clock",  # of a wallet that is new

@@ -8,6 +8,7 @@ import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
+    AttachRate,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -18,6 +19,7 @@ from drawdown.core.commands import (
 from drawdown.core.meters import Aggregation, Measure
 from drawdown.core.rating import PerUnit
 from drawdown.core.types import Id, Mode
+from drawdown.core.usage_records import Customers
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.opening import open_store
@@ -42,6 +44,15 @@ async def made(ledger: Ledger) -> Id:
         await ledger.apply(book, CreateMeter(code=code, measure=measure))
         price = PerUnit(price=Amount(5, 1))
         await ledger.apply(book, CreateRate(meter=code, entitlement="credits", price=price))
+    own = CreateRate(
+        meter="tokens",
+        entitlement="credits",
+        price=PerUnit(price=Amount(1)),
+        customers=Customers.ATTACHED,
+    )
+    rate = (await ledger.apply(book, own)).rate
+    assert rate is not None
+    await ledger.apply(book, AttachRate(rate=rate.id, customer="ann"))
     await ledger.apply(book, IssueGrant(customer="ann", entitlement="credits", amount=Amount(100)))
     return book
 
@@ -66,10 +77,10 @@ async def test_a_copy_goes_on_counting_where_the_source_left_off(path: Path, tar
     """What was carried of a unit, and which values were seen, is not lost; nothing is taken twice."""
     ledger = open_ledger_on(await open_store(sqlite_url(path)), ManualClock(START))
     book = await made(ledger)
-    assert await used(ledger, book, 1) == [1, 0]
+    assert await used(ledger, book, 1) == [1, 0, 3]
     async with open_copier(path, target, lambda table, rows: None, begin=True) as copier:
         await copier.catch_up()
-        assert await used(ledger, book, 2) == [2, 1]
+        assert await used(ledger, book, 2) == [2, 1, 3]
         await ledger.close()
         with copier.fenced():
             told = await copier.finish()
@@ -78,7 +89,8 @@ async def test_a_copy_goes_on_counting_where_the_source_left_off(path: Path, tar
             await copier.seal()
     assert told.tables["usage_event"] == (2, 2)
     assert told.tables["usage_value"] == (2, 2)
+    assert told.tables["rate_customer"] == (1, 1)
     copy = open_ledger_on(await open_store(target), ManualClock(START))
-    assert await used(copy, book, 2, 3, 2) == [2, 1, 1, 0, 2, 1]
+    assert await used(copy, book, 2, 3, 2) == [2, 1, 3, 1, 0, 3, 2, 1, 3]
     assert len(await copy.usage_events(book, limit=10)) == 3
     await copy.close()

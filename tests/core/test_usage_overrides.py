@@ -29,6 +29,7 @@ from drawdown.core.properties import Properties
 from drawdown.core.rating import Graduated, Package, PerUnit, Price, Table, Tier, Volume
 from drawdown.core.requests import Accepted, Outcome, Refused
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
+from drawdown.core.usage_fold import UsageFold, rates_by_text
 from drawdown.core.usage_records import Count, Debits, Event
 from tests.support.memory import CoreLedger
 from tests.support.naive_counts import NaiveRate, NaiveUsage
@@ -461,6 +462,16 @@ def test_after_any_overrides_everything_is_as_if_the_events_had_said_so_from_the
     charged = {count.key: count.charged for count in book.counts if count.charged}
     assert sorted(charged.values()) == sorted(filter(None, naive.charged[0].values()))
     assert dict(_charges(book.events)) == charged
+    _verify(book)
+
+
+def _verify(book: Book) -> None:
+    """As `drawdown verify` counts all usage again. Raises ``Fault``."""
+    state = book.core.state
+    folded = UsageFold(rates_by_text(state.catalogs[book.core.book]))
+    for event in book.events:
+        folded.add(event)
+    folded.check(book.counts, state.values)
 
 
 def _charges(events: list[Event]) -> Iterator[tuple[Any, int]]:

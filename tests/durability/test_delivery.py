@@ -73,8 +73,8 @@ def test_who_is_killed_while_it_delivers_is_followed_by_one_that_leaves_nothing_
     runner.run(until_all(got, {event["id"] for event in told}))
     assert set(got.ids) == {event["id"] for event in told}
     assert len(got.ids) > len(set(got.ids))
-    for name in (*CUSTOMERS, None):
-        of_one = [event["id"] for event in told if event["customer"] == name]
+    for owner in (*CUSTOMERS, None):
+        of_one = [event["id"] for event in told if event["customer"] == owner]
         arrived = [each for each in dict.fromkeys(got.ids) if each in of_one]
         assert arrived == of_one
 

@@ -103,9 +103,17 @@ class CorePlay:
         self._check_wallets(turn.asks)
 
     def _advance(self, turn: Turn, at: Instant) -> None:
-        """As the engine does it: each wallet on the clock is settled at its own instants."""
         [ask] = turn.asks
-        to = Instant(ask.asked["to"])
+        outcome = self.advance(Instant(ask.asked["to"]), at)
+        [expected] = self._world.happen(turn, [True])
+        assert expected is not None
+        self._check_outcome(ask, outcome, expected)
+        self._fold()
+        for customer_number in range(len(self._customers)):
+            self._check_wallets([Ask("settle", customer=customer_number)])
+
+    def advance(self, to: Instant, at: Instant) -> Outcome:
+        """As the engine does it: each wallet on the clock is settled at its own instants."""
         wanted = AdvanceTestClock(clock=self._clock, to=to)
         [outcome] = self._run([self.core.request(wanted, at)])
         if isinstance(outcome, Accepted):
@@ -114,12 +122,7 @@ class CorePlay:
                 settle = Settle(customer=customer, entitlement=kind, at=moment)
                 self._run([self.core.request(settle, at)])
             self.core.reach_target(self._clock)
-        [expected] = self._world.happen(turn, [True])
-        assert expected is not None
-        self._check_outcome(ask, outcome, expected)
-        self._fold()
-        for customer_number in range(len(self._customers)):
-            self._check_wallets([Ask("settle", customer=customer_number)])
+        return outcome
 
     def _due_on_clock(self, to: Instant) -> list[tuple[Instant, Id, Id]]:
         clocked = {c for c in self._customers if self.core.state.clock_of(c) is not None}

@@ -1,8 +1,8 @@
 """A play of deliveries: endpoints that fail at random, processes that die in the middle, changes in between.
 
-Everything follows from a seed but the ledger's secrets. At the end all endpoints are well, and the play looks back:
-every event must have arrived wherever it was asked for, once or more, and where order is kept no event may
-have been sent before those of its customer that came before it had arrived.
+Everything follows from a seed but the ledger's secrets. At the end all endpoints are well, and the play looks
+back: every event must have arrived wherever it was asked for, once or more, and where order is kept no event
+may have been sent before those of its customer that came before it had arrived.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class Network(Sender):
         if self._random.random() < self.failing:
             sent = self._random.choice(FAILURES)
             self._counts[f"answered {sent.status}"] += 1
-        for _ in range(self._random.randrange(4)):
+        for _ in range(self._random.randrange(8)):
             await asyncio.sleep(0)
         self.log.append(Attempt(url, headers["webhook-id"], body, sent.arrived))
-        for _ in range(self._random.randrange(4)):
+        for _ in range(self._random.randrange(8)):
             await asyncio.sleep(0)
         return sent
 
@@ -131,7 +131,7 @@ class DeliveryPlay:
     async def _tick(self) -> None:
         self._deliverer._look_at = 0
         await self._deliverer.tick()
-        for _ in range(self._random.randrange(12)):
+        for _ in range(self._random.randrange(10)):
             await asyncio.sleep(0)
 
     async def _die(self) -> None:

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, CreateMeter, CreateRate
+from drawdown.core.demand import stands_alone
 from drawdown.core.needs import needs
 from drawdown.core.plan import plan
 from drawdown.core.requests import Accepted, Outcome, Refused, Request
@@ -67,13 +68,14 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
     """``requests`` cut into pieces of one to twenty; first those that make customers and entitlements.
 
     As in the engine, those of a piece have one moment, and none names what another one of it makes:
-    nobody could have been told of that.
+    nobody could have been told of that. What must be decided by itself is a piece of its own.
     """
     opening = [r for r in requests if isinstance(r.command, OPENING)]
     pieces, size = [opening], 0
     for request in requests[len(opening) :]:
         piece = pieces[-1]
-        if len(piece) >= size or piece[0].at != request.at or names_one_of(request, piece):
+        alone = any(stands_alone(each.command) for each in (piece[-1], request))
+        if alone or len(piece) >= size or piece[0].at != request.at or names_one_of(request, piece):
             pieces.append([])
             size = chance.choice((1, 2, 3, 7, 20))
         pieces[-1].append(request)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from drawdown.core.amounts import Amount
+from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdvanceTestClock,
     CapTerms,
     CloseTopUp,
     ConfirmTopUp,
+    CreateSchedule,
     CreateTestClock,
     CreateTopUp,
     FailTopUp,
@@ -291,6 +293,34 @@ async def advanced(book: Book, clock: Id, to: Instant) -> None:
     await book.ledger.apply(book.id, AdvanceTestClock(clock=clock, to=to))
     found = await book.ledger.test_clocks.play(book.id, clock, 10)
     assert found.target is None
+
+
+@pytest.mark.parametrize("steps", [2, 7, 40])
+async def test_any_split_of_an_advance_makes_the_same_requests(ledger: Ledger, steps: int) -> None:
+    """Grants expire, cycles give and take, requests expire and are made again: in one go, or in many."""
+    book, seen = await open_book(ledger), []
+    for parts in (1, steps):
+        made = (await ledger.apply(book.id, CreateTestClock(frozen_at=START, mode=Mode.TEST))).clock
+        assert made is not None
+        customer = await book.customer(test_clock=made.id)
+        await book.grant(customer, 30, expires_at=Instant(START + 5 * DAY + HOUR))
+        cycles = CreateSchedule(
+            customer=customer,
+            entitlement=CREDITS,
+            amount=Amount(12),
+            every=Every(CalendarUnit.WEEK),
+        )
+        await ledger.apply(book.id, cycles)
+        cap = CapTerms(Amount(150), CapPeriod.WEEK)
+        await top_up(book, customer, 15, cap=cap, cool_down=7 * HOUR, attempts_max=9)
+        for part in range(1, parts + 1):
+            await advanced(book, made.id, Instant(START + part * 30 * DAY // parts))
+        found = await requests(book, customer=customer)
+        seen.append([(each.amount, each.requested_at, each.ended_at) for each in found])
+    assert seen[0] == seen[1]
+    assert [amount for amount, _, _ in seen[0]][:3] == [100, 50, 100]
+    assert seen[0][0][1] == START + 5 * DAY + HOUR
+    assert len(seen[0]) >= 7
 
 
 async def test_the_event_of_a_request_comes_right_after_the_debit(

@@ -3,130 +3,53 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import drawdown.core
-from drawdown.core import rating
 from drawdown.core.amounts import Amount
 from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
-    AdjustGrant,
-    AdvanceTestClock,
     AmendEntitlement,
-    AmendGrant,
-    AmendSchedule,
     AskedOverage,
-    AttachRate,
-    Authorize,
-    CancelSchedule,
-    Capture,
-    ChangeTime,
-    CloseAlert,
-    CloseMeter,
-    CloseRate,
-    CreateAlert,
-    CreateEntitlement,
-    CreateMeter,
-    CreateRate,
     CreateSchedule,
-    CreateTestClock,
-    Debit,
-    DeleteTestClock,
-    DetachRate,
-    Direction,
-    ExpireGrant,
-    Extend,
     Money,
-    PauseSchedule,
-    RecordUsage,
-    Release,
-    ResetOverage,
-    ResumeSchedule,
-    ReverseDebit,
-    RolloverTerms,
     Settle,
-    VoidGrant,
 )
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.requests import Accepted
 from drawdown.core.times import text_of
 from drawdown.core.types import (
     DAY,
-    MICROSECONDS,
-    AlertKind,
-    Id,
     Instant,
-    Mode,
     OverageBehavior,
     OverageMode,
-    Shortfall,
 )
-from drawdown.core.usage_records import Customers
 from drawdown.dialects.native.events import FORMAT, TOLD
 from drawdown.dialects.native.render import spelled
-from drawdown.engine.positions import BEGINNING, Position
 from tests.support.stores import Database
-from tests.webhooks.world import World, world
+from tests.webhooks.stories import (
+    DAYS,
+    PLAYS,
+    Story,
+    alerts,
+    catalogue,
+    changed_schedules,
+    clocks,
+    corrections,
+    cycles,
+    overage,
+    top_ups,
+    usage,
+)
+from tests.webhooks.world import world
 
 pytestmark = pytest.mark.anyio
 
-DAYS = 86_400
+
 #: Kinds of operations that tell nothing, and why.
-SILENT: dict[str, str] = {}
-
-
-class Story(World):
-    """Things happen in a book, and what is told of them is read step by step."""
-
-    place: Position = BEGINNING
-
-    async def do(self, command: Any) -> Accepted:
-        self.move(0.001)
-        return await self.ledger.apply(self.book.id, command)
-
-    async def heard(self) -> list[Any]:
-        """The events since the last time."""
-        self.move(3)
-        found, self.place = await self._events_after(self.place)
-        return found
-
-    async def everything(self) -> list[Any]:
-        return (await self._events_after(BEGINNING))[0]
-
-    async def _events_after(self, place: Position) -> tuple[list[Any], Position]:
-        books = frozenset({self.book.id})
-        found: list[Any] = []
-        more = True
-        while more:
-            page = await self.ledger.feed(place, books=books, limit=100)
-            for recorded in page.found:
-                events = await FORMAT.render(self.ledger, recorded)
-                assert [event.ordinal for event in events] == list(range(len(events)))
-                found += [msgspec.json.decode(event.body) for event in events]
-            place, more = page.end, page.more
-        return found, place
-
-    async def ada(self, **rules: Any) -> dict[str, Any]:
-        """A customer and a kind of credit, told of already: what commands name them by."""
-        number = str(self.clock.now())
-        await self.do(CreateEntitlement(code=f"kind-{number}", unit="unit", scale=0, **rules))
-        await self.book.customer(f"ada-{number}")
-        await self.heard()
-        return {"customer": f"ada-{number}", "entitlement": f"kind-{number}"}
-
-    async def give(self, ada: dict[str, Any], amount: int, **more: Any) -> Id:
-        grant = await self.book.grant(ada["customer"], amount, ada["entitlement"], **more)
-        return grant.id
-
-    async def draw(self, ada: dict[str, Any], amount: int) -> Id:
-        accepted = await self.do(Debit(**ada, amount=Amount(amount)))
-        assert accepted.operation is not None
-        return accepted.operation.id
+SILENT = {"forecast": "it is worked out, and recorded nowhere"}
 
 
 @pytest.fixture
@@ -147,38 +70,6 @@ def data(events: list[Any], name: str) -> Any:
 
 def available(events: list[Any]) -> list[str | None]:
     return [event["balances"][0]["available"] if event["balances"] else None for event in events]
-
-
-# Schedules -----------------------------------------------------------------------------------------
-
-
-async def cycles(here: Story) -> dict[str, Any]:
-    """Of 100 for ten days 10 are used; half of the rest is carried, once."""
-    ada = await here.ada()
-    began = here.clock.now()
-    made = await here.do(
-        CreateSchedule(
-            **ada,
-            amount=Amount(100),
-            every=Every(CalendarUnit.DAY, 10),
-            rollover=RolloverTerms(percentage=50, generations_max=1),
-            name="Plan",
-            metadata={"plan": "pro"},
-            priority=7,
-        )
-    )
-    assert made.schedule is not None
-    first = await here.heard()
-    await here.draw(ada, 10)
-    await here.heard()
-    here.move(10 * DAYS)
-    await here.do(Settle(**ada))
-    second = await here.heard()
-    here.move(10 * DAYS)
-    await here.do(Settle(**ada))
-    third = await here.heard()
-    name = spelled("sched_", made.schedule.id)
-    return {"first": first, "second": second, "third": third, "names": [name, began, ada]}
 
 
 async def test_a_schedule_is_told_as_it_was_made_and_then_its_first_cycle(here: Story) -> None:
@@ -256,42 +147,6 @@ async def test_a_cycles_end_tells_what_was_carried_what_was_lost_and_what_is_new
     }
 
 
-async def changed_schedules(here: Story) -> dict[str, Any]:
-    ada = await here.ada()
-    every = Every(CalendarUnit.DAY, 10)
-    made = await here.do(CreateSchedule(**ada, amount=Amount(100), every=every))
-    assert made.schedule is not None
-    schedule = made.schedule.id
-    await here.heard()
-    steps: dict[str, Any] = {"name": spelled("sched_", schedule), "ada": ada}
-
-    async def step(name: str, command: Any) -> None:
-        await here.do(command)
-        steps[name] = await here.heard()
-
-    await step("later", AmendSchedule(schedule=schedule, amount=Amount(70)))
-    now = ChangeTime.NOW
-    await step("more", AmendSchedule(schedule=schedule, amount=Amount(120), when=now))
-    await step("less", AmendSchedule(schedule=schedule, amount=Amount(90), when=now))
-    rule = AskedOverage(mode=OverageMode.LIMITED, limit=Amount(5))
-    await step("rule", AmendSchedule(schedule=schedule, overage=rule))
-    await step("paused", PauseSchedule(schedule=schedule))
-    here.move(10 * DAYS)
-    await step("skipped", Settle(**ada))
-    await step("resumed", ResumeSchedule(schedule=schedule))
-    here.move(10 * DAYS)
-    await step("third", Settle(**ada))
-    await step("ending", CancelSchedule(schedule=schedule, at_cycle_end=True))
-    here.move(10 * DAYS)
-    await step("ended", Settle(**ada))
-    other = await here.do(CreateSchedule(**ada, amount=Amount(8), every=every))
-    assert other.schedule is not None
-    await here.heard()
-    cancel = CancelSchedule(schedule=other.schedule.id, expire_credit=True)
-    await step("cancelled", cancel)
-    return steps
-
-
 async def test_each_change_of_a_schedule_is_told_with_the_credit_that_it_moved(here: Story) -> None:
     found = await changed_schedules(here)
     base = {"schedule": found["name"], "entitlement": found["ada"]["entitlement"]}
@@ -319,40 +174,6 @@ async def test_each_change_of_a_schedule_is_told_with_the_credit_that_it_moved(h
     assert types(found["cancelled"]) == ["schedule.cancelled", "grant.expired"]
     cancelled = found["cancelled"][0]
     assert cancelled["data"]["ends_at"] == cancelled["created_at"]
-
-
-# Overage -------------------------------------------------------------------------------------------
-
-
-async def overage(here: Story) -> dict[str, Any]:
-    price = Money(Amount(5, 2), "usd")
-    rule = AskedOverage(
-        mode=OverageMode.UNLIMITED,
-        behavior=OverageBehavior.CARRY_DEFICIT_AUTO_REPAY,
-        price_per_unit=price,
-    )
-    ada = await here.ada(overage=rule)
-    steps: dict[str, Any] = {"ada": ada}
-    await here.give(ada, 10)
-    await here.heard()
-    debit = await here.draw(ada, 30)
-    steps["drawn"] = await here.heard()
-    await here.do(ReverseDebit(debit=debit, amount=Amount(4)))
-    steps["reversed"] = await here.heard()
-    await here.give(ada, 6)
-    steps["repaid"] = await here.heard()
-    for name, behavior in (
-        ("invoiced", OverageBehavior.INVOICE_AT_BILLING),
-        ("forgiven", OverageBehavior.FORGIVE_AT_RESET),
-    ):
-        asked = msgspec.structs.replace(rule, behavior=behavior)
-        await here.do(AmendEntitlement(entitlement=ada["entitlement"], overage=asked))
-        steps[name + " rule"] = await here.heard()
-        await here.do(ResetOverage(**ada))
-        steps[name] = await here.heard()
-        await here.draw(ada, 3)
-        await here.heard()
-    return steps
 
 
 async def test_use_past_zero_is_told_with_its_debit_and_so_is_what_becomes_of_it(
@@ -415,57 +236,6 @@ async def test_a_cycles_end_tells_of_overage_with_the_price_it_had(here: Story) 
     }
 
 
-# Usage ---------------------------------------------------------------------------------------------
-
-
-async def usage(here: Story) -> dict[str, Any]:
-    ada = await here.ada(shortfall=Shortfall.CAP, late_usage_grace=3_600 * MICROSECONDS)
-    code = "meter-" + ada["entitlement"]
-    measure = Measure(event_name=code, aggregation=Aggregation.COUNT)
-    await here.do(CreateMeter(code=code, measure=measure))
-    price = rating.PerUnit(price=Amount(3))
-    await here.do(CreateRate(meter=code, entitlement=ada["entitlement"], price=price))
-    steps: dict[str, Any] = {"ada": ada, "made": await here.heard(), "code": code}
-    steps["grant"] = await here.give(
-        ada, 5, expires_at=Instant(here.clock.now() + 100 * MICROSECONDS)
-    )
-    await here.heard()
-    for number in (1, 2):
-        event = RecordUsage(customer=ada["customer"], own_id=f"{code}-{number}", name=code)
-        await here.do(event)
-        steps[str(number)] = await here.heard()
-    await here.give(ada, 9, expires_at=Instant(here.clock.now() + 10 * MICROSECONDS))
-    time = here.clock.now()
-    here.move(60)
-    await here.do(Settle(**ada))
-    await here.heard()
-    late = RecordUsage(customer=ada["customer"], own_id=f"{code}-3", name=code, time=time)
-    await here.do(late)
-    steps["late"], steps["time"] = await here.heard(), text_of(time)
-    return steps
-
-
-async def catalogue(here: Story) -> dict[str, Any]:
-    """A rate for some customers is attached to one of them and detached; then it and its meter are closed."""
-    ada = await here.ada()
-    code = "closed-" + ada["entitlement"]
-    measure = Measure(event_name=code, aggregation=Aggregation.COUNT)
-    await here.do(CreateMeter(code=code, measure=measure))
-    asked = CreateRate(
-        meter=code,
-        entitlement=ada["entitlement"],
-        price=rating.PerUnit(price=Amount(3)),
-        customers=Customers.ATTACHED,
-    )
-    rate = (await here.do(asked)).rate
-    assert rate is not None
-    await here.do(AttachRate(rate=rate.id, customer=ada["customer"]))
-    await here.do(DetachRate(rate=rate.id, customer=ada["customer"]))
-    await here.do(CloseRate(rate=rate.id))
-    await here.do(CloseMeter(meter=code))
-    return {"told": await here.heard()}
-
-
 async def test_it_is_told_whom_a_rate_charges_and_what_counts_no_more(here: Story) -> None:
     told = (await catalogue(here))["told"]
     found = [event for event in told if event["type"][:5] in ("rate.", "meter")]
@@ -517,22 +287,6 @@ async def test_late_usage_tells_of_the_credit_that_came_back_for_it(here: Story)
     assert restored["data"]["amount"] == "3"
 
 
-# Test clocks ---------------------------------------------------------------------------------------
-
-
-async def clocks(here: Story) -> dict[str, Any]:
-    at, to = Instant(2_000_000_000 * MICROSECONDS), Instant(2_000_086_400 * MICROSECONDS)
-    await here.heard()
-    made = await here.do(CreateTestClock(frozen_at=at, mode=Mode.TEST, name="Year"))
-    assert made.clock is not None
-    await here.do(AdvanceTestClock(clock=made.clock.id, to=to))
-    await here.ledger.test_clocks.play(here.book.id, made.clock.id, 5.0)
-    await here.ledger.test_clocks.play(here.book.id, made.clock.id, 5.0)
-    await here.do(DeleteTestClock(clock=made.clock.id))
-    told = {"test_clock": spelled("clock_", made.clock.id), "name": "Year"}
-    return {"all": await here.heard(), "clock": told, "at": text_of(at), "to": text_of(to)}
-
-
 async def test_a_test_clock_is_told_from_its_making_to_its_end(here: Story) -> None:
     found = await clocks(here)
     told, at, to = found["clock"], found["at"], found["to"]
@@ -545,39 +299,6 @@ async def test_a_test_clock_is_told_from_its_making_to_its_end(here: Story) -> N
     assert {event["customer"] for event in found["all"]} == {None}
 
 
-# Grants and holds ----------------------------------------------------------------------------------
-
-
-async def corrections(here: Story) -> dict[str, Any]:
-    ada = await here.ada()
-    steps: dict[str, Any] = {}
-
-    async def step(name: str, command: Any) -> Accepted:
-        accepted = await here.do(command)
-        steps[name] = await here.heard()
-        return accepted
-
-    first = await here.give(ada, 10)
-    await here.do(AmendGrant(grant=first, metadata={"a": 1}))
-    await here.do(AdjustGrant(grant=first, direction=Direction.DOWN, amount=Amount(1)))
-    later = Instant(here.clock.now() + 50 * MICROSECONDS)
-    await here.give(ada, 2, effective_at=later)
-    held = await here.do(Authorize(**ada, amount=Amount(4)))
-    assert held.hold is not None
-    await here.do(Extend(hold=held.hold.id, expires_in=3_600 * MICROSECONDS))
-    await here.heard()
-    await step("expired while held", ExpireGrant(grant=first))
-    await step("captured", Capture(hold=held.hold.id, amount=Amount(1), final=False))
-    await step("released", Release(hold=held.hold.id))
-    second = await here.give(ada, 3)
-    await step("voided", VoidGrant(grant=second))
-    here.move(60)
-    await here.do(Authorize(**ada, amount=Amount(1), expires_in=MICROSECONDS))
-    here.move(5)
-    await step("settled", Settle(**ada))
-    return steps
-
-
 async def test_what_a_hold_kept_of_an_expired_grant_is_told_when_it_goes(here: Story) -> None:
     found = await corrections(here)
     assert types(found["expired while held"]) == ["grant.expired"]
@@ -586,36 +307,6 @@ async def test_what_a_hold_kept_of_an_expired_grant_is_told_when_it_goes(here: S
     assert types(found["released"]) == ["hold.released", "grant.expired"]
     assert data(found["released"], "grant.expired")["amount"] == "3"
     assert data(found["released"], "hold.released")["amount"] == "3"
-
-
-# Alerts --------------------------------------------------------------------------------------------
-
-
-async def alerts(here: Story) -> dict[str, Any]:
-    ada = await here.ada()
-    steps: dict[str, Any] = {}
-    low = CreateAlert(**ada, kind=AlertKind.AVAILABLE_BELOW, percent=20, name="Low")
-    made = await here.do(low)
-    kind = ada["entitlement"]
-    near = CreateAlert(entitlement=kind, kind=AlertKind.DAYS_TO_EXPIRY, days=2)
-    everybody = await here.do(near)
-    assert made.alert is not None
-    assert everybody.alert is not None
-    steps["made"] = await here.heard()
-    ends = Instant(here.clock.now() + 10 * DAY)
-    grant = await here.give(ada, 100, expires_at=ends)
-    await here.draw(ada, 79)
-    steps["above"] = await here.heard()
-    await here.draw(ada, 1)
-    steps["low"] = await here.heard()
-    here.move(9 * DAYS)
-    await here.do(Settle(**ada))
-    steps["near"] = await here.heard()
-    await here.do(CloseAlert(alert=made.alert.id))
-    await here.do(CloseAlert(alert=everybody.alert.id))
-    steps["closed"] = await here.heard()
-    ids = [spelled("alert_", each.id) for each in (made.alert, everybody.alert)]
-    return steps | {"ada": ada, "ids": ids, "grant": spelled("grant_", grant), "ends": ends}
 
 
 async def test_an_alert_is_told_with_what_it_is_about_right_after_what_set_it_off(
@@ -666,21 +357,31 @@ async def test_a_grant_near_its_end_is_told_of_at_the_instant_at_which_it_comes_
     assert told["data"]["expires_at"] == text_of(found["ends"])
 
 
-# All of it -----------------------------------------------------------------------------------------
-
-Play = Callable[[Story], Awaitable[dict[str, Any]]]
-PLAYS: tuple[Play, ...] = (
-    cycles,
-    changed_schedules,
-    overage,
-    usage,
-    catalogue,
-    clocks,
-    corrections,
-    alerts,
-)
 #: What these plays cannot make happen.
 ELSEWHERE = {"webhook.test"}
+
+
+async def test_a_top_up_is_told_from_what_is_asked_for_to_what_came_of_it(here: Story) -> None:
+    found = await top_ups(here)
+    assert types(found["made"]) == ["grant.created", "top_up.created"]
+    assert types(found["asked"]) == ["debit.created", "top_up.requested"]
+    asked = found["asked"][1]["data"]
+    assert (asked["top_up"], asked["amount"], asked["available"]) == (
+        found["made"][1]["data"]["id"],
+        "20",
+        "9",
+    )
+    assert types(found["confirmed"]) == ["top_up.confirmed", "grant.created"]
+    confirmed, granted = (event["data"] for event in found["confirmed"])
+    assert (confirmed["reference"], confirmed["grant"]) == ("pay_1", granted["grant"])
+    assert (granted["amount"], granted["metadata"]) == ("20", {"plan": "pro"})
+    assert data(found["the rest"], "top_up.requested")["amount"] == "10"
+    assert data(found["failed"], "top_up.failed")["reason"] == "card_declined"
+    assert types(found["expired"])[0] == "top_up.expired"
+    assert types(found["again"]) == ["top_up.requested", "debit.created"]
+    assert types(found["capped"]) == ["top_up.capped", "debit.created"]
+    assert data(found["capped"], "top_up.capped")["cap"] == {"amount": "30", "per": "day"}
+    assert types(found["closed"]) == ["top_up.closed"]
 
 
 async def test_every_type_is_told_and_is_the_same_whenever_it_is_read(here: Story) -> None:
@@ -719,21 +420,42 @@ def kinds_of_operations() -> set[str]:
     """The names under which the core's code begins or records an operation."""
     found: set[str] = set()
     for file in Path(drawdown.core.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        tree = ast.parse(file.read_text("utf-8"))
+        named = constants(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                found |= set(_kind_in(node))
+                found |= {
+                    text
+                    for each in _kinds_in(node)
+                    if (text := named.get(each.id) if isinstance(each, ast.Name) else _text(each))
+                }
     return found
 
 
-def _kind_in(call: ast.Call) -> list[str]:
+def constants(tree: ast.Module) -> dict[str, str]:
+    """What a module calls its texts."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            [target] = node.targets
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=True))
+            for name, value in pairs:
+                if isinstance(name, ast.Name) and (text := _text(value)) is not None:
+                    found[name.id] = text
+    return found
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _kinds_in(call: ast.Call) -> list[ast.expr]:
+    """Where a call says a kind: as an argument of what begins or records, or as a field's value."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    candidates: list[ast.expr] = []
     if name in {"begin", "record", "_record"}:
-        candidates = list(call.args)
+        return call.args
     if name == "Operation":
-        candidates = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
-    return [
-        each.value
-        for each in candidates
-        if isinstance(each, ast.Constant) and isinstance(each.value, str)
-    ]
+        return [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+    return []

@@ -104,7 +104,7 @@ def _warns(rule: AlertRule) -> bool:
 # What an operation did -----------------------------------------------------------------------------
 
 
-def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> list[Notice]:
+def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> tuple[Notice, ...]:
     """What an operation's entries in the wallet have set off; the wallet remembers it from here on."""
     rules = rules_of(wallet)
     watch = wallet.watch or Watch()
@@ -137,7 +137,7 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> list[N
     )
     is_new = bool(own) and own[0].seq == 1
     keep(changes, wallet, _with_counted(after, wallet) if is_new else after)
-    return notices
+    return tuple(notices)
 
 
 def keep(changes: Changes, wallet: Wallet, watch: Watch) -> None:
@@ -373,15 +373,15 @@ def note_warning(changes: Changes, wallet: Wallet, grant: Grant, at: Instant) ->
 
 def moved(
     changes: Changes, wallet: Wallet, grant: Grant, before: Instant | None, at: Instant
-) -> list[Notice]:
+) -> tuple[Notice, ...]:
     """A grant's end was moved from ``before``: tell of one that is near by that alone."""
-    found = []
+    found: tuple[Notice, ...] = ()
     for rule in _leads(wallet):
         due = _warned_at(rule, grant)
         was_near = before is not None and before - lead_of((rule,), None) <= at
         if due is not None and due <= at and not was_near:
             told = tell(wallet, Warned(at, WARNING, grant, rule))
-            found += [] if told is None else [told]
+            found += () if told is None else (told,)
     if _leads(wallet):
         settled(changes, wallet, at)
         note_warning(changes, wallet, grant, at)

@@ -490,7 +490,7 @@ class Asking(msgspec.Struct):
         for each in touched:
             key = (customer, each.rate.entitlement)
             self.count(each.key, each.old, each.new)
-            self.pays_usage(request, command, key)
+            self.pays_usage(request, command, key, since=event.time)
             self.demand.changed.add(key)
         if not self.waits:
             self.returned(request, command, event)
@@ -535,8 +535,12 @@ class Asking(msgspec.Struct):
         command: RecordUsage,
         key: WalletKey,
         counted: Counted | None = None,
+        since: Instant | None = None,
     ) -> None:
-        """What an event costs follows from those before it in the batch: as much as it may be is loaded."""
+        """What an event costs follows from those before it in the batch: as much as it may be is loaded.
+
+        ``since``: when the event was that it overrides.
+        """
         if self.entitlement(request.book, key[1]) is None:
             return
         now = self.now(request, key)
@@ -548,12 +552,19 @@ class Asking(msgspec.Struct):
                     scale = scale_of(key[1], self.state, request.book)
                     units = most_due(counted, attributes, scale)
                 self.demand.draw(wallet, units, now, attributes)
-            self.late_usage(command, key)
+            self.late_usage(wallet, now, [command.time, since])
 
-    def late_usage(self, command: RecordUsage, key: WalletKey) -> None:
-        """Usage that comes late may be paid by what has expired since it was."""
-        kind, time = self.state.entitlements[key[1]], command.time
-        if kind is None or not kind.late_usage_grace or time is None:
+    def late_usage(self, wallet: Wallet, now: Instant, times: Sequence[Instant | None]) -> None:
+        """Usage that comes late may be paid by what has expired since it was.
+
+        Where no time is given it was now, which is late for a wallet that has come further.
+        """
+        key = (wallet.customer, wallet.entitlement)
+        kind, given = self.state.entitlements[key[1]], [time for time in times if time is not None]
+        time = min(given, default=now)
+        if kind is None or not kind.late_usage_grace:
+            return
+        if not given and self.demand.time_of(wallet, now) <= now:
             return
         if self.state.late_from.get(key, INSTANT_MAX) > time:
             late = self.wanted.wallets_late

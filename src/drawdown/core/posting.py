@@ -44,8 +44,8 @@ class Posting(msgspec.Struct):
     changes: Changes
     key: KeyPlace | None = None
     entries: list[Entry] = []
-    watched: dict[Id, Wallet] = {}
-    notices: list[Notice] = []
+    watched: tuple[Wallet, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     def note_changes(self, changed: dict[str, list[object]]) -> None:
         """Keep what the operation changes beside credit: ``{field: [old, new]}``."""
@@ -53,19 +53,20 @@ class Posting(msgspec.Struct):
 
     def watch(self, wallet: Wallet) -> None:
         """Look at a wallet once the operation is done, also if it moved nothing there."""
-        self.watched[wallet.entitlement] = wallet
+        if not any(each is wallet for each in self.watched):
+            self.watched += (wallet,)
 
     def commit(self) -> None:
         """Hand the operation over to be stored; from here on it has happened."""
         if self.watched or self.notices:
             self._alert()
         self.changes.operations.append((self.operation, self.entries))
-        for wallet in self.watched.values():
+        for wallet in self.watched:
             top_up_requests.look_after(self.operation, wallet, self.changes)
 
     def _alert(self) -> None:
         """Keep which alerts it has set off, in the order of their instants."""
-        for wallet in self.watched.values():
+        for wallet in self.watched:
             self.notices += alerts.decide(self.changes, wallet, self.entries)
         if self.notices:
             changed = msgspec.json.decode(self.operation.changed or b"{}")

@@ -46,17 +46,17 @@ def settle(
         _settle_between(wallet, changes, before, at_cycle, recorded_at, rank)
         cycles.play(wallet, schedule, changes, at_cycle, recorded_at)
         wallet.last_at = max(wallet.last_at, at)
-    _settle_between(wallet, changes, precede(origin, label), at, recorded_at, lifecycle.RANKS, near)
+    last = precede(origin, label)
+    _settle_between(wallet, changes, last, at, recorded_at, lifecycle.RANKS, near)
     if wallet.alerts or wallet.watch is not None:
         alerts.settled(changes, wallet, at)
-    top_up_requests.settle(wallet, changes, precede(origin, label), origin, at, recorded_at)
-    standing = top_up_requests.standing_of(wallet)
+        top_up_requests.settle(wallet, changes, last, origin, at, recorded_at)
     wallet.next_due_at = lifecycle.next_due_at(
         (
             *wallet.grants.values(),
             *wallet.holds.values(),
             *wallet.schedules.values(),
-            *(() if standing is None else (standing,)),
+            *top_up_requests.due(wallet),
         )
     )
     alerts.note_warnings(wallet, at)
@@ -112,7 +112,7 @@ def _note_ended(started: Posting, items: Iterable[lifecycle.Due]) -> None:
 def _apply_due(started: Posting, wallet: Wallet, item: lifecycle.Due | Warned) -> None:
     if isinstance(item, Warned):
         told = alerts.tell(wallet, item)
-        started.notices += [] if told is None else [told]
+        started.notices += () if told is None else (told,)
     elif isinstance(item.what, Hold):
         posting.end_hold(started, wallet, item.what, HoldState.EXPIRED, item.at)
     elif item.kind is not EntryKind.EXPIRED:

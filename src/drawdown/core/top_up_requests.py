@@ -105,6 +105,12 @@ def standing_of(wallet: Wallet) -> Standing | None:
     return None if wallet.watch is None else wallet.watch.top_up
 
 
+def due(wallet: Wallet) -> tuple[Standing, ...]:
+    """What of the wallet's top-up comes due: nothing where it never had one."""
+    standing = standing_of(wallet)
+    return () if standing is None else (standing,)
+
+
 def keep(changes: Changes, wallet: Wallet, standing: Standing) -> None:
     """From here on the wallet's top-up stands so; the wallet comes due when it does."""
     wallet.watch = msgspec.structs.replace(wallet.watch or Watch(), top_up=standing)

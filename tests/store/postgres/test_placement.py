@@ -9,17 +9,18 @@ import msgspec
 import pytest
 
 from drawdown.core.chain import GENESIS
-from drawdown.core.commands import Command, CreateCustomer, CreateEntitlement
+from drawdown.core.commands import CloseAlert, Command, CreateCustomer, CreateEntitlement
 from drawdown.core.errors import LedgerError
 from drawdown.core.identity import slot_of
-from drawdown.core.types import Id, Mode
+from drawdown.core.types import DAY, AlertKind, Id, Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Ids, Store
 from drawdown.opening import open_store
 from drawdown.store.postgres.citus import CitusStore
 from tests.simulation.servers import RisingIds
-from tests.support.books import START, verified
+from tests.store.test_alerts import alert
+from tests.support.books import CREDITS, START, open_book, open_ledger_on, verified
 from tests.support.postgres import VERSIONS, Clusters
 from tests.support.random_play import RandomPlay, Seen
 from tests.support.spread import SHARDS
@@ -139,3 +140,35 @@ async def test_a_play_ends_the_same_on_four_shards_and_on_one(
     assert len(set(heads.values())) == 12
     assert spread.seen.kinds.keys() >= {"grant", "debit", "hold", "capture", "reverse", "expire"}
     assert {shard for each in recorder.transactions for shard in each.shards} == set(range(SHARDS))
+
+
+async def test_alerts_are_made_fire_and_are_closed_within_one_shard(
+    spread_url: str, recorder: Recorder
+) -> None:
+    """Of everybody's, the row and the operation are where the book is, the rule is everywhere."""
+    clock = ManualClock(START)
+    with recorder.listening():
+        ledger = open_ledger_on(await open_store(spread_url), clock)
+    book = await open_book(ledger)
+    customers = [await book.customer() for _ in range(6)]
+    for_all = await alert(book, AlertKind.AVAILABLE_BELOW, amount=5)
+    near = await alert(book, AlertKind.DAYS_TO_EXPIRY, days=3)
+    own = [await alert(book, AlertKind.USED_ABOVE, each, amount=1) for each in customers]
+    for customer in customers:
+        await book.grant(customer, 10, expires_at=Instant(START + DAY))
+        await book.debit(customer, 5)
+    made = (for_all, near, *own)
+    kind = await ledger.entitlement(book.id, CREDITS)
+    for customer, mine in zip(customers, own, strict=True):
+        owner = await ledger.customer(book.id, customer)
+        wallet = await ledger.store.find_wallet(owner.id, kind.id, START)
+        assert wallet is not None
+        assert wallet.watch is not None
+        assert set(wallet.watch.fired) == {for_all.id, mine.id}
+        assert wallet.watch.counted == (near.id,)
+    assert len({slot_of(each.id) % SHARDS for each in own}) > 2
+    for each in made:
+        await ledger.apply(book.id, CloseAlert(alert=each.id))
+    assert await ledger.alerts(book.id, live=True, limit=10) == []
+    await verified(ledger)
+    await ledger.close()

@@ -13,7 +13,7 @@ from drawdown.cli.credit import present, words
 from drawdown.cli.options import URL_DEFAULT, Json, Key, Url
 
 if TYPE_CHECKING:
-    from drawdown.client import Meter, Rate
+    from drawdown.client import Meter, Rate, RateAttachment
 
 meters = typer.Typer(
     no_args_is_help=True, help="Meters: which usage events count, and how they become one number."
@@ -137,6 +137,9 @@ def create_rate(
         Unit, typer.Option(help="Over what usage is summed up; cycle: of the customer's schedule.")
     ] = "month",
     zone: Annotated[str, typer.Option(help="On whose calendar, such as Europe/Berlin.")] = "UTC",
+    attached: Annotated[
+        bool, typer.Option("--attached", help="Only for customers that it is attached to.")
+    ] = False,
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
     key: Key = None,
@@ -154,19 +157,70 @@ def create_rate(
             entitlement,
             price=asked if free is None else {**asked, "free": free},
             period=_period_of(period, zone),
+            customers="attached" if attached else None,
             idempotency_key=idempotency_key,
         )
     present.answer(made, as_json, lambda rate: [_facts_of_rate(rate)])
 
 
 @rates.command("list")
-def list_rates(url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False) -> None:
-    """List rates, newest first.
+def list_rates(
+    customer: words.OfCustomer = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """List rates, newest first; with a customer those that charge him.
 
-    Example: `drawdown rates list`
+    Example: `drawdown rates list --customer ada`
     """
     with asking(url, key) as client:
-        present.rows(client.rates(), None, as_json, _rates)
+        present.rows(client.rates(customer=customer), None, as_json, _rates)
+
+
+@rates.command("show")
+def show_rate(rate: OfRate, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False) -> None:
+    """Show a rate.
+
+    Example: `drawdown rates show rate_0351OzbZPZxjRmmbSq5sY2`
+    """
+    with asking(url, key) as client:
+        found = client.get_rate(rate)
+    present.answer(found, as_json, lambda rate: [_facts_of_rate(rate)])
+
+
+@rates.command("attach")
+def attach_rate(
+    rate: OfRate,
+    customer: words.Customer,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Charge a customer by a rate that is for attached ones, from now on.
+
+    Example: `drawdown rates attach rate_0351OzbZPZxjRmmbSq5sY2 ada`
+    """
+    with asking(url, key) as client:
+        done = client.attach_rate(rate, customer)
+    present.answer(done, as_json, lambda done: [_facts_of_attachment(done)])
+
+
+@rates.command("detach")
+def detach_rate(
+    rate: OfRate,
+    customer: words.Customer,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Charge a customer by a rate no more. What it has charged stays.
+
+    Example: `drawdown rates detach rate_0351OzbZPZxjRmmbSq5sY2 ada`
+    """
+    with asking(url, key) as client:
+        done = client.detach_rate(rate, customer)
+    present.answer(done, as_json, lambda done: [_facts_of_attachment(done)])
 
 
 @rates.command("close")
@@ -243,10 +297,16 @@ def _facts_of_rate(rate: Rate) -> Table:
             "Entitlement": rate.entitlement,
             "Price": _json(rate.price),
             "Period": _period(rate),
+            "Customers": rate.customers,
             "Created": rate.created_at,
             "Closed": rate.closed_at,
         }
     )
+
+
+def _facts_of_attachment(done: RateAttachment) -> Table:
+    attached = "yes" if done.attached else "no"
+    return present.facts({"Rate": done.rate, "Customer": done.customer, "Attached": attached})
 
 
 def _meters(found: list[Meter]) -> Table:
