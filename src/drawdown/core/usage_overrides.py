@@ -143,7 +143,7 @@ def override_usage(
     charges = tuple(
         draw(started, due, returned) for due in _dues(changes, contexts, command, event)
     )
-    kept = _overridden(request, command, event, started.operation, charges)
+    kept = _overridden(command, event, started.operation, charges)
     started.note_changes(_told(event, kept, state))
     _keep(started, kept, changes, state)
     return Accepted(
@@ -333,12 +333,12 @@ def _lower(started: Posting, lowered: Lowered, contexts: dict[Id, Context], stat
         kind = state.catalogs[event.book].rates[key[1]].entitlement
         give_back(started, record, to_return(record, contexts[kind], units, at_most=True))
         state.changes.debits[event.drawn_by] = record
-    _amend(msgspec.structs.replace(event, charges=lowered.charges), state)
+    revision = event.revision + 1
+    _amend(msgspec.structs.replace(event, charges=lowered.charges, revision=revision), state)
 
 
 def _amend(event: Event, state: State) -> None:
     """Keep an event as it is now."""
-    event = msgspec.structs.replace(event, revision=event.revision + 1)
     state.events[event.id] = state.changes.amended_events[event.id] = event
 
 
@@ -401,7 +401,6 @@ def _told(event: Event, kept: Event, state: State) -> dict[str, list[object]]:
 
 
 def _overridden(
-    request: Request,
     command: RecordUsage,
     event: Event,
     operation: Operation,
@@ -416,6 +415,7 @@ def _overridden(
         properties=asked.properties,
         charges=charges,
         overridden_by=operation.id,
+        revision=event.revision + 1,
     )
 
 
