@@ -323,9 +323,11 @@ async def test_one_process_delivers_and_another_takes_over_when_its_lease_ran_ou
     await here.book.customer()
     second = here.another()
     await here.round()
+    here.seen.stood = (1, 1, 1.0)
     await here.round(second)
     if not database.url.startswith("sqlite"):
         assert not second._has_lease
+        assert here.seen.stood == (0, 0, 0.0)  # it has nothing to tell, whatever it told before
     assert len(server.received) == 1
     here.deliverer._lease_until = 0.0  # as if it stood still
     here.move(60)
