@@ -38,6 +38,16 @@ COMMANDS = dict(commands(get_command(app)))
 
 
 KNOWN = {
+    "dry-run",
+    "forecast",
+    "schedules create",
+    "schedules list",
+    "schedules show",
+    "schedules amend",
+    "schedules pause",
+    "schedules resume",
+    "schedules cancel",
+    "webhooks dead-letters",
     "serve",
     "init",
     "doctor",
