@@ -27,6 +27,7 @@ from drawdown.core import (
     requests,
     several,
     types,
+    usage_records,
 )
 from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.native.events import FORMAT
@@ -262,6 +263,11 @@ LIMITS = {
     "open holds of a wallet": types.HOLDS_OPEN_MAX,
     "seconds a hold lives": types.HOLD_MAX // types.MICROSECONDS,
     "wallets of one spend": several.WALLETS_MAX,
+    "open meters of a book": usage_records.METERS_MAX,
+    "open rates of a book": usage_records.RATES_MAX,
+    "rates that charge one usage event": usage_records.CHARGES_MAX,
+    "groups of a customer's usage by one rate in one period": usage_records.GROUPS_MAX,
+    "events that an override looks at, the customer's latest": usage_records.LATEST_MAX,
     "attributes of a grant's scope": scalars.SCOPE_MAX,
     "values of one of them": scalars.SCOPE_VALUES_MAX,
     "characters of a value in a scope": scalars.SCOPE_TEXT_MAX,
