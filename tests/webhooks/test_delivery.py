@@ -454,6 +454,7 @@ async def test_only_the_newest_attempts_and_dead_events_are_kept_and_none_for_ev
     await _until_dead(here)
     dead = await here.desk.dead(made.id, None, 10)
     assert len(dead) == 4
+    assert await here.desk.dead(made.id, dead[0].key, 2) == dead[1:3]
     here.deliverer._tidy_at = 0
     await here.round()
     assert await here.desk.dead(made.id, None, 10) == dead[2:]
