@@ -160,8 +160,12 @@ async def test_an_event_that_never_arrives_is_dead_and_can_be_sent_again(
     tried = len(FORMAT.schedule) + 1
     assert (dead.attempts, dead.type, len(server.received)) == (tried, "customer.created", tried)
     assert here.seen.outcomes == ["failed"] * (tried - 1) + ["dead"]
-    server.behaviour = answering(200)
     await here.desk.redeliver(made.id, server.ids[0], FORMAT)
+    await here.round()
+    [again] = await here.ledger.store.list_retries(made.id, False, 10)
+    assert (again.type, again.attempts) == ("customer.created", 1)
+    server.behaviour = answering(200)
+    here.move(FORMAT.schedule[0] * (1 + outlet.JITTER))
     await here.round()
     assert await here.desk.dead(made.id, None, 10) == []
     assert here.seen.outcomes[-1] == "delivered"
