@@ -16,6 +16,7 @@ from drawdown.core.invariants import check_wallet
 from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
+from drawdown.core.schedule_invariants import check_schedules
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.top_up_invariants import check_top_up
 from drawdown.core.top_ups import TopUpRequest
@@ -157,6 +158,12 @@ class CoreLedger:
         folded = fold(self.entries_of(wallet))
         holds = [hold for hold in wallet.holds.values() if hold.state is HoldState.OPEN]
         check_wallet(folded, wallet, self._grants_of(wallet), holds)
+        check_schedules(
+            wallet,
+            list(wallet.schedules.values()),
+            list(self._grants_of(wallet)),
+            self.entries_of(wallet),
+        )
         requests = self.state.changes.new_top_up_requests.values()
         own = [each for each in requests if _place(each) == _place(wallet)]
         standing = None if wallet.watch is None else wallet.watch.top_up
