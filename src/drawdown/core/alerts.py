@@ -113,6 +113,8 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> tuple[
     """What an operation's entries in the wallet have set off; the wallet remembers it from here on."""
     rules = rules_of(wallet)
     watch = wallet.watch or Watch()
+    if not (rules or watch.fired or watch.counted or watch.use or watch.base is not None):
+        return ()  # it has a top-up alone
     own = [entry for entry in entries if entry.entitlement == wallet.entitlement]
     fired = set(_living(watch.fired, rules, own[0].recorded_at if own else Instant(0)))
     base, use = watch.base, dict(watch.use)
