@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import usage_overrides
+from drawdown.core import usage_recounts
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AskedOverage,
@@ -299,7 +299,7 @@ def test_an_override_that_needs_too_many_events_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tests.support.memory.LATEST_MAX", 2)
-    monkeypatch.setattr(usage_overrides, "LATEST_MAX", 2)
+    monkeypatch.setattr(usage_recounts, "LATEST_MAX", 2)
     book = Book(PEAK)
     for number, size in enumerate([9, 3, 4, 5]):
         book.put(f"e{number}", n=size)
