@@ -593,7 +593,9 @@ SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a
 
 -- name: list_top_ups
 SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
-FROM top_up t JOIN wallet w ON w.slot = t.slot AND w.customer = t.customer AND w.entitlement = t.entitlement
+FROM top_up t CROSS JOIN LATERAL (
+  SELECT f.watch FROM wallet f
+  WHERE f.slot = t.slot AND f.customer = t.customer AND f.entitlement = t.entitlement LIMIT 1) w
 
 -- name: list_top_up_requests
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
