@@ -67,3 +67,14 @@ def test_what_is_sent_again_is_named_by_one_of_two_options(tenant: Tenant) -> No
     )
     refused = run(tenant, "webhooks", "create", "https://127.0.0.1/").failure()
     assert "url" in refused
+
+
+def test_whose_events_they_are_is_one_of_those_that_there_are(tenant: Tenant) -> None:
+    words = ("webhooks", "create", "https://example.com/hooks", "--format")
+    refused = run(tenant, *words, "nobodys").failure()
+    assert "format" in refused
+    assert "native" in refused
+    made = run(tenant, *words, "native", "--json").json()
+    assert made["format"] == "native"
+    given_up = run(tenant, "webhooks", "dead-letters", made["id"])
+    assert (given_up.code, given_up.out) == (0, "")

@@ -13,6 +13,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.changing import Change
 from drawdown.core.commands import (
+    AmendEntitlement,
     AskedOverage,
     Command,
     CreateCustomer,
@@ -20,21 +21,30 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
     CreateSchedule,
+    Debit,
+    IssueGrant,
+    Money,
     RecordUsage,
     RolloverTerms,
     Settle,
 )
 from drawdown.core.dry_run import (
+    DIFFERENCES_MAX,
+    Cause,
     DryRun,
+    NotReproducible,
     Result,
     Summary,
 )
 from drawdown.core.meters import Aggregation, Measure
 from drawdown.core.rating import Graduated, PerUnit, Tier
+from drawdown.core.recorded import grant_needed
 from drawdown.core.replaying import Amendment, World
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.types import (
+    DAY,
     BurnOrder,
+    Category,
     Customer,
     Entitlement,
     EntryKind,
@@ -242,3 +252,133 @@ def test_a_change_from_the_beginning_is_what_a_ledger_with_that_rule_comes_to(
 def priced(core: CoreLedger, price: PerUnit | Graduated) -> Rate:
     [rate] = core.state.catalogs[core.book].rates.values()
     return msgspec.structs.replace(rate, price=price)
+
+
+def small(*commands: Command, kind: CreateEntitlement = E) -> CoreLedger:
+    """A ledger in which one thing was done after the other, an hour apart."""
+    core = CoreLedger()
+    first: list[Command] = [CreateCustomer(own_id=CUSTOMER), kind]
+    for number, command in enumerate([*first, *commands]):
+        outcome = core.one(command, Instant(START + number * HOUR))
+        assert isinstance(outcome, Accepted), outcome
+    return core
+
+
+def given(units: int, **more: object) -> IssueGrant:
+    grant = IssueGrant(customer=CUSTOMER, entitlement="e", amount=Amount(units))
+    return msgspec.structs.replace(grant, **more)
+
+
+def drawn(units: int) -> Debit:
+    return Debit(customer=CUSTOMER, entitlement="e", amount=Amount(units))
+
+
+@pytest.mark.parametrize("field", ["amount", "grant_after", "overage_after", "at"])
+def test_what_deciding_again_does_not_come_to_is_not_compared(field: str) -> None:
+    """One entry that says something else, and nothing is said of the customer."""
+    core = small(given(10), drawn(4))
+    operation, [entry] = core.state.changes.operations[-1]
+    other = msgspec.structs.replace(entry, **{field: getattr(entry, field) + 1})
+    core.state.changes.operations[-1] = (operation, [other])
+    with pytest.raises(NotReproducible):
+        dry_run(core, Change())
+
+
+def test_an_entry_that_nothing_comes_to_is_not_compared() -> None:
+    core = small(given(10), drawn(4))
+    operation, entries = core.state.changes.operations[-1]
+    more = msgspec.structs.replace(entries[0], seq=3)
+    core.state.changes.operations[-1] = (operation, [*entries, more])
+    with pytest.raises(NotReproducible):
+        dry_run(core, Change())
+
+
+def test_an_event_that_was_changed_since_is_not_what_it_was() -> None:
+    rate = CreateRate(meter="calls", entitlement="e", price=BY_THREE)
+    core = small(EVENTS, rate, given(50), used(3))
+    [event] = [each for each in core.state.events.values() if each is not None]
+    core.state.events[event.id] = msgspec.structs.replace(event, revision=1)
+    with pytest.raises(NotReproducible):
+        dry_run(core, Change())
+
+
+def test_a_rule_for_overage_holds_from_when_it_was_amended() -> None:
+    """What an entitlement says now is not what it said then."""
+    core = small(given(10))
+    rule = Overage(mode=OverageMode.LIMITED, limit=40)
+    amend = AmendEntitlement(entitlement="e", overage=LIMITED)
+    assert isinstance(core.one(amend, Instant(START + DAY)), Accepted)
+    operation, _ = core.state.changes.operations[-1]
+    assert isinstance(core.one(drawn(25), Instant(START + 2 * DAY)), Accepted)
+    amendment = Amendment(
+        entitlement=kind_of(core).id,
+        recorded_at=operation.recorded_at,
+        operation=operation.id,
+        before=Overage(),
+        after=rule,
+    )
+    result = dry_run(core, Change(), world=world_of(core, [amendment]))
+    assert (result.before.overage, result.different) == (15, 0)
+    tight = Overage(mode=OverageMode.LIMITED, limit=5)
+    stays = dry_run(core, Change(overage=tight), world=world_of(core, [amendment]))
+    assert (stays.after.overage, stays.after.shortfall) == (0, 25)
+    assert [each.cause for each in stays.differences] == [Cause.REFUSED]
+
+
+def test_what_was_granted_by_another_word_is_given_again() -> None:
+    """A grant that a payment was confirmed for, as it is kept now, used and all."""
+    core = small(given(10), drawn(4), given(20), drawn(15))
+    operations = core.state.changes.operations
+    place = [n for n, (each, _) in enumerate(operations) if each.kind == "grant"][1]
+    operation, entries = operations[place]
+    kept = core.grant(entries[0].grant)
+    assert kept.used == 9
+    operations[place] = (msgspec.structs.replace(operation, kind="confirm_top_up"), entries)
+    run = DryRun(world_of(core), customer_of(core), kind_of(core), Change(), START, LATER)
+    for each, made in operations:
+        if each.customer == customer_of(core).id:
+            grant = kept if each.kind == "confirm_top_up" else None
+            assert grant_needed(each, made) == (None if grant is None else kept.id)
+            run.feed(each, tuple(made), None, grant)
+    result = run.end(LATER)
+    assert (result.before.units, result.different) == (19, 0)
+
+
+def test_what_came_before_the_range_is_done_by_the_rules_as_they_were() -> None:
+    core = small(given(10, expires_at=None), given(10), drawn(5))
+    late = START + 2 * DAY
+    assert isinstance(core.one(drawn(10), Instant(late)), Accepted)
+    result = dry_run(core, Change(expires_after_days=1), since=START + DAY)
+    assert (result.operations, result.before.units, result.after.units) == (1, 10, 10)
+    assert result.different == 0, "no grant was made in the range"
+
+
+def test_the_end_of_the_range_is_not_in_it() -> None:
+    core = small(given(10), drawn(5), drawn(3))
+    until = START + 4 * HOUR
+    assert dry_run(core, Change(), until=until).before.units == 5
+    assert dry_run(core, Change(), until=until + 1).before.units == 8
+
+
+def test_of_many_differences_the_first_are_told_and_all_are_counted() -> None:
+    gifts = [given(50, category=Category.PROMOTIONAL, expires_at=LATER)]
+    debits = [drawn(1) for _ in range(DIFFERENCES_MAX + 5)]
+    core = small(given(50, cost_basis=Money(Amount(5), "usd")), *gifts, *debits)
+    result = dry_run(core, Change(burn_order=BurnOrder.OLDEST_FIRST), now=START + 2 * DAY)
+    assert result.different == DIFFERENCES_MAX + 5
+    assert len(result.differences) == DIFFERENCES_MAX
+    assert result.after.drawn[Category.PAID].cost == {"usd": 2_500_000_000}
+    assert result.before.drawn[Category.PROMOTIONAL].units == DIFFERENCES_MAX + 5
+
+
+def test_a_tiered_price_goes_on_from_what_was_used_before_the_range() -> None:
+    """Eight were used before it: with the next four, two are beyond the tier of ten."""
+    rate = CreateRate(meter="calls", entitlement="e", price=BY_THREE)
+    before = RecordUsage(customer=CUSTOMER, own_id="a", name="call", properties={"n": Amount(8)})
+    within = RecordUsage(customer=CUSTOMER, own_id="b", name="call", properties={"n": Amount(4)})
+    core = small(EVENTS, rate, given(500), before, within)
+    change = Change(rates=(priced(core, STEEP),))
+    result = dry_run(core, change, since=START + 6 * HOUR)
+    assert (result.before.units, result.after.units) == (12, 2 * 1 + 5)
+    [difference] = result.differences
+    assert difference.cause is Cause.COST

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import usage_overrides
+from drawdown.core import usage_recounts
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AskedOverage,
@@ -299,7 +299,7 @@ def test_an_override_that_needs_too_many_events_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tests.support.memory.LATEST_MAX", 2)
-    monkeypatch.setattr(usage_overrides, "LATEST_MAX", 2)
+    monkeypatch.setattr(usage_recounts, "LATEST_MAX", 2)
     book = Book(PEAK)
     for number, size in enumerate([9, 3, 4, 5]):
         book.put(f"e{number}", n=size)
@@ -497,6 +497,41 @@ def test_what_events_say_was_paid_is_what_wallets_have_paid_however_little_there
         overage = sum(wallet.overage for wallet in book.core.wallets)
         assert sum(charge.overage for charge in charges) == overage
         assert all(min(charge.drawn, charge.overage, charge.uncovered) >= 0 for charge in charges)
+
+
+@given(EVENTS, st.sampled_from([1, 2, 5, 14]), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_any_split_into_batches_draws_the_same(
+    events: list[tuple[str, int, str, int, str]], size: int, limited: bool
+) -> None:
+    """Of new events, repeated ones and overrides; entry by entry, hashes included."""
+    books = [
+        Book(TOKENS, PEAK, SEATS, amount=30 if limited else 1_000, shortfall=Shortfall.CAP)
+        for _ in range(2)
+    ]
+    seen: set[str] = set()
+    commands = []
+    for own_id, number, user, time, model in events:
+        command = RecordUsage(
+            customer="ann",
+            own_id=own_id,
+            name="call",
+            time=Instant(time),
+            properties=document({"n": number, "user": user, "model": model}),
+            override=own_id in seen,
+        )
+        commands.append(command)
+        seen.add(own_id)
+    for book, step in zip(books, (1, size), strict=True):
+        for start in range(0, len(commands), step):
+            asked = [book.core.request(one, LATER) for one in commands[start : start + step]]
+            assert all(isinstance(each, Accepted) for each in book.core.run(asked))
+            book.core.check()
+    assert books[0].events == books[1].events
+    counts = [{count.key: count for count in book.counts} for book in books]
+    assert counts[0] == counts[1]
+    chains = [[wallet.chain for wallet in book.core.wallets] for book in books]
+    assert chains[0] == chains[1]
 
 
 def test_the_naive_reckoning_is_of_the_order_in_which_events_were_taken() -> None:

@@ -27,6 +27,7 @@ from drawdown.core import (
     requests,
     several,
     types,
+    usage_records,
 )
 from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.native.events import FORMAT
@@ -35,7 +36,7 @@ from drawdown.engine import accounts, batcher, endpoints
 from drawdown.store.sqlite import connection, transaction
 from drawdown.web import fields, protocol
 from drawdown.web.endpoints import Dialect
-from drawdown.webhooks import deliver, outlet, sending
+from drawdown.webhooks import addresses, deliver, outlet, sending
 from tests.docs.pages import ROOT, blocks, name_of, pages, prose
 from tests.support.server import Server, Tenant
 
@@ -254,6 +255,7 @@ LIMITS = {
     "deliveries under way at once, in all": deliver.IN_FLIGHT_MAX,
     "of those to endpoints that did not take what they were sent last": deliver.DOUBTFUL_MAX,
     "deliveries under way at once, to one endpoint": outlet.IN_FLIGHT_MAX,
+    "names that are looked up at once, for deliveries": addresses.LOOKUPS_MAX,
     "seconds an attempt to deliver may take": round(sending.SECONDS_MAX),
     "bytes that are read of an endpoint's answer": sending.ANSWER_BYTES_MAX,
     "streams of balances, of one process": streams.STREAMS_MAX,
@@ -261,6 +263,11 @@ LIMITS = {
     "open holds of a wallet": types.HOLDS_OPEN_MAX,
     "seconds a hold lives": types.HOLD_MAX // types.MICROSECONDS,
     "wallets of one spend": several.WALLETS_MAX,
+    "open meters of a book": usage_records.METERS_MAX,
+    "open rates of a book": usage_records.RATES_MAX,
+    "rates that charge one usage event": usage_records.CHARGES_MAX,
+    "groups of a customer's usage by one rate in one period": usage_records.GROUPS_MAX,
+    "events that an override looks at, the customer's latest": usage_records.LATEST_MAX,
     "attributes of a grant's scope": scalars.SCOPE_MAX,
     "values of one of them": scalars.SCOPE_VALUES_MAX,
     "characters of a value in a scope": scalars.SCOPE_TEXT_MAX,

@@ -8,9 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
-from drawdown.core.commands import CreateCustomer, CreateEntitlement, CreateMeter, CreateRate
+from drawdown.core.commands import (
+    CreateCustomer,
+    CreateEntitlement,
+    CreateMeter,
+    CreateRate,
+    CreateSchedule,
+    CreateTestClock,
+)
 from drawdown.core.demand import stands_alone
 from drawdown.core.needs import needs
 from drawdown.core.plan import plan
@@ -27,7 +35,7 @@ from tests.support.stores import SQLITE, Database, new_database, opened
 
 Heads = dict[tuple[Id, Id], bytes]
 
-OPENING = CreateCustomer | CreateEntitlement | CreateMeter | CreateRate
+OPENING = CreateCustomer | CreateEntitlement | CreateTestClock | CreateMeter | CreateRate
 COMMANDS = 120
 SEEDS = range(12)
 #: Where all is kept together: elsewhere no transaction is about customers of several groups.
@@ -43,9 +51,12 @@ def database(
 
 
 def played(seed: int) -> tuple[list[Request], list[str], Heads]:
-    """The requests of a play, what each was answered, and the head of every wallet's chain."""
+    """The requests of a play, what each was answered, and the head of every wallet's chain.
+
+    Nobody is on a test clock: what moves that is no request (``test_advances``).
+    """
     chance = Random(seed)
-    setting_of_it = setting(chance, "core", seed)
+    setting_of_it = msgspec.structs.replace(setting(chance, "core", seed), clocked=0)
     world = World(setting_of_it, Counter())
     play = CorePlay(setting_of_it, world)
     for turn in Generator(chance, setting_of_it, world).turns(COMMANDS):
@@ -75,11 +86,22 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
     for request in requests[len(opening) :]:
         piece = pieces[-1]
         alone = any(stands_alone(each.command) for each in (piece[-1], request))
+        alone = alone or names_a_cycle(request, requests)
         if alone or len(piece) >= size or piece[0].at != request.at or names_one_of(request, piece):
             pieces.append([])
             size = chance.choice((1, 2, 3, 7, 20))
         pieces[-1].append(request)
     return pieces
+
+
+def names_a_cycle(request: Request, requests: Sequence[Request]) -> bool:
+    """Whether it names what a schedule has given, which any request may be the one to come upon.
+
+    What follows from a schedule has the milliseconds of its id.
+    """
+    grant = getattr(request.command, "grant", None)
+    schedules = (each for each in requests if isinstance(each.command, CreateSchedule))
+    return grant is not None and any(each.id[:6] == grant[:6] for each in schedules)
 
 
 def names_one_of(request: Request, piece: Sequence[Request]) -> bool:

@@ -141,6 +141,27 @@ async def test_another_process_knows_what_has_fired(database: Database, clock: M
     await second.close()
 
 
+async def test_a_process_that_has_yet_to_hear_of_an_alert_does_not_forget_that_it_fired(
+    database: Database, clock: ManualClock
+) -> None:
+    first = open_ledger_on(await database.open(), clock)
+    second = open_ledger_on(await database.open(), clock)
+    book = await open_book(first)
+    customer = await book.customer()
+    await book.grant(customer, 100)
+    other = Book(second, book.id)
+    await other.debit(
+        customer, 1
+    )  # from here on it takes for true what it knows of the entitlement
+    made = await alert(book, BELOW, amount=50)
+    await book.debit(customer, 50)
+    await other.debit(customer, 1)
+    await book.debit(customer, 1)
+    assert await told(book, clock) == [(made.id, 0, 49)]
+    await first.close()
+    await second.close()
+
+
 async def test_a_grant_near_its_end_is_told_of_by_time_alone(
     database: Database, clock: ManualClock
 ) -> None:

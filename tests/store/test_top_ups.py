@@ -28,6 +28,7 @@ from drawdown.core.errors import (
     TopUpPaid,
     TopUpRequestNotFound,
 )
+from drawdown.core.fold import Fault
 from drawdown.core.requests import Accepted, LedgerKey
 from drawdown.core.times import moment_of
 from drawdown.core.top_ups import Cap, CapPeriod, RequestState, TopUp, TopUpRequest
@@ -50,7 +51,7 @@ from tests.support.books import (
     verified,
     worked_off,
 )
-from tests.support.stores import Database
+from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -410,3 +411,47 @@ async def test_a_wallet_without_a_rule_remembers_nothing(ledger: Ledger) -> None
     wallet = await ledger.store.find_wallet(owner.id, kind.id, START)
     assert wallet is not None
     assert wallet.watch is None
+
+
+@pytest.mark.parametrize(
+    ("tampering", "fault"),
+    [
+        (
+            "UPDATE top_up_request SET amount = amount - 1 WHERE state = 'confirmed'",
+            "its grant|count",
+        ),
+        (
+            "UPDATE top_up_request SET state = 'failed', grant_id = NULL WHERE state = 'confirmed'",
+            "count",
+        ),
+        (
+            "UPDATE top_up_request SET state = 'expired' WHERE state = 'open'",
+            "0 top-up requests are",
+        ),
+        ("DELETE FROM top_up_request WHERE state = 'open'", "0 top-up requests are open"),
+        ("UPDATE wallet SET watch = NULL", "paid for by no top-up request"),
+        ("UPDATE wallet SET next_due_at = NULL", "the top-up is due at"),
+        ("UPDATE wallet SET watch = '{'", "cannot be read"),
+        (
+            "UPDATE top_up_request SET state = 'stolen' WHERE state = 'open'",
+            "cannot be read.*stolen",
+        ),
+    ],
+)
+async def test_what_somebody_changed_of_a_top_up_is_found(
+    database: Database, clock: ManualClock, tampering: str, fault: str
+) -> None:
+    ledger = open_ledger_on(await database.open(), clock)
+    book = await open_book(ledger)
+    customer = await book.customer()
+    await top_up(book, customer, threshold=50)
+    [request] = await requests(book)
+    await answer(book, request)
+    clock.instant = Instant(START + HOUR)
+    await book.debit(customer, 60)
+    assert [each.state.value for each in await requests(book)] == ["confirmed", "open"]
+    await verified(ledger)
+    await tamper(database.url, tampering)
+    with pytest.raises(Fault, match=fault):
+        await verified(ledger)
+    await ledger.close()

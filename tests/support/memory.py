@@ -16,7 +16,10 @@ from drawdown.core.invariants import check_wallet
 from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
+from drawdown.core.schedule_invariants import check_schedules
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
+from drawdown.core.top_up_invariants import check_top_up
+from drawdown.core.top_ups import TopUpRequest
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
 from drawdown.core.usage_counting import Unforeseen
 from drawdown.core.usage_records import LATEST_MAX, Catalog
@@ -155,6 +158,16 @@ class CoreLedger:
         folded = fold(self.entries_of(wallet))
         holds = [hold for hold in wallet.holds.values() if hold.state is HoldState.OPEN]
         check_wallet(folded, wallet, self._grants_of(wallet), holds)
+        check_schedules(
+            wallet,
+            list(wallet.schedules.values()),
+            list(self._grants_of(wallet)),
+            self.entries_of(wallet),
+        )
+        requests = self.state.changes.new_top_up_requests.values()
+        own = [each for each in requests if _place(each) == _place(wallet)]
+        standing = None if wallet.watch is None else wallet.watch.top_up
+        check_top_up(wallet, standing, own, self._grants_of(wallet))
         return folded
 
     def _grants_of(self, wallet: Wallet) -> Iterable[Grant]:
@@ -168,5 +181,5 @@ def _miss(found: dict[K, V | None], wanted: set[K]) -> None:
         found.setdefault(key, None)
 
 
-def _place(entry: Entry) -> tuple[Id, Id]:
-    return (entry.customer, entry.entitlement)
+def _place(thing: Entry | TopUpRequest | Wallet) -> tuple[Id, Id]:
+    return (thing.customer, thing.entitlement)

@@ -160,8 +160,12 @@ async def test_an_event_that_never_arrives_is_dead_and_can_be_sent_again(
     tried = len(FORMAT.schedule) + 1
     assert (dead.attempts, dead.type, len(server.received)) == (tried, "customer.created", tried)
     assert here.seen.outcomes == ["failed"] * (tried - 1) + ["dead"]
-    server.behaviour = answering(200)
     await here.desk.redeliver(made.id, server.ids[0], FORMAT)
+    await here.round()
+    [again] = await here.ledger.store.list_retries(made.id, False, 10)
+    assert (again.type, again.attempts) == ("customer.created", 1)
+    server.behaviour = answering(200)
+    here.move(FORMAT.schedule[0] * (1 + outlet.JITTER))
     await here.round()
     assert await here.desk.dead(made.id, None, 10) == []
     assert here.seen.outcomes[-1] == "delivered"
@@ -323,9 +327,11 @@ async def test_one_process_delivers_and_another_takes_over_when_its_lease_ran_ou
     await here.book.customer()
     second = here.another()
     await here.round()
+    here.seen.stood = (1, 1, 1.0)
     await here.round(second)
     if not database.url.startswith("sqlite"):
         assert not second._has_lease
+        assert here.seen.stood == (0, 0, 0.0)  # it has nothing to tell, whatever it told before
     assert len(server.received) == 1
     here.deliverer._lease_until = 0.0  # as if it stood still
     here.move(60)
@@ -452,6 +458,7 @@ async def test_only_the_newest_attempts_and_dead_events_are_kept_and_none_for_ev
     await _until_dead(here)
     dead = await here.desk.dead(made.id, None, 10)
     assert len(dead) == 4
+    assert await here.desk.dead(made.id, dead[0].key, 2) == dead[1:3]
     here.deliverer._tidy_at = 0
     await here.round()
     assert await here.desk.dead(made.id, None, 10) == dead[2:]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from drawdown.webhooks import addresses
 from drawdown.webhooks.sending import ANSWER_BYTES_MAX, Sender, Sent
 from tests.support.receiver import (
     Behaviour,
@@ -255,3 +260,42 @@ async def test_a_wish_may_be_a_date() -> None:
     later = formatdate(time.time() + 100, usegmt=True)
     sent, _ = await sent_to(answering(503, b"", f"retry-after: {later}"))
     assert 90 < sent.retry_after <= 100
+
+
+async def test_name_servers_that_keep_silent_hold_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither other names, nor what else the process does on threads."""
+    answered, look_up = threading.Event(), socket.getaddrinfo
+
+    def silent_for_some(host: str, *more: Any, **options: Any) -> Any:
+        if host.startswith("silent"):
+            answered.wait()
+        return look_up(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent_for_some)
+    try:
+        async with receiver() as server, sender(seconds_max=0.2) as made:
+            urls = [f"http://silent-{number}.example/" for number in range(60)]
+            lost = await asyncio.gather(*(made.post(url, {}, b"{}") for url in urls))
+            assert {each.error for each in lost} == {"no answer within 0.2 seconds"}
+            sent = await made.post(f"http://localhost:{server.port}/", {}, b"{}")
+            assert sent.arrived
+            await asyncio.wait_for(asyncio.to_thread(time.monotonic), 5)
+    finally:
+        answered.set()
+    for thread in threading.enumerate():
+        if thread.name == "drawdown-lookup":
+            await asyncio.to_thread(thread.join, 10)
+
+
+async def test_so_many_names_are_looked_up_at_once_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(addresses, "_lookups", threading.BoundedSemaphore(1))
+    async with receiver() as server, sender() as made:
+        url = f"http://localhost:{server.port}/"
+        assert addresses._lookups.acquire()
+        assert (await made.post(url, {}, b"{}")).error == "no address for the name"
+        addresses._lookups.release()
+        assert (await made.post(url, {}, b"{}")).arrived

@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from drawdown.core.identity import made_at
 from drawdown.core.lifecycle import WARNING_RANK as WARNING
 from drawdown.core.state import Changes, Wallet
 from drawdown.core.types import (
     DAY,
     DRAWS,
+    MICROSECONDS,
     AlertKind,
     AlertRule,
     Entry,
@@ -29,11 +31,14 @@ from drawdown.core.types import (
     Grant,
     Id,
     Instant,
+    Operation,
 )
 from drawdown.core.watching import Notice, Watch
 
 #: Use is counted by days, in UTC, and the recent rate is that of so many, today included.
 RECENT_DAYS = 7
+#: By then every process knows of an alert for everybody, whatever its clock says.
+HEARD_WITHIN = 60 * MICROSECONDS
 _BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ACTIVATED, EntryKind.ROLLED_IN})
 #: By how much of its amount an entry changes what was ever used, and the use of its day.
 _USED = dict.fromkeys((*DRAWS, EntryKind.OVERAGE_REPAID), 1) | {EntryKind.REVERSED: -1}
@@ -108,8 +113,10 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> tuple[
     """What an operation's entries in the wallet have set off; the wallet remembers it from here on."""
     rules = rules_of(wallet)
     watch = wallet.watch or Watch()
+    if not (rules or watch.fired or watch.counted or watch.use or watch.base is not None):
+        return ()  # it has a top-up alone
     own = [entry for entry in entries if entry.entitlement == wallet.entitlement]
-    fired = set(watch.fired) & {rule.alert for rule in rules}
+    fired = set(_living(watch.fired, rules, own[0].recorded_at if own else Instant(0)))
     base, use = watch.base, dict(watch.use)
     notices = []
     before, levels = _levels(wallet, own)
@@ -146,6 +153,14 @@ def keep(changes: Changes, wallet: Wallet, watch: Watch) -> None:
     if after != wallet.watch:
         wallet.watch = after
         changes.watches[(wallet.customer, wallet.entitlement)] = wallet
+
+
+def _living(ids: Iterable[Id], rules: Sequence[AlertRule], recorded_at: Instant) -> Iterator[Id]:
+    """Those of alerts that are not closed: that are known, or so new that it may be heard of them yet."""
+    known = {rule.alert for rule in rules}
+    for alert in ids:
+        if alert in known or made_at(alert) > recorded_at - HEARD_WITHIN:
+            yield alert
 
 
 def _levels(wallet: Wallet, entries: Sequence[Entry]) -> tuple[Level, list[Level]]:
@@ -299,17 +314,17 @@ def _near(rule: AlertRule, wallet: Wallet, grant: Grant, level: Level, remaining
     )
 
 
-def settled(changes: Changes, wallet: Wallet, at: Instant) -> None:
+def settled(changes: Changes, wallet: Wallet, at: Instant, recorded_at: Instant) -> None:
     """The grants have been looked at up to ``at``, by the alerts that are not new to the wallet."""
     watch = wallet.watch or Watch()
-    counted = tuple(rule.alert for rule in _leads(wallet) if rule.alert in watch.counted)
+    counted = tuple(_living(watch.counted, _leads(wallet), recorded_at))
     until = Instant(max(watch.until, at)) if counted else Instant(0)
     keep(changes, wallet, msgspec.structs.replace(watch, counted=counted, until=until))
 
 
 def _with_counted(watch: Watch, wallet: Wallet) -> Watch:
     """By all alerts that there are."""
-    counted = tuple(rule.alert for rule in _leads(wallet))
+    counted = tuple(dict.fromkeys((*watch.counted, *(rule.alert for rule in _leads(wallet)))))
     return msgspec.structs.replace(watch, counted=counted)
 
 
@@ -372,9 +387,14 @@ def note_warning(changes: Changes, wallet: Wallet, grant: Grant, at: Instant) ->
 
 
 def moved(
-    changes: Changes, wallet: Wallet, grant: Grant, before: Instant | None, at: Instant
+    changes: Changes,
+    wallet: Wallet,
+    grant: Grant,
+    before: Instant | None,
+    operation: Operation,
 ) -> tuple[Notice, ...]:
     """A grant's end was moved from ``before``: tell of one that is near by that alone."""
+    at = operation.at
     found: tuple[Notice, ...] = ()
     for rule in _leads(wallet):
         due = _warned_at(rule, grant)
@@ -383,6 +403,6 @@ def moved(
             told = tell(wallet, Warned(at, WARNING, grant, rule))
             found += () if told is None else (told,)
     if _leads(wallet):
-        settled(changes, wallet, at)
+        settled(changes, wallet, at, operation.recorded_at)
         note_warning(changes, wallet, grant, at)
     return found

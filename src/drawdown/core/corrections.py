@@ -101,8 +101,8 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
         before = grant.expires_at
         changed |= _changed_expiry(context, grant, expiry)
         _move_expiry(context, grant, expiry)
-        wallet, at = context.wallet, context.at
-        started.notices += alerts.moved(state.changes, wallet, grant, before, at)
+        wallet, operation = context.wallet, started.operation
+        started.notices += alerts.moved(state.changes, wallet, grant, before, operation)
     started.note_changes(changed)
     grant.metadata = metadata
     grant.updated_at = context.at

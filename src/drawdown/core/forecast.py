@@ -123,8 +123,9 @@ def per_day(use: Use, as_of: Instant, scale: int) -> int:
 def look_ahead(wallet: Wallet, use: Use, as_of: Instant, days: int) -> Forecast:
     """Play ``days`` of a wallet's future. It is changed; all that is open of it must be loaded.
 
-    ``as_of`` is no earlier than the wallet's last use.
+    ``as_of`` is no earlier than the wallet's last use. Nobody is told of what is foreseen.
     """
+    wallet.alerts, wallet.watch = (), None
     instants.settled(wallet, as_of)
     until = Instant(as_of + days * DAY)
     found = Forecast(use=use, as_of=as_of, until=until, available=wallet.available)

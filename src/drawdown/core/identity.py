@@ -15,7 +15,7 @@ import re
 import struct
 import uuid
 
-from drawdown.core.types import Id, Reference
+from drawdown.core.types import Id, Instant, Reference
 
 SLOT_BITS = 14
 SLOTS = 1 << SLOT_BITS
@@ -101,6 +101,11 @@ def relocate(identifier: bytes, slot: int) -> Id:
 def in_book(identifier: bytes, book: bytes) -> Id:
     """The same id in the slot of a book: where an alert on everybody's credit lives."""
     return relocate(identifier, slot_of(book))
+
+
+def made_at(identifier: bytes) -> Instant:
+    """When an id was made, to the millisecond."""
+    return Instant(int.from_bytes(identifier[:6], "big") * 1_000)
 
 
 def slot_of(identifier: bytes) -> int:

@@ -87,8 +87,9 @@ from drawdown.core.usage_counting import (
     most_due,
     new_event_id,
 )
-from drawdown.core.usage_overrides import returned_debits, touched_by
+from drawdown.core.usage_overrides import returned_debits
 from drawdown.core.usage_records import CountKey, Customers, Event
+from drawdown.core.usage_recounts import touched_by
 
 
 def needs(batch: Sequence[Request], state: State) -> Iterator[Wanted]:

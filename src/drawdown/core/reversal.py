@@ -69,8 +69,10 @@ def reverse_debit(request: Request, command: ReverseDebit, state: State) -> Acce
     returned some already.
     """
     record = state.debits[command.debit]
-    customer = None if record is None else state.customers[record.operation.customer]
-    if record is None or customer is None or customer.book != request.book or not record.draws:
+    if record is None or not record.draws:  # usage that nothing paid for
+        raise DebitNotFound(written(command.debit))
+    customer = state.customers[record.operation.customer]
+    if customer is None or customer.book != request.book:
         raise DebitNotFound(written(command.debit))
     contexts = _debit_contexts(request, command, customer, record, state)
     one = contexts[0] if len(contexts) == 1 else None

@@ -49,7 +49,7 @@ def settle(
     last = precede(origin, label)
     _settle_between(wallet, changes, last, at, recorded_at, lifecycle.RANKS, near)
     if wallet.alerts or wallet.watch is not None:
-        alerts.settled(changes, wallet, at)
+        alerts.settled(changes, wallet, at, recorded_at)
         top_up_requests.settle(wallet, changes, last, origin, at, recorded_at)
     wallet.next_due_at = lifecycle.next_due_at(
         (

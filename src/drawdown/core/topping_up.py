@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import amounts, currencies, posting, top_up_requests, top_ups
+from drawdown.core import (
+    amounts,
+    currencies,
+    posting,
+    top_up_invariants,
+    top_up_requests,
+    top_ups,
+)
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CloseTopUp, ConfirmTopUp, CreateTopUp, FailTopUp
 from drawdown.core.context import (
@@ -49,7 +56,6 @@ from drawdown.core.types import (
     UnitPrice,
 )
 
-SOURCE = "top_up"
 _SECONDS = {
     "cool_down": (top_ups.COOL_DOWN_MIN, top_ups.COOL_DOWN_MAX),
     "answer_within": (top_ups.ANSWER_WITHIN_MIN, top_ups.ANSWER_WITHIN_MAX),
@@ -313,7 +319,7 @@ def _grant(context: Context, asked: TopUpRequest) -> Grant:
         recorded_at=context.request.recorded_at,
         created_at=at,
         updated_at=at,
-        source=SOURCE,
+        source=top_up_invariants.SOURCE,
         cost_basis=asked.cost_basis,
         name=rule.name,
         metadata=rule.metadata,

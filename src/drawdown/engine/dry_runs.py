@@ -17,7 +17,7 @@ from drawdown.core.usage_records import Event
 from drawdown.engine.ports import EventFilter, Recorded, Store
 
 CUSTOMERS_MAX = 1_000
-#: Of a customer with more entries than that nothing is said; a call ends after so many in all.
+#: Of a customer with more entries, or usage events, nothing is said; a call ends after so many in all.
 CUSTOMER_ENTRIES_MAX = 100_000
 ENTRIES_MAX = 200_000
 #: So many customers are read together.
@@ -111,18 +111,17 @@ async def _world(store: Store, book: Id) -> World:
     while found := await store.list_entitlements(book, after, KINDS_PAGE):
         kinds |= {kind.id: kind for kind in found}
         after = found[-1].id
-    amended = any(kind.updated_at != kind.created_at for kind in kinds.values())
     return World(
         book=book,
         kinds=kinds,
         catalog=await store.find_catalog(book),
-        amendments=await _amendments(store, book) if amended else (),
+        amendments=await _amendments(store, book),
     )
 
 
 async def _amendments(store: Store, book: Id) -> Sequence[Amendment]:
     found = []
-    async for each in store.walk_operations([book]):
+    async for each in store.walk_operations(book, [book]):
         operation = each.operation
         if operation.kind == "amend_entitlement" and operation.subject is not None:
             told = msgspec.json.decode(operation.changed, type=_Told)
@@ -153,28 +152,36 @@ class _Chunk:
         self._faulty: set[Id] = set()
 
     async def run(self, customers: Sequence[Customer], now_of: NowOf, page: Page) -> None:
-        for customer in customers:
-            self._runs[customer.id] = DryRun(
-                self._world,
-                customer,
-                self._asked.kind,
-                self._change,
-                self._asked.since,
-                self._asked.until,
-            )
-            await self._load_events(customer)
-        if customers:
+        begun = [each for each in customers if await self._begin(each, page)]
+        if begun:
             await self._feed_all()
-        for customer in customers:
+        for customer in begun:
             if customer.id in self._faulty:
                 page.skipped.append(Skipped(customer, "not_reproducible"))
             else:
                 page.add(self._runs[customer.id].end(await now_of(customer)))
                 await asyncio.sleep(0)
 
+    async def _begin(self, customer: Customer, page: Page) -> bool:
+        """Read the customer's usage events, unless there are too many."""
+        events = await self._events_of(customer)
+        if len(events) > CUSTOMER_ENTRIES_MAX:
+            page.skipped.append(Skipped(customer, "too_long"))
+            return False
+        self._events |= events
+        self._runs[customer.id] = DryRun(
+            self._world,
+            customer,
+            self._asked.kind,
+            self._change,
+            self._asked.since,
+            self._asked.until,
+        )
+        return True
+
     async def _feed_all(self) -> None:
         fed = 0
-        async for recorded in self._store.walk_operations(list(self._runs)):
+        async for recorded in self._store.walk_operations(self._asked.book, list(self._runs)):
             owner = recorded.operation.customer
             if owner not in self._faulty:
                 try:
@@ -192,11 +199,15 @@ class _Chunk:
         event = self._events.get(operation.id)
         self._runs[operation.customer].feed(operation, entries, event, grant)
 
-    async def _load_events(self, customer: Customer) -> None:
-        """All the usage events of a customer, where anything counts any."""
+    async def _events_of(self, customer: Customer) -> dict[Id, Event]:
+        """All of them, or more than are taken; none where nothing counts any."""
+        events: dict[Id, Event] = {}
         if not self._world.catalog.meters:
-            return
+            return events
         asked = EventFilter(book=self._asked.book, limit=EVENTS_PAGE, customer=customer.id)
         while found := await self._store.list_events(asked):
-            self._events |= {event.id: event for event in found}
+            events |= {event.id: event for event in found}
+            if len(events) > CUSTOMER_ENTRIES_MAX:
+                break
             asked = msgspec.structs.replace(asked, after=found[-1].id)
+        return events

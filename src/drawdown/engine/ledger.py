@@ -39,6 +39,7 @@ from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedule_invariants import check_schedules
 from drawdown.core.schedules import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
+from drawdown.core.top_up_invariants import check_top_up
 from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     USES,
@@ -608,7 +609,7 @@ class Ledger:
             kind=await self.entitlement(book, entitlement),
             change=change,
             since=since,
-            until=await self._now_for(owner) if until is None else until,
+            until=Instant(await self._now_for(owner) + 1) if until is None else until,
             customer=owner,
             after=after,
             limit=limit,
@@ -886,7 +887,7 @@ class Ledger:
         """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
 
         Checks the chain, the invariants, double entry, that each cycle has one grant and what rolled over
-        is somewhere, and that no entry or operation stands alone.
+        is somewhere, that each payment for a top-up has one, and that no entry or operation stands alone.
         """
         progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
         async with self._store.audit() as audit:
@@ -920,6 +921,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
         folded = fold(wallet.entries)
         invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
         check_schedules(wallet, wallet.schedules, wallet.grants, wallet.entries)
+        check_top_up(wallet, wallet.standing, wallet.requests, wallet.grants)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

@@ -222,7 +222,7 @@ class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WalletAudit(msgspec.Struct, kw_only=True):
-    """One wallet as kept, with its grants, open holds, schedules and entries (oldest first), to verify."""
+    """One wallet as kept, with all that belongs to it, to verify: entries oldest first, only open holds."""
 
     customer: Id
     entitlement: Id
@@ -246,6 +246,8 @@ class WalletAudit(msgspec.Struct, kw_only=True):
     holds: list[Hold]
     schedules: list[Schedule]
     entries: list[Entry]
+    standing: Standing | None
+    requests: list[TopUpRequest]
 
 
 class StoredDebit(msgspec.Struct, kw_only=True):
@@ -483,8 +485,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def read_feed(self, asked: FeedFilter) -> FeedPage:
         """What was recorded, in the order of ``Position``. ``until`` must be seen (``recorded_until``)."""
 
-    def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
-        """All that some customers, or books, ever did: of each in the order in which it was recorded.
+    def walk_operations(self, book: Id, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+        """All that some customers of a book, or it itself, ever did: of each in the order it was recorded in.
 
         They come as they are found, those of one owner among others'. Others are served in between.
         """

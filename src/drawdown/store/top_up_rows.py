@@ -27,9 +27,12 @@ def top_up_of(row: Row) -> TopUp:
 
 def standing_of(row: Row) -> tuple[TopUp, Standing]:
     """The same, with where its wallet's top-up stands."""
-    watch = None if row[5] is None else _decode_watch(row[5])
-    standing = None if watch is None else watch.top_up
-    return top_up_of(row), standing or Standing()
+    return top_up_of(row), standing_in(row[5]) or Standing()
+
+
+def standing_in(watch: str | None) -> Standing | None:
+    """What a wallet's watch says of its top-up."""
+    return None if watch is None else _decode_watch(watch).top_up
 
 
 def top_up_row(rule: TopUp, book: Id) -> Row:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, InvalidStateError
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from threading import BoundedSemaphore, Thread
 from urllib.parse import SplitResult, urlsplit
 
 URL_MAX = 2_048
@@ -17,6 +20,10 @@ _CARRIERS = tuple(
     map(IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"))
 )
 
+#: Names that may be looked up at once, those included that nobody waits for any more.
+LOOKUPS_MAX = 256
+_lookups = BoundedSemaphore(LOOKUPS_MAX)
+
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -26,10 +33,30 @@ class AddressRefused(Exception):
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Every address of a name. Raises ``OSError``."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    """Every address of a name. Raises ``OSError``.
+
+    On a thread of its own: a name server that keeps silent holds it for half a minute, whoever waits, and
+    the threads that a process shares have other work. None of them keeps the process from ending.
+    """
+    if not _lookups.acquire(blocking=False):
+        raise OSError("too many names are being looked up")
+    answer: Future[list[str]] = Future()
+    look = Thread(target=_look_up, args=(host, port, answer), name="drawdown-lookup", daemon=True)
+    look.start()
+    return await asyncio.wrap_future(answer)
+
+
+def _look_up(host: str, port: int, answer: Future[list[str]]) -> None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answer.set_result(list(dict.fromkeys(str(each[4][0]) for each in found)))
+    except InvalidStateError:
+        pass  # nobody waits for it any more
+    except Exception as error:
+        with contextlib.suppress(InvalidStateError):
+            answer.set_exception(error)
+    finally:
+        _lookups.release()
 
 
 def is_public(address: Address) -> bool:

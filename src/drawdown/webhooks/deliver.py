@@ -99,8 +99,11 @@ class Deliverer:
                 more = await self.tick()
             except Exception as error:  # the next round may do better
                 self._observer.failed(error)
+            if more:
+                await asyncio.sleep(0)
+                continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), 0 if more else TICK_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
 
     async def tick(self) -> bool:
         """One round: what is due is sent, what has been sent is kept. Whether more is there to be read."""
@@ -130,6 +133,7 @@ class Deliverer:
         if not await store.lease(WORK, self._holder, now, until):
             self._lease_until = 0.0
             self._outlets.clear()
+            self._observer.standing(0, 0, 0.0)  # another process tells how things stand
             return
         self._lease_until = asked_at + LEASE_SECONDS
         every = await store.list_endpoints(None)

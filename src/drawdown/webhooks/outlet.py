@@ -151,6 +151,7 @@ class Outlet:
         if self.failing_since is None:
             self.failing_since = now
         self._changes.attempts.append(attempt)
+        pending.type = attempt.type  # of one that was queued by its id, it is known only now
         schedule = self.format.schedule
         tried = attempt.attempt
         dead = tried > len(schedule)

@@ -65,6 +65,18 @@ def test_a_balance_is_as_of_the_clock_also_where_that_is_behind(native: httpx.Cl
     assert native.get("/balances/behind/usd").json()["as_of"] == "2020-01-01T00:00:00Z"
 
 
+def test_usage_that_says_no_time_is_of_the_clocks_time(native: httpx.Client) -> None:
+    customer_on(native, make(native)["id"], "clocked")
+    event = native.post("/events", json={"id": "e1", "customer": "clocked", "name": "call"}).json()
+    assert event["time"] == BEGAN
+    told: list[Any] = []
+    deadline = time.monotonic() + 10  # the feed of a shared database stops two seconds before now
+    while not told and time.monotonic() < deadline:
+        time.sleep(0.1)
+        told = native.get("/events-feed", params={"type": "usage.recorded"}).json()["data"]
+    assert [each["data"]["time"] for each in told] == [BEGAN]
+
+
 def test_what_a_customer_has_is_judged_at_the_time_of_his_clock(native: httpx.Client) -> None:
     clock = make(native)["id"]
     customer_on(native, clock, "clocked")

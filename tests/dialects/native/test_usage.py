@@ -228,7 +228,7 @@ def test_an_event_can_be_overridden(book: httpx.Client) -> None:
 
 def test_many_overrides_are_taken_in_their_order(book: httpx.Client) -> None:
     sizes = [1_000, 2_000, 500, 1_500]
-    events = [
+    events: list[dict[str, Any]] = [
         EVENT | {"id": "e1", "properties": {"tokens": size}, "override": True} for size in sizes
     ]
     events.insert(2, EVENT | {"id": "e2"})
@@ -408,3 +408,40 @@ def test_a_rate_for_all_cannot_be_attached(book: httpx.Client) -> None:
     assert post(book, path, {"customer": "ann"}, 422)["field"] == "rate"
     assert post(book, path, {"customer": "none"}, 404)["code"] == "customer_not_found"
     assert post(book, "rates/none/attach", {"customer": "ann"}, 404)["code"] == "rate_not_found"
+
+
+def test_usage_is_explained_by_what_it_was_for(book: httpx.Client) -> None:
+    """The properties are the attributes of the debit: a grant for another model could not pay."""
+    grant = {"customer": "ann", "entitlement": "credits", "amount": "50"}
+    scoped = post(book, "grants", grant | {"scope": {"model": ["large"]}, "priority": 1})
+    fitting = post(book, "grants", grant | {"scope": {"model": ["small"]}, "priority": 2})
+    debit = post(book, "events", EVENT)["debit"]
+    explained = book.get(f"debits/{debit}/explain").json()
+    assert [draw["grant"] for draw in explained["draws"]] == [fitting["id"]]
+    [excluded] = explained["ineligible"]
+    assert (excluded["grant"], excluded["reason"]) == (scoped["id"], "out_of_scope")
+
+
+def test_late_usage_is_explained_though_what_paid_has_expired(native: httpx.Client) -> None:
+    asked = {"frozen_at": "2026-01-01T00:00:00Z", "idempotency_key": "clock"}
+    clock = post(native, "test-clocks", asked)["id"]
+    post(native, "customers", {"id": "ann", "test_clock": clock})
+    kind = {"code": "credits", "unit": "credit", "scale": 0, "late_usage_grace": 200_000}
+    post(native, "entitlements", kind)
+    body = {"customer": "ann", "entitlement": "credits", "amount": "10"}
+    expired = post(native, "grants", body | {"expires_at": "2026-01-02T00:00:00Z"})
+    post(native, "grants", body)
+    post(native, "meters", METER)
+    post(native, "rates", RATE)
+    advance = {"to": "2026-01-03T00:00:00Z", "idempotency_key": "on"}
+    assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+    late = EVENT | {"time": "2026-01-01T23:00:00Z", "properties": {"tokens": 4_000}}
+    debit = post(native, "events", late)["debit"]
+    draws = native.get(f"debits/{debit}/explain").json()["draws"]
+    assert [draw["amount"] for draw in draws] == ["10", "2"]
+    assert draws[0]["grant"] == expired["id"]
+    body = {"idempotency_key": "back"}
+    returned = post(native, f"debits/{debit}/reverse", body)
+    assert returned["amount"] == "12"
+    balance = native.get("balances/ann/credits").json()
+    assert (balance["expired"], balance["available"], balance["used"]) == ("10", "10", "0")

@@ -87,6 +87,23 @@ def test_what_breaks_a_rule_is_refused_by_its_name(
     assert len(native.get("/webhook-endpoints").json()["data"]) == 1
 
 
+def test_an_unknown_format_is_refused_with_the_names_of_those_that_there_are(
+    native: httpx.Client,
+) -> None:
+    answer = native.post("/webhook-endpoints", json={"url": URL, "format": "nobodys"})
+    assert "native" in answer.json()["detail"]
+    assert make(native, format="native")["format"] == "native"
+
+
+def test_dead_letters_come_in_pages(native: httpx.Client) -> None:
+    path = f"/webhook-endpoints/{make(native)['id']}/dead-letters"
+    assert native.get(path).json() == {"data": [], "next": None}
+    place = native.get("/events-feed").json()["next"]
+    assert native.get(path, params={"after": place}).json()["data"] == []
+    refused = native.get(path, params={"after": "evt_1"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "after")
+
+
 def test_another_books_endpoint_is_not_there(tenant: Tenant, native: httpx.Client) -> None:
     path = f"/webhook-endpoints/{make(native)['id']}"
     with tenant.client(tenant.live.editor) as live:

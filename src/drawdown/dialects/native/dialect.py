@@ -33,6 +33,7 @@ from drawdown.dialects.native import (
     usage,
     webhooks,
     wire,
+    wire_alerts,
     wire_events,
     wire_top_ups,
 )
@@ -91,6 +92,7 @@ class NativeDialect(Dialect):
         wire.OrderKey,
         wire_events.Event,
         *wire_events.DATA,
+        *wire_alerts.DATA,
         *wire_top_ups.DATA,
         asked_usage.NewUsageEvent,
     )

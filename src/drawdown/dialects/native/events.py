@@ -265,7 +265,7 @@ def _event(recorded: Recorded, telling: Telling, ordinal: int, told: Told) -> Ev
 def _told_at(telling: Telling, told: Told) -> str:
     """When it took effect."""
     _, data, entries = told
-    if isinstance(data, wire_alerts.Triggered):
+    if isinstance(data, wire_alerts.AlertTriggered):
         return data.at
     return text_of(entries[-1].at if entries else telling.operation.at)
 

@@ -39,10 +39,10 @@ def _is_of(entry: Entry, notice: Notice) -> bool:
     return entry.entitlement == notice.entitlement and entry.at <= notice.at
 
 
-def _shown(telling: Telling, notice: Notice) -> wire_alerts.Triggered:
+def _shown(telling: Telling, notice: Notice) -> wire_alerts.AlertTriggered:
     kind = telling.kinds[notice.entitlement]
     scale, threshold, remaining = kind.scale, notice.threshold, notice.remaining
-    return wire_alerts.Triggered(
+    return wire_alerts.AlertTriggered(
         alert=spelled(ALERT_PREFIX, notice.alert),
         kind=notice.kind,
         name=notice.name,

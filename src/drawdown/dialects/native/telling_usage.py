@@ -44,7 +44,7 @@ def _usage(telling: Telling) -> Iterator[Told]:
     recorded = wire_events.UsageRecorded(
         event=facts.event,
         name=facts.name,
-        time=text_of(operation.recorded_at if facts.time is None else facts.time),
+        time=text_of(_now(telling) if facts.time is None else facts.time),
         debit=spell(DEBIT_PREFIX, operation.id) if telling.entries else None,
         charges=_charges(telling),
         draws=[
@@ -64,6 +64,12 @@ def _usage(telling: Telling) -> Iterator[Told]:
         )
         yield "usage.uncovered", shown, telling.entries
     yield from moves(telling)
+
+
+def _now(telling: Telling) -> Instant:
+    """What time it was for the customer when the event came in, which may be behind his wallet's time."""
+    on_clock = telling.owner is not None and telling.owner.test_clock is not None
+    return telling.operation.at if on_clock else telling.operation.recorded_at
 
 
 def _charges(telling: Telling) -> list[wire_events.UsageCharged]:

@@ -26,7 +26,7 @@ class Alert(Struct, kw_only=True):
     closed_at: TimeText | None
 
 
-class Triggered(Struct, kw_only=True):
+class AlertTriggered(Struct, kw_only=True):
     """``available``, ``overage`` and ``used``, which counts overage in, are the wallet's right after it.
 
     ``threshold`` is the line in credit, where the alert has one. Of an alert on expiry: the ``grant``, what
@@ -47,3 +47,7 @@ class Triggered(Struct, kw_only=True):
     grant: str | None
     remaining: AmountText | None
     expires_at: TimeText | None
+
+
+#: What events tell in these words.
+DATA = (AlertTriggered,)

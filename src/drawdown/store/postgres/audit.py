@@ -14,7 +14,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.types import Id
 from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store import usage_rows
+from drawdown.store import top_up_rows, usage_rows
 from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of
 from drawdown.store.rows import optional_overage
 from drawdown.store.usage_rows import readable
@@ -65,6 +65,8 @@ class PostgresAudit:
     async def _wallet(self, row: Any) -> WalletAudit:
         place = (slot_of(row[0]), row[0], row[1])
         entries = await self._fetch("walk_entries", *place, SEQ_MAX, None)
+        standing = top_up_rows.standing_in(row[20])
+        requests = await self._fetch("requests_of_wallet", *place) if standing else []
         return WalletAudit(
             customer=row[0],
             entitlement=row[1],
@@ -90,6 +92,8 @@ class PostgresAudit:
                 schedule_of(found) for found in await self._fetch("schedules_of_wallet", *place)
             ],
             entries=[entry_of(found) for found in reversed(entries)],
+            standing=standing,
+            requests=[top_up_rows.request_of(tuple(found)) for found in requests],
         )
 
     def walk_events(self) -> AsyncIterator[Event | None]:

@@ -49,11 +49,12 @@ class PostgresFeed(PostgresReads):
         more = len(found) == asked.limit
         return FeedPage(found=await self._with_entries(chosen), end=end, more=more)
 
-    async def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+    async def walk_operations(self, book: Id, owners: Collection[Id]) -> AsyncIterator[Recorded]:
         """One owner after the other; what a book did itself is where the names of its kinds of credit are."""
+        names = claim_slot(book, ENTITLEMENT_CODE, "")
         for owner in owners:
-            slots = sorted({slot_of(owner), claim_slot(owner, ENTITLEMENT_CODE, "")})
-            found = await self._fetch("operations_of", slots, owner)
+            slot = names if owner == book else slot_of(owner)
+            found = await self._fetch("operations_of", book, slot, owner)
             for start in range(0, len(found), WALKED):
                 for each in await self._with_entries(found[start : start + WALKED]):
                     yield each

@@ -625,7 +625,9 @@ SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a
 
 -- name: list_top_ups
 SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
-FROM top_up t JOIN wallet w ON w.slot = t.slot AND w.customer = t.customer AND w.entitlement = t.entitlement
+FROM top_up t CROSS JOIN LATERAL (
+  SELECT f.watch FROM wallet f
+  WHERE f.slot = t.slot AND f.customer = t.customer AND f.entitlement = t.entitlement LIMIT 1) w
 
 -- name: list_top_up_requests
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
@@ -683,7 +685,7 @@ SELECT count(*) FROM entry
 
 -- name: next_wallets
 SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule, w.watch
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
@@ -704,6 +706,11 @@ FROM hold h WHERE h.slot = $1 AND h.customer = $2 AND h.entitlement = $3 AND h.d
 SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.cycle_at, s.next_at,
   s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
 FROM schedule s WHERE s.slot = $1 AND s.customer = $2 AND s.entitlement = $3
+
+-- name: requests_of_wallet
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM top_up_request r WHERE r.slot = $1 AND r.customer = $2 AND r.entitlement = $3
 
 -- name: count_stray_entries
 SELECT count(*) FROM entry e LEFT JOIN operation o ON o.slot = e.slot AND o.id = e.operation
@@ -848,12 +855,11 @@ WHERE o.slot = $5 AND o.customer = $6
   AND o.recorded_at >= $1 AND o.recorded_at <= $3 AND (o.recorded_at > $1 OR o.id > $2)
 ORDER BY o.recorded_at, o.id LIMIT $4
 
--- All that somebody did, in order. An owner that is a book has no row among customers.
+-- All that a customer, or the book itself, did, in order.
 -- name: operations_of
-SELECT coalesce(c.book, o.customer), o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
+SELECT $1::uuid, o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at,
   o.subject, o.facts, o.changed, o.namespace, o.key, o.spans
-FROM operation o LEFT JOIN customer c ON c.slot = o.slot AND c.id = o.customer
-WHERE o.slot = ANY ($1::int[]) AND o.customer = $2
+FROM operation o WHERE o.slot = $2 AND o.customer = $3
 ORDER BY o.recorded_at, o.id
 
 -- name: operation_time

@@ -69,7 +69,7 @@ SELECT count(*) FROM entry WHERE slot = ANY ($1::int[])
 
 -- name: group_next_wallets
 SELECT w.customer, w.entitlement, e.code, e.scale, w.created_at, w.posted, w.pending, w.held, w.overage, w.granted, w.used, w.expired, w.voided,
-  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule
+  w.open_grants, w.open_holds, w.seq, w.chain, w.last_at, w.next_due_at, w.overage_rule, w.watch
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.slot = ANY ($5::int[]) AND (w.slot, w.customer, w.entitlement) > ($1, $2, $3)
 ORDER BY w.slot, w.customer, w.entitlement LIMIT $4

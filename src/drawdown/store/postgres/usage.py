@@ -69,6 +69,8 @@ class UsageRows:
         for row in await self._fetch("tally_groups", _columns(places, 3)):
             state.groups[(row[0], row[1], row[2])] = row[3]
         await self._find_values(state, list(wanted.values))
+        if wanted.latest_events:
+            await self._check_current(state)
         for customer in wanted.latest_events:
             bindings = (slot_of(customer), customer, LATEST_MAX)
             latest = await self._connection.fetch(self._queries["latest_events"], *bindings)
@@ -114,6 +116,14 @@ class UsageRows:
                 for value, events in changes.values.items()
             ],
         )
+
+    async def _check_current(self, state: State) -> None:
+        """Raises ``BatchConflict`` where an event that was read has changed before its counts were locked."""
+        known = [event.id for event in state.events.values() if event is not None]
+        for row in await self._fetch("find_event", id_columns(known)):
+            event, read = usage_rows.event_of(tuple(row)), state.events[row[0]]
+            if read is None or read.revision != event.revision:
+                raise BatchConflict("The usage event was changed meanwhile.")
 
     async def _amend(self, events: Iterable[Event]) -> None:
         """Raises ``BatchConflict`` where somebody else was first to change one."""

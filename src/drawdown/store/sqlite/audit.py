@@ -12,7 +12,7 @@ from drawdown.core.fold import Fault
 from drawdown.core.types import Id
 from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store import rows, usage_rows
+from drawdown.store import rows, top_up_rows, usage_rows
 from drawdown.store.usage_rows import readable
 
 _CHUNK = 100
@@ -66,6 +66,8 @@ class SqliteAudit:
         grants = self._rows("grants_of_wallet", (number,))
         holds = self._rows("holds_of_wallet", (number,))
         schedules = self._rows("schedules_of_wallet", (number,))
+        standing = top_up_rows.standing_in(row[19])
+        requests = self._rows("requests_of_wallet", (customer, entitlement)) if standing else []
         walked = self._rows("walk_entries", (row[-1], -1)) if row[-1] else []
         return WalletAudit(
             customer=customer,
@@ -93,6 +95,8 @@ class SqliteAudit:
                 rows.entry_of(customer, entitlement, entry[0], entry[1:])
                 for entry in reversed(walked)
             ],
+            standing=standing,
+            requests=[top_up_rows.request_of(found) for found in requests],
         )
 
     def walk_events(self) -> AsyncIterator[Event | None]:

@@ -37,7 +37,7 @@ class SqliteFeed(SqliteReads):
         end = Position(found[-1][_RECORDED_AT], found[-1][2]) if found else asked.after
         return FeedPage(found=read, end=end, more=more)
 
-    async def walk_operations(self, owners: Collection[Id]) -> AsyncIterator[Recorded]:
+    async def walk_operations(self, book: Id, owners: Collection[Id]) -> AsyncIterator[Recorded]:
         """Over all there are, since no index is kept of whose they are: so many numbers at a time."""
         last, wanted = self._last_number(), json_of(owners)
         for start in range(0, last, WALKED):

@@ -136,8 +136,8 @@ class Memory:
         wallet, known = self._wallet((owner, kind), now), state.entitlements.get(kind)
         if wallet is None or known is None or known.book != book:
             return None
-        customer = state.customers.get(owner)
-        if customer is None or customer.test_clock is not None:
+        whose = state.customers.get(owner)
+        if whose is None or whose.test_clock is not None:
             return None
         return wallet.balance(known.scale, max(now, wallet.last_at))
 

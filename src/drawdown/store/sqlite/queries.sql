@@ -388,7 +388,7 @@ SELECT count(*) FROM entry
 -- name: next_wallets
 SELECT w.number, w.customer, w.entitlement, e.code, e.scale, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.next_due_at,
-  w.overage_rule, w.head
+  w.overage_rule, w.watch, w.head
 FROM wallet w LEFT JOIN entitlement e ON e.id = w.entitlement
 WHERE w.number > ? ORDER BY w.number LIMIT ?
 
@@ -407,6 +407,11 @@ FROM hold WHERE wallet = ? AND due_at IS NOT NULL
 SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, updated_at, created_at,
   recorded_at, terms, overage_rule
 FROM schedule WHERE wallet = ?
+
+-- name: requests_of_wallet
+SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
+  r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
+FROM top_up_request r WHERE r.customer = ? AND r.entitlement = ?
 
 -- name: count_stray_holds
 SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
