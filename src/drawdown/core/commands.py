@@ -138,10 +138,51 @@ class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AmendEntitlement(msgspec.Struct, frozen=True, kw_only=True):
-    """Give an entitlement, or a currency, another rule for overage. It holds for what comes after it."""
+    """Change an entitlement, or a currency's rules. It holds for what comes after it: grants keep theirs.
+
+    What is not given stays. ``expires_after_days`` None: never. ``profiles``: each dialect's whole.
+    """
 
     entitlement: Reference
-    overage: AskedOverage
+    name: str | None = None
+    unit: str | None = None
+    expires_after_days: int | msgspec.UnsetType | None = msgspec.UNSET
+    overage: AskedOverage | None = None
+    shortfall: Shortfall | None = None
+    late_usage_grace: int | None = None
+    profiles: Profiles = {}
+
+
+class CloseEntitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """Grant, debit, hold and meter nothing more of it. Its name is free; what there is stays and expires."""
+
+    entitlement: Reference
+
+
+class ReopenEntitlement(msgspec.Struct, frozen=True, kw_only=True):
+    """Undo a closing. Refused with ``AlreadyExists`` when another has the name by now."""
+
+    entitlement: Reference
+
+
+class AmendCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Change what is kept of a customer. None: nothing any more; UNSET: as it was.
+
+    ``metadata`` is merged (a None value deletes its key); ``profiles``: each dialect's whole.
+    """
+
+    customer: Reference
+    name: str | msgspec.UnsetType | None = msgspec.UNSET
+    email: str | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[str, str | int | float | bool | None] = {}
+    clear_metadata: bool = False
+    profiles: Profiles = {}
+
+
+class CloseCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Grant and use nothing more of his, for good. What there is stays, and expires."""
+
+    customer: Reference
 
 
 class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -556,6 +597,10 @@ Command = (
     CreateCustomer
     | CreateEntitlement
     | AmendEntitlement
+    | CloseEntitlement
+    | ReopenEntitlement
+    | AmendCustomer
+    | CloseCustomer
     | CreateTestClock
     | AdvanceTestClock
     | EndAdvance

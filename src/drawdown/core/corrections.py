@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core import alerts, amounts, lifecycle, posting
+from drawdown.core.amending import merged
 from drawdown.core.commands import AdjustGrant, AmendGrant, Direction, ExpireGrant, VoidGrant
 from drawdown.core.context import Context, grant_context
 from drawdown.core.errors import (
     AdjustmentTooLarge,
-    FieldInvalid,
     GrantExpired,
     GrantHeld,
     GrantPending,
@@ -20,8 +20,6 @@ from drawdown.core.requests import Accepted, Request
 from drawdown.core.spending import check_expiry, positive_units
 from drawdown.core.state import State
 from drawdown.core.types import EntryKind, Grant, Instant
-
-METADATA_KEYS_MAX = 50
 
 
 def adjust_grant(request: Request, command: AdjustGrant, state: State) -> Accepted:
@@ -93,7 +91,7 @@ def amend_grant(request: Request, command: AmendGrant, state: State) -> Accepted
     if not isinstance(expiry, msgspec.UnsetType):
         facts["expires_at"] = expiry
     started = context.begin("amend", facts, command.grant)
-    metadata = _merged_metadata(grant, command)
+    metadata = merged(grant.metadata, command.metadata, clear=command.clear_metadata)
     changed: dict[str, list[object]] = {}
     if metadata != grant.metadata:
         changed["metadata"] = [grant.metadata, metadata]
@@ -120,19 +118,6 @@ def _move_expiry(context: Context, grant: Grant, expires_at: Instant | None) -> 
     if grant.remaining > 0 and not grant.pending:
         wallet.enqueue(grant)
     posting.note_due(context.state.changes, wallet, grant)
-
-
-def _merged_metadata(grant: Grant, command: AmendGrant) -> dict[str, str | int | float | bool]:
-    """The grant's metadata with what was given laid over it; None deletes a key."""
-    merged = {} if command.clear_metadata else dict(grant.metadata)
-    for name, value in command.metadata.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = value
-    if len(merged) > METADATA_KEYS_MAX:
-        raise FieldInvalid("metadata", f"at most {METADATA_KEYS_MAX} keys")
-    return merged
 
 
 def _check_living(context: Context, grant: Grant) -> None:

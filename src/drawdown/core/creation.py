@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from drawdown.core import currencies, overage
 from drawdown.core.amounts import SCALE_MAX
 from drawdown.core.clocks import find_clock
-from drawdown.core.commands import AmendEntitlement, CreateCustomer, CreateEntitlement
-from drawdown.core.context import find_entitlement
-from drawdown.core.errors import AlreadyExists, EntitlementClosed, FieldInvalid
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.errors import AlreadyExists, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
 from drawdown.core.needs import entitlement_names
 from drawdown.core.requests import Accepted, ClaimRecord, Request
@@ -95,31 +92,6 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
     return Accepted(entitlement=entitlement)
 
 
-def amend_entitlement(request: Request, command: AmendEntitlement, state: State) -> Accepted:
-    """Another rule for overage, from now on. An equal one changes nothing, and nothing is recorded."""
-    before = find_entitlement(request, command.entitlement, state)
-    rule = overage.rule_of(command.overage, before.scale)
-    if before.closed_at is not None:
-        raise EntitlementClosed()
-    if rule == before.overage:
-        return Accepted(entitlement=before)
-    after = msgspec.structs.replace(before, overage=rule, updated_at=request.at)
-    replace_entitlement(after, state)
-    operation = Operation(
-        id=derive(request.id, f"amend_entitlement:{request.recorded_at}"),
-        customer=request.book,
-        entitlement=None,
-        kind="amend_entitlement",
-        at=request.at,
-        recorded_at=request.recorded_at,
-        facts=b"{}",
-        subject=after.id,
-        changed=msgspec.json.encode({"overage": [before.overage, rule]}),
-    )
-    state.changes.operations.append((operation, []))
-    return Accepted(entitlement=after)
-
-
 def replace_entitlement(entitlement: Entitlement, state: State) -> None:
     """One that is stored is amended; a currency that is not yet, and one made in this batch, is stored so."""
     new = state.changes.entitlements
@@ -163,11 +135,18 @@ def _check_entitlement(command: CreateEntitlement) -> None:
             raise AlreadyExists(field="code", value=command.code)
     if not 0 <= command.scale <= SCALE_MAX:
         raise FieldInvalid("scale", f"a whole number from 0 to {SCALE_MAX}")
-    days = command.expires_after_days
+    check_days(command.expires_after_days)
+    check_grace(command.late_usage_grace)
+
+
+def check_days(days: int | None) -> None:
     if days is not None and not 1 <= days <= EXPIRES_AFTER_DAYS_MAX:
         rule = f"a whole number of days from 1 to {EXPIRES_AFTER_DAYS_MAX}"
         raise FieldInvalid("expires_after_days", rule)
-    if not 0 <= command.late_usage_grace <= LATE_USAGE_MAX:
+
+
+def check_grace(late_usage_grace: int) -> None:
+    if not 0 <= late_usage_grace <= LATE_USAGE_MAX:
         raise FieldInvalid("late_usage_grace", f"0 to {LATE_USAGE_MAX // DAY} days long")
 
 
@@ -181,10 +160,13 @@ def _check_free(name: Name, field: str, state: State) -> None:
         raise AlreadyExists(field=field, value=name[2])
 
 
-def claim_name(request: Request, name: Name, field: str, state: State) -> None:
+def claim_name(
+    request: Request, name: Name, field: str, state: State, target: Id | None = None
+) -> None:
+    """For ``target``, or what the request makes."""
     _check_free(name, field, state)
     book, space, text = name
-    target: Id = request.id
+    target = request.id if target is None else target
     state.names[name] = target
     state.changes.claims.append(
         ClaimRecord(book=book, space=space, key=text, created_at=request.recorded_at, target=target)

@@ -12,6 +12,7 @@ from drawdown.core.clocks import played_until
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendCustomer,
     AmendEntitlement,
     AmendGrant,
     AmendSchedule,
@@ -20,6 +21,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     CloseAlert,
+    CloseCustomer,
+    CloseEntitlement,
     CloseMeter,
     CloseRate,
     CloseTopUp,
@@ -45,6 +48,7 @@ from drawdown.core.commands import (
     PauseSchedule,
     RecordUsage,
     Release,
+    ReopenEntitlement,
     ResetOverage,
     ResumeSchedule,
     ReverseDebit,
@@ -574,6 +578,24 @@ class Asking(msgspec.Struct):
 
     def amend_entitlement(self, request: Request, command: AmendEntitlement) -> None:
         self.locked_entitlement(request, command.entitlement)
+        self.names(((request.book, ENTITLEMENT_NAME, command.name),))
+
+    def close_entitlement(
+        self, request: Request, command: CloseEntitlement | ReopenEntitlement
+    ) -> None:
+        """With its name, which it gives back or takes."""
+        self.locked_entitlement(request, command.entitlement)
+        found = self.state.entitlement_id(request.book, command.entitlement)
+        kind = None if found is None else self.state.entitlements.get(found)
+        if kind is not None and kind.book == request.book:
+            self.names(((kind.book, ENTITLEMENT_NAME, kind.name),))
+
+    def amend_customer(self, request: Request, command: AmendCustomer | CloseCustomer) -> None:
+        customer = self.customer(request.book, command.customer)
+        if customer is not None:
+            self.key(request, customer)
+            if customer not in self.state.locked:
+                self.want(self.wanted.customers_locked, customer)
 
     def create_clock(self, request: Request, command: CreateTestClock) -> None:
         """It may have been made before, with the request's id."""
@@ -731,7 +753,11 @@ class Asking(msgspec.Struct):
 
 _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     AdjustGrant: Asking.grant,
+    AmendCustomer: Asking.amend_customer,
     AmendEntitlement: Asking.amend_entitlement,
+    CloseCustomer: Asking.amend_customer,
+    CloseEntitlement: Asking.close_entitlement,
+    ReopenEntitlement: Asking.close_entitlement,
     AdvanceTestClock: Asking.change_clock,
     CloseAlert: Asking.close_alert,
     CreateAlert: Asking.create_alert,

@@ -11,10 +11,18 @@ from typing import Any
 
 from drawdown.core import documents
 from drawdown.core.alerting import close_alert, create_alert
+from drawdown.core.amending import (
+    amend_customer,
+    amend_entitlement,
+    close_customer,
+    close_entitlement,
+    reopen_entitlement,
+)
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendCustomer,
     AmendEntitlement,
     AmendGrant,
     AmendSchedule,
@@ -23,6 +31,8 @@ from drawdown.core.commands import (
     CancelSchedule,
     Capture,
     CloseAlert,
+    CloseCustomer,
+    CloseEntitlement,
     CloseMeter,
     CloseRate,
     CloseTopUp,
@@ -47,6 +57,7 @@ from drawdown.core.commands import (
     PauseSchedule,
     RecordUsage,
     Release,
+    ReopenEntitlement,
     ResetOverage,
     ResumeSchedule,
     ReverseDebit,
@@ -57,7 +68,7 @@ from drawdown.core.commands import (
 )
 from drawdown.core.context import KeyReplay, begin, commit
 from drawdown.core.corrections import adjust_grant, amend_grant, expire_grant, void_grant
-from drawdown.core.creation import amend_entitlement, create_customer, create_entitlement
+from drawdown.core.creation import create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.holds import authorize, capture, extend, release
 from drawdown.core.recurring import (
@@ -99,7 +110,11 @@ from drawdown.core.usage_catalog import (
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
+    AmendCustomer: amend_customer,
     AmendEntitlement: amend_entitlement,
+    CloseCustomer: close_customer,
+    CloseEntitlement: close_entitlement,
+    ReopenEntitlement: reopen_entitlement,
     AdvanceTestClock: advance_clock,
     CloseAlert: close_alert,
     CreateAlert: create_alert,

@@ -214,16 +214,19 @@ class Changes(msgspec.Struct, kw_only=True):
 
     A drawn wallet differs in posted, held, used, open grants, seq, chain and last_at at most, a drawn grant
     in remaining, held and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
-    What a wallet watches for is written only where it stands in ``watches``.
+    What a wallet watches for is written only where it stands in ``watches``. Names are ``released`` before
+    any is claimed.
     """
 
     operations: list[tuple[Operation, list[Entry]]] = []
     customers: list[Customer] = []
     entitlements: list[Entitlement] = []
     amended_entitlements: dict[Id, Entitlement] = {}
+    amended_customers: dict[Id, Customer] = {}
     new_clocks: dict[Id, TestClock] = {}
     clocks: dict[Id, TestClock] = {}
     claims: list[ClaimRecord] = []
+    released: set[Name] = set()
     new_wallets: dict[WalletKey, Wallet] = {}
     wallets: dict[WalletKey, Wallet] = {}
     drawn_wallets: dict[WalletKey, Wallet] = {}
@@ -260,7 +263,7 @@ class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
     ``top_up_wallets``: of rules and of their requests, which come with their wallet locked.
-    ``locked``: entitlements that nobody else can change before the batch is committed.
+    ``locked``: entitlements and customers that nobody else can change before the batch is committed.
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
@@ -360,7 +363,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
-    ``entitlements_locked`` for entitlements as they are, to be changed,
+    ``entitlements_locked`` and ``customers_locked`` for what is to be changed, as it is,
     ``wallets_due`` for every grant and hold due by an instant and the next ones after it, and for every live
     schedule with its open grants.
     """
@@ -382,6 +385,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     top_ups: set[Id] = set()
     top_up_requests: set[Id] = set()
     entitlements_locked: set[Id] = set()
+    customers_locked: set[Id] = set()
     keys: set[KeyPlace] = set()
     claims: set[Name] = set()
     debits: set[Id] = set()
@@ -413,6 +417,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.top_ups
             or self.top_up_requests
             or self.entitlements_locked
+            or self.customers_locked
             or self.keys
             or self.claims
             or self.debits

@@ -119,6 +119,8 @@ OF_BOOK = FOR_ALL | frozenset(
     {
         "entitlement",
         "amend_entitlement",
+        "close_entitlement",
+        "reopen_entitlement",
         "meter",
         "rate",
         "close_meter",

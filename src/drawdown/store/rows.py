@@ -99,6 +99,17 @@ def customer_row(customer: Customer) -> Row:
     )
 
 
+def amended_customer_row(customer: Customer) -> Row:
+    """What of it may change."""
+    return (
+        customer.name,
+        customer.email,
+        json_text(customer.metadata),
+        json_text(customer.profiles),
+        customer.closed_at,
+    )
+
+
 def entitlement_of(row: Row) -> Entitlement:
     return Entitlement(
         id=row[0],
@@ -144,6 +155,22 @@ def entitlement_row(entitlement: Entitlement) -> Row:
         entitlement.shortfall.value,
         entitlement.late_usage_grace,
         alerts_text(entitlement.alerts),
+    )
+
+
+def amended_entitlement_row(entitlement: Entitlement) -> Row:
+    """What of it may change."""
+    return (
+        entitlement.name,
+        entitlement.unit,
+        entitlement.expires_after_days,
+        overage_text(entitlement.overage),
+        alerts_text(entitlement.alerts),
+        json_text(entitlement.profiles),
+        entitlement.shortfall.value,
+        entitlement.late_usage_grace,
+        entitlement.closed_at,
+        entitlement.updated_at,
     )
 
 

@@ -35,6 +35,16 @@ SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, cu
   expires_after_days, overage, profiles, closed_at, shortfall, late_usage_grace, alerts
 FROM entitlement WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE
 
+-- Read to be changed.
+-- name: lock_customer
+SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at,
+  c.test_clock
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN customer c ON c.slot = u.slot AND c.id = u.id
+WHERE c.slot = ANY ($3::int[])
+ORDER BY c.id
+FOR UPDATE OF c
+
 -- name: find_document
 SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
@@ -306,7 +316,22 @@ INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: amend_entitlement
-UPDATE entitlement SET overage = $1, alerts = $2, updated_at = $3 WHERE id = $4
+UPDATE entitlement SET name = $1, unit = $2, expires_after_days = $3, overage = $4, alerts = $5,
+  profiles = $6, shortfall = $7, late_usage_grace = $8, closed_at = $9, updated_at = $10
+WHERE id = $11
+
+-- name: amend_customer
+UPDATE customer c SET name = u.name, email = u.email, metadata = u.metadata, profiles = u.profiles,
+  closed_at = u.closed_at
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+  AS u (slot, id, name, email, metadata, profiles, closed_at)
+WHERE c.slot = ANY ($8::int[]) AND c.slot = u.slot AND c.id = u.id
+
+-- name: release_name
+DELETE FROM claim c USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[])
+  AS u (slot, book, space, key)
+WHERE c.slot = ANY ($5::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key
 
 -- name: insert_claim
 INSERT INTO claim (slot, book, space, key, created_at, fingerprint, target, status, answer,

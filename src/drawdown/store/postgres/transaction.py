@@ -122,6 +122,7 @@ class PostgresTransaction:
         await self._load_claims(wanted.claims)
         await self._load_entitlements(wanted.entitlements)
         await self._lock_entitlements(wanted.entitlements_locked)
+        await self._lock_customers(wanted.customers_locked)
         await self._load_clocks(wanted.clocks)
         await self._load_customer_wallets(wanted.customer_wallets)
         found_places = await self._find_places(wanted)
@@ -191,6 +192,12 @@ class PostgresTransaction:
         asked = list(entitlements)
         for row in await self._connection.fetch(self._queries["lock_entitlement"], asked):
             self.state.entitlements[row[0]] = rows.entitlement_of(tuple(row))
+
+    async def _lock_customers(self, customers: Collection[Id]) -> None:
+        """As they are, to be changed."""
+        self.state.locked |= set(customers)
+        for row in await self._fetch("lock_customer", id_columns(customers)):
+            self.state.customers[row[0]] = rows.customer_of(tuple(row))
 
     async def _load_clocks(self, clocks: Collection[Id]) -> None:
         if not clocks:
@@ -413,13 +420,17 @@ class PostgresTransaction:
         for entitlement in changes.amended_entitlements.values():
             await self._connection.execute(
                 self._queries["amend_entitlement"],
-                rows.overage_text(entitlement.overage),
-                rows.alerts_text(entitlement.alerts),
-                entitlement.updated_at,
+                *rows.amended_entitlement_row(entitlement),
                 entitlement.id,
             )
+        people = changes.amended_customers.values()
+        await self._write(
+            "amend_customer", [(slot_of(c.id), c.id, *rows.amended_customer_row(c)) for c in people]
+        )
         await self._write_clocks(changes)
         # In one order, as the wallets: processes that insert the same rows wait, and not for each other.
+        released = [(claim_slot(*name), *name) for name in changes.released]
+        await self._write("release_name", sorted(released))
         await self._write("insert_claim", sorted(map(_claim_row, changes.claims), key=_by_key))
         await self._write_wallets(changes)
         await self._write_grants(changes)

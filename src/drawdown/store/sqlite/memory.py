@@ -158,7 +158,7 @@ class Memory:
         return found if self.is_current() else None
 
     def keep_target(self, name: Name, target: Id) -> None:
-        """Remember what was read. Names, customers and entitlements stay what they were once made."""
+        """Remember what was read: an own id or a code, which stays what it was once made."""
         names = self._transaction.state.names
         if len(names) < NAMES_CACHED_MAX:
             names[name] = target
@@ -166,7 +166,7 @@ class Memory:
     def keep_customer(self, customer: Customer) -> None:
         customers = self._transaction.state.customers
         if len(customers) < NAMES_CACHED_MAX:
-            customers[customer.id] = customer
+            customers.setdefault(customer.id, customer)  # he may have been amended since
 
     def keep_entitlement(self, entitlement: Entitlement) -> None:
         entitlements = self._transaction.state.entitlements

@@ -164,7 +164,15 @@ INSERT INTO entitlement (id, book, code, name, unit, scale, burn_order, currency
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: amend_entitlement
-UPDATE entitlement SET overage = ?, alerts = ?, updated_at = ? WHERE id = ?
+UPDATE entitlement SET name = ?, unit = ?, expires_after_days = ?, overage = ?, alerts = ?, profiles = ?,
+  shortfall = ?, late_usage_grace = ?, closed_at = ?, updated_at = ?
+WHERE id = ?
+
+-- name: amend_customer
+UPDATE customer SET name = ?, email = ?, metadata = ?, profiles = ?, closed_at = ? WHERE id = ?
+
+-- name: release_name
+DELETE FROM claim WHERE book = ? AND space = ? AND key = ?
 
 -- name: insert_claim
 INSERT INTO claim (book, space, key, created_at, fingerprint, target, status, answer, request_id)

@@ -109,7 +109,7 @@ class SqliteTransaction:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
         self._load_by_ids(wanted)
-        state.locked |= wanted.entitlements_locked
+        state.locked |= wanted.entitlements_locked | wanted.customers_locked
         self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))
@@ -317,11 +317,14 @@ class SqliteTransaction:
         amended = changes.amended_entitlements.values()
         self._many(
             "amend_entitlement",
-            (
-                (rows.overage_text(e.overage), rows.alerts_text(e.alerts), e.updated_at, e.id)
-                for e in amended
-            ),
+            ((*rows.amended_entitlement_row(each), each.id) for each in amended),
         )
+        if changes.amended_customers:
+            people = changes.amended_customers.values()
+            amended_rows = ((*rows.amended_customer_row(each), each.id) for each in people)
+            self._many("amend_customer", amended_rows)
+        if changes.released:
+            self._many("release_name", changes.released)
         self._many("insert_clock", map(clock_rows.clock_row, changes.new_clocks.values()))
         moved = ((each.target, each.deleted_at, each.id) for each in changes.clocks.values())
         self._many("change_clock", moved)
@@ -497,13 +500,13 @@ class SqliteTransaction:
         return _changes_wallet(self.state.changes, key) or _changes_wallet(self._committing, key)
 
     def is_unwritten(self, made: Id) -> bool:
-        """Whether the customer or entitlement is so new that it is not committed yet."""
+        """Whether the customer or entitlement is not committed yet, as it is."""
         for changes in (self.state.changes, self._committing):
             if changes.customers and made in {one.id for one in changes.customers}:
                 return True
             if changes.entitlements and made in {one.id for one in changes.entitlements}:
                 return True
-            if made in changes.amended_entitlements:
+            if made in changes.amended_entitlements or made in changes.amended_customers:
                 return True
         return False
 
@@ -521,6 +524,9 @@ class SqliteTransaction:
                 del state.names[name]
         self._missed, self._hashes, self._texts = [], {}, {}
         changes = state.changes
+        for name in changes.released:
+            if state.names[name] is None:
+                del state.names[name]
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
                 _drop_closed(self._wallet_of(grant_record), (grant_record.id,))
