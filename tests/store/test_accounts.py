@@ -33,6 +33,9 @@ async def test_an_account_has_a_book_of_each_mode(database: Database, ledger: Le
         assert await store.list_accounts() == made
         assert await store.find_book(made[0].id, "test") in books
         assert await store.find_book(next(iter(books)), "test") is None
+    for account in made:
+        book = await ledger.accounts.book(account.id, Mode.LIVE)
+        assert await ledger.accounts.of_book(book) == account.id
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "tab\there", "line\nbreak"])

@@ -55,6 +55,10 @@ class Accounts:
         assert found is not None, "every account has a book of each mode"
         return found
 
+    async def of_book(self, book: Id) -> Id:
+        """The account that a book belongs to."""
+        return await self._store.account_of(book)
+
     async def create_key(
         self, account: Id, mode: Mode, role: Role, name: str | None = None
     ) -> tuple[ApiKey, str]:

@@ -793,6 +793,9 @@ INSERT INTO book (id, account, mode) VALUES ($1, $2, $3)
 -- name: find_book
 SELECT id FROM book WHERE account = $1 AND mode = $2
 
+-- name: account_of_book
+SELECT account FROM book WHERE id = $1
+
 -- name: insert_api_key
 INSERT INTO api_key (id, book, role, name, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 

@@ -343,6 +343,9 @@ class PostgresStore(PostgresClocks):
         found = await self._fetch("find_book", account, mode)
         return found[0][0] if found else None
 
+    async def account_of(self, book: Id) -> Id:
+        return Id((await self._fetch("account_of_book", book))[0][0])
+
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         row = (key.id, key.book, key.role.value, key.name, digest, key.created_at)
         await self._change("insert_api_key", *row)

@@ -472,6 +472,9 @@ INSERT INTO book (id, account, mode) VALUES (?, ?, ?)
 -- name: find_book
 SELECT id FROM book WHERE account = ? AND mode = ?
 
+-- name: account_of_book
+SELECT account FROM book WHERE id = ?
+
 -- name: insert_api_key
 INSERT INTO api_key (id, book, role, name, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)
 

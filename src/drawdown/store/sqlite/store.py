@@ -220,6 +220,11 @@ class SqliteStore(SqliteClocks):
         row = self._row("find_book", (account, mode))
         return None if row is None else row[0]
 
+    async def account_of(self, book: Id) -> Id:
+        row = self._row("account_of_book", (book,))
+        assert row is not None, "every book is an account's"
+        return Id(row[0])
+
     async def create_key(self, key: ApiKey, digest: bytes) -> None:
         row = (key.id, key.book, key.role.value, key.name, digest, key.created_at)
         await self._write("insert_api_key", row)
