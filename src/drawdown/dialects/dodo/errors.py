@@ -52,6 +52,21 @@ class NoBalance(WebError):
         )
 
 
+class RecordNotFound(WebError):
+    """No product or subscription of this book has the id."""
+
+    status = 404
+
+    def __init__(self, called: str) -> None:
+        super().__init__(f"There is no {called} with this id.")
+
+
+class NotAllowedNow(WebError):
+    """What the object's state, or what it is, does not allow."""
+
+    status = 400
+
+
 class TooManyPairs(BadRequest):
     """More metadata than the vendor takes."""
 
@@ -143,6 +158,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     ParameterInvalid: Row(422, "INVALID_REQUEST_PARAMETERS"),
     QueryInvalid: Row(422, "INVALID_QUERY_PARAMS"),
     NoBalance: Row(404, "NOT_FOUND"),
+    RecordNotFound: Row(404, "NOT_FOUND"),
+    NotAllowedNow: Row(400, _ACTION),
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
     UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
     web.Unauthorized: Row(401, "UNAUTHORIZED"),

@@ -53,7 +53,7 @@ def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
     return CreateCustomer(
         name=fields.text(body.name, "name", longest=NAME_MAX),
         email=fields.text(body.email, "email", longest=EMAIL_MAX),
-        metadata=_metadata(body.metadata),
+        metadata=metadata(body.metadata),
         profiles=_profiles(profile),
     )
 
@@ -130,7 +130,7 @@ def ledger_entry(
     body: CreateLedgerEntryRequest, customer: Reference, entitlement: Id
 ) -> IssueGrant | Debit:
     """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides."""
-    amount, metadata = _amount(body.amount), _metadata(body.metadata)
+    amount, pairs = _amount(body.amount), metadata(body.metadata)
     reason = _text(body.reason, "reason", REASON_MAX, shortest=0)
     if body.entry_type is EntryType.DEBIT:
         if body.expires_at is not None:
@@ -139,7 +139,7 @@ def ledger_entry(
             customer=customer,
             entitlement=entitlement,
             amount=amount,
-            metadata=metadata,
+            metadata=pairs,
             reason=reason,
         )
     return IssueGrant(
@@ -147,7 +147,7 @@ def ledger_entry(
         entitlement=entitlement,
         amount=amount,
         expires_at=_expiry(body.expires_at),
-        metadata=metadata,
+        metadata=pairs,
         reason=reason,
     )
 
@@ -168,7 +168,7 @@ def _amount(text: str) -> Amount:
     return found
 
 
-def _metadata(values: MetadataGiven | None) -> Metadata:
+def metadata(values: MetadataGiven | None) -> Metadata:
     if values is None:
         return {}
     if len(values) > PAIRS_MAX:

@@ -10,7 +10,7 @@ from drawdown.core import errors
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Id, Reference
-from drawdown.dialects.dodo import reading, rendering, wire
+from drawdown.dialects.dodo import product_routes, reading, rendering, wire
 from drawdown.dialects.dodo.errors import NoBalance
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -119,7 +119,11 @@ _NO_CUSTOMER, _NO_ENTITLEMENT = errors.CustomerNotFound, errors.EntitlementNotFo
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     """The table. ``page_base`` is the number of the first page: 0 as documented, or 1."""
-    return (*_customers_and_entitlements(), *_balances(page_base))
+    return (
+        *_customers_and_entitlements(),
+        *_balances(page_base),
+        *product_routes.endpoints(page_base),
+    )
 
 
 def _customers_and_entitlements() -> tuple[Endpoint, ...]:
