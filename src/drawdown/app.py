@@ -13,6 +13,7 @@ import msgspec
 from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
+from drawdown.dialects.dodo import events as dodo_events
 from drawdown.dialects.native import dialect as native
 from drawdown.dialects.native import events as native_events
 from drawdown.dialects.sequence import dialect as sequence
@@ -29,7 +30,7 @@ from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.sending import Sender
 
 #: Whose events can be delivered.
-FORMATS = Formats([native_events.FORMAT])
+FORMATS = Formats([native_events.FORMAT, dodo_events.FORMAT])
 BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
     partial(native.build, formats=FORMATS),
     stripe.build,

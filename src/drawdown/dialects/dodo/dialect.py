@@ -7,7 +7,7 @@ from typing import Any
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.dialects.dodo import errors, routes, wire
+from drawdown.dialects.dodo import errors, routes, webhooks, wire
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
 from drawdown.web.headers import Credentials, Headers, bearer
@@ -21,8 +21,11 @@ class DodoDialect(Dialect):
     error_record = wire.Error
     error_statuses = errors.STATUSES
 
-    def __init__(self, page_base: int) -> None:
-        self.endpoints = routes.endpoints(page_base)
+    def __init__(self, page_base: int, *, allow_private: bool) -> None:
+        self.endpoints = (
+            *routes.endpoints(page_base),
+            *webhooks.endpoints(allow_private=allow_private),
+        )
 
     def credentials(self, headers: Headers) -> Credentials:
         found = bearer(headers)
@@ -49,4 +52,4 @@ class DodoDialect(Dialect):
 
 
 def build(config: Config) -> Dialect:
-    return DodoDialect(config.dodo_page_base)
+    return DodoDialect(config.dodo_page_base, allow_private=config.webhooks_allow_private)

@@ -1,0 +1,241 @@
+"""Webhook endpoints through the vendor's SDKs, and deliveries that both of them verify."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from dodopayments import DodoPayments, NotFoundError, UnprocessableEntityError
+
+from tests.conftest import StartServer
+from tests.dialects.dodo.sdk import Dodo
+from tests.support.receiver import Receiver, answering, receiver
+from tests.support.server import Tenant
+from tests.support.typescript import Sdk
+
+URL = "https://hooks.example.com/dodo"
+
+
+def make(dodo: Dodo, **more: Any) -> Any:
+    return dodo(lambda client: client.webhooks.create(**({"url": URL} | more)))
+
+
+def test_an_endpoint_is_made_read_changed_and_deleted(dodo: Dodo) -> None:
+    made = make(
+        dodo,
+        description="Ours",
+        filter_types=["credit.added", "payment.succeeded"],
+        metadata={"team": "billing"},
+        rate_limit=10,
+        disabled=True,
+    )
+    assert made.id.startswith("whk_")
+    assert (made.url, made.description, made.disabled) == (URL, "Ours", True)
+    assert (made.filter_types, made.rate_limit) == (["credit.added", "payment.succeeded"], 10)
+    assert made.metadata == {"team": "billing"}
+    assert dodo(lambda client: client.webhooks.retrieve(made.id)) == made
+    changed = dodo(
+        lambda client: client.webhooks.update(
+            made.id, url=URL + "/2", disabled=False, filter_types=["credit.deducted"]
+        )
+    )
+    assert (changed.url, changed.disabled) == (URL + "/2", False)
+    assert (changed.filter_types, changed.description) == (["credit.deducted"], "Ours")
+    cleared = dodo(
+        lambda client: client.webhooks.update(
+            made.id, description=None, filter_types=None, rate_limit=None
+        )
+    )
+    assert (cleared.description, cleared.filter_types, cleared.rate_limit) == ("", None, None)
+    assert cleared.metadata == {"team": "billing"}
+    assert dodo(lambda client: client.webhooks.delete(made.id)) is None
+    refused = dodo.refused(lambda client: client.webhooks.retrieve(made.id))
+    assert (refused.error, refused.code) == (NotFoundError, "NOT_FOUND")
+
+
+def test_what_is_left_out_is_all_types_and_enabled(dodo: Dodo) -> None:
+    made = make(dodo)
+    assert (made.disabled, made.filter_types, made.rate_limit) == (False, None, None)
+    assert (made.description, made.metadata) == ("", {})
+    assert make(dodo, filter_types=[]).filter_types == []
+
+
+def test_a_used_idempotency_key_answers_the_endpoint_that_it_made(dodo: Dodo) -> None:
+    first = make(dodo, idempotency_key="one")
+    assert make(dodo, idempotency_key="one") == first
+    assert make(dodo, idempotency_key="two").id != first.id
+
+
+def test_endpoints_are_listed_newest_first_and_paged_to_the_end(dodo: Dodo) -> None:
+    made = [make(dodo, url=f"{URL}/{number}").id for number in range(5)][::-1]
+    page = dodo(lambda client: client.webhooks.list(limit=2))
+    assert [each.id for each in page.data] == made[:2]
+    assert (page.done, page.iterator is not None) == (False, True)
+    assert [each.id for each in dodo.every(lambda client: client.webhooks.list(limit=2))] == made
+    last = dodo(lambda client: client.webhooks.list(limit=5))
+    assert (last.done, last.iterator) == (True, None)
+    refused = dodo.refused(lambda client: client.webhooks.list(iterator="x"))
+    assert (refused.status, refused.code) == (422, "INVALID_QUERY_PARAMS")
+
+
+def test_headers_are_added_and_secret_ones_are_named_only(dodo: Dodo) -> None:
+    made = make(dodo, headers={"X-Tenant": "7", "Authorization": "Bearer abc"})
+    shown = dodo(lambda client: client.webhooks.headers.retrieve(made.id))
+    assert (shown.headers, shown.sensitive) == ({"x-tenant": "7"}, ["authorization"])
+    given = {"x-tenant": "8", "X-More": "1"}
+    assert dodo(lambda client: client.webhooks.headers.update(made.id, headers=given)) is None
+    shown = dodo(lambda client: client.webhooks.headers.retrieve(made.id))
+    assert (shown.headers, shown.sensitive) == (
+        {"x-tenant": "8", "x-more": "1"},
+        ["authorization"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"url": "ftp://example.com"}, "url"),
+        ({"url": "https://127.0.0.1/"}, "url"),
+        ({"filter_types": ["credit.added", "credit.lost"]}, "filter_types[1]"),
+        ({"headers": {"webhook-signature": "v1,x"}}, "headers.webhook-signature"),
+        ({"headers": {"Host": "x"}}, "headers.host"),
+        ({"headers": {"a b": "x"}}, "headers"),
+        ({"headers": {"x-a": "one\ntwo"}}, "headers.x-a"),
+        ({"headers": {f"x-{number}": "1" for number in range(21)}}, "headers"),
+        ({"rate_limit": 0}, "rate_limit"),
+        ({"metadata": {"x" * 41: "1"}}, "metadata"),
+        ({"idempotency_key": ""}, "idempotency_key"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_field(
+    dodo: Dodo, given: dict[str, Any], field: str
+) -> None:
+    refused = dodo.refused(lambda client: client.webhooks.create(**({"url": URL} | given)))
+    assert (refused.error, refused.code) == (UnprocessableEntityError, "INVALID_REQUEST_BODY")
+    assert field in refused.message
+    assert dodo(lambda client: client.webhooks.list()).data == []
+
+
+def test_headers_are_few_also_when_they_come_one_after_another(dodo: Dodo) -> None:
+    made = make(dodo, headers={f"x-{number}": "1" for number in range(20)})
+    update = {"x-20": "1"}
+    refused = dodo.refused(lambda client: client.webhooks.headers.update(made.id, headers=update))
+    assert (refused.status, "at most 20" in refused.message) == (422, True)
+
+
+UNKNOWN: tuple[Callable[[Any, str], Any], ...] = (
+    lambda client, found: client.webhooks.retrieve(found),
+    lambda client, found: client.webhooks.update(found, url=URL),
+    lambda client, found: client.webhooks.delete(found),
+    lambda client, found: client.webhooks.retrieve_secret(found),
+    lambda client, found: client.webhooks.headers.retrieve(found),
+    lambda client, found: client.webhooks.headers.update(found, headers={}),
+)
+
+
+@pytest.mark.parametrize("ask", UNKNOWN)
+def test_what_nobody_made_here_is_not_found(dodo: Dodo, native: Any, ask: Any) -> None:
+    """Nor is an endpoint for the native API's events."""
+    other = native.post("/webhook-endpoints", json={"url": URL}).json()["id"]
+    for named in ("whk_unknown", "whk_0351Ozbaa3U2chrAzL5j2x", other):
+        refused = dodo.refused(lambda client, named=named: ask(client, named))
+        assert (refused.status, refused.code) == (404, "NOT_FOUND")
+
+
+# Delivered -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def delivering(serve: StartServer, database_url: str) -> Tenant:
+    return serve(database=database_url, webhooks_allow_private="1").tenant()
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[Receiver, asyncio.Runner]]:
+    """A receiver that runs while the runner does."""
+    with asyncio.Runner() as runner:
+        opened = receiver()
+        made = runner.run(opened.__aenter__())
+        yield made, runner
+        runner.run(opened.__aexit__(None, None, None))
+
+
+def test_both_sdks_verify_what_is_delivered(
+    delivering: Tenant, listening: tuple[Receiver, asyncio.Runner]
+) -> None:
+    got, runner = listening
+    dodo = Dodo(delivering.url, delivering.test.editor.secret, blocking=True)
+    made = make(
+        dodo,
+        url=got.url,
+        headers={"x-tenant": "7"},
+        filter_types=["credit.added", "credit.deducted"],
+    )
+    secret = dodo(lambda client: client.webhooks.retrieve_secret(made.id)).secret
+    customer, kind = dodo.customer(), dodo.entitlement().id
+    entry = dodo.credit(customer, kind, "10.5", reason="welcome", metadata={"order": "7"})
+    dodo.debit(customer, kind, "0.25")
+    runner.run(got.wait(2))
+    added, deducted = sorted(got.received, key=lambda each: str(each.event["type"]))
+    assert {each.headers["x-tenant"] for each in (added, deducted)} == {"7"}
+    sdk = DodoPayments(
+        bearer_token="x", base_url="http://localhost", _strict_response_validation=True
+    )
+    read: Any = sdk.webhooks.unwrap(added.body.decode(), headers=added.headers, key=secret)
+    assert (read.type, read.data.id, read.data.customer_id) == ("credit.added", entry.id, customer)
+    assert (read.data.amount, read.data.balance_after) == ("10.5", "10.5")
+    assert (read.data.description, read.data.metadata) == ("welcome", {"order": "7"})
+    read = sdk.webhooks.unwrap(deducted.body.decode(), headers=deducted.headers, key=secret)
+    assert (read.type, read.data.balance_after) == ("credit.deducted", "10.25")
+    options = {"bearerToken": "x", "baseURL": delivering.url}
+    with Sdk("dodopayments", **options) as typescript:
+        for each in (added, deducted):
+            given = {"headers": each.headers, "key": secret}
+            assert typescript.call("webhooks.unwrap", each.body.decode(), given) == each.event
+    sdk.close()
+    dodo.close()
+
+
+def test_what_failed_comes_again_under_its_id_within_20_seconds(
+    delivering: Tenant, listening: tuple[Receiver, asyncio.Runner]
+) -> None:
+    got, runner = listening
+    dodo = Dodo(delivering.url, delivering.test.editor.secret, blocking=True)
+    got.behaviour = answering(503)
+    secret_of = make(dodo, url=got.url).id
+    dodo.credit(dodo.customer(), dodo.entitlement().id, "1")
+    runner.run(got.wait(1))
+    began, got.behaviour = time.monotonic(), answering(204)
+    runner.run(got.wait(2))
+    assert time.monotonic() - began < 20
+    first, second = got.received
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    secret = dodo(lambda client: client.webhooks.retrieve_secret(secret_of)).secret
+    sdk = DodoPayments(bearer_token="x", base_url="http://localhost")
+    assert (
+        sdk.webhooks.unwrap(second.body.decode(), headers=second.headers, key=secret).type
+        == "credit.added"
+    )
+    sdk.close()
+    dodo.close()
+
+
+# The TypeScript SDK ----------------------------------------------------------------------------------
+
+
+def test_the_typescript_sdk_makes_lists_and_changes_endpoints(tenant: Tenant) -> None:
+    options = {"bearerToken": tenant.test.editor.secret, "baseURL": f"{tenant.url}/dodo"}
+    with Sdk("dodopayments", **options) as sdk:
+        made = [sdk.call("webhooks.create", {"url": f"{URL}/{number}"}) for number in range(3)]
+        listed = sdk.pages("webhooks.list", {"limit": 2})
+        assert [each["id"] for each in listed] == [each["id"] for each in made[::-1]]
+        one = made[0]["id"]
+        assert sdk.call("webhooks.update", one, {"disabled": True})["disabled"] is True
+        assert sdk.call("webhooks.retrieveSecret", one)["secret"].startswith("whsec_")
+        sdk.call("webhooks.headers.update", one, {"headers": {"x-a": "1"}})
+        assert sdk.call("webhooks.headers.retrieve", one)["headers"] == {"x-a": "1"}
+        sdk.call("webhooks.delete", one)
+        assert len(sdk.pages("webhooks.list", {})) == 2
