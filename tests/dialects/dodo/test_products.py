@@ -145,9 +145,9 @@ def test_one_product_takes_five_entitlements_each_once(dodo: Dodo) -> None:
     assert (twice.status, "attached already" in twice.message) == (422, True)
 
 
-def _asked(attached: list[dict[str, str]]) -> Any:
+def _asked(attached: list[dict[str, str]], price: Any = MONTHLY) -> Any:
     return lambda client: client.products.create(
-        name="Pro", price=MONTHLY, tax_category="saas", credit_entitlements=attached
+        name="Pro", price=price, tax_category="saas", credit_entitlements=attached
     )
 
 
@@ -172,11 +172,7 @@ def test_a_meter_is_linked_by_the_price(dodo: Dodo, tenant: Tenant) -> None:
     assert (rate["customers"], rate["price"]["units_per_credit"]) == ("attached", "1000")
     for fault in ({"meter_units_per_credit": None}, {"meter_id": "mtr_unknown"}):
         refused = price | {"meters": [link | fault]}
-        refusal = dodo.refused(
-            lambda client, refused=refused: client.products.create(
-                name="Pro", price=refused, tax_category="saas"
-            )
-        )
+        refusal = dodo.refused(_asked([], refused))
         assert refusal.status == (404 if "meter_id" in fault else 422)
 
 

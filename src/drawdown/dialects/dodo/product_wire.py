@@ -20,7 +20,7 @@ from drawdown.dialects.dodo.wire import (
 
 #: The vendor's limits on one product.
 ATTACHMENTS_MAX = 5
-METERS_MAX = 50
+METERS_MAX = 20
 DAYS_MAX = 36_500
 
 Count = Annotated[int, Meta(ge=1, le=EVERY_MAX)]

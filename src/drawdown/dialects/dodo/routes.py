@@ -10,7 +10,7 @@ from drawdown.core import errors
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Id, Reference
-from drawdown.dialects.dodo import product_routes, reading, rendering, wire
+from drawdown.dialects.dodo import product_routes, reading, rendering, subscription_routes, wire
 from drawdown.dialects.dodo.errors import NoBalance
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -123,6 +123,7 @@ def endpoints(page_base: int) -> tuple[Endpoint, ...]:
         *_customers_and_entitlements(),
         *_balances(page_base),
         *product_routes.endpoints(page_base),
+        *subscription_routes.endpoints(page_base),
     )
 
 

@@ -1,0 +1,178 @@
+"""Subscriptions as Dodo shows them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from drawdown.core import amounts, identity, types
+from drawdown.core.times import text_of
+from drawdown.core.types import Id, Instant
+from drawdown.dialects.dodo import rendering, subscriptions
+from drawdown.dialects.dodo.ledger_rows import brand_id
+from drawdown.dialects.dodo.reading import PROFILE
+from drawdown.dialects.dodo.records import Kept
+from drawdown.dialects.dodo.subscription_wire import (
+    CartItem,
+    CreatedSubscription,
+    CreditCart,
+    CreditUsage,
+    CreditUsageItem,
+    LimitedCustomer,
+    MeterCreditCart,
+    Subscription,
+    SubscriptionItem,
+    SubscriptionRecord,
+)
+from drawdown.dialects.dodo.wire import CustomerProfile
+
+Balances = Mapping[str, types.Balance]
+
+
+def limited(found: types.Customer) -> LimitedCustomer:
+    profile = msgspec.convert(found.profiles.get(PROFILE, {}), CustomerProfile)
+    return LimitedCustomer(
+        customer_id=rendering.customer_id(found),
+        email=found.email or "",
+        name=found.name or "",
+        metadata=found.metadata,
+        phone_number=profile.phone_number,
+    )
+
+
+def payment_id(kept: Kept[SubscriptionRecord]) -> str:
+    """The payment that is waited for, or that there is nothing of: one a billing cycle."""
+    number = len(kept.body.payments)
+    return identity.spell("pay_", identity.derive(kept.document.id, f"payment:{number}"))
+
+
+def created(kept: Kept[SubscriptionRecord], owner: types.Customer) -> CreatedSubscription:
+    return CreatedSubscription(
+        subscription_id=subscriptions.subscription_id(kept.document.id),
+        payment_id=payment_id(kept),
+        customer=limited(owner),
+        metadata=kept.body.metadata,
+        recurring_pre_tax_amount=kept.body.plan.amount,
+    )
+
+
+def item(kept: Kept[SubscriptionRecord], owner: types.Customer, now: Instant) -> SubscriptionItem:
+    document, body = kept.document, kept.body
+    plan, cycle = body.plan, subscriptions.cycle_of(body, now)
+    begun_at = cycle.starts_at if body.started_at is None else max(cycle.starts_at, body.started_at)
+    return SubscriptionItem(
+        subscription_id=subscriptions.subscription_id(document.id),
+        product_id=plan.product_id,
+        product_name=plan.product_name,
+        quantity=plan.quantity,
+        status=subscriptions.status_of(body, now),
+        customer=limited(owner),
+        billing=body.billing,
+        currency=plan.currency,
+        recurring_pre_tax_amount=plan.amount,
+        tax_inclusive=plan.tax_inclusive,
+        payment_frequency_count=plan.every,
+        payment_frequency_interval=plan.interval,
+        subscription_period_count=plan.lasts,
+        subscription_period_interval=plan.lasts_interval,
+        trial_period_days=body.trial_days,
+        previous_billing_date=text_of(begun_at),
+        next_billing_date=text_of(now if cycle.ends_at is None else cycle.ends_at),
+        cancel_at_next_billing_date=body.cancel_at is not None and body.cancelled_at is None,
+        created_at=text_of(document.created_at),
+        metadata=body.metadata,
+        cancelled_at=_cancelled_at(body),
+        customer_business_name=body.customer_business_name,
+        tax_id=body.tax_id,
+    )
+
+
+def _cancelled_at(body: SubscriptionRecord) -> str | None:
+    return None if body.cancelled_at is None else text_of(body.cancelled_at)
+
+
+def subscription(
+    kept: Kept[SubscriptionRecord],
+    owner: types.Customer,
+    balances: Balances,
+    meters: Mapping[str, str],
+    account: Id,
+    now: Instant,
+) -> Subscription:
+    """``meters``: the names of those that are paid in credit."""
+    body = kept.body
+    shown = item(kept, owner, now)
+    return Subscription(
+        **msgspec.structs.asdict(shown),
+        brand_id=brand_id(account),
+        cancellation_comment=body.cancellation_comment,
+        cancellation_feedback=body.cancellation_feedback,
+        expires_at=None if body.ends_at is None else text_of(body.ends_at),
+        credit_entitlement_cart=[
+            _credit(each, body, balances[each.terms.credit_entitlement_id])
+            for each in body.plan.cart
+        ],
+        meter_credit_entitlement_cart=[
+            MeterCreditCart(
+                meter_id=link.meter,
+                meter_name=meters.get(link.meter, ""),
+                credit_entitlement_id=link.entitlement,
+                meter_units_per_credit=link.units_per_credit,
+                product_id=body.plan.product_id,
+            )
+            for link in body.plan.links
+        ],
+    )
+
+
+def _credit(sold: CartItem, body: SubscriptionRecord, balance: types.Balance) -> CreditCart:
+    terms = sold.terms
+    return CreditCart(
+        credit_entitlement_id=terms.credit_entitlement_id,
+        credit_entitlement_name=terms.credit_entitlement_name,
+        credits_amount=terms.credits_amount,
+        overage_balance=amounts.render(balance.overage, balance.scale),
+        overage_behavior=terms.overage_behavior,
+        overage_enabled=terms.overage_enabled,
+        product_id=body.plan.product_id,
+        remaining_balance=amounts.render(balance.posted, balance.scale),
+        rollover_enabled=terms.rollover_enabled,
+        unit=terms.credit_entitlement_unit,
+        expires_after_days=terms.expires_after_days,
+        low_balance_threshold_percent=terms.low_balance_threshold_percent,
+        max_rollover_count=terms.max_rollover_count,
+        overage_limit=terms.overage_limit,
+        rollover_percentage=terms.rollover_percentage,
+        rollover_timeframe_count=terms.rollover_timeframe_count,
+        rollover_timeframe_interval=terms.rollover_timeframe_interval,
+    )
+
+
+def credit_usage(kept: Kept[SubscriptionRecord], balances: Balances) -> CreditUsage:
+    """Balance and overage are the customer's; whether overage may be, and how far, the subscription's."""
+    return CreditUsage(
+        subscription_id=subscriptions.subscription_id(kept.document.id),
+        items=[
+            _usage(each, balances[each.terms.credit_entitlement_id]) for each in kept.body.plan.cart
+        ],
+    )
+
+
+def _usage(sold: CartItem, balance: types.Balance) -> CreditUsageItem:
+    terms, headroom, reached = sold.terms, None, False
+    if terms.overage_enabled and terms.overage_limit is not None:
+        limit = subscriptions.units_of(sold, terms.overage_limit)
+        reached = balance.overage >= limit
+        headroom = amounts.render(max(limit - balance.overage, 0), sold.precision)
+    return CreditUsageItem(
+        credit_entitlement_id=terms.credit_entitlement_id,
+        credit_entitlement_name=terms.credit_entitlement_name,
+        unit=terms.credit_entitlement_unit,
+        balance=amounts.render(balance.posted, balance.scale),
+        overage=amounts.render(balance.overage, balance.scale),
+        overage_enabled=terms.overage_enabled,
+        limit_reached=reached,
+        overage_limit=terms.overage_limit,
+        remaining_headroom=headroom,
+    )

@@ -1,0 +1,337 @@
+"""What Dodo's subscriptions look like on the wire, and as the document that is kept of each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from drawdown.core.types import Instant
+from drawdown.dialects.dodo.product_wire import (
+    CreditMapping,
+    Days,
+    Link,
+    Overrides,
+    TimeInterval,
+)
+from drawdown.dialects.dodo.wire import INT32_MAX, Bits32, MetadataGiven, MetadataShown
+
+CART_MAX = 5
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    PAST_DUE = "past_due"
+
+
+class CancelReason(StrEnum):
+    CUSTOMER = "cancelled_by_customer"
+    MERCHANT = "cancelled_by_merchant"
+    DUNNING = "cancelled_by_merchant_send_dunning"
+    GRACE_PERIOD = "cancelled_by_merchant_grace_period_expired"
+    DODO_TEAM = "dodo_team"
+
+
+class CancellationFeedback(StrEnum):
+    TOO_EXPENSIVE = "too_expensive"
+    MISSING_FEATURES = "missing_features"
+    SWITCHED_SERVICE = "switched_service"
+    UNUSED = "unused"
+    CUSTOMER_SERVICE = "customer_service"
+    LOW_QUALITY = "low_quality"
+    TOO_COMPLEX = "too_complex"
+    OTHER = "other"
+
+
+class ProrationMode(StrEnum):
+    """How the vendor bills a change of plan. Here it says whether a new cycle begins (``FULL``)."""
+
+    PRORATED = "prorated_immediately"
+    FULL = "full_immediately"
+    DIFFERENCE = "difference_immediately"
+    DO_NOT_BILL = "do_not_bill"
+    KEEP_CYCLE = "prorated_immediately_keep_cycle"
+
+
+class EffectiveAt(StrEnum):
+    IMMEDIATELY = "immediately"
+    NEXT_BILLING_DATE = "next_billing_date"
+
+
+Quantity = Annotated[int, Meta(ge=1, le=INT32_MAX)]
+
+
+class Billing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    country: Annotated[str, Meta(pattern=r"\A[A-Z]{2}\Z")]
+    city: str | None = None
+    state: str | None = None
+    street: str | None = None
+    zipcode: str | None = None
+
+
+class WhoSubscribes(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A customer there is, by ``customer_id``; or a new one, by ``email``."""
+
+    customer_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    phone_number: str | None = None
+
+
+class CreateSubscriptionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is about a checkout is taken and has no effect: there is none here."""
+
+    product_id: str
+    customer: WhoSubscribes
+    quantity: Quantity
+    billing: Billing
+    metadata: MetadataGiven | None = None
+    trial_period_days: Days | None = None
+    tax_id: str | None = None
+    customer_business_name: str | None = None
+    allowed_payment_method_types: list[str] | None = None
+    billing_currency: str | None = None
+    force_3ds: bool | None = None
+    payment_link: bool | None = None
+    redirect_immediately: bool | None = None
+    require_phone_number: bool | None = None
+    return_url: str | None = None
+    short_link: bool | None = None
+    show_saved_payment_methods: bool | None = None
+
+
+class CartRequest(Overrides, kw_only=True, forbid_unknown_fields=True):
+    """What changes of one attached credit, from the next billing date on; null: it stays."""
+
+    credit_entitlement_id: str
+    credits_amount: str | None = None
+
+
+class UpdateSubscriptionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """``status`` can be set to cancelled only."""
+
+    billing: Billing | None = None
+    cancel_at_next_billing_date: bool | None = None
+    cancel_reason: CancelReason | None = None
+    cancellation_comment: str | None = None
+    cancellation_feedback: CancellationFeedback | None = None
+    credit_entitlement_cart: Annotated[list[CartRequest], Meta(max_length=CART_MAX)] | None = None
+    customer_business_name: str | None = None
+    metadata: MetadataGiven | None = None
+    status: Status | None = None
+    tax_id: str | None = None
+
+
+class ChangePlanRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    product_id: str
+    proration_billing_mode: ProrationMode
+    quantity: Quantity
+    effective_at: EffectiveAt = EffectiveAt.IMMEDIATELY
+    metadata: MetadataGiven | None = None
+
+
+class ConfirmPaymentRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """``reference`` is the payment's where it was taken."""
+
+    reference: str | None = None
+
+
+class RetrieveSubscriptionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    locale: str | None = None
+
+
+class ListSubscriptionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    page_size: Annotated[int, Meta(ge=0, le=100)] = 10
+    page_number: Bits32 = 0
+    brand_id: str | None = None
+    cancel_at_next_billing_date: bool | None = None
+    created_at_gte: str | None = None
+    created_at_lte: str | None = None
+    customer_id: str | None = None
+    locale: str | None = None
+    product_id: str | None = None
+    status: Status | None = None
+
+
+class CartItem(msgspec.Struct, kw_only=True):
+    """What was sold of one credit: ``terms`` as they stood then. ``precision`` is the entitlement's."""
+
+    terms: CreditMapping
+    precision: int
+
+
+class Plan(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What was sold: a product as it was then."""
+
+    product_id: str
+    product_name: str
+    quantity: int
+    currency: str
+    price: int
+    every: int
+    interval: TimeInterval
+    lasts: int
+    lasts_interval: TimeInterval
+    tax_inclusive: bool = False
+    cart: list[CartItem] = []
+    links: list[Link] = []
+
+    @property
+    def amount(self) -> int:
+        """What each billing cycle costs, in the currency's smallest unit."""
+        return self.price * self.quantity
+
+
+class SubscriptionRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The document that is kept of a subscription; its credit is that of its schedules.
+
+    ``started_at`` None: it waits for its first payment. ``anchor``: from which billing dates are counted.
+    ``paid_to``: the end of the last cycle that was paid; None: there is nothing to pay.
+    """
+
+    customer: str
+    plan: Plan
+    billing: Billing
+    trial_days: int = 0
+    metadata: MetadataShown = {}
+    started_at: Instant | None = None
+    trial_ends_at: Instant | None = None
+    anchor: Instant | None = None
+    ends_at: Instant | None = None
+    paid_to: Instant | None = None
+    cancel_at: Instant | None = None
+    cancelled_at: Instant | None = None
+    cancellation_comment: str | None = None
+    cancellation_feedback: CancellationFeedback | None = None
+    customer_business_name: str | None = None
+    tax_id: str | None = None
+    payments: list[str] = []
+
+
+class LimitedCustomer(msgspec.Struct, kw_only=True):
+    customer_id: str
+    email: str
+    name: str
+    metadata: MetadataShown
+    phone_number: str | None
+
+
+class CreatedSubscription(msgspec.Struct, kw_only=True):
+    subscription_id: str
+    payment_id: str
+    customer: LimitedCustomer
+    metadata: MetadataShown
+    recurring_pre_tax_amount: int
+    payment_method_required: bool = False
+    addons: list[str] = []
+    client_secret: str | None = None
+    discount_id: str | None = None
+    payment_link: str | None = None
+
+
+class CreditCart(msgspec.Struct, kw_only=True):
+    credit_entitlement_id: str
+    credit_entitlement_name: str
+    credits_amount: str
+    overage_balance: str
+    overage_behavior: str
+    overage_enabled: bool
+    product_id: str
+    remaining_balance: str
+    rollover_enabled: bool
+    unit: str
+    expires_after_days: int | None
+    low_balance_threshold_percent: int | None
+    max_rollover_count: int | None
+    overage_limit: str | None
+    rollover_percentage: int | None
+    rollover_timeframe_count: int | None
+    rollover_timeframe_interval: str | None
+
+
+class MeterCreditCart(msgspec.Struct, kw_only=True):
+    meter_id: str
+    meter_name: str
+    credit_entitlement_id: str
+    meter_units_per_credit: str
+    product_id: str
+
+
+class SubscriptionItem(msgspec.Struct, kw_only=True):
+    """A subscription as the vendor lists it."""
+
+    subscription_id: str
+    product_id: str
+    product_name: str
+    quantity: int
+    status: Status
+    customer: LimitedCustomer
+    billing: Billing
+    currency: str
+    recurring_pre_tax_amount: int
+    tax_inclusive: bool
+    payment_frequency_count: int
+    payment_frequency_interval: TimeInterval
+    subscription_period_count: int
+    subscription_period_interval: TimeInterval
+    trial_period_days: int
+    previous_billing_date: str
+    next_billing_date: str
+    cancel_at_next_billing_date: bool
+    created_at: str
+    metadata: MetadataShown
+    cancelled_at: str | None
+    customer_business_name: str | None
+    tax_id: str | None
+    has_payment_method: bool = False
+    on_demand: bool = False
+    discounts: list[str] = []
+
+
+class SubscriptionPage(msgspec.Struct):
+    items: list[SubscriptionItem]
+
+
+class Subscription(SubscriptionItem, kw_only=True):
+    brand_id: str
+    cancellation_comment: str | None
+    cancellation_feedback: CancellationFeedback | None
+    expires_at: str | None
+    credit_entitlement_cart: list[CreditCart]
+    meter_credit_entitlement_cart: list[MeterCreditCart]
+    addons: list[str] = []
+    meters: list[str] = []
+
+
+class CreditUsageItem(msgspec.Struct, kw_only=True):
+    credit_entitlement_id: str
+    credit_entitlement_name: str
+    unit: str
+    balance: str
+    overage: str
+    overage_enabled: bool
+    limit_reached: bool
+    overage_limit: str | None
+    remaining_headroom: str | None
+
+
+class CreditUsage(msgspec.Struct, kw_only=True):
+    subscription_id: str
+    items: list[CreditUsageItem]
+
+
+class ChangedPlan(msgspec.Struct, kw_only=True):
+    """Nothing is taken here, so there is no payment to name."""
+
+    payment_id: str | None = None
+    client_secret: str | None = None
+    payment_link: str | None = None
+    expires_on: str | None = None
