@@ -331,7 +331,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "prune_attempts",
         "prune_dead",
         "amend_entitlement",  # replaced in every pass
-        "close_meter",
+        "change_meter",
         "close_rate",
         "change_clock",  # replaced in every pass, as every small table
         "reach_target",

@@ -13,8 +13,10 @@ from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
+    AmendCustomer,
     AmendEntitlement,
     AmendGrant,
+    AmendMeter,
     AmendSchedule,
     AskedOverage,
     AttachRate,
@@ -24,6 +26,8 @@ from drawdown.core.commands import (
     Capture,
     ChangeTime,
     CloseAlert,
+    CloseCustomer,
+    CloseEntitlement,
     CloseMeter,
     CloseRate,
     CloseTopUp,
@@ -46,8 +50,10 @@ from drawdown.core.commands import (
     PauseSchedule,
     RecordUsage,
     Release,
+    ReopenMeter,
     ResetOverage,
     ResumeSchedule,
+    ReopenEntitlement,
     ReverseDebit,
     RolloverTerms,
     Settle,
@@ -249,6 +255,20 @@ async def usage(here: Story) -> dict[str, Any]:
     return steps
 
 
+async def changed_directory(here: Story) -> dict[str, Any]:
+    """A customer and a kind of credit are changed and closed, the kind opened again."""
+    ada = await here.ada()
+    customer, kind = ada["customer"], ada["entitlement"]
+    await here.heard()
+    await here.do(AmendCustomer(customer=customer, email="ada@example.org", profiles={"dodo": {}}))
+    await here.do(AmendEntitlement(entitlement=kind, name=f"New {kind}", expires_after_days=3))
+    await here.do(AmendEntitlement(entitlement=kind, profiles={"dodo": {"description": "x"}}))
+    await here.do(CloseEntitlement(entitlement=kind))
+    await here.do(ReopenEntitlement(entitlement=kind))
+    await here.do(CloseCustomer(customer=customer))
+    return {"ada": ada, "told": await here.heard()}
+
+
 async def catalogue(here: Story) -> dict[str, Any]:
     """A rate for some customers is attached to one of them and detached; then it and its meter are closed."""
     ada = await here.ada()
@@ -266,7 +286,10 @@ async def catalogue(here: Story) -> dict[str, Any]:
     await here.do(AttachRate(rate=rate.id, customer=ada["customer"]))
     await here.do(DetachRate(rate=rate.id, customer=ada["customer"]))
     await here.do(CloseRate(rate=rate.id))
+    await here.do(AmendMeter(meter=code, name="Calls", profiles={"dodo": {"unit": "call"}}))
+    await here.do(AmendMeter(meter=code, profiles={"dodo": {"unit": "calls"}}))
     await here.do(CloseMeter(meter=code))
+    await here.do(ReopenMeter(meter=code))
     return {"told": await here.heard()}
 
 
@@ -395,6 +418,7 @@ PLAYS: tuple[Play, ...] = (
     changed_schedules,
     overage,
     usage,
+    changed_directory,
     catalogue,
     clocks,
     corrections,

@@ -26,7 +26,7 @@ from drawdown.core.commands import (
     Settle,
 )
 from drawdown.core.identity import parse, reference
-from drawdown.core.types import MICROSECONDS, AlertKind, Instant, OverageMode
+from drawdown.core.types import MICROSECONDS, AlertKind, Id, Instant, OverageMode
 from drawdown.dialects.dodo import links
 from drawdown.dialects.dodo.events import FORMAT
 from drawdown.dialects.dodo.ledger_rows import Names, rows_of
@@ -89,7 +89,7 @@ def sizes(told: list[Any]) -> list[tuple[str, str, str, str]]:
 async def test_every_row_goes_on_where_the_one_before_ended(play: Any, here: Story) -> None:
     """Balance and overage alike; the last row's are the wallet's. An amount says what its row moved."""
     await play(here)
-    last: dict[tuple[bytes, str], Any] = {}
+    last: dict[tuple[Id, str], Any] = {}
     account = await here.ledger.accounts.of_book(here.book.id)
     for each in await recorded(here):
         if not each.entries:
@@ -260,7 +260,7 @@ async def test_what_expires_and_what_is_corrected_by_hand(here: Story) -> None:
 async def test_a_low_balance_is_told_of_a_subscriptions_alert_alone(here: Story) -> None:
     ada = await here.ada()
     link = links.LowBalance(subscription="sub_1", credits="100", percent=20)
-    below = {"kind": AlertKind.AVAILABLE_BELOW, "amount": Amount(20)}
+    below: dict[str, Any] = {"kind": AlertKind.AVAILABLE_BELOW, "amount": Amount(20)}
     await here.do(CreateAlert(**ada, **below, metadata=links.of_low_balance(link)))
     await here.do(CreateAlert(**ada, **below))
     await here.give(ada, 100)

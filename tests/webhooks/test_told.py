@@ -35,6 +35,7 @@ from tests.webhooks.stories import (
     Story,
     alerts,
     catalogue,
+    changed_directory,
     changed_schedules,
     clocks,
     corrections,
@@ -213,6 +214,28 @@ async def test_another_rule_for_overage_is_told_with_the_one_before(here: Story)
     assert after == before | {"behavior": "invoice_at_billing"}
 
 
+async def test_what_is_changed_and_closed_is_told(here: Story) -> None:
+    """By field, what was and what is; another dialect's own is not told here."""
+    found = await changed_directory(here)
+    customer, kind = found["ada"]["customer"], found["ada"]["entitlement"]
+    assert [(event["type"], event["data"]) for event in found["told"]] == [
+        (
+            "customer.amended",
+            {"customer": customer, "changed": {"email": [None, "ada@example.org"]}},
+        ),
+        (
+            "entitlement.amended",
+            {
+                "entitlement": kind,
+                "changed": {"name": [kind, f"New {kind}"], "expires_after_days": [None, 3]},
+            },
+        ),
+        ("entitlement.closed", {"entitlement": kind}),
+        ("entitlement.reopened", {"entitlement": kind}),
+        ("customer.closed", {"customer": customer}),
+    ]
+
+
 async def test_a_cycles_end_tells_of_overage_with_the_price_it_had(here: Story) -> None:
     rule = AskedOverage(
         mode=OverageMode.UNLIMITED,
@@ -245,8 +268,13 @@ async def test_it_is_told_whom_a_rate_charges_and_what_counts_no_more(here: Stor
         "rate.attached",
         "rate.detached",
         "rate.closed",
+        "meter.amended",
         "meter.closed",
+        "meter.reopened",
     ]
+    code = found[0]["data"]["code"]
+    assert found[0]["data"]["name"] == code
+    assert found[5]["data"]["changed"] == {"name": [code, "Calls"]}
     assert found[2]["data"] == found[4]["data"]
     assert (found[2]["customer"] is None, found[4]["customer"]) == (False, None)
 

@@ -508,12 +508,13 @@ class FailTopUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateMeter(msgspec.Struct, frozen=True, kw_only=True):
-    """Count usage events. ``code`` is unique in the book; a meter never changes."""
+    """Count usage events. ``code`` is unique in the book; what a meter counts never changes."""
 
     code: str
     name: str | None = None
     measure: Measure
     debits: Debits = Debits.AT_ONCE
+    profiles: Profiles = {}
 
 
 class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -530,6 +531,20 @@ class CloseMeter(msgspec.Struct, frozen=True, kw_only=True):
     """Count nothing more by a meter. One that is closed already stays as it is."""
 
     meter: Reference
+
+
+class ReopenMeter(msgspec.Struct, frozen=True, kw_only=True):
+    """Count by a closed meter again, from now on. One that is open stays as it is."""
+
+    meter: Reference
+
+
+class AmendMeter(msgspec.Struct, frozen=True, kw_only=True):
+    """Change what a meter is called, and what dialects know of it: the ``profiles`` that are given."""
+
+    meter: Reference
+    name: str | None = None
+    profiles: Profiles = {}
 
 
 class CloseRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -633,6 +648,8 @@ Command = (
     | CreateMeter
     | CreateRate
     | CloseMeter
+    | ReopenMeter
+    | AmendMeter
     | CloseRate
     | AttachRate
     | DetachRate

@@ -113,6 +113,7 @@ def record(
     at: Instant | None = None,
     *,
     subject: Id | None = None,
+    changed: bytes = b"",
 ) -> None:
     """So that what was made is found where everything else is that happened. What it is, its record says."""
     operation = Operation(
@@ -124,6 +125,7 @@ def record(
         recorded_at=request.recorded_at,
         facts=b"{}",
         subject=request.id if subject is None else subject,
+        changed=changed,
     )
     state.changes.operations.append((operation, []))
 

@@ -15,6 +15,7 @@ from drawdown.core.commands import (
     AmendCustomer,
     AmendEntitlement,
     AmendGrant,
+    AmendMeter,
     AmendSchedule,
     AttachRate,
     Authorize,
@@ -49,6 +50,7 @@ from drawdown.core.commands import (
     RecordUsage,
     Release,
     ReopenEntitlement,
+    ReopenMeter,
     ResetOverage,
     ResumeSchedule,
     ReverseDebit,
@@ -415,7 +417,9 @@ class Asking(msgspec.Struct):
         self.entitlement(request.book, command.entitlement)
         self.catalog(request)
 
-    def close_meter(self, request: Request, command: CloseMeter) -> None:
+    def change_meter(
+        self, request: Request, command: CloseMeter | ReopenMeter | AmendMeter
+    ) -> None:
         if isinstance(command.meter, str):
             self.names(((request.book, METER_CODE, command.meter),))
         self.catalog(request)
@@ -769,7 +773,9 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     CreateCustomer: Asking.create_customer,
     CreateEntitlement: Asking.create_entitlement,
     AttachRate: Asking.attach_rate,
-    CloseMeter: Asking.close_meter,
+    AmendMeter: Asking.change_meter,
+    CloseMeter: Asking.change_meter,
+    ReopenMeter: Asking.change_meter,
     CloseRate: Asking.close_rate,
     CreateMeter: Asking.create_meter,
     CreateRate: Asking.create_rate,

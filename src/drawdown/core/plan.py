@@ -25,6 +25,7 @@ from drawdown.core.commands import (
     AmendCustomer,
     AmendEntitlement,
     AmendGrant,
+    AmendMeter,
     AmendSchedule,
     AttachRate,
     Authorize,
@@ -58,6 +59,7 @@ from drawdown.core.commands import (
     RecordUsage,
     Release,
     ReopenEntitlement,
+    ReopenMeter,
     ResetOverage,
     ResumeSchedule,
     ReverseDebit,
@@ -100,12 +102,14 @@ from drawdown.core.topping_up import (
 )
 from drawdown.core.usage import record_usage
 from drawdown.core.usage_catalog import (
+    amend_meter,
     attach_rate,
     close_meter,
     close_rate,
     create_meter,
     create_rate,
     detach_rate,
+    reopen_meter,
 )
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
@@ -126,7 +130,9 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     CreateCustomer: create_customer,
     CreateEntitlement: create_entitlement,
     AttachRate: attach_rate,
+    AmendMeter: amend_meter,
     CloseMeter: close_meter,
+    ReopenMeter: reopen_meter,
     CloseRate: close_rate,
     CreateMeter: create_meter,
     CreateRate: create_rate,

@@ -124,6 +124,8 @@ OF_BOOK = FOR_ALL | frozenset(
         "meter",
         "rate",
         "close_meter",
+        "reopen_meter",
+        "amend_meter",
         "close_rate",
         "test_clock",
         "advance_test_clock",

@@ -1,21 +1,24 @@
-"""Making and closing meters and rates. Nothing else of them changes: they count the same way again."""
+"""Making and closing meters and rates. What they count never changes: they count the same way again."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
 from drawdown.core import calendar, meters, rating
 from drawdown.core.commands import (
+    AmendMeter,
     AttachRate,
     CloseMeter,
     CloseRate,
     CreateMeter,
     CreateRate,
     DetachRate,
+    ReopenMeter,
 )
-from drawdown.core.context import find_customer, find_entitlement, written
+from drawdown.core.context import encode_facts, find_customer, find_entitlement, written
 from drawdown.core.creation import check_own_id, claim_name, record
 from drawdown.core.errors import (
     CustomerClosed,
@@ -52,10 +55,13 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
         measure=command.measure,
         debits=command.debits,
         created_at=request.at,
+        updated_at=request.at,
+        profiles=command.profiles,
     )
     catalog.add_meter(meter)
     state.changes.meters.append(meter)
-    record(request, state, "meter", request.book)
+    named = encode_facts({"name": [None, meter.name]})
+    record(request, state, "meter", request.book, changed=named)
     return Accepted(meter=meter)
 
 
@@ -96,11 +102,40 @@ def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted
     """Its rates count nothing any more. Raises ``MeterNotFound``."""
     meter = _find_meter(request, command.meter, state)
     if meter.closed_at is None:
-        meter = msgspec.structs.replace(meter, closed_at=request.at)
-        state.catalogs[request.book].close_meter(meter)
-        state.changes.closed_meters.append(meter)
-        record(request, state, "close_meter", request.book, subject=meter.id)
+        meter = _changed(request, meter, "close_meter", state, closed_at=request.at)
     return Accepted(meter=meter)
+
+
+def reopen_meter(request: Request, command: ReopenMeter, state: State) -> Accepted:
+    """What was used while it was closed stays uncounted. Raises ``MeterNotFound`` and ``TooManyMeters``."""
+    meter = _find_meter(request, command.meter, state)
+    if meter.closed_at is not None:
+        open_ones = state.catalogs[request.book].meters.values()
+        if sum(each.closed_at is None for each in open_ones) >= METERS_MAX:
+            raise TooManyMeters(maximum=METERS_MAX, kind="meters")
+        meter = _changed(request, meter, "reopen_meter", state, closed_at=None)
+    return Accepted(meter=meter)
+
+
+def amend_meter(request: Request, command: AmendMeter, state: State) -> Accepted:
+    """Call it otherwise; what is equal changes nothing. Raises ``MeterNotFound``."""
+    meter = _find_meter(request, command.meter, state)
+    name = meter.name if command.name is None else command.name
+    profiles = {**meter.profiles, **command.profiles}
+    if (name, profiles) != (meter.name, meter.profiles):
+        meter = _changed(request, meter, "amend_meter", state, name=name, profiles=profiles)
+    return Accepted(meter=meter)
+
+
+def _changed(request: Request, before: Meter, kind: str, state: State, **to: Any) -> Meter:
+    after = msgspec.structs.replace(before, updated_at=request.at, **to)
+    state.catalogs[request.book].change_meter(after)
+    state.changes.changed_meters.append(after)
+    changed = b""
+    if after.name != before.name:
+        changed = encode_facts({"name": [before.name, after.name]})
+    record(request, state, kind, request.book, subject=before.id, changed=changed)
+    return after
 
 
 def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:

@@ -1,7 +1,7 @@
 """The records of usage: meters, rates, events, and what is counted of them for each customer.
 
-A meter and a rate never change once they are made: what was counted is counted by the same rule again. To
-charge otherwise, close the rate and make another.
+What a meter and a rate count never changes once they are made: what was counted is counted by the same rule
+again. To charge otherwise, close the rate and make another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from drawdown.core.calendar import CalendarUnit
 from drawdown.core.meters import Measure, Tally
 from drawdown.core.properties import Group, Properties, group_of
 from drawdown.core.rating import Price, Table
-from drawdown.core.types import Id, Instant
+from drawdown.core.types import Id, Instant, Profiles
 
 METERS_MAX = 200
 RATES_MAX = 500
@@ -52,7 +52,10 @@ class Customers(StrEnum):
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events count, and how they become one number. ``code`` is unique in its book."""
+    """Which events count, and how they become one number. ``code`` is unique in its book.
+
+    ``profiles`` is what dialects know of it, each under its own name.
+    """
 
     id: Id
     book: Id
@@ -60,8 +63,10 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     measure: Measure
     created_at: Instant
+    updated_at: Instant
     debits: Debits = Debits.AT_ONCE
     closed_at: Instant | None = None
+    profiles: Profiles = {}
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +129,7 @@ class Catalog(msgspec.Struct, kw_only=True):
         """The rates of an event's name, in the order in which they were made, closed ones among them."""
         return iter(self.by_event.get(name, ()))
 
-    def close_meter(self, meter: Meter) -> None:
+    def change_meter(self, meter: Meter) -> None:
         self.meters[meter.id] = meter
         self._replace(meter, None)
 

@@ -22,6 +22,7 @@ from drawdown.core.commands import (
     AdvanceTestClock,
     AmendEntitlement,
     AmendGrant,
+    AmendMeter,
     AmendSchedule,
     CancelSchedule,
     Capture,
@@ -48,6 +49,7 @@ from drawdown.core.commands import (
     RecordUsage,
     Release,
     ReopenEntitlement,
+    ReopenMeter,
     ResumeSchedule,
     ReverseDebit,
     Spend,
@@ -85,7 +87,9 @@ _OF_CATALOGUE = (
     ReopenEntitlement,
     CreateMeter,
     CreateRate,
+    AmendMeter,
     CloseMeter,
+    ReopenMeter,
     CloseRate,
 )
 #: What is of a book and no customer's: it has an id of its own before it is decided.

@@ -15,7 +15,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.meters import Measure
 from drawdown.core.properties import Group, Properties, document_of, exact, properties_of
 from drawdown.core.rating import Price, Table
-from drawdown.core.types import Id, Instant
+from drawdown.core.types import Id, Instant, Profiles
 from drawdown.core.usage_records import (
     METERS_MAX,
     RATES_MAX,
@@ -40,6 +40,7 @@ Found = TypeVar("Found")
 _encode = msgspec.json.Encoder().encode
 _decode_measure = msgspec.json.Decoder(Measure).decode
 _decode_price = msgspec.json.Decoder(Price | Table).decode
+_decode_profiles = msgspec.json.Decoder(Profiles).decode
 _decode_period = msgspec.json.Decoder(Period).decode
 _decode_group = msgspec.json.Decoder(Group).decode
 _decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
@@ -67,6 +68,8 @@ def meter_of(row: Row) -> Meter:
         debits=Debits(row[5]),
         created_at=Instant(row[6]),
         closed_at=row[7],
+        updated_at=Instant(row[8]),
+        profiles=_decode_profiles(row[9]),
     )
 
 
@@ -80,7 +83,13 @@ def meter_row(meter: Meter) -> Row:
         meter.debits.value,
         meter.created_at,
         meter.closed_at,
+        meter.updated_at,
+        _text(meter.profiles),
     )
+
+
+def changed_meter_row(meter: Meter) -> Row:
+    return meter.name, meter.updated_at, _text(meter.profiles), meter.closed_at, meter.id
 
 
 @lru_cache(maxsize=2 * RATES_MAX)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_what_nobody_made_here_is_not_found(dodo: Dodo, native: Any, ask: Any) -
     """Nor is an endpoint for the native API's events."""
     other = native.post("/webhook-endpoints", json={"url": URL}).json()["id"]
     for named in ("whk_unknown", "whk_0351Ozbaa3U2chrAzL5j2x", other):
-        refused = dodo.refused(lambda client, named=named: ask(client, named))
+        refused = dodo.refused(partial(ask, found=named))
         assert (refused.status, refused.code) == (404, "NOT_FOUND")
 
 

@@ -72,8 +72,12 @@ class NativeFormat(Format):
     )
     types = (
         "customer.created",
+        "customer.amended",
+        "customer.closed",
         "entitlement.created",
         "entitlement.amended",
+        "entitlement.closed",
+        "entitlement.reopened",
         "grant.created",
         "grant.activated",
         "grant.amended",
@@ -115,7 +119,9 @@ class NativeFormat(Format):
         "top_up.expired",
         "top_up.capped",
         "meter.created",
+        "meter.amended",
         "meter.closed",
+        "meter.reopened",
         "rate.created",
         "rate.closed",
         "rate.attached",
@@ -167,9 +173,20 @@ class NativeFormat(Format):
 FORMAT = NativeFormat()
 
 #: What the subject of an operation of a book is, where its kind says so.
-_OF_KINDS = frozenset({"entitlement", "amend_entitlement"})
+_OF_KINDS = frozenset(
+    {"entitlement", "amend_entitlement", "close_entitlement", "reopen_entitlement"}
+)
 _OF_CATALOG = frozenset(
-    {"meter", "rate", "close_meter", "close_rate", "attach_rate", "detach_rate"}
+    {
+        "meter",
+        "rate",
+        "amend_meter",
+        "close_meter",
+        "reopen_meter",
+        "close_rate",
+        "attach_rate",
+        "detach_rate",
+    }
 )
 _OF_SCHEDULES = frozenset(
     {

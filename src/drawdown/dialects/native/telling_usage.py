@@ -103,8 +103,18 @@ def _rate_of(telling: Telling) -> Rate:
     return telling.catalog.rates[telling.operation.subject]
 
 
+class _Amended(msgspec.Struct):
+    name: tuple[str | None, str] | None = None
+
+
+_amended = msgspec.json.Decoder(_Amended).decode
+
+
 def _meter(telling: Telling) -> Iterator[Told]:
-    made = msgspec.structs.replace(_meter_of(telling), closed_at=None)
+    """As it was made: it may have been renamed or closed since."""
+    meter, changed = _meter_of(telling), _amended(telling.operation.changed)
+    assert changed.name is not None
+    made = msgspec.structs.replace(meter, name=changed.name[1], closed_at=None)
     yield "meter.created", render_usage.meter(made), ()
 
 
@@ -116,12 +126,30 @@ def _rate(telling: Telling) -> Iterator[Told]:
     yield "rate.created", render_usage.rate(made, telling.catalog.meters[rate.meter], kind), ()
 
 
-def _close_meter(telling: Telling) -> Iterator[Told]:
-    meter = _meter_of(telling)
-    shown = wire_events.MeterClosed(
-        meter=spell(render_usage.METER_PREFIX, meter.id), code=meter.code
-    )
-    yield "meter.closed", shown, ()
+def _turned(name: str) -> Tell:
+    """A meter was closed, or opened again."""
+
+    def tell(telling: Telling) -> Iterator[Told]:
+        meter = _meter_of(telling)
+        shown = wire_events.MeterClosed(
+            meter=spell(render_usage.METER_PREFIX, meter.id), code=meter.code
+        )
+        yield name, shown, ()
+
+    return tell
+
+
+def _amend_meter(telling: Telling) -> Iterator[Told]:
+    """Not what another dialect alone knows of it."""
+    changed = _amended(telling.operation.changed or b"{}")
+    if changed.name is not None:
+        meter = _meter_of(telling)
+        shown = wire_events.MeterAmended(
+            meter=spell(render_usage.METER_PREFIX, meter.id),
+            code=meter.code,
+            changed={"name": list(changed.name)},
+        )
+        yield "meter.amended", shown, ()
 
 
 def _close_rate(telling: Telling) -> Iterator[Told]:
@@ -150,7 +178,9 @@ TOLD: dict[str, Tell] = {
     "usage": _usage,
     "meter": _meter,
     "rate": _rate,
-    "close_meter": _close_meter,
+    "amend_meter": _amend_meter,
+    "close_meter": _turned("meter.closed"),
+    "reopen_meter": _turned("meter.reopened"),
     "close_rate": _close_rate,
     "attach_rate": _attach_rate,
     "detach_rate": _detach_rate,

@@ -87,6 +87,23 @@ class GrantRolledOver(Struct, kw_only=True):
     schedule: str
 
 
+class CustomerAmended(Struct, kw_only=True):
+    """``changed``: by field, what was and what is."""
+
+    customer: str
+    changed: dict[str, list[Any]]
+
+
+class CustomerClosed(Struct, kw_only=True):
+    customer: str
+
+
+class EntitlementClosed(Struct, kw_only=True):
+    """Or opened again."""
+
+    entitlement: str
+
+
 class EntitlementAmended(Struct, kw_only=True):
     """``changed``: by field, what was and what is."""
 
@@ -250,7 +267,17 @@ class UsageUncovered(Struct, kw_only=True):
     uncovered: AmountText
 
 
+class MeterAmended(Struct, kw_only=True):
+    """``changed``: the old and the new, by field."""
+
+    meter: str
+    code: str
+    changed: dict[str, list[Any]]
+
+
 class MeterClosed(Struct, kw_only=True):
+    """It was closed, or opened again."""
+
     meter: str
     code: str
 
@@ -350,7 +377,10 @@ DATA = (
     GrantCreated,
     GrantMoved,
     GrantRolledOver,
+    CustomerAmended,
+    CustomerClosed,
     EntitlementAmended,
+    EntitlementClosed,
     GrantAmended,
     GrantAdjusted,
     GrantDepleted,
@@ -368,6 +398,7 @@ DATA = (
     ScheduleEnded,
     UsageRecorded,
     UsageUncovered,
+    MeterAmended,
     MeterClosed,
     RateTold,
     ClockTold,

@@ -999,7 +999,8 @@ DELETE FROM webhook_retry WHERE endpoint = $1 AND dead = true
 -- Usage -----------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ANY ($1::uuid[])
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+FROM meter WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: book_rates
@@ -1007,11 +1008,11 @@ SELECT id, book, meter, entitlement, price, period, created_at, closed_at, custo
 ORDER BY id
 
 -- name: insert_meter
-INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
--- name: close_meter
-UPDATE meter SET closed_at = $1 WHERE id = $2
+-- name: change_meter
+UPDATE meter SET name = $1, updated_at = $2, profiles = $3, closed_at = $4 WHERE id = $5
 
 -- name: insert_rate
 INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)

@@ -89,12 +89,12 @@ class UsageRows:
             )
         for rate in changes.rates:
             await self._connection.execute(self._queries["insert_rate"], *usage_rows.rate_row(rate))
-        for closed, query in (
-            (changes.closed_meters, "close_meter"),
-            (changes.closed_rates, "close_rate"),
-        ):
-            for each in closed:
-                await self._connection.execute(self._queries[query], each.closed_at, each.id)
+        for meter in changes.changed_meters:
+            await self._connection.execute(
+                self._queries["change_meter"], *usage_rows.changed_meter_row(meter)
+            )
+        for rate in changes.closed_rates:
+            await self._connection.execute(self._queries["close_rate"], rate.closed_at, rate.id)
         for row in usage_rows.attachment_rows(changes.attachments, attached=True):
             await self._connection.execute(self._queries["attach_rate"], *row)
         for row in usage_rows.attachment_rows(changes.attachments, attached=False):

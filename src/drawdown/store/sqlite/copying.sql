@@ -242,7 +242,7 @@ SELECT count(*) FROM entry
 SELECT count(*) FROM reversal
 
 -- name: pass_meter
-SELECT id, book, code, name, measure, debits, created_at, closed_at
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
 FROM meter WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_rate

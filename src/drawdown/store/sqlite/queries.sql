@@ -645,17 +645,18 @@ DELETE FROM webhook_retry WHERE endpoint = ? AND dead = 1
 -- Usage ------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at, closed_at FROM meter WHERE book = ? ORDER BY id
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
 SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ? ORDER BY id
 
 -- name: insert_meter
-INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
--- name: close_meter
-UPDATE meter SET closed_at = ? WHERE id = ?
+-- name: change_meter
+UPDATE meter SET name = ?, updated_at = ?, profiles = ?, closed_at = ? WHERE id = ?
 
 -- name: insert_rate
 INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)

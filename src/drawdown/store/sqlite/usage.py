@@ -53,7 +53,7 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     """The statements that write what a batch changed, each with its rows."""
     yield "insert_meter", [usage_rows.meter_row(each) for each in changes.meters]
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
-    yield "close_meter", [(each.closed_at, each.id) for each in changes.closed_meters]
+    yield "change_meter", [usage_rows.changed_meter_row(each) for each in changes.changed_meters]
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
     yield "attach_rate", usage_rows.attachment_rows(changes.attachments, attached=True)
     yield "detach_rate", usage_rows.attachment_rows(changes.attachments, attached=False)

@@ -50,7 +50,7 @@ CREATE TABLE entitlement (
 CREATE INDEX entitlement_by_book ON entitlement (book, id);
 CREATE INDEX entitlement_watched ON entitlement (id) WHERE alerts <> '[]';
 
--- What usage events are counted by, and what is charged for them. They never change until they are closed.
+-- What usage events are counted by, and what is charged for them. What they count never changes.
 CREATE TABLE meter (
   id         uuid PRIMARY KEY,
   book       uuid NOT NULL,
@@ -59,7 +59,9 @@ CREATE TABLE meter (
   measure    text NOT NULL,              -- which events count, and how, as JSON
   debits     text NOT NULL,
   created_at bigint NOT NULL,
-  closed_at  bigint
+  closed_at  bigint,
+  updated_at bigint NOT NULL,
+  profiles   text NOT NULL               -- what dialects know of it, as JSON
 );
 CREATE INDEX meter_by_book ON meter (book, id);
 

@@ -395,7 +395,7 @@ CREATE TABLE reversal (
   PRIMARY KEY (debit, entitlement)
 ) STRICT, WITHOUT ROWID;
 
--- What usage events are counted by, and what is charged for them. They never change until they are closed.
+-- What usage events are counted by, and what is charged for them. What they count never changes.
 CREATE TABLE meter (
   id         BLOB PRIMARY KEY,
   book       BLOB NOT NULL,
@@ -404,7 +404,9 @@ CREATE TABLE meter (
   measure    TEXT NOT NULL,              -- which events count, and how, as JSON
   debits     TEXT NOT NULL,
   created_at INTEGER NOT NULL,
-  closed_at  INTEGER
+  closed_at  INTEGER,
+  updated_at INTEGER NOT NULL,
+  profiles   TEXT NOT NULL               -- what dialects know of it, as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX meter_by_book ON meter (book, id);
 

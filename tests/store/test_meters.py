@@ -1,0 +1,94 @@
+"""Meters that are renamed, closed and opened again: on every kind of database, and for every ledger on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import (
+    AmendMeter,
+    CloseMeter,
+    CreateMeter,
+    CreateRate,
+    RecordUsage,
+    ReopenMeter,
+)
+from drawdown.core.errors import MeterNotFound, TooManyMeters
+from drawdown.core.meters import Aggregation, Measure
+from drawdown.core.rating import PerUnit
+from drawdown.core.types import MICROSECONDS, Id, Instant
+from drawdown.core.usage_records import METERS_MAX
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from tests.support.books import CREDITS, Book, open_book, verified
+from tests.support.stores import Database, opened
+
+pytestmark = pytest.mark.anyio
+
+CALLS = Measure(event_name="call", aggregation=Aggregation.COUNT)
+
+
+async def use(book: Book, customer: str, own_id: str) -> int:
+    """What it drew."""
+    command = RecordUsage(customer=customer, own_id=own_id, name="call")
+    event = (await book.ledger.apply(book.id, command)).event
+    assert event is not None
+    return sum(charge.drawn for charge in event.charges)
+
+
+async def test_what_was_used_while_a_meter_was_closed_stays_uncounted(ledger: Ledger) -> None:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    await book.grant(customer, 10)
+    await ledger.apply(book.id, CreateMeter(code="calls", measure=CALLS))
+    rate = CreateRate(meter="calls", entitlement=CREDITS, price=PerUnit(price=Amount(1)))
+    await ledger.apply(book.id, rate)
+    assert await use(book, customer, "1") == 1
+    await ledger.apply(book.id, CloseMeter(meter="calls"))
+    assert await use(book, customer, "2") == 0
+    await ledger.apply(book.id, ReopenMeter(meter="calls"))
+    assert await use(book, customer, "3") == 1
+    assert (await book.balance(customer)).posted == 8
+    await verified(ledger)
+
+
+async def test_what_a_meter_is_called_is_kept_and_what_it_counts_stays(
+    database: Database, ledger: Ledger, clock: ManualClock
+) -> None:
+    book = await open_book(ledger)
+    made = CreateMeter(code="calls", measure=CALLS, profiles={"a": {"x": 1}, "b": {"y": 2}})
+    first = (await ledger.apply(book.id, made)).meter
+    assert first is not None
+    assert (first.name, first.updated_at) == ("calls", first.created_at)
+    clock.instant = Instant(clock.instant + MICROSECONDS)
+    amended = AmendMeter(meter="calls", name="Calls", profiles={"a": {"x": 3}})
+    meter = (await ledger.apply(book.id, amended)).meter
+    assert meter is not None
+    assert meter.updated_at > first.updated_at
+    assert (meter.name, meter.profiles) == ("Calls", {"a": {"x": 3}, "b": {"y": 2}})
+    assert (meter.measure, meter.id, meter.code) == (CALLS, first.id, "calls")
+    clock.instant = Instant(clock.instant + MICROSECONDS)
+    assert (await ledger.apply(book.id, amended)).meter == meter
+    async with opened(database) as store:
+        assert (await store.find_catalog(book.id)).meters[first.id] == meter
+
+
+async def test_a_meter_must_be_there_to_be_changed(ledger: Ledger) -> None:
+    book = await open_book(ledger)
+    for command in (ReopenMeter(meter="nothing"), AmendMeter(meter=Id(bytes(16)), name="x")):
+        with pytest.raises(MeterNotFound):
+            await ledger.apply(book.id, command)
+
+
+async def test_only_so_many_meters_are_open_however_they_came_to_be(ledger: Ledger) -> None:
+    book = await open_book(ledger)
+    for number in range(METERS_MAX):
+        await ledger.apply(book.id, CreateMeter(code=f"m-{number}", measure=CALLS))
+    await ledger.apply(book.id, CloseMeter(meter="m-0"))
+    await ledger.apply(book.id, CreateMeter(code="one-more", measure=CALLS))
+    with pytest.raises(TooManyMeters):
+        await ledger.apply(book.id, ReopenMeter(meter="m-0"))
+    await ledger.apply(book.id, CloseMeter(meter="m-1"))
+    reopened = (await ledger.apply(book.id, ReopenMeter(meter="m-0"))).meter
+    assert reopened is not None
+    assert reopened.closed_at is None
