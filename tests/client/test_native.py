@@ -33,8 +33,6 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
         if parameter.default is parameter.empty
     ]
     special: dict[str, Any] = {"debits": [], "events": [], "wallets": []}
-    if build.__name__ == "amend_entitlement":
-        special["overage"] = client.OverageRule(mode="off")
     special |= dict.fromkeys(("frozen_at", "to"), datetime(2031, 1, 31, tzinfo=UTC))
     made: Call[Any] | Listing[Any] = build(
         **{one.name: special.get(one.name, "x") for one in needed}

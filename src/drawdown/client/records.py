@@ -42,6 +42,7 @@ class Customer(Written, frozen=True, kw_only=True):
     metadata: Metadata
     test_clock: str | None
     created_at: datetime
+    closed_at: datetime | None
 
 
 class ClockProgress(Record, frozen=True, kw_only=True):
@@ -239,6 +240,7 @@ class Entitlement(Written, frozen=True, kw_only=True):
     overage: Overage
     created_at: datetime
     updated_at: datetime
+    closed_at: datetime | None
 
 
 class Meter(Written, frozen=True, kw_only=True):

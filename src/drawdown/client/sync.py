@@ -126,9 +126,13 @@ class Client:
 
     create_customer = _method(requests.directory.create_customer)
     get_customer = _method(requests.directory.get_customer)
+    amend_customer = _method(requests.directory.amend_customer)
+    close_customer = _method(requests.directory.close_customer)
     customers = _pages(requests.directory.customers)
     create_entitlement = _method(requests.directory.create_entitlement)
     amend_entitlement = _method(requests.directory.amend_entitlement)
+    close_entitlement = _method(requests.directory.close_entitlement)
+    reopen_entitlement = _method(requests.directory.reopen_entitlement)
     get_entitlement = _method(requests.directory.get_entitlement)
     entitlements = _pages(requests.directory.entitlements)
     create_api_key = _method(requests.directory.create_api_key)

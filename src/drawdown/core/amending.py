@@ -65,7 +65,7 @@ def amend_entitlement(request: Request, command: AmendEntitlement, state: State)
     )
     if "name" in changed:
         _rename(request, before, after.name, state)
-    return _replaced(request, after, "amend_entitlement", changed, state)
+    return _record(request, after, "amend_entitlement", changed, state)
 
 
 def _asked(command: AmendEntitlement, before: Entitlement) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def close_entitlement(request: Request, command: CloseEntitlement, state: State)
     after = msgspec.structs.replace(before, closed_at=request.at, updated_at=request.at)
     release_name(_name_of(before), state)
     changed = {"closed_at": [None, after.closed_at]}
-    return _replaced(request, after, "close_entitlement", changed, state)
+    return _record(request, after, "close_entitlement", changed, state)
 
 
 def reopen_entitlement(request: Request, command: ReopenEntitlement, state: State) -> Accepted:
@@ -115,7 +115,7 @@ def reopen_entitlement(request: Request, command: ReopenEntitlement, state: Stat
     claim_name(request, _name_of(before), "name", state, before.id)
     after = msgspec.structs.replace(before, closed_at=None, updated_at=request.at)
     changed = {"closed_at": [before.closed_at, None]}
-    return _replaced(request, after, "reopen_entitlement", changed, state)
+    return _record(request, after, "reopen_entitlement", changed, state)
 
 
 def _name_of(entitlement: Entitlement) -> Name:
@@ -135,7 +135,7 @@ def release_name(name: Name, state: State) -> None:
     state.names[name] = None
 
 
-def _replaced(
+def _record(
     request: Request, after: Entitlement, kind: str, changed: Changed, state: State
 ) -> Accepted:
     replace_entitlement(after, state)
@@ -173,7 +173,7 @@ def amend_customer(request: Request, command: AmendCustomer, state: State) -> Ac
     asked["metadata"] = merged(before.metadata, command.metadata, clear=command.clear_metadata)
     if command.profiles:
         asked["profiles"] = _profiles(before.profiles, command.profiles)
-    return _amended(request, before, "amend_customer", asked, msgspec.to_builtins(command), state)
+    return record(request, before, "amend_customer", asked, msgspec.to_builtins(command), state)
 
 
 def close_customer(request: Request, command: CloseCustomer, state: State) -> Accepted:
@@ -182,7 +182,7 @@ def close_customer(request: Request, command: CloseCustomer, state: State) -> Ac
     asked: dict[str, Any] = {}
     if before.closed_at is None:
         asked["closed_at"] = state.now_of(before.id, request.at)
-    return _amended(request, before, "close_customer", asked, {}, state)
+    return record(request, before, "close_customer", asked, {}, state)
 
 
 def _stored(request: Request, reference: Reference, state: State) -> Customer:
@@ -192,7 +192,7 @@ def _stored(request: Request, reference: Reference, state: State) -> Customer:
     return found
 
 
-def _amended(
+def record(
     request: Request,
     before: Customer,
     kind: str,

@@ -202,3 +202,42 @@ def test_a_wallet_never_used_has_zeros(native: httpx.Client) -> None:
     assert {shown[name] for name in amounts} == {"0"}
     assert (shown["seq"], shown["entitlement"], shown["scale"]) == (0, "eur", 9)
     assert shown["as_of"].endswith("Z")
+
+
+def test_a_customer_is_changed_and_closed(native: httpx.Client) -> None:
+    """What is left out stays, null clears; a closed one is granted nothing more."""
+    made = created(native.post("/customers", json={"name": "Ada", "email": "ada@example.com"}))
+    path = f"/customers/{made['id']}"
+    body = {"name": "Ada L.", "metadata": {"plan": "pro"}, "idempotency_key": "rename"}
+    changed = native.patch(path, json=body)
+    assert changed.json() == made | {"name": "Ada L.", "metadata": {"plan": "pro"}}
+    assert native.patch(path, json=body).content == changed.content
+    problem(native.patch(path, json=body | {"name": "Eve"}), 409, "key_reused")
+    cleared = native.patch(path, json={"email": None, "metadata": {"plan": None}}).json()
+    assert (cleared["name"], cleared["email"], cleared["metadata"]) == ("Ada L.", None, {})
+    closed = native.post(f"{path}/close", json={}).json()
+    assert closed["closed_at"] is not None
+    assert native.post(f"{path}/close", json={}).json() == native.get(path).json() == closed
+    asked = {"customer": made["id"], "entitlement": "usd", "amount": "1"}
+    problem(native.post("/grants", json=asked), 409, "customer_closed")
+    problem(native.patch("/customers/nobody", json={}), 404, "customer_not_found")
+
+
+def test_an_entitlement_is_changed_closed_and_reopened(native: httpx.Client) -> None:
+    """A name is unique among the living."""
+    given: Json = {"code": "one", "name": "First", "unit": "token", "scale": 0}
+    made = created(native.post("/entitlements", json=given))
+    change: Json = {"unit": "piece", "expires_after_days": 7, "late_usage_grace": 60}
+    changed = native.patch("/entitlements/one", json=change).json()
+    assert change.items() <= changed.items()
+    assert changed | change == made | change | {"updated_at": changed["updated_at"]}
+    forever = native.patch("/entitlements/one", json={"expires_after_days": None}).json()
+    assert forever["expires_after_days"] is None
+    closed = native.post("/entitlements/one/close", json={}).json()
+    assert closed["closed_at"] is not None
+    problem(native.patch("/entitlements/one", json=change), 409, "entitlement_closed")
+    created(native.post("/entitlements", json=given | {"code": "two"}))
+    problem(native.post("/entitlements/one/reopen", json={}), 409, "already_exists")
+    native.patch("/entitlements/two", json={"name": "Second"}).raise_for_status()
+    assert native.post("/entitlements/one/reopen", json={}).json()["closed_at"] is None
+    problem(native.post("/entitlements/usd/close", json={}), 422, "field_invalid")

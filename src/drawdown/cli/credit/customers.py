@@ -52,6 +52,48 @@ def create(
     present.answer(made, as_json, lambda customer: [_facts(customer)])
 
 
+@app.command()
+def amend(
+    customer: words.Customer,
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    email: Annotated[str | None, typer.Option(help="Kept; nothing is ever mailed.")] = None,
+    metadata: words.Metadata = None,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is kept of a customer: what is not given stays.
+
+    Example: `drawdown customers amend ada --email ada@example.org`
+    """
+    given = {"name": name, "email": email}
+    asked = {field: value for field, value in given.items() if value is not None}
+    kept = words.pairs(metadata, "--metadata")
+    with asking(url, key) as client:
+        made = client.amend_customer(
+            customer, **asked, metadata=kept, idempotency_key=idempotency_key
+        )
+    present.answer(made, as_json, lambda customer: [_facts(customer)])
+
+
+@app.command()
+def close(
+    customer: words.Customer,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Grant and use nothing more of a customer's, for good. What there is stays, and expires.
+
+    Example: `drawdown customers close ada`
+    """
+    with asking(url, key) as client:
+        made = client.close_customer(customer, idempotency_key=idempotency_key)
+    present.answer(made, as_json, lambda customer: [_facts(customer)])
+
+
 @app.command("list")
 def list_(
     limit: words.Limit = words.LIMIT,
@@ -90,6 +132,7 @@ def _facts(customer: Customer) -> Table:
             "Metadata": customer.metadata or None,
             "Test clock": customer.test_clock,
             "Created": customer.created_at,
+            "Closed": customer.closed_at,
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import UNSET
 from rich.table import Table
 
 from drawdown.cli.client import asking
@@ -67,7 +68,14 @@ def create(
 @app.command()
 def amend(
     entitlement: words.Entitlement,
-    overage: Annotated[words.OverageMode, typer.Option(help="How far usage may go past zero.")],
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What one of it is called.")] = None,
+    expires_after_days: Annotated[
+        int | None, typer.Option(help="When a grant expires that does not say.")
+    ] = None,
+    overage: Annotated[
+        words.OverageMode | None, typer.Option(help="How far usage may go past zero.")
+    ] = None,
     overage_limit: words.OverageLimit = None,
     overage_behavior: words.OverageBehaves = None,
     overage_price: words.OveragePrice = None,
@@ -76,14 +84,56 @@ def amend(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Give an entitlement another rule for usage past zero: what is not said is as for a new one.
+    """Change an entitlement: what is not given stays, and grants keep what they have.
+
+    A rule for usage past zero is given whole.
 
     Example: `drawdown entitlements amend images --overage limited --overage-limit 100`
     """
     rule = words.overage(overage, overage_limit, overage_behavior, overage_price)
-    assert rule is not None
     with asking(url, key) as client:
-        made = client.amend_entitlement(entitlement, overage=rule, idempotency_key=idempotency_key)
+        made = client.amend_entitlement(
+            entitlement,
+            name=name,
+            unit=unit,
+            expires_after_days=UNSET if expires_after_days is None else expires_after_days,
+            overage=rule,
+            idempotency_key=idempotency_key,
+        )
+    present.answer(made, as_json, lambda entitlement: [_facts(entitlement)])
+
+
+@app.command()
+def close(
+    entitlement: words.Entitlement,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Grant and use nothing more of an entitlement; its name is free for another.
+
+    Example: `drawdown entitlements close images`
+    """
+    with asking(url, key) as client:
+        made = client.close_entitlement(entitlement, idempotency_key=idempotency_key)
+    present.answer(made, as_json, lambda entitlement: [_facts(entitlement)])
+
+
+@app.command()
+def reopen(
+    entitlement: words.Entitlement,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Undo the closing of an entitlement, unless another has its name by now.
+
+    Example: `drawdown entitlements reopen images`
+    """
+    with asking(url, key) as client:
+        made = client.reopen_entitlement(entitlement, idempotency_key=idempotency_key)
     present.answer(made, as_json, lambda entitlement: [_facts(entitlement)])
 
 
@@ -129,6 +179,7 @@ def _facts(entitlement: Entitlement) -> Table:
             "Grants expire": "never, unless they say" if days is None else f"after {days} days",
             "Overage": present.overage(entitlement.overage),
             "Created": entitlement.created_at,
+            "Closed": entitlement.closed_at,
         }
     )
 

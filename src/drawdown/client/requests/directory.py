@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from drawdown.client.calls import API, Call, Listing, get, given, reader, write
 from drawdown.client.calls import PAGE_SIZE as PAGE
@@ -65,6 +66,26 @@ def create_customer(
     return write("/customers", Customer, body, idempotency_key)
 
 
+def amend_customer(
+    customer: str,
+    *,
+    name: str | UnsetType | None = UNSET,
+    email: str | UnsetType | None = UNSET,
+    metadata: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Call[Customer]:
+    """Change what is kept of a customer. None: nothing any more; a None in ``metadata`` deletes its key."""
+    body = {"name": name, "email": email, **given({"metadata": metadata})}
+    path = f"/customers/{in_path(customer, 'customer')}"
+    return write(path, Customer, body, idempotency_key, "PATCH")
+
+
+def close_customer(customer: str, *, idempotency_key: str | None = None) -> Call[Customer]:
+    """Grant and use nothing more of a customer's, for good. Again changes nothing."""
+    path = f"/customers/{in_path(customer, 'customer')}/close"
+    return write(path, Customer, {}, idempotency_key)
+
+
 def get_customer(customer: str) -> Call[Customer]:
     """A customer, by any of its ids."""
     return get(f"/customers/{in_path(customer, 'customer')}", Customer)
@@ -105,11 +126,44 @@ def create_entitlement(
 
 
 def amend_entitlement(
-    entitlement: str, *, overage: OverageRule, idempotency_key: str | None = None
+    entitlement: str,
+    *,
+    name: str | None = None,
+    unit: str | None = None,
+    expires_after_days: int | UnsetType | None = UNSET,
+    shortfall: Literal["refuse", "cap", "overage"] | None = None,
+    late_usage_grace: int | None = None,
+    overage: OverageRule | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Entitlement]:
-    """Give an entitlement, or a currency, another rule for usage past zero, from now on."""
+    """Change an entitlement, from now on: what is not given stays, and grants keep what they have.
+
+    ``expires_after_days`` None: never. A currency keeps its name and unit.
+    """
+    optional = {
+        "name": name,
+        "unit": unit,
+        "shortfall": shortfall,
+        "late_usage_grace": late_usage_grace,
+        "overage": None if overage is None else overage.body(),
+    }
+    body = {"expires_after_days": expires_after_days, **given(optional)}
     path = f"/entitlements/{in_path(entitlement, 'entitlement')}"
-    return write(path, Entitlement, {"overage": overage.body()}, idempotency_key, "PATCH")
+    return write(path, Entitlement, body, idempotency_key, "PATCH")
+
+
+def close_entitlement(entitlement: str, *, idempotency_key: str | None = None) -> Call[Entitlement]:
+    """Grant and use nothing more of an entitlement; its name is free. Again changes nothing."""
+    path = f"/entitlements/{in_path(entitlement, 'entitlement')}/close"
+    return write(path, Entitlement, {}, idempotency_key)
+
+
+def reopen_entitlement(
+    entitlement: str, *, idempotency_key: str | None = None
+) -> Call[Entitlement]:
+    """Undo the closing of an entitlement, unless another has its name by now."""
+    path = f"/entitlements/{in_path(entitlement, 'entitlement')}/reopen"
+    return write(path, Entitlement, {}, idempotency_key)
 
 
 def get_entitlement(entitlement: str) -> Call[Entitlement]:

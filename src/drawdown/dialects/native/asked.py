@@ -106,10 +106,30 @@ class CreateEntitlement(Request):
     idempotency_key: KeyText | None = None
 
 
-class AmendEntitlement(Request):
-    """The rule replaces the one before it whole, and holds for what comes after it."""
+class AmendCustomer(Request):
+    """What is left out stays; null: nothing any more. A null in ``metadata`` deletes its key."""
 
-    overage: OverageRequest
+    name: NameText | UnsetType | None = UNSET
+    email: EmailText | UnsetType | None = UNSET
+    metadata: AmendedMetadata = {}
+    idempotency_key: KeyText | None = None
+
+
+class AmendEntitlement(Request):
+    """What is left out stays. ``overage`` stands whole in the place of the rule before it."""
+
+    name: NameText | None = None
+    unit: NameText | None = None
+    expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType | None = UNSET
+    shortfall: Shortfall | None = None
+    late_usage_grace: LateUsage | None = None
+    overage: OverageRequest | None = None
+    idempotency_key: KeyText | None = None
+
+
+class CloseOrReopen(Request):
+    """It may be empty."""
+
     idempotency_key: KeyText | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -65,6 +65,11 @@ def path_claim(call: Call, key: str | None) -> Claim | None:
     named = _canonical(dict(call.path))
     what = f"{call.endpoint.method} {call.endpoint.path}\n".encode() + named + _canonical(record)
     return Claim(CLAIM_SPACE, fields.key(key), hashlib.sha256(what).digest())
+
+
+def check_amended(metadata: Mapping[str, fields.Value | None]) -> None:
+    """Metadata to be laid over what there is; None deletes a key."""
+    fields.metadata({name: "" if value is None else value for name, value in metadata.items()})
 
 
 def optional_reference(value: str | None, field: str) -> Reference | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
 from drawdown.core import commands, identity
 from drawdown.core.errors import (
     AlreadyExists,
@@ -45,6 +47,36 @@ async def create_customer(call: Call) -> Answer:
     return await call.ledger.submit(call.book, command, written, claim=claim)
 
 
+async def amend_customer(call: Call) -> Answer:
+    body: asked.AmendCustomer = call.body
+    common.check_amended(body.metadata)
+    command = commands.AmendCustomer(
+        customer=identity.reference(call.path["customer"]),
+        name=_amended_text(body.name, "name", NAME_MAX),
+        email=_amended_text(body.email, "email", EMAIL_MAX),
+        metadata=body.metadata,
+    )
+    return await _customer(call, command, body.idempotency_key)
+
+
+async def close_customer(call: Call) -> Answer:
+    body: asked.CloseOrReopen = call.body
+    command = commands.CloseCustomer(customer=identity.reference(call.path["customer"]))
+    return await _customer(call, command, body.idempotency_key)
+
+
+async def _customer(call: Call, command: commands.Command, key: str | None) -> Answer:
+    """Carry out what leaves a customer."""
+
+    def shape(accepted: Accepted) -> wire.Customer:
+        assert accepted.customer is not None
+        return render.customer(accepted.customer)
+
+    written = common.answered(200, shape, call.request_id)
+    claim = common.path_claim(call, key)
+    return await call.ledger.submit(call.book, command, written, claim=claim)
+
+
 async def get_customer(call: Call) -> Answer:
     reference = identity.reference(call.path["customer"])
     return common.ok(render.customer(await call.ledger.customer(call.book, reference)))
@@ -85,15 +117,39 @@ async def amend_entitlement(call: Call) -> Answer:
     body: asked.AmendEntitlement = call.body
     command = commands.AmendEntitlement(
         entitlement=identity.reference(call.path["entitlement"]),
-        overage=overage.rule(body.overage),
+        name=optional_text(body.name, "name", NAME_MAX),
+        unit=optional_text(body.unit, "unit", NAME_MAX),
+        expires_after_days=body.expires_after_days,
+        overage=None if body.overage is None else overage.rule(body.overage),
+        shortfall=body.shortfall,
+        late_usage_grace=(
+            None if body.late_usage_grace is None else body.late_usage_grace * MICROSECONDS
+        ),
     )
+    return await _entitlement(call, command, body.idempotency_key)
+
+
+async def close_entitlement(call: Call) -> Answer:
+    body: asked.CloseOrReopen = call.body
+    command = commands.CloseEntitlement(entitlement=identity.reference(call.path["entitlement"]))
+    return await _entitlement(call, command, body.idempotency_key)
+
+
+async def reopen_entitlement(call: Call) -> Answer:
+    body: asked.CloseOrReopen = call.body
+    command = commands.ReopenEntitlement(entitlement=identity.reference(call.path["entitlement"]))
+    return await _entitlement(call, command, body.idempotency_key)
+
+
+async def _entitlement(call: Call, command: commands.Command, key: str | None) -> Answer:
+    """Carry out what leaves an entitlement."""
 
     def shape(accepted: Accepted) -> wire.Entitlement:
         assert accepted.entitlement is not None
         return render.entitlement(accepted.entitlement)
 
     written = common.answered(200, shape, call.request_id)
-    claim = common.path_claim(call, body.idempotency_key)
+    claim = common.path_claim(call, key)
     return await call.ledger.submit(call.book, command, written, claim=claim)
 
 
@@ -112,6 +168,12 @@ async def list_entitlements(call: Call) -> Answer:
 
 def optional_text(value: str | None, field: str, longest: int) -> str | None:
     return None if value is None else fields.text(value, field, longest=longest)
+
+
+def _amended_text(
+    value: str | UnsetType | None, field: str, longest: int
+) -> str | UnsetType | None:
+    return UNSET if value is UNSET else optional_text(value, field, longest)
 
 
 ENDPOINTS = (
@@ -145,6 +207,26 @@ ENDPOINTS = (
         errors=(CustomerNotFound,),
     ),
     Endpoint(
+        method="PATCH",
+        path="/customers/{customer}",
+        handler=amend_customer,
+        summary="Change what is kept of a customer",
+        role=Role.EDITOR,
+        body=asked.AmendCustomer,
+        answer=wire.Customer,
+        errors=(CustomerNotFound, FieldInvalid, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/customers/{customer}/close",
+        handler=close_customer,
+        summary="Grant and use nothing more of a customer's, for good",
+        role=Role.EDITOR,
+        body=asked.CloseOrReopen,
+        answer=wire.Customer,
+        errors=(CustomerNotFound, KeyReused),
+    ),
+    Endpoint(
         method="POST",
         path="/entitlements",
         handler=create_entitlement,
@@ -159,7 +241,7 @@ ENDPOINTS = (
         method="PATCH",
         path="/entitlements/{entitlement}",
         handler=amend_entitlement,
-        summary="Give an entitlement another rule for overage",
+        summary="Change an entitlement; grants keep what they have",
         role=Role.EDITOR,
         body=asked.AmendEntitlement,
         answer=wire.Entitlement,
@@ -169,8 +251,29 @@ ENDPOINTS = (
             FieldInvalid,
             AmountTooFine,
             AmountTooLarge,
+            AlreadyExists,
             KeyReused,
         ),
+    ),
+    Endpoint(
+        method="POST",
+        path="/entitlements/{entitlement}/close",
+        handler=close_entitlement,
+        summary="Grant and use nothing more of an entitlement; its name is free",
+        role=Role.EDITOR,
+        body=asked.CloseOrReopen,
+        answer=wire.Entitlement,
+        errors=(EntitlementNotFound, FieldInvalid, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path="/entitlements/{entitlement}/reopen",
+        handler=reopen_entitlement,
+        summary="Undo the closing of an entitlement",
+        role=Role.EDITOR,
+        body=asked.CloseOrReopen,
+        answer=wire.Entitlement,
+        errors=(EntitlementNotFound, AlreadyExists, KeyReused),
     ),
     Endpoint(
         method="GET",

@@ -78,9 +78,7 @@ async def list_grants(call: Call) -> Answer:
 
 async def amend_grant(call: Call) -> Answer:
     body: asked.AmendGrant = call.body
-    values = {name: value for name, value in body.metadata.items() if value is not None}
-    cleared = dict.fromkeys(body.metadata.keys() - values, "")
-    fields.metadata(values | cleared)
+    common.check_amended(body.metadata)
     command = commands.AmendGrant(
         grant=_named(call),
         expires_at=(

@@ -49,6 +49,7 @@ def customer(record: types.Customer) -> wire.Customer:
             None if record.test_clock is None else spelled(CLOCK_PREFIX, record.test_clock)
         ),
         created_at=text_of(record.created_at),
+        closed_at=optional_time(record.closed_at),
     )
 
 
@@ -67,6 +68,7 @@ def entitlement(record: types.Entitlement) -> wire.Entitlement:
         overage=overage(record.overage, record.scale),
         created_at=text_of(record.created_at),
         updated_at=text_of(record.updated_at),
+        closed_at=optional_time(record.closed_at),
     )
 
 

@@ -13,6 +13,7 @@ from drawdown.core.commands import Direction
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
 from drawdown.core.types import (
+    MICROSECONDS,
     PRIORITY_DEFAULT,
     Category,
     EntryKind,
@@ -56,11 +57,48 @@ class Amended(msgspec.Struct):
 
 class AmendedKind(msgspec.Struct):
     overage: tuple[Overage, Overage] | None = None
+    name: list[str] | None = None
+    unit: list[str] | None = None
+    expires_after_days: list[int | None] | None = None
+    shortfall: list[str] | None = None
+    late_usage_grace: list[int] | None = None
+
+
+class AmendedCustomer(msgspec.Struct, omit_defaults=True):
+    name: list[str | None] | None = None
+    email: list[str | None] | None = None
+    metadata: list[dict[str, Any]] | None = None
 
 
 def _customer(telling: Telling) -> Iterator[Told]:
     assert telling.owner is not None
     yield "customer.created", render.customer(telling.owner), ()
+
+
+def _amend_customer(telling: Telling) -> Iterator[Told]:
+    """What another dialect keeps of him is that dialect's to tell."""
+    assert telling.owner is not None
+    changed = msgspec.json.decode(telling.operation.changed, type=AmendedCustomer)
+    shown = msgspec.to_builtins(changed)
+    if shown:
+        named = render.name_of(telling.owner)
+        told = wire_events.CustomerAmended(customer=named, changed=shown)
+        yield "customer.amended", told, ()
+
+
+def _close_customer(telling: Telling) -> Iterator[Told]:
+    assert telling.owner is not None
+    named = render.name_of(telling.owner)
+    yield "customer.closed", wire_events.CustomerClosed(customer=named), ()
+
+
+def _turned(name: str) -> Tell:
+    """An entitlement was closed, or opened again."""
+
+    def tell(telling: Telling) -> Iterator[Told]:
+        yield name, wire_events.EntitlementClosed(entitlement=telling.kind.code), ()
+
+    return tell
 
 
 def _entitlement(telling: Telling) -> Iterator[Told]:
@@ -71,6 +109,12 @@ def _amend_entitlement(telling: Telling) -> Iterator[Told]:
     kind = telling.kind
     changed = msgspec.json.decode(telling.operation.changed, type=AmendedKind)
     shown: dict[str, list[Any]] = {}
+    for field in ("name", "unit", "expires_after_days", "shortfall"):
+        pair = getattr(changed, field)
+        if pair is not None:
+            shown[field] = pair
+    if changed.late_usage_grace is not None:
+        shown["late_usage_grace"] = [time // MICROSECONDS for time in changed.late_usage_grace]
     if changed.overage is not None:
         shown["overage"] = [render.overage(rule, kind.scale) for rule in changed.overage]
     if shown:
@@ -205,6 +249,10 @@ TOLD: dict[str, Tell] = {
     "customer": _customer,
     "entitlement": _entitlement,
     "amend_entitlement": _amend_entitlement,
+    "amend_customer": _amend_customer,
+    "close_customer": _close_customer,
+    "close_entitlement": _turned("entitlement.closed"),
+    "reopen_entitlement": _turned("entitlement.reopened"),
     "grant": _grant,
     "amend": _amend,
     "adjust": _adjust,

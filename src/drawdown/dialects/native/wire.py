@@ -43,6 +43,7 @@ class Customer(Struct, kw_only=True):
     metadata: dict[str, str | int | float | bool]
     test_clock: str | None
     created_at: TimeText
+    closed_at: TimeText | None
 
 
 class ClockProgress(Struct, kw_only=True):
@@ -96,6 +97,7 @@ class Entitlement(Struct, kw_only=True):
     overage: Overage
     created_at: TimeText
     updated_at: TimeText
+    closed_at: TimeText | None
 
 
 class CostBasis(Struct, kw_only=True):
