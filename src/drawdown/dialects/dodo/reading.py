@@ -6,7 +6,7 @@ import msgspec
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateCustomer, CreateEntitlement, Debit, IssueGrant
-from drawdown.core.types import BurnOrder, Id, Instant, Metadata, Profiles, Reference
+from drawdown.core.types import BurnOrder, Id, Instant, Metadata, Profiles, Reference, Shortfall
 from drawdown.dialects.dodo.errors import ParameterInvalid, TooManyPairs, UnsupportedCurrency
 from drawdown.dialects.dodo.wire import (
     CURRENCIES,
@@ -59,7 +59,7 @@ def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
 
 
 def create_entitlement(body: CreateEntitlementRequest) -> CreateEntitlement:
-    """Dodo draws the oldest grant first, so its entitlements do."""
+    """As at Dodo the oldest grant is drawn first, and usage goes past zero where overage may be."""
     _check_rollover(body)
     _check_price(body)
     return CreateEntitlement(
@@ -67,6 +67,7 @@ def create_entitlement(body: CreateEntitlementRequest) -> CreateEntitlement:
         unit=fields.text(body.unit, "unit", longest=UNIT_MAX),
         scale=body.precision,
         burn_order=BurnOrder.OLDEST_FIRST,
+        shortfall=Shortfall.OVERAGE,
         expires_after_days=body.expires_after_days,
         profiles=_profiles(_entitlement_profile(body)),
     )

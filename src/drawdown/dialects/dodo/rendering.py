@@ -11,6 +11,7 @@ from drawdown.core.lifecycle import state_of
 from drawdown.core.requests import Accepted
 from drawdown.core.times import text_of
 from drawdown.core.types import GrantState, Id, Instant, Metadata
+from drawdown.dialects.dodo.links import SUBSCRIPTION, subscription_in
 from drawdown.dialects.dodo.reading import PROFILE
 from drawdown.dialects.dodo.wire import (
     Balance,
@@ -96,24 +97,31 @@ def balance(found: types.Balance, owner: types.Customer, created_at: Instant) ->
 
 
 def grant(found: types.Grant, owner: types.Customer, scale: int, now: Instant) -> Grant:
-    """Every grant of this release was issued by an API: none was rolled over or sold."""
+    """``source_id`` is the subscription's; what was carried on keeps it."""
+    subscription = subscription_in(found.metadata)
     return Grant(
         id=identity.spell("cgr_", found.id),
         credit_entitlement_id=entitlement_id(found.entitlement),
         customer_id=customer_id(owner),
-        source_type="api",
-        source_id=None,
+        source_type=_source_of(found, subscription),
+        source_id=subscription,
         initial_amount=amounts.render(found.amount, scale),
         remaining_amount=amounts.render(found.remaining, scale),
-        rollover_count=0,
+        rollover_count=found.generation,
         is_expired=state_of(found, now) in STATES[GrantStatus.EXPIRED],
-        is_rolled_over=False,
+        is_rolled_over=found.rolled_over > 0,
         parent_grant_id=None if found.parent is None else identity.spell("cgr_", found.parent),
         expires_at=None if found.expires_at is None else text_of(found.expires_at),
-        metadata=found.metadata,
+        metadata={key: found.metadata[key] for key in found.metadata if key != SUBSCRIPTION},
         created_at=text_of(found.created_at),
         updated_at=text_of(found.updated_at),
     )
+
+
+def _source_of(found: types.Grant, subscription: str | None) -> str:
+    if found.generation:
+        return "rollover"
+    return "api" if subscription is None else "subscription"
 
 
 def _only_grant(entries: Sequence[types.Entry]) -> str | None:

@@ -1,0 +1,135 @@
+"""A year of a subscription with rollover and overage, on a test clock: every number of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+import pytest
+
+from tests.dialects.dodo.clocked import Clocked
+from tests.dialects.dodo.sdk import Dodo
+from tests.dialects.dodo.test_products import MONTHLY, product
+from tests.dialects.dodo.test_subscriptions import attach, found, subscribe, update, usage
+from tests.support.server import Tenant
+
+
+class Month(NamedTuple):
+    """One cycle of 100 credits, and half of what is left carried on, once.
+
+    ``carried``: what came over from the last; ``used``: in credits of 1,000 tokens. Then what is left,
+    what is owed, and what becomes of that as the cycle ends at ``ends``.
+    """
+
+    ends: str
+    carried: str
+    used: str
+    left: str
+    owed: str
+    carries: str
+    expires: str
+    forfeits: str
+
+
+YEAR = (
+    Month("2031-02-28", "0", "40", "60", "0", "30", "30", "0"),
+    Month("2031-03-31", "30", "150", "0", "20", "0", "0", "0"),
+    Month("2031-04-30", "0", "0", "100", "0", "50", "50", "0"),
+    Month("2031-05-31", "50", "0", "150", "0", "50", "50", "50"),
+    Month("2031-06-30", "50", "190", "0", "40", "0", "0", "0"),
+    Month("2031-07-31", "0", "99.5", "0.5", "0", "0.25", "0.25", "0"),
+    Month("2031-08-31", "0.25", "110.25", "0", "10", "0", "0", "0"),
+    Month("2031-09-30", "0", "100", "0", "0", "0", "0", "0"),
+    Month("2031-10-31", "0", "33.33", "66.67", "0", "33.33", "33.34", "0"),
+    Month("2031-11-30", "33.33", "0", "133.33", "0", "50", "50", "33.33"),
+    Month("2031-12-31", "50", "150", "0", "0", "0", "0", "0"),
+    Month("2032-01-31", "0", "25", "75", "0", "37.5", "37.5", "0"),
+)
+LIMIT = Decimal(40)
+
+
+@pytest.fixture
+def ada(tenant: Tenant) -> Iterator[Clocked]:
+    made = Clocked(tenant)
+    yield made
+    made.http.close()
+
+
+def start(dodo: Dodo, ada: Clocked) -> tuple[str, str]:
+    """The entitlement, and a subscription of Ada's to 100 of it a month, which a meter draws on."""
+    kind = dodo.entitlement(
+        rollover_enabled=True,
+        rollover_percentage=50,
+        max_rollover_count=1,
+        overage_enabled=True,
+        overage_limit=int(LIMIT),
+        overage_behavior="forgive_at_reset",
+        price_per_unit="2",
+        currency="USD",
+    ).id
+    link = {
+        "meter_id": ada.meter(),
+        "credit_entitlement_id": kind,
+        "meter_units_per_credit": "1000",
+    }
+    price = {key: value for key, value in MONTHLY.items() if key != "price"}
+    price |= {"type": "usage_based_price", "fixed_price": 0, "meters": [link]}
+    plan = product(dodo, attach(kind), price=price)
+    return kind, subscribe(dodo, ada.customer, plan.product_id)
+
+
+def test_every_number_of_a_year(dodo: Dodo, ada: Clocked) -> None:
+    kind, subscription = start(dodo, ada)
+    for month in YEAR:
+        opened = dodo.balance(ada.customer, kind)
+        assert (Decimal(opened.balance), opened.overage) == (100 + Decimal(month.carried), "0")
+        tokens = int(Decimal(month.used) * 1_000)
+        if tokens:
+            ada.use(tokens // 2)
+            ada.use(tokens - tokens // 2)
+        closing = dodo.balance(ada.customer, kind)
+        assert (closing.balance, closing.overage) == (month.left, month.owed), month
+        [item] = usage(dodo, subscription)
+        assert (item.balance, item.overage) == (month.left, month.owed)
+        assert (item.overage_enabled, item.overage_limit) == (True, "40")
+        assert item.limit_reached is (Decimal(month.owed) == LIMIT)
+        assert Decimal(item.remaining_headroom) == LIMIT - Decimal(month.owed)
+        shown = found(dodo, subscription)
+        assert (shown.status, f"{shown.next_billing_date:%Y-%m-%d}") == ("active", month.ends)
+        [cart] = shown.credit_entitlement_cart
+        assert (cart.remaining_balance, cart.overage_balance) == (month.left, month.owed)
+        check_conserved(month)
+        ada.advance(f"{month.ends}T00:00:00Z")
+    assert dodo.balance(ada.customer, kind).balance == "137.5"
+    check_grants(dodo, ada, kind, subscription)
+    update(dodo, subscription, status="cancelled")
+    ada.advance("2033-01-31T00:00:00Z")
+    assert found(dodo, subscription).status == "cancelled"
+    assert dodo.balance(ada.customer, kind).overage == "0"
+
+
+def check_conserved(month: Month) -> None:
+    """The table itself adds up: what came went somewhere."""
+    carried, used, left, owed, *ends = (Decimal(each) for each in month[1:])
+    assert 100 + carried - used == left - owed
+    assert left == sum(ends)
+
+
+def check_grants(dodo: Dodo, ada: Clocked, kind: str, subscription: str) -> None:
+    """One of 100 for each month and the running one, and one for what each month carried on."""
+    listed = dodo.grants(ada.customer, kind, page_size=100)
+    made = sorted(listed, key=lambda grant: grant.created_at, reverse=True)
+    assert {grant.source_id for grant in made} == {subscription}
+    assert {str(grant.metadata) for grant in made} == {"{}"}
+    whole = [grant for grant in made if grant.rollover_count == 0]
+    carried = [grant for grant in made if grant.rollover_count == 1]
+    assert [grant.initial_amount for grant in whole] == ["100"] * 13
+    assert {grant.source_type for grant in whole} == {"subscription"}
+    amounts = [month.carries for month in YEAR if month.carries != "0"]
+    assert [grant.initial_amount for grant in reversed(carried)] == amounts
+    assert {grant.source_type for grant in carried} == {"rollover"}
+    assert {grant.parent_grant_id for grant in carried} <= {grant.id for grant in whole}
+    assert sum(grant.is_rolled_over for grant in whole) == len(carried)
+    assert [grant.remaining_amount for grant in (whole[0], carried[0])] == ["100", "37.5"]
+    assert all(grant.remaining_amount == "0" for grant in (*whole[1:], *carried[1:]))
