@@ -20,6 +20,7 @@ from drawdown.cli.credit import (
     clocks,
     customers,
     debit,
+    dodo,
     entitlements,
     events,
     grants,
@@ -128,6 +129,7 @@ for name, group in (
     ("events", events.app),
     ("webhooks", webhooks.app),
     ("test-clocks", clocks.app),
+    ("dodo", dodo.app),
 ):
     app.add_typer(group, name=name, rich_help_panel=CREDIT)
 for command in OF_CREDIT:
