@@ -36,7 +36,7 @@ from drawdown.core.types import (
 )
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import GrantFilter, Store
+from drawdown.engine.ports import CustomerFilter, GrantFilter, Store
 from tests.support.books import CREDITS, HOUR, START, Book, open_book, open_ledger_on, verified
 from tests.support.stores import Database, opened
 
@@ -63,7 +63,7 @@ async def test_a_customer_is_kept_whole(database: Database, ledger: Ledger) -> N
     async with opened(database) as store:
         assert await store.find_customer(made.id) == made
         assert await store.find_name(book.id, CUSTOMER_OWN_ID, "a:b@c.d-e_F9") == made.id
-        assert await store.list_customers(book.id, None, 10) == [made]
+        assert await store.list_customers(CustomerFilter(book=book.id, limit=10)) == [made]
 
 
 async def test_a_customer_of_nothing_but_an_id_is_kept(database: Database, ledger: Ledger) -> None:

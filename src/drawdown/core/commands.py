@@ -212,7 +212,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
 class Debit(msgspec.Struct, frozen=True, kw_only=True):
     """Draw ``amount`` in burn-down order, all or nothing.
 
-    ``valid_at`` is the instant whose grants may pay (default: now). ``occurred_at`` is kept and shown.
+    ``within_credit``: never past zero, whatever the rule for that. ``valid_at`` is the instant whose grants may pay (default: now). ``occurred_at`` is kept and shown.
     """
 
     customer: Reference
@@ -223,6 +223,7 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True):
     valid_at: Instant | None = None
     metadata: Metadata = {}
     reason: str | None = None
+    within_credit: bool = False
 
 
 class Price(msgspec.Struct, frozen=True):

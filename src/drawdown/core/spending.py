@@ -242,7 +242,10 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     started = context.begin("debit", _debit_facts(command, units))
     check_open(customer, entitlement)
     valid_at = context.at if command.valid_at is None else command.valid_at
-    draws, beyond = cover(context, units, valid_at, command.attributes)
+    if command.within_credit:
+        draws, beyond = pay(context, units, valid_at, command.attributes), 0
+    else:
+        draws, beyond = cover(context, units, valid_at, command.attributes)
     use(started, context, draws, beyond)
     record = DebitRecord(operation=started.operation, draws=tuple(started.entries))
     state.debits[started.operation.id] = record

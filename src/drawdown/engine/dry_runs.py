@@ -14,7 +14,7 @@ from drawdown.core.recorded import grant_needed
 from drawdown.core.replaying import Amendment, World
 from drawdown.core.types import Customer, Entitlement, Id, Instant, Overage
 from drawdown.core.usage_records import Event
-from drawdown.engine.ports import EventFilter, Recorded, Store
+from drawdown.engine.ports import CustomerFilter, EventFilter, Recorded, Store
 
 CUSTOMERS_MAX = 1_000
 #: Of a customer with more entries, or usage events, nothing is said; a call ends after so many in all.
@@ -100,7 +100,9 @@ async def _customers(store: Store, asked: Asked) -> tuple[list[Customer], Id | N
     """The next customers, and where those after them begin."""
     if asked.customer is not None:
         return [asked.customer], None
-    found = await store.list_customers(asked.book, asked.after, asked.limit + 1)
+    found = await store.list_customers(
+        CustomerFilter(book=asked.book, after=asked.after, limit=asked.limit + 1)
+    )
     shown = found[: asked.limit]
     return shown, shown[-1].id if len(found) > asked.limit else None
 

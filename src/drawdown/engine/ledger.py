@@ -75,6 +75,7 @@ from drawdown.engine.ports import (
     AlertFilter,
     Clock,
     CursorInvalid,
+    CustomerFilter,
     DocumentFilter,
     EventFilter,
     FeedFilter,
@@ -334,9 +335,15 @@ class Ledger:
             raise EntitlementNotFound(written(reference))
         return currencies.entitlement(book, code, self.clock.now())
 
-    async def customers(self, book: Id, *, after: Id | None = None, limit: int) -> list[Customer]:
-        """Newest first; ``after``: older than that id."""
-        return await self._store.list_customers(book, after, limit)
+    async def customers(self, asked: CustomerFilter) -> list[Customer]:
+        return await self._store.list_customers(asked)
+
+    async def holders(
+        self, book: Id, entitlement: Id, *, offset: int = 0, limit: int
+    ) -> list[Customer]:
+        """Who has ever had credit of an entitlement, the last to get some for the first time first."""
+        found = await self._store.entitlement_wallets(book, entitlement, offset, limit)
+        return [await self.customer(book, each) for each in found]
 
     async def entitlements(
         self, book: Id, *, after: Id | None = None, limit: int

@@ -157,6 +157,22 @@ class TopUpRequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     after: Id | None = None
 
 
+class CustomerFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which customers of a book to list, newest first.
+
+    ``name`` is a part of theirs, in any case; ``since`` and ``until`` bound when they were made, both included.
+    """
+
+    book: Id
+    limit: int
+    email: str | None = None
+    name: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    after: Id | None = None
+    offset: int = 0
+
+
 class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which documents of a kind to list, newest first: of a book all, or those of one owner.
 
@@ -424,7 +440,7 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None: ...
-    async def list_customers(self, book: Id, after: Id | None, limit: int) -> list[Customer]: ...
+    async def list_customers(self, customers: CustomerFilter) -> list[Customer]: ...
     async def list_entitlements(
         self, book: Id, after: Id | None, limit: int
     ) -> list[Entitlement]: ...
@@ -470,6 +486,14 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
 
     async def find_event(self, book: Id, own_id: str) -> Event | None: ...
     async def list_events(self, events: EventFilter) -> list[Event]: ...
+    async def find_operations(self, operations: Collection[Id]) -> dict[Id, Operation]:
+        """Those that are there, by id. All are of one customer."""
+
+    async def entitlement_wallets(
+        self, book: Id, entitlement: Id, offset: int, limit: int
+    ) -> list[Id]:
+        """The customers who have a wallet of the entitlement, the newest wallet first."""
+
     async def due_entitlements(self, customer: Id, now: Instant) -> list[Id]: ...
     async def lease(self, name: str, holder: Id, now: Instant, until: Instant) -> bool:
         """Whether ``holder`` is the one process that does the work ``name`` from ``now`` until ``until``.

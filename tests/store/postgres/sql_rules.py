@@ -19,7 +19,7 @@ SMALL = frozenset(
 SCATTERED = frozenset(
     {
         "list_customers", "list_grants", "list_holds", "list_schedules", "list_alerts", "uncounted_wallets", "list_events",
-        "list_top_ups", "list_top_up_requests", "list_documents", "due_wallets",
+        "list_top_ups", "list_top_up_requests", "list_documents", "due_wallets", "entitlement_wallets",
         "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",
         "count_wrong_operations", "count_stray_holds", "list_operations", "oldest_writer",

@@ -18,6 +18,7 @@ from drawdown.core.top_ups import RequestState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
 from drawdown.engine.ports import (
     AlertFilter,
+    CustomerFilter,
     DocumentFilter,
     EventFilter,
     GrantFilter,
@@ -26,6 +27,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
+from drawdown.store.directory_rows import customer_list
 from drawdown.store.document_rows import document_list
 from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres.distribution import citus_queries
@@ -102,6 +104,11 @@ def lists() -> Iterator[tuple[str, str]]:
         asked_for = TopUpRequestFilter(book=BOOK, limit=10, state=request_state, **given)
         select = QUERIES["list_top_up_requests"]
         yield "list_top_up_requests", request_list(select, asked_for, "${}".format)[0]
+    of_customers: dict[str, Any] = {"name": "da", "since": Instant(1), "until": Instant(2)}
+    for given in ({}, {"email": "ada@example.com"}, of_customers, {"after": KIND, "offset": 10}):
+        asked_customers = CustomerFilter(book=BOOK, limit=10, **given)
+        select = QUERIES["list_customers"]
+        yield "list_customers", customer_list(select, asked_customers, "${}".format)[0]
     for deleted, given in itertools.product(
         (None, True, False), ({}, {"owner": OWNER, "after": KIND}, {"owner": OWNER, "before": KIND})
     ):
@@ -122,6 +129,7 @@ def lists() -> Iterator[tuple[str, str]]:
 
 
 LISTED = (
+    "list_customers",
     "list_grants",
     "list_holds",
     "list_schedules",

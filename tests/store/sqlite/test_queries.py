@@ -34,6 +34,7 @@ SCANS = {
     "operations_of": "the owners that are given to it",
     "tally_retries": "what waits is little",
     "list_api_keys": "keys are few",
+    "list_customers": "the filter that comes with it chooses the rows",
     "list_grants": "the filter that comes with it chooses the rows",
     "list_holds": "the filter that comes with it chooses the rows",
     "list_schedules": "the filter that comes with it chooses the rows",

@@ -20,6 +20,7 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import MICROSECONDS
 from drawdown.dialects.native import asked, common, overage, render, wire
 from drawdown.engine.accounts import Role
+from drawdown.engine.ports import CustomerFilter
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 
@@ -85,7 +86,7 @@ async def get_customer(call: Call) -> Answer:
 async def list_customers(call: Call) -> Answer:
     query: asked.PageQuery = call.query
     found = await call.ledger.customers(
-        call.book, after=common.after(query.after), limit=query.limit + 1
+        CustomerFilter(book=call.book, after=common.after(query.after), limit=query.limit + 1)
     )
     return common.page(found, query.limit, render.customer, render.CUSTOMER_PREFIX)
 

@@ -608,8 +608,12 @@ SELECT id FROM entitlement WHERE id = $1 FOR UPDATE
 -- What is read ----------------------------------------------------------------------------------------
 
 -- name: list_customers
-SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at, test_clock
-FROM customer WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
+FROM customer c
+
+-- name: entitlement_wallets
+SELECT customer FROM wallet WHERE book = $1 AND entitlement = $2
+ORDER BY created_at DESC, customer DESC LIMIT $3 OFFSET $4
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,

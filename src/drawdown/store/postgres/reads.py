@@ -32,6 +32,7 @@ from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,
+    CustomerFilter,
     DocumentFilter,
     EventFilter,
     GrantFilter,
@@ -41,7 +42,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
-from drawdown.store import document_rows, rows, top_up_rows, usage_rows
+from drawdown.store import directory_rows, document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.postgres.operations import find_operations, operation_of
 from drawdown.store.postgres.slots import claim_slot
 
@@ -126,9 +127,20 @@ class PostgresReads:
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None:
         return (await self.read_entitlements([entitlement])).get(entitlement)
 
-    async def list_customers(self, book: Id, after: Id | None, limit: int) -> list[Customer]:
-        found = await self._fetch("list_customers", book, after or NEWEST, limit)
-        return [rows.customer_of(tuple(row)) for row in found]
+    async def list_customers(self, customers: CustomerFilter) -> list[Customer]:
+        select = self._queries["list_customers"]
+        text, bindings = directory_rows.customer_list(select, customers, "${}".format)
+        return [rows.customer_of(tuple(row)) for row in await self._reader.fetch(text, *bindings)]
+
+    async def find_operations(self, operations: Collection[Id]) -> dict[Id, Operation]:
+        found = await self._find("find_operation", id_columns(operations))
+        return {row[0]: operation_of(row) for row in found}
+
+    async def entitlement_wallets(
+        self, book: Id, entitlement: Id, offset: int, limit: int
+    ) -> list[Id]:
+        found = await self._fetch("entitlement_wallets", book, entitlement, limit, offset)
+        return [row[0] for row in found]
 
     async def list_entitlements(self, book: Id, after: Id | None, limit: int) -> list[Entitlement]:
         found = await self._fetch("list_entitlements", book, after or NEWEST, limit)

@@ -290,8 +290,11 @@ ON CONFLICT (debit, entitlement) DO UPDATE SET reversed = excluded.reversed
 -- What is read -----------------------------------------------------------------------------------
 
 -- name: list_customers
-SELECT id, book, created_at, own_id, name, email, metadata, profiles, closed_at, test_clock
-FROM customer WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT c.id, c.book, c.created_at, c.own_id, c.name, c.email, c.metadata, c.profiles, c.closed_at, c.test_clock
+FROM customer c
+
+-- name: entitlement_wallets
+SELECT customer FROM wallet WHERE entitlement = ? ORDER BY created_at DESC, customer DESC LIMIT ? OFFSET ?
 
 -- name: list_entitlements
 SELECT id, book, created_at, updated_at, code, name, unit, scale, burn_order, currency,

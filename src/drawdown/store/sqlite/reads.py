@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import apsw
@@ -38,6 +38,7 @@ from drawdown.core.usage_records import Catalog, Event
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,
+    CustomerFilter,
     DocumentFilter,
     EventFilter,
     GrantFilter,
@@ -48,7 +49,7 @@ from drawdown.engine.ports import (
     TopUpFilter,
     TopUpRequestFilter,
 )
-from drawdown.store import document_rows, rows, top_up_rows, usage_rows
+from drawdown.store import directory_rows, document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.sqlite import operations
 from drawdown.store.sqlite.connection import UNAVAILABLE
 from drawdown.store.sqlite.transaction import wallet_of
@@ -123,9 +124,22 @@ class SqliteReads:
         row = self._row("find_entitlement", (entitlement,))
         return None if row is None else rows.entitlement_of(row)
 
-    async def list_customers(self, book: Id, after: Id | None, limit: int) -> list[Customer]:
-        found = self._rows("list_customers", (book, after or NEWEST, limit))
-        return [rows.customer_of(row) for row in found]
+    async def list_customers(self, customers: CustomerFilter) -> list[Customer]:
+        select = self._queries["list_customers"]
+        text, bindings = directory_rows.customer_list(select, customers, lambda number: "?")
+        return [rows.customer_of(row) for row in self._fetch(text, tuple(bindings))]
+
+    async def find_operations(self, wanted: Collection[Id]) -> dict[Id, Operation]:
+        found = (self._row("find_operation", (each,)) for each in wanted)
+        return {row[0]: operations.operation_of(row) for row in found if row is not None}
+
+    async def entitlement_wallets(
+        self, book: Id, entitlement: Id, offset: int, limit: int
+    ) -> list[Id]:
+        kind = self._row("find_entitlement", (entitlement,))
+        if kind is None or kind[1] != book:
+            return []
+        return [row[0] for row in self._rows("entitlement_wallets", (entitlement, limit, offset))]
 
     async def list_entitlements(self, book: Id, after: Id | None, limit: int) -> list[Entitlement]:
         found = self._rows("list_entitlements", (book, after or NEWEST, limit))

@@ -158,6 +158,7 @@ CREATE TABLE customer (
   PRIMARY KEY (slot, id)
 );
 CREATE INDEX customer_by_book ON customer (book, id);
+CREATE INDEX customer_by_email ON customer (book, email, id) WHERE email IS NOT NULL;
 
 -- What must be unique in a whole book: names (target) and HTTP idempotency keys (answer). Its slot is
 -- that of its own hash. askers: where claims are apart from what is done under them, how many are at it;
@@ -207,6 +208,7 @@ CREATE TABLE wallet (
   CHECK (least(held, posted - held, pending, overage, used, expired, voided, open_grants, open_holds) >= 0),
   CHECK (granted = posted + pending + used + expired + voided)
 ) WITH (fillfactor = 60);
+CREATE INDEX wallet_by_entitlement ON wallet (entitlement, created_at, customer);
 CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL AND clock IS NULL;
 CREATE INDEX wallet_clock_due ON wallet (clock, next_due_at) WHERE clock IS NOT NULL;
 

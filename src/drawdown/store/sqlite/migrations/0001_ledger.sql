@@ -54,6 +54,7 @@ CREATE TABLE customer (
   test_clock BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX customer_by_book ON customer (book, id);
+CREATE INDEX customer_by_email ON customer (book, email, id) WHERE email IS NOT NULL;
 
 CREATE TABLE entitlement (
   id                 BLOB PRIMARY KEY,
@@ -125,6 +126,7 @@ CREATE TABLE wallet (
   CHECK (granted = posted + pending + used + expired + voided),
   CHECK ((drawn_grant IS NULL) = (drawn_remaining IS NULL))
 ) STRICT;
+CREATE INDEX wallet_by_entitlement ON wallet (entitlement, created_at, customer);
 CREATE INDEX wallet_due ON wallet (next_due_at) WHERE next_due_at IS NOT NULL AND clock IS NULL;
 CREATE INDEX wallet_clock_due ON wallet (clock, next_due_at) WHERE clock IS NOT NULL;
 

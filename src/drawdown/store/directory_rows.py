@@ -1,0 +1,44 @@
+"""Which customers of a book to list, as a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drawdown.engine.ports import CustomerFilter
+
+
+def customer_list(
+    select: str, asked: CustomerFilter, mark: Callable[[int], str]
+) -> tuple[str, list[object]]:
+    """The statement of a filter, and what it is bound to; ``mark`` writes a place in it."""
+    bindings: list[object] = []
+
+    def bound(value: object) -> str:
+        bindings.append(value)
+        return mark(len(bindings))
+
+    conditions = [f"c.book = {bound(asked.book)}"]
+    if asked.email is not None:
+        conditions.append(f"c.email = {bound(asked.email)}")
+    if asked.name is not None:
+        # Written out, since the two stores call the search for a part differently.
+        conditions.append(f"lower(c.name) LIKE {bound(_within(asked.name))} ESCAPE '!'")
+    if asked.since is not None:
+        conditions.append(f"c.created_at >= {bound(asked.since)}")
+    if asked.until is not None:
+        conditions.append(f"c.created_at <= {bound(asked.until)}")
+    if asked.after is not None:
+        conditions.append(f"c.id < {bound(asked.after)}")
+    where = " AND ".join(conditions)
+    page = f"LIMIT {bound(asked.limit)}"
+    if asked.offset:
+        page += f" OFFSET {bound(asked.offset)}"
+    return f"{select} WHERE {where} ORDER BY c.id DESC {page}", bindings
+
+
+def _within(text: str) -> str:
+    """A pattern for what contains the text, which stands for itself."""
+    escaped = text.lower()
+    for sign in "!%_":
+        escaped = escaped.replace(sign, "!" + sign)
+    return f"%{escaped}%"
