@@ -221,6 +221,42 @@ def test_the_credit_of_another_plan_is_for_what_is_left_of_the_cycle(
     assert dodo.balance(ada.customer, other.id).balance == str(int(first) + 200)
 
 
+def test_a_change_of_plan_may_wait_for_the_next_billing_date(dodo: Dodo, ada: Clocked) -> None:
+    kind = dodo.entitlement()
+    made = subscribe(dodo, ada.customer, product(dodo, attach(kind.id)).product_id)
+    larger = product(dodo, attach(kind.id, "400"), name="Max").product_id
+    largest = product(dodo, attach(kind.id, "900"), name="Ultra", price=MONTHLY | {"price": 5})
+
+    def later(product_id: str) -> Any:
+        return lambda client: client.subscriptions.change_plan(
+            made,
+            product_id=product_id,
+            proration_billing_mode="do_not_bill",
+            quantity=2,
+            effective_at="next_billing_date",
+        )
+
+    dodo(later(larger))
+    shown = found(dodo, made)
+    assert shown.scheduled_change.product_id == larger
+    assert shown.scheduled_change.effective_at == day("2031-02-28")
+    dodo(lambda client: client.subscriptions.cancel_change_plan(made))
+    assert found(dodo, made).scheduled_change is None
+    ada.advance("2031-02-28T00:00:00Z")
+    assert dodo.balance(ada.customer, kind.id).balance == "200"
+    dodo(later(larger))
+    ada.advance("2031-03-31T00:00:00Z")
+    after = found(dodo, made)
+    assert (after.product_id, after.quantity, after.scheduled_change) == (larger, 2, None)
+    assert dodo.balance(ada.customer, kind.id).balance == "600"
+    dodo(later(largest.product_id))
+    ada.advance("2031-04-30T00:00:00Z")
+    assert found(dodo, made).status == "on_hold"
+    assert dodo.balance(ada.customer, kind.id).balance == "600"
+    refusal = dodo.refused(later(larger))
+    assert (refusal.status, refusal.code) == (400, "UNSUPPORTED_ACTION")
+
+
 def test_a_plan_that_is_billed_in_full_begins_a_new_cycle(dodo: Dodo, ada: Clocked) -> None:
     kind = dodo.entitlement()
     made = subscribe(dodo, ada.customer, product(dodo, attach(kind.id)).product_id)

@@ -21,6 +21,8 @@ from drawdown.dialects.dodo.subscription_wire import (
     CreditUsageItem,
     LimitedCustomer,
     MeterCreditCart,
+    Scheduled,
+    ScheduledChange,
     Subscription,
     SubscriptionItem,
     SubscriptionRecord,
@@ -85,6 +87,18 @@ def item(kept: Kept[SubscriptionRecord], owner: types.Customer, now: Instant) ->
         cancelled_at=_cancelled_at(body),
         customer_business_name=body.customer_business_name,
         tax_id=body.tax_id,
+        scheduled_change=None if body.scheduled is None else _scheduled(body.scheduled),
+    )
+
+
+def _scheduled(found: Scheduled) -> ScheduledChange:
+    return ScheduledChange(
+        id=found.id,
+        product_id=found.plan.product_id,
+        product_name=found.plan.product_name,
+        quantity=found.plan.quantity,
+        created_at=text_of(found.created_at),
+        effective_at=text_of(found.effective_at),
     )
 
 

@@ -47,6 +47,7 @@ from drawdown.dialects.dodo.subscription_wire import (
     Plan,
     ProrationMode,
     RetrieveSubscriptionQuery,
+    Scheduled,
     Status,
     Subscription,
     SubscriptionPage,
@@ -195,7 +196,7 @@ async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
     for kept in found:
         whose = owner or await call.ledger.customer(call.book, kept.document.owner)
         at = await call.ledger.now_of(whose)
-        items.append(subscription_rendering.item(kept, whose, at))
+        items.append(subscription_rendering.item(_as_of(kept, at), whose, at))
     return _answer(call, SubscriptionPage(items))
 
 
@@ -215,7 +216,7 @@ def _filter(
         product = "" if found is None else products.product_id(found)
 
     def keep(kept: Kept[SubscriptionRecord]) -> bool:
-        body, made_at = kept.body, kept.document.created_at
+        body, made_at = subscriptions.as_of(kept.body, now), kept.document.created_at
         ends = body.cancel_at is not None and body.cancelled_at is None
         return (
             (query.status is None or subscriptions.status_of(body, now) is query.status)
@@ -231,7 +232,12 @@ def _filter(
 async def _held(call: Call) -> Held:
     kept = await SUBSCRIPTIONS.find(call.ledger, call.book, call.path["subscription_id"])
     owner = await call.ledger.customer(call.book, kept.document.owner)
-    return Held(kept, owner, await call.ledger.now_of(owner))
+    now = await call.ledger.now_of(owner)
+    return Held(_as_of(kept, now), owner, now)
+
+
+def _as_of(kept: Kept[SubscriptionRecord], now: Instant) -> Kept[SubscriptionRecord]:
+    return Kept(kept.document, subscriptions.as_of(kept.body, now))
 
 
 async def _balances(call: Call, held: Held) -> dict[str, types.Balance]:
@@ -362,7 +368,7 @@ async def _cancelled(
         *await _close_alerts(call, held),
         *await _detach(call, held, []),
     ]
-    return msgspec.structs.replace(record, cancelled_at=held.now), commands
+    return msgspec.structs.replace(record, cancelled_at=held.now, scheduled=None), commands
 
 
 async def _with_end(
@@ -376,7 +382,7 @@ async def _with_end(
         return record, _from_next(record, held)
     cancel_at = subscriptions.cycle_of(record, held.now).ends_at
     commands = await _end_schedules(call, held, at_cycle_end=True)
-    return msgspec.structs.replace(record, cancel_at=cancel_at), commands
+    return msgspec.structs.replace(record, cancel_at=cancel_at, scheduled=None), commands
 
 
 async def _with_cart(
@@ -390,6 +396,8 @@ async def _with_cart(
     record = msgspec.structs.replace(record, plan=plan)
     if record.cancel_at is not None or record.started_at is None:
         return record, []
+    if record.scheduled is not None:
+        raise NotAllowedNow("A change of the plan is scheduled: take it back first.")
     ended = await _end_schedules(call, held, at_cycle_end=True)
     alerts = await _close_alerts(call, held)
     watched = subscriptions.watch(record, held.id, held.owner.id)
@@ -408,14 +416,11 @@ async def change_plan(call: Call) -> Answer:
     body: ChangePlanRequest = call.body
     product = await _sold(call, body.product_id)
     plan = await _plan(call, product, body.quantity)
-    if body.effective_at is EffectiveAt.NEXT_BILLING_DATE:
-        raise NotAllowedNow("A plan changes immediately here: ask again at the next billing date.")
 
     async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
-        if subscriptions.status_of(held.body, held.now) is not Status.ACTIVE:
-            raise NotAllowedNow("Only an active subscription's plan can be changed.")
-        if held.body.cancel_at is not None:
-            raise NotAllowedNow("The subscription ends: set cancel_at_next_billing_date to false.")
+        _check_changeable(held)
+        if body.effective_at is EffectiveAt.NEXT_BILLING_DATE:
+            return await _scheduled(call, held, plan)
         anew = body.proration_billing_mode is ProrationMode.FULL
         after = subscriptions.changed_plan(held.body, plan, held.now, anew=anew)
         if body.metadata is not None:
@@ -435,14 +440,62 @@ async def change_plan(call: Call) -> Answer:
     return _answer(call, ChangedPlan())
 
 
+def _check_changeable(held: Held) -> None:
+    if subscriptions.status_of(held.body, held.now) is not Status.ACTIVE:
+        raise NotAllowedNow("Only an active subscription's plan can be changed.")
+    if held.body.cancel_at is not None:
+        raise NotAllowedNow("The subscription ends: set cancel_at_next_billing_date to false.")
+
+
+async def _scheduled(
+    call: Call, held: Held, plan: Plan
+) -> tuple[SubscriptionRecord, list[Command]]:
+    """The schedules end with their cycles; those of the new plan begin then, unless it is to be paid."""
+    if {each.rate for each in plan.links} != {each.rate for each in held.body.plan.links}:
+        raise NotAllowedNow("The plans differ in their meters: such a change is immediate.")
+    effective_at = subscriptions.cycle_of(held.body, held.now).ends_at
+    if effective_at is None:
+        raise NotAllowedNow("There is no further billing date.")
+    scheduled = Scheduled(
+        id=spell("pch_", call.ledger.ids.new()),
+        plan=plan,
+        created_at=held.now,
+        effective_at=effective_at,
+    )
+    record = msgspec.structs.replace(held.body, scheduled=scheduled)
+    commands = await _end_schedules(call, held, at_cycle_end=True)
+    if not plan.amount:
+        after = subscriptions.as_of(record, effective_at)
+        stretch = subscriptions.Stretch(starts_at=effective_at, ends_at=record.ends_at)
+        commands += subscriptions.begin(after, held.id, held.owner.id, stretch)
+    return record, commands
+
+
+async def cancel_change_plan(call: Call) -> Answer:
+    """The plan that runs goes on."""
+
+    async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
+        if held.body.scheduled is None:
+            raise NotAllowedNow("No change of the plan is scheduled.")
+        record = msgspec.structs.replace(held.body, scheduled=None)
+        ended = await _end_schedules(call, held, at_cycle_end=True)
+        return record, [*ended, *_from_next(record, held)]
+
+    await _change(call, decide)
+    return Answer(status=200, body=b"", request_id=call.request_id)
+
+
 async def _schedules(call: Call, held: Held) -> list[Schedule]:
     """Those of the subscription that are live now."""
     found: list[Schedule] = []
-    for item in held.body.plan.cart:
+    body = held.body
+    plans = [body.plan] if body.scheduled is None else [body.plan, body.scheduled.plan]
+    kinds = [subscriptions.entitlement_of(item.terms) for plan in plans for item in plan.cart]
+    for kind in dict.fromkeys(kinds):
         listed = await call.ledger.schedules(
             call.book,
             customer=held.owner.id,
-            entitlement=subscriptions.entitlement_of(item.terms),
+            entitlement=kind,
             state=ScheduleState.ACTIVE,
             limit=_LIVE_MAX,
         )
@@ -564,6 +617,14 @@ def _writing() -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             body=ChangePlanRequest,
             answer=ChangedPlan,
+            errors=_CHANGES,
+        ),
+        Endpoint(
+            method="DELETE",
+            path=f"{_ONE}/change-plan/scheduled",
+            handler=cancel_change_plan,
+            summary="Take back a change of plan that is scheduled",
+            role=Role.EDITOR,
             errors=_CHANGES,
         ),
         Endpoint(

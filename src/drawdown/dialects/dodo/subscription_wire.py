@@ -190,6 +190,15 @@ class Plan(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.price * self.quantity
 
 
+class Scheduled(msgspec.Struct, kw_only=True):
+    """A plan that takes the place of the one that runs, at ``effective_at``."""
+
+    id: str
+    plan: Plan
+    created_at: Instant
+    effective_at: Instant
+
+
 class SubscriptionRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The document that is kept of a subscription; its credit is that of its schedules.
 
@@ -207,6 +216,7 @@ class SubscriptionRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     anchor: Instant | None = None
     ends_at: Instant | None = None
     paid_to: Instant | None = None
+    scheduled: Scheduled | None = None
     cancel_at: Instant | None = None
     cancelled_at: Instant | None = None
     cancellation_comment: str | None = None
@@ -265,6 +275,16 @@ class MeterCreditCart(msgspec.Struct, kw_only=True):
     product_id: str
 
 
+class ScheduledChange(msgspec.Struct, kw_only=True):
+    id: str
+    product_id: str
+    product_name: str
+    quantity: int
+    created_at: str
+    effective_at: str
+    addons: list[str] = []
+
+
 class SubscriptionItem(msgspec.Struct, kw_only=True):
     """A subscription as the vendor lists it."""
 
@@ -291,6 +311,7 @@ class SubscriptionItem(msgspec.Struct, kw_only=True):
     cancelled_at: str | None
     customer_business_name: str | None
     tax_id: str | None
+    scheduled_change: ScheduledChange | None
     has_payment_method: bool = False
     on_demand: bool = False
     discounts: list[str] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from drawdown.core import amounts, calendar, currencies, identity
+from drawdown.core import amounts, calendar, identity
 from drawdown.core.calendar import Cadence, CalendarUnit, Cycle, Every
 from drawdown.core.commands import (
     AskedOverage,
@@ -18,7 +18,6 @@ from drawdown.core.commands import (
     Command,
     CreateAlert,
     CreateSchedule,
-    Money,
     RolloverTerms,
     TrialTerms,
 )
@@ -28,10 +27,8 @@ from drawdown.core.types import (
     AlertKind,
     Id,
     Instant,
-    OverageBehavior,
-    OverageMode,
 )
-from drawdown.dialects.dodo import products
+from drawdown.dialects.dodo import overage, products
 from drawdown.dialects.dodo.links import LowBalance, of_low_balance, of_subscription
 from drawdown.dialects.dodo.product_wire import (
     CreditMapping,
@@ -54,8 +51,6 @@ from drawdown.web.errors import BadRequest
 SUBSCRIPTIONS = Records("dodo.subscription", "subscription", SubscriptionRecord)
 ZONE = "UTC"
 WHOLE = (1, 1)
-#: What a price of the ledger's may have after the point.
-PLACES_MAX = 12
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +154,18 @@ def status_of(record: SubscriptionRecord, at: Instant) -> Status:
     return Status.ACTIVE
 
 
+def as_of(record: SubscriptionRecord, at: Instant) -> SubscriptionRecord:
+    """The subscription with the plan that was to take its plan's place by ``at``."""
+    scheduled = record.scheduled
+    if scheduled is None or scheduled.effective_at > at:
+        return record
+    plan, since = scheduled.plan, scheduled.effective_at
+    after = msgspec.structs.replace(record, plan=plan, scheduled=None)
+    if (record.plan.every, record.plan.interval) != (plan.every, plan.interval):
+        after = msgspec.structs.replace(after, anchor=since)
+    return msgspec.structs.replace(after, paid_to=since if plan.amount else None)
+
+
 def is_over(record: SubscriptionRecord, at: Instant) -> bool:
     return status_of(record, at) in (Status.CANCELLED, Status.EXPIRED)
 
@@ -192,7 +199,7 @@ def changed_plan(
     """The subscription with another plan. Its cycle goes on; ``anew`` one of the new plan's begins now."""
     old = record.plan
     anew = anew or (old.every, old.interval) != (plan.every, plan.interval)
-    after = msgspec.structs.replace(record, plan=plan)
+    after = msgspec.structs.replace(record, plan=plan, scheduled=None)
     if anew:
         after = msgspec.structs.replace(after, anchor=at, trial_ends_at=None)
     paid_to = cycle_of(after, at).ends_at if plan.amount else None
@@ -333,29 +340,14 @@ def _rollover(terms: CreditMapping, lives: Every | None) -> RolloverTerms | None
 
 
 def _overage(terms: CreditMapping) -> AskedOverage:
-    behavior = OverageBehavior(terms.overage_behavior.value)
-    if not terms.overage_enabled:
-        return AskedOverage(mode=OverageMode.OFF, behavior=behavior)
-    limit = None if terms.overage_limit is None else fields.amount(terms.overage_limit)
-    return AskedOverage(
-        mode=OverageMode.UNLIMITED if limit is None else OverageMode.LIMITED,
-        limit=limit,
-        behavior=behavior,
-        price_per_unit=_price(terms),
+    limit = terms.overage_limit
+    return overage.rule(
+        enabled=terms.overage_enabled,
+        limit=None if limit is None else fields.amount(limit),
+        behavior=terms.overage_behavior.value,
+        price_per_unit=terms.price_per_unit,
+        currency=terms.currency,
     )
-
-
-def _price(terms: CreditMapping) -> Money | None:
-    """The vendor's price is in the currency's smallest unit, the ledger's in the currency."""
-    if terms.price_per_unit is None or terms.currency is None:
-        return None
-    price, code = fields.amount(terms.price_per_unit), terms.currency.lower()
-    places = currencies.MINOR_PLACES.get(code)
-    if places is None:
-        return None
-    finer = max(price.places + places - PLACES_MAX, 0)
-    digits = price.digits // 10**finer
-    return Money(amounts.normalised(digits, price.places + places - finer), code)
 
 
 def overridden(plan: Plan, asked: CartRequest, field: str) -> Plan:
