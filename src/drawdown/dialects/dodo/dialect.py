@@ -7,7 +7,7 @@ from typing import Any
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.dialects.dodo import errors, routes, webhooks, wire
+from drawdown.dialects.dodo import errors, meters, routes, usage, webhooks, wire
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
 from drawdown.web.headers import Credentials, Headers, bearer
@@ -24,6 +24,8 @@ class DodoDialect(Dialect):
     def __init__(self, page_base: int, *, allow_private: bool) -> None:
         self.endpoints = (
             *routes.endpoints(page_base),
+            *meters.endpoints(page_base),
+            *usage.endpoints(page_base),
             *webhooks.endpoints(allow_private=allow_private),
         )
 

@@ -67,6 +67,33 @@ class NotAllowedNow(WebError):
     status = 400
 
 
+class InsufficientWalletFunds(WebError):
+    """A wallet has less money than is to be taken out."""
+
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("The wallet has not enough money for that: put some in first.")
+
+
+class NotRestored(WebError):
+    """What cannot be brought back: not there, or not gone. The vendor answers 500 for all of it."""
+
+    status = 500
+    #: Trying again changes nothing.
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class EventRefused(BadRequest):
+    """An event for which its whole batch is refused."""
+
+
+class QueryConflict(WebError):
+    """Query parameters that contradict one another."""
+
+    status = 400
+
+
 class TooManyPairs(BadRequest):
     """More metadata than the vendor takes."""
 
@@ -160,6 +187,10 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     NoBalance: Row(404, "NOT_FOUND"),
     RecordNotFound: Row(404, "NOT_FOUND"),
     NotAllowedNow: Row(400, _ACTION),
+    InsufficientWalletFunds: Row(400, "INSUFFICIENT_WALLET_FUNDS"),
+    NotRestored: Row(500, "INTERNAL_SERVER_ERROR"),
+    EventRefused: Row(400, _BODY),
+    QueryConflict: Row(400, "INVALID_QUERY_PARAMS"),
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
     UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
     web.Unauthorized: Row(401, "UNAUTHORIZED"),
