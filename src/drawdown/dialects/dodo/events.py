@@ -51,6 +51,8 @@ _TYPES: dict[TransactionType, str] = {
 }
 #: Kinds of operation whose subject is a schedule.
 _OF_SCHEDULES = frozenset({"cycle", "amend_schedule", "cancel_schedule"})
+#: And all that are about one.
+ABOUT_SCHEDULES = _OF_SCHEDULES | {"create_schedule"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -127,11 +129,11 @@ async def _names(ledger: Ledger, recorded: Recorded, notices: Sequence[Notice]) 
         owner=await ledger.customer(book, operation.customer),
         account=await ledger.accounts.of_book(book),
         kinds={each: await ledger.entitlement(book, each) for each in dict.fromkeys(kinds)},
-        subscription=links.subscription_in(await _schedule_metadata(ledger, operation)),
+        subscription=links.subscription_in(await schedule_metadata(ledger, operation)),
     )
 
 
-async def _schedule_metadata(ledger: Ledger, operation: Operation) -> Metadata:
+async def schedule_metadata(ledger: Ledger, operation: Operation) -> Metadata:
     """Of the schedule that an operation is about; it never changes."""
     if operation.kind == "create_schedule":
         schedule = await ledger.store.find_schedule(recurring.made_by(operation.id))

@@ -66,6 +66,10 @@ class _Facts(msgspec.Struct):
 _facts = msgspec.json.Decoder(_Facts).decode
 
 
+def facts_of(operation: Operation) -> _Facts:
+    return _facts(operation.facts)
+
+
 class _Part(msgspec.Struct):
     """The entries of one row, all of one wallet; ``before`` is the entry that came before them."""
 

@@ -5,8 +5,24 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CreateCustomer, CreateEntitlement, Debit, IssueGrant
-from drawdown.core.types import BurnOrder, Id, Instant, Metadata, Profiles, Reference, Shortfall
+from drawdown.core.commands import (
+    AskedOverage,
+    CreateCustomer,
+    CreateEntitlement,
+    Debit,
+    IssueGrant,
+)
+from drawdown.core.types import (
+    UNITS_MAX,
+    BurnOrder,
+    Id,
+    Instant,
+    Metadata,
+    Profiles,
+    Reference,
+    Shortfall,
+)
+from drawdown.dialects.dodo import overage
 from drawdown.dialects.dodo.errors import ParameterInvalid, TooManyPairs, UnsupportedCurrency
 from drawdown.dialects.dodo.wire import (
     CURRENCIES,
@@ -47,7 +63,7 @@ def path_reference(text: str, field: str) -> Reference:
 def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
     locale = body.preferred_locale
     profile = CustomerProfile(
-        phone_number=_text(body.phone_number, "phone_number", PHONE_NUMBER_MAX),
+        phone_number=optional_text(body.phone_number, "phone_number", PHONE_NUMBER_MAX),
         preferred_locale=None if locale is None else str(locale),
     )
     return CreateCustomer(
@@ -69,13 +85,27 @@ def create_entitlement(body: CreateEntitlementRequest) -> CreateEntitlement:
         burn_order=BurnOrder.OLDEST_FIRST,
         shortfall=Shortfall.OVERAGE,
         expires_after_days=body.expires_after_days,
+        overage=_overage(body),
         profiles=_profiles(_entitlement_profile(body)),
+    )
+
+
+def _overage(body: CreateEntitlementRequest) -> AskedOverage:
+    """It holds where no subscription has another. Of a limit that no wallet can reach, what it can."""
+    most = UNITS_MAX // 10**body.precision
+    limit = body.overage_limit
+    return overage.rule(
+        enabled=body.overage_enabled,
+        limit=None if limit is None else Amount(min(limit, most)),
+        behavior=(body.overage_behavior or OverageBehavior.FORGIVE_AT_RESET).value,
+        price_per_unit=body.price_per_unit,
+        currency=body.currency,
     )
 
 
 def _entitlement_profile(body: CreateEntitlementRequest) -> EntitlementProfile:
     return EntitlementProfile(
-        description=_text(body.description, "description", DESCRIPTION_MAX, shortest=0),
+        description=optional_text(body.description, "description", DESCRIPTION_MAX, shortest=0),
         rollover_enabled=body.rollover_enabled,
         rollover_percentage=body.rollover_percentage,
         rollover_timeframe_count=body.rollover_timeframe_count,
@@ -132,7 +162,7 @@ def ledger_entry(
 ) -> IssueGrant | Debit:
     """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides."""
     amount, pairs = _amount(body.amount), metadata(body.metadata)
-    reason = _text(body.reason, "reason", REASON_MAX, shortest=0)
+    reason = optional_text(body.reason, "reason", REASON_MAX, shortest=0)
     if body.entry_type is EntryType.DEBIT:
         if body.expires_at is not None:
             raise BadRequest("expires_at", "left out of a debit: only credit expires")
@@ -142,6 +172,7 @@ def ledger_entry(
             amount=amount,
             metadata=pairs,
             reason=reason,
+            within_credit=True,
         )
     return IssueGrant(
         customer=customer,
@@ -177,7 +208,7 @@ def metadata(values: MetadataGiven | None) -> Metadata:
     return fields.metadata(values)
 
 
-def _text(value: str | None, field: str, longest: int, *, shortest: int = 1) -> str | None:
+def optional_text(value: str | None, field: str, longest: int, *, shortest: int = 1) -> str | None:
     if value is None:
         return None
     return fields.text(value, field, longest=longest, shortest=shortest, lines=True)

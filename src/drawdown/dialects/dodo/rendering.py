@@ -11,6 +11,7 @@ from drawdown.core.lifecycle import state_of
 from drawdown.core.requests import Accepted
 from drawdown.core.times import text_of
 from drawdown.core.types import GrantState, Id, Instant, Metadata
+from drawdown.dialects.dodo.credit_wire import HeldCredit
 from drawdown.dialects.dodo.links import SUBSCRIPTION, subscription_in
 from drawdown.dialects.dodo.reading import PROFILE
 from drawdown.dialects.dodo.wire import (
@@ -75,6 +76,18 @@ def entitlement(found: types.Entitlement, account: Id) -> CreditEntitlement:
         created_at=text_of(found.created_at),
         updated_at=text_of(found.updated_at),
         **msgspec.structs.asdict(profile),
+    )
+
+
+def held(found: types.Balance, kind: types.Entitlement) -> HeldCredit:
+    profile = msgspec.convert(kind.profiles.get(PROFILE, {}), EntitlementProfile)
+    return HeldCredit(
+        credit_entitlement_id=entitlement_id(kind.id),
+        name=kind.name,
+        unit=kind.unit,
+        description=profile.description,
+        balance=amounts.render(found.posted, found.scale),
+        overage=amounts.render(found.overage, found.scale),
     )
 
 

@@ -10,7 +10,17 @@ from drawdown.core import errors
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Id, Reference
-from drawdown.dialects.dodo import product_routes, reading, rendering, subscription_routes, wire
+from drawdown.dialects.dodo import (
+    customer_routes,
+    entitlement_routes,
+    ledger_routes,
+    product_routes,
+    reading,
+    rendering,
+    subscription_routes,
+    wallet_routes,
+    wire,
+)
 from drawdown.dialects.dodo.errors import NoBalance
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -43,7 +53,7 @@ async def create_entitlement(call: Call) -> Answer:
 
 
 async def retrieve_entitlement(call: Call) -> Answer:
-    found = await call.ledger.entitlement(call.book, _entitlement(call))
+    found = await entitlement_routes.live(call)
     return _answer(call, 200, rendering.entitlement(found, call.principal.account))
 
 
@@ -122,6 +132,10 @@ def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     return (
         *_customers_and_entitlements(),
         *_balances(page_base),
+        *customer_routes.endpoints(page_base),
+        *entitlement_routes.endpoints(page_base),
+        *ledger_routes.endpoints(page_base),
+        *wallet_routes.endpoints(page_base),
         *product_routes.endpoints(page_base),
         *subscription_routes.endpoints(page_base),
     )
