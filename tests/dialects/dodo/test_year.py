@@ -56,6 +56,33 @@ def ada(tenant: Tenant) -> Iterator[Clocked]:
     made.http.close()
 
 
+def meter(dodo: Dodo) -> str:
+    made: str = dodo(
+        lambda client: client.meters.create(
+            name="Tokens",
+            event_name="tokens",
+            measurement_unit="token",
+            aggregation={"type": "sum", "key": "n"},
+        )
+    ).id
+    return made
+
+
+def use(dodo: Dodo, ada: Clocked, name: str, *quantities: int) -> None:
+    """Events of these quantities, now, told twice: the second time they are known."""
+    events = [
+        {
+            "event_id": f"{name}-{number}",
+            "customer_id": ada.customer,
+            "event_name": "tokens",
+            "metadata": {"n": quantity},
+        }
+        for number, quantity in enumerate(quantities)
+    ]
+    told = [dodo(lambda client: client.usage_events.ingest(events=events)) for _ in range(2)]
+    assert [each.ingested_count for each in told] == [len(quantities), 0]
+
+
 def start(dodo: Dodo, ada: Clocked) -> tuple[str, str]:
     """The entitlement, and a subscription of Ada's to 100 of it a month, which a meter draws on."""
     kind = dodo.entitlement(
@@ -69,7 +96,7 @@ def start(dodo: Dodo, ada: Clocked) -> tuple[str, str]:
         currency="USD",
     ).id
     link = {
-        "meter_id": ada.meter(),
+        "meter_id": meter(dodo),
         "credit_entitlement_id": kind,
         "meter_units_per_credit": "1000",
     }
@@ -85,9 +112,7 @@ def test_every_number_of_a_year(dodo: Dodo, ada: Clocked) -> None:
         opened = dodo.balance(ada.customer, kind)
         assert (Decimal(opened.balance), opened.overage) == (100 + Decimal(month.carried), "0")
         tokens = int(Decimal(month.used) * 1_000)
-        if tokens:
-            ada.use(tokens // 2)
-            ada.use(tokens - tokens // 2)
+        use(dodo, ada, month.ends, tokens // 2, tokens - tokens // 2)
         closing = dodo.balance(ada.customer, kind)
         assert (closing.balance, closing.overage) == (month.left, month.owed), month
         [item] = usage(dodo, subscription)
