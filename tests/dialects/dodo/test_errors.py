@@ -11,13 +11,15 @@ import pytest
 from dodopayments import AuthenticationError, DodoPayments, PermissionDeniedError
 
 from drawdown.core.errors import LedgerError, every_error
-from drawdown.dialects.dodo import errors, routes
+from drawdown.dialects.dodo import errors
+from drawdown.dialects.dodo.dialect import DodoDialect
 from drawdown.web import errors as web
 from drawdown.web.errors import WebError
 from tests.dialects.dodo.sdk import Ask, Dodo, enter
 from tests.support.server import Tenant
 
 DOCUMENTATION = (Path(__file__).parents[3] / "docs" / "dialects" / "dodo.md").read_text("utf-8")
+ENDPOINTS = DodoDialect(0, allow_private=False).endpoints
 
 
 def web_errors() -> list[type[WebError]]:
@@ -48,7 +50,7 @@ def test_every_message_can_be_written(error: type[LedgerError]) -> None:
 
 def test_the_documentation_lists_every_endpoint() -> None:
     """And no other."""
-    table = {f"| `{row.method} {row.path}` | {row.status} |" for row in routes.endpoints(0)}
+    table = {f"| `{row.method} {row.path}` | {row.status} |" for row in ENDPOINTS}
     documented = set(re.findall(r"^\| `(?:GET|POST|PATCH|DELETE) .*\|$", DOCUMENTATION, re.M))
     assert documented == table
 
@@ -56,7 +58,7 @@ def test_the_documentation_lists_every_endpoint() -> None:
 def test_the_openapi_document_has_the_statuses_of_the_rows(tenant: Tenant) -> None:
     """Each endpoint with the status of its answer and of every refusal that it names."""
     paths = httpx.get(f"{tenant.url}/dodo/openapi.json").json()["paths"]
-    for row in routes.endpoints(0):
+    for row in ENDPOINTS:
         documented = set(paths[row.path][row.method.lower()]["responses"])
         named = {str(errors.ROWS[error].status) for error in row.errors}
         assert {str(row.status), "401", "403", *named} <= documented
