@@ -150,7 +150,7 @@ def test_what_nobody_made_here_is_not_found(dodo: Dodo, native: Any, ask: Any) -
 
 
 @pytest.fixture
-def delivering(serve: StartServer, database_url: str) -> Tenant:
+def delivering(database_url: str, serve: StartServer) -> Tenant:
     return serve(database=database_url, webhooks_allow_private="1").tenant()
 
 
