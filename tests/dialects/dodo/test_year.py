@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -128,6 +130,7 @@ def test_every_number_of_a_year(dodo: Dodo, ada: Clocked) -> None:
         ada.advance(f"{month.ends}T00:00:00Z")
     assert dodo.balance(ada.customer, kind).balance == "137.5"
     check_grants(dodo, ada, kind, subscription)
+    check_ledger(ledger(dodo, ada, kind))
     update(dodo, subscription, status="cancelled")
     ada.advance("2033-01-31T00:00:00Z")
     assert found(dodo, subscription).status == "cancelled"
@@ -158,3 +161,45 @@ def check_grants(dodo: Dodo, ada: Clocked, kind: str, subscription: str) -> None
     assert sum(grant.is_rolled_over for grant in whole) == len(carried)
     assert [grant.remaining_amount for grant in (whole[0], carried[0])] == ["100", "37.5"]
     assert all(grant.remaining_amount == "0" for grant in (*whole[1:], *carried[1:]))
+
+
+def ledger(dodo: Dodo, ada: Clocked, kind: str) -> list[Any]:
+    """Every row of the year, the oldest first."""
+
+    def page(number: int) -> list[Any]:
+        found: list[Any] = dodo(
+            lambda client: client.credit_entitlements.balances.list_ledger(
+                ada.customer, credit_entitlement_id=kind, page_size=25, page_number=number
+            )
+        ).items
+        return found
+
+    return [row for number in range(10) for row in page(number)][::-1]
+
+
+def check_ledger(rows: list[Any]) -> None:
+    """Each row goes on where the one before it stopped, and the sums are those of the table."""
+    for before, after in pairwise(rows):
+        assert (after.balance_before, after.overage_before) == (
+            before.balance_after,
+            before.overage_after,
+        )
+    assert (rows[0].balance_before, rows[-1].balance_after) == ("0", "137.5")
+    sums: dict[tuple[str, bool], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        sums[row.transaction_type, row.is_credit] += Decimal(row.amount)
+    owed, carried = total("owed"), total("carries")
+    assert sums == {
+        ("credit_added", True): Decimal(1_300),
+        ("credit_deducted", False): total("used") - owed,
+        ("overage_charged", False): owed,
+        ("overage_reset", False): owed,
+        ("credit_rolled_over", False): carried,
+        ("credit_rolled_over", True): carried,
+        ("credit_expired", False): total("expires"),
+        ("rollover_forfeited", False): total("forfeits"),
+    }
+
+
+def total(column: str) -> Decimal:
+    return sum((Decimal(getattr(month, column)) for month in YEAR), Decimal(0))
