@@ -339,6 +339,11 @@ def test_what_cannot_be_subscribed_to_is_refused(dodo: Dodo, ada: Clocked) -> No
     assert refused("pdt_unknown") == (404, "NOT_FOUND")
     assert refused(plan.product_id, customer={"customer_id": "cus_unknown"}) == (404, "NOT_FOUND")
     assert refused(plan.product_id, customer={}) == (422, "INVALID_REQUEST_BODY")
+    for more in ({"tax_id": "x" * 1001}, {"billing": {"country": "DE", "city": "\x00"}}):
+        asked = {"customer": NEW} | more
+        assert refused(plan.product_id, **asked) == (422, "INVALID_REQUEST_BODY")
+    assert len(dodo(lambda client: client.customers.list()).items) == 1
+    assert refused(plan.product_id, billing={"country": "Germany"})[0] == 422
     assert refused(plan.product_id, quantity=0) == (422, "INVALID_REQUEST_BODY")
     dodo(lambda client: client.products.archive(plan.product_id))
     assert refused(plan.product_id) == (400, "UNSUPPORTED_ACTION")

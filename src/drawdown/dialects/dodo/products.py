@@ -35,6 +35,7 @@ from drawdown.web.errors import BadRequest
 T = TypeVar("T")
 PRODUCTS = Records("dodo.product", "product", ProductRecord)
 Entitlements = Mapping[str, types.Entitlement]
+TEXT_MAX = 1_000
 CURRENCY_RULE = "an upper-case ISO 4217 code that Dodo supports, such as USD"
 
 
@@ -54,6 +55,12 @@ def check_price(price: Price) -> None:
         if link.meter_id in seen:
             raise BadRequest(f"{field}.meter_id", "a meter that is not linked already")
         seen.add(link.meter_id)
+        check_texts(
+            field,
+            name=link.name,
+            description=link.description,
+            measurement_unit=link.measurement_unit,
+        )
         if (link.credit_entitlement_id is None) != (link.meter_units_per_credit is None):
             rule = "given together with credit_entitlement_id, or not at all"
             raise BadRequest(f"{field}.meter_units_per_credit", rule)
@@ -61,6 +68,14 @@ def check_price(price: Price) -> None:
             positive(link.meter_units_per_credit, f"{field}.meter_units_per_credit")
         if link.price_per_unit is not None:
             fields.amount(link.price_per_unit, f"{field}.price_per_unit")
+
+
+def check_texts(within: str | None = None, **texts: str | None) -> None:
+    """Raises ``BadRequest`` for a text that is empty, too long or has control characters."""
+    for name, text in texts.items():
+        if text is not None:
+            field = name if within is None else f"{within}.{name}"
+            fields.text(text, field, longest=TEXT_MAX, lines=True)
 
 
 def positive(text: str, field: str) -> Amount:

@@ -93,10 +93,8 @@ async def create_subscription(call: Call) -> Answer:
     product = await _sold(call, body.product_id)
     plan = await _plan(call, product, body.quantity)
     days = body.trial_period_days
-    owner = await _customer(call, body.customer)
-    now = await call.ledger.now_of(owner)
+    _check_details(body)
     record = SubscriptionRecord(
-        customer=spell("cus_", owner.id),
         plan=plan,
         billing=body.billing,
         trial_days=products.trial_days_of(product.body.price) if days is None else days,
@@ -104,6 +102,8 @@ async def create_subscription(call: Call) -> Answer:
         customer_business_name=body.customer_business_name,
         tax_id=body.tax_id,
     )
+    owner = await _customer(call, body.customer)
+    now = await call.ledger.now_of(owner)
     begins = not plan.amount or record.trial_days > 0
     if begins:
         record = subscriptions.started(record, now)
@@ -113,6 +113,12 @@ async def create_subscription(call: Call) -> Answer:
     made = await records.submit(call.ledger, call.book, _together(owner, commands), change)
     kept = SUBSCRIPTIONS.read(made.documents[0])
     return _answer(call, subscription_rendering.created(kept, owner))
+
+
+def _check_details(body: CreateSubscriptionRequest | UpdateSubscriptionRequest) -> None:
+    products.check_texts(customer_business_name=body.customer_business_name, tax_id=body.tax_id)
+    if body.billing is not None:
+        products.check_texts("billing", **msgspec.structs.asdict(body.billing))
 
 
 def _beginning(
@@ -319,6 +325,8 @@ async def update_subscription(call: Call) -> Answer:
     body: UpdateSubscriptionRequest = call.body
     if body.status not in (None, Status.CANCELLED):
         raise BadRequest("status", "cancelled, the only one that can be set")
+    _check_details(body)
+    products.check_texts(cancellation_comment=body.cancellation_comment)
 
     async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
         record, commands = _with_details(held.body, body), list[Command]()

@@ -97,7 +97,7 @@ class CreateSubscriptionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fie
     trial_period_days: Days | None = None
     tax_id: str | None = None
     customer_business_name: str | None = None
-    allowed_payment_method_types: list[str] | None = None
+    allowed_payment_method_types: Annotated[list[str], Meta(max_length=100)] | None = None
     billing_currency: str | None = None
     force_3ds: bool | None = None
     payment_link: bool | None = None
@@ -206,7 +206,6 @@ class SubscriptionRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``paid_to``: the end of the last cycle that was paid; None: there is nothing to pay.
     """
 
-    customer: str
     plan: Plan
     billing: Billing
     trial_days: int = 0
