@@ -10,13 +10,14 @@ import msgspec
 
 from drawdown.core.commands import Together
 from drawdown.core.context import encode_facts, find_customer
-from drawdown.core.errors import LedgerError
+from drawdown.core.errors import FieldInvalid, LedgerError
 from drawdown.core.identity import follow, relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.state import State
 from drawdown.core.types import Operation
 
-COMMANDS_MAX = 32
+#: A change of plan with five credits, their alerts and twenty meters on both sides is 60.
+COMMANDS_MAX = 64
 
 
 class Undone(Exception):
@@ -47,7 +48,9 @@ def parts_of(request: Request) -> list[Request]:
 
 
 def operation_of(request: Request, command: Together, state: State) -> Operation:
-    """The group's own operation, which has the key and the answer."""
+    """The group's own operation, which has the key and the answer. Raises ``FieldInvalid`` for too many."""
+    if len(command.commands) > COMMANDS_MAX:
+        raise FieldInvalid("commands", f"at most {COMMANDS_MAX} at once")
     customer = find_customer(request, command.customer, state)
     asked = [[type(each).__name__, msgspec.to_builtins(each)] for each in command.commands]
     return Operation(
