@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import NewUrl
-from tests.dialects.dodo.sdk import Dodo
+from tests.dialects.dodo.sdk import Ask, Dodo
 from tests.support.server import Server, start_server
 
 GRANTS = 7
@@ -88,6 +89,53 @@ def test_the_sdks_pager_sees_everything_of_a_numbering_from_1(
     assert found == ids
     active = from_one.all_grants(customer, tokens, page_size=2, status="active", **start)
     assert [grant.id for grant in active] == ids
+
+
+def lists(dodo: Dodo) -> list[tuple[Ask, list[Any], str]]:
+    """How each list is asked for, all that is in it, and the field that tells one from another."""
+    customer, tokens, ids = issue(dodo)
+    kinds = [dodo.entitlement(name=f"Number {n}").id for n in range(4)][::-1]
+    people = [dodo.customer(name=f"Number {n}") for n in range(4)][::-1]
+    for each in reversed(people):
+        dodo.credit(each, kinds[0], "1")
+    money = [
+        dodo(
+            lambda client, amount=n + 1: client.customers.wallets.ledger_entries.create(
+                customer, amount=amount, currency="USD", entry_type="credit"
+            )
+        ).balance
+        for n in range(5)
+    ]
+    return [
+        (
+            lambda client: client.credit_entitlements.balances.list_ledger(
+                customer, credit_entitlement_id=tokens, page_size=2
+            ),
+            ids,
+            "grant_id",
+        ),
+        (lambda client: client.credit_entitlements.list(page_size=2), [*kinds, tokens], "id"),
+        (
+            lambda client: client.credit_entitlements.balances.list(kinds[0], page_size=1),
+            people,
+            "customer_id",
+        ),
+        (
+            lambda client: client.customers.list(name="Number", page_size=1),
+            people,
+            "customer_id",
+        ),
+        (
+            lambda client: client.customers.wallets.ledger_entries.list(customer, page_size=2),
+            money[::-1],
+            "after_balance",
+        ),
+    ]
+
+
+def test_the_sdks_pager_sees_all_of_every_list_of_a_numbering_from_1(from_one: Dodo) -> None:
+    for ask, expected, field in lists(from_one):
+        assert [getattr(each, field) for each in from_one.every(ask)] == expected
 
 
 def test_pages_past_the_end_are_empty_in_a_numbering_from_1(from_one: Dodo) -> None:

@@ -17,8 +17,13 @@ from drawdown.core import identity, types
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
-from drawdown.core.types import NOTHING, Entitlement, Entry, EntryKind, Id, Operation
-from drawdown.dialects.dodo.rendering import business_id, customer_id, entitlement_id
+from drawdown.core.types import Entitlement, Entry, EntryKind, Id, Operation
+from drawdown.dialects.dodo.rendering import (
+    business_id,
+    customer_id,
+    entitlement_id,
+    only_grant,
+)
 from drawdown.dialects.dodo.wire_ledger import LedgerRow, TransactionType
 
 ROW_PREFIX = "cle_"
@@ -146,7 +151,7 @@ def _row(operation: Operation, part: _Part, names: Names) -> LedgerRow:
         balance_after=decimal(last.posted_after, kind.scale),
         overage_before=decimal(first.overage_before, kind.scale),
         overage_after=decimal(last.overage_after, kind.scale),
-        grant_id=_only_grant(part.entries),
+        grant_id=only_grant(part.entries),
         description=facts.reason if asked else None,
         reference_type=reference_type,
         reference_id=reference_id,
@@ -165,12 +170,6 @@ def _amount(part: _Part) -> int:
     """Of credit that repays overage at once, all of it."""
     rest = (entry for entry in part.entries if entry.kind is not EntryKind.OVERAGE_REPAID)
     return sum(entry.amount for entry in rest) or sum(entry.amount for entry in part.entries)
-
-
-def _only_grant(entries: Sequence[Entry]) -> str | None:
-    """The grant, where there is but one; overage is no grant's."""
-    grants = {entry.grant for entry in entries if entry.grant != NOTHING}
-    return spell("cgr_", grants.pop()) if len(grants) == 1 else None
 
 
 def _reference(

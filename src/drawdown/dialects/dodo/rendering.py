@@ -137,10 +137,10 @@ def _source_of(found: types.Grant, subscription: str | None) -> str:
     return "api" if subscription is None else "subscription"
 
 
-def _only_grant(entries: Sequence[types.Entry]) -> str | None:
-    """The grant that an operation moved, if it was one; overage is no grant's."""
-    alone = len(entries) == 1 and entries[0].grant != types.NOTHING
-    return identity.spell("cgr_", entries[0].grant) if alone else None
+def only_grant(entries: Sequence[types.Entry]) -> str | None:
+    """The grant, where there is but one; overage is no grant's."""
+    grants = {entry.grant for entry in entries if entry.grant != types.NOTHING}
+    return identity.spell("cgr_", grants.pop()) if len(grants) == 1 else None
 
 
 def ledger_entry(
@@ -164,7 +164,7 @@ def ledger_entry(
         balance_after=amounts.render(last.posted_after, scale),
         overage_before=amounts.render(first.overage_before, scale),
         overage_after=amounts.render(last.overage_after, scale),
-        grant_id=_only_grant(entries),
+        grant_id=only_grant(entries),
         reason=reason,
         metadata=metadata,
         created_at=text_of(operation.at),
