@@ -283,6 +283,15 @@ async def test_a_low_balance_is_told_of_a_subscriptions_alert_alone(here: Story)
     }
 
 
+async def test_nothing_is_told_of_money(here: Story) -> None:
+    """A currency is the customer's wallet: the vendor has no webhooks for those."""
+    ada = await here.ada()
+    await here.give({**ada, "entitlement": "usd"}, 10)
+    await here.draw({**ada, "entitlement": "usd"}, 3)
+    await here.give(ada, 5)
+    assert sizes(await told(here)) == [("credit.added", "5", "0", "5")]
+
+
 # Signatures ------------------------------------------------------------------------------------------
 
 

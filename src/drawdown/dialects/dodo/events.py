@@ -1,7 +1,7 @@
 """Dodo's webhooks: what became of credit, in the vendor's types, fields and signature.
 
 Only types that the vendor has are sent: its SDKs read any other as some event of theirs. What moves no
-balance and no overage is not told, nor is what a carried grant loses to the one after it.
+balance and no overage is not told, nor is what a carried grant loses to the one after it, nor money.
 """
 
 from __future__ import annotations
@@ -10,11 +10,18 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from drawdown.core import recurring
+from drawdown.core import currencies, recurring
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
-from drawdown.core.types import MICROSECONDS, Id, Instant, Metadata, Operation
+from drawdown.core.types import (
+    MICROSECONDS,
+    Entitlement,
+    Id,
+    Instant,
+    Metadata,
+    Operation,
+)
 from drawdown.core.watching import Notice
 from drawdown.dialects.dodo import links
 from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
@@ -76,7 +83,8 @@ class DodoFormat(Format):
         if operation.customer == book or not (recorded.entries or notices):
             return []
         names = await _names(ledger, recorded, notices)
-        rows = rows_of(operation, recorded.entries, names)
+        credit = [each for each in recorded.entries if not _is_money(names.kinds[each.entitlement])]
+        rows = rows_of(operation, credit, names)
         told = [_row_told(row) for row in rows if _is_told(row)]
         told += [
             shown for notice in notices for shown in await _low(ledger, recorded, notice, names)
@@ -142,6 +150,11 @@ async def schedule_metadata(ledger: Ledger, operation: Operation) -> Metadata:
     else:
         return {}
     return {} if schedule is None else schedule.metadata
+
+
+def _is_money(kind: Entitlement) -> bool:
+    """A currency is a customer's wallet, and the vendor tells nothing of wallets."""
+    return kind.code in currencies.MINOR_PLACES
 
 
 def _is_told(row: LedgerRow) -> bool:
