@@ -13,6 +13,8 @@ from dodopayments import DodoPayments, NotFoundError, UnprocessableEntityError
 
 from tests.conftest import StartServer
 from tests.dialects.dodo.sdk import Dodo
+from tests.dialects.dodo.test_products import product
+from tests.dialects.dodo.test_subscriptions import subscribe
 from tests.support.receiver import Receiver, answering, receiver
 from tests.support.server import Tenant
 from tests.support.typescript import Sdk
@@ -220,6 +222,61 @@ def test_what_failed_comes_again_under_its_id_within_20_seconds(
         sdk.webhooks.unwrap(second.body.decode(), headers=second.headers, key=secret).type
         == "credit.added"
     )
+    sdk.close()
+    dodo.close()
+
+
+def test_a_subscriptions_credit_is_told_of_until_it_is_low(
+    delivering: Tenant, listening: tuple[Receiver, asyncio.Runner]
+) -> None:
+    """Each event names the subscription, and is read by both SDKs."""
+    got, runner = listening
+    dodo = Dodo(delivering.url, delivering.test.editor.secret, blocking=True)
+    made = make(dodo, url=got.url, filter_types=["credit.added", "credit.balance_low"])
+    secret = dodo(lambda client: client.webhooks.retrieve_secret(made.id)).secret
+    customer, kind = dodo.customer(), dodo.entitlement()
+    attached = {
+        "credit_entitlement_id": kind.id,
+        "credits_amount": "100",
+        "low_balance_threshold_percent": 20,
+    }
+    sold = product(dodo, attached).product_id
+    subscription = subscribe(dodo, customer, sold)
+    runner.run(got.wait(1))
+    dodo.debit(customer, kind.id, "79")
+    dodo.debit(customer, kind.id, "1.5")
+    runner.run(got.wait(2))
+    sdk = DodoPayments(
+        bearer_token="x", base_url="http://localhost", _strict_response_validation=True
+    )
+    added, low = (
+        sdk.webhooks.unwrap(each.body.decode(), headers=each.headers, key=secret)
+        for each in got.received
+    )
+    given: Any = added.data
+    assert (added.type, given.reference_type, given.reference_id) == (
+        "credit.added",
+        "subscription",
+        subscription,
+    )
+    assert low.type == "credit.balance_low"
+    assert low.data.to_dict() | {"payload_type": None, "brand_id": None} == {
+        "payload_type": None,
+        "brand_id": None,
+        "customer_id": customer,
+        "subscription_id": subscription,
+        "credit_entitlement_id": kind.id,
+        "credit_entitlement_name": kind.name,
+        "available_balance": "19.5",
+        "subscription_credits_amount": "100",
+        "threshold_percent": 20,
+        "threshold_amount": "20",
+    }
+    with Sdk("dodopayments", bearerToken="x", baseURL=delivering.url) as typescript:
+        last = got.received[-1]
+        verify = {"headers": last.headers, "key": secret}
+        read = typescript.call("webhooks.unwrap", last.body.decode(), verify)
+        assert read["data"]["available_balance"] == "19.5"
     sdk.close()
     dodo.close()
 
