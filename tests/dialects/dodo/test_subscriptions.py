@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -149,6 +150,29 @@ def test_what_is_to_be_paid_waits_for_the_operator_with_every_cycle(
     assert found(dodo, made).next_billing_date == day("2031-03-31")
     ada.advance("2031-03-31T00:00:00Z")
     assert found(dodo, made).status == "on_hold"
+
+
+def test_a_payment_that_is_confirmed_by_many_at_once_counts_once(
+    dodo: Dodo, ada: Clocked, tenant: Tenant
+) -> None:
+    kind = dodo.entitlement()
+    plan = product(dodo, attach(kind.id), price=MONTHLY | {"price": 900})
+    made = subscribe(dodo, ada.customer, plan.product_id)
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(confirm, ada, tenant, made) for _ in range(8)]
+    assert sorted(each.result().status_code for each in asked) == [200] + [400] * 7
+    assert usage(dodo, made)[0].balance == "100"
+
+
+def test_low_credit_is_watched_while_the_subscription_lives(dodo: Dodo, ada: Clocked) -> None:
+    kind = dodo.entitlement()
+    attached = attach(kind.id, "50", low_balance_threshold_percent=20)
+    made = subscribe(dodo, ada.customer, product(dodo, attached).product_id)
+    [alert] = ada.ask("GET", "/alerts")["data"]
+    assert (alert["name"], alert["amount"], alert["closed_at"]) == (made, "10", None)
+    update(dodo, made, status="cancelled")
+    [closed] = ada.ask("GET", "/alerts")["data"]
+    assert (closed["id"], closed["closed_at"] is None) == (alert["id"], False)
 
 
 def test_cancelled_at_once_nothing_more_is_given(dodo: Dodo, ada: Clocked) -> None:
