@@ -19,8 +19,8 @@ from drawdown.cli import main
 from drawdown.cli import server as listening
 from drawdown.config import CLIENT_VARIABLES, PREFIX, Config
 from drawdown.core import (
+    amending,
     amounts,
-    corrections,
     creation,
     currencies,
     identity,
@@ -276,7 +276,7 @@ LIMITS = {
     "units ever granted to a wallet (USD: 9,223,372,036.854775807)": types.UNITS_MAX,
     "priority of a grant; 0 burns first": types.PRIORITY_MAX,
     "days after which an entitlement's grants expire": creation.EXPIRES_AFTER_DAYS_MAX,
-    "pairs of metadata, or of attributes": corrections.METADATA_KEYS_MAX,
+    "pairs of metadata, or of attributes": amending.METADATA_KEYS_MAX,
     "characters of a metadata key": signature(fields.metadata).parameters["key_max"].default,
     "characters of a metadata value": signature(fields.metadata).parameters["value_max"].default,
     "characters of an own id or a code": last_number(identity.OWN_ID.pattern),

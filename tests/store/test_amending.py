@@ -194,7 +194,7 @@ async def test_a_customer_is_changed(ledger: Ledger) -> None:
     await do(book, AmendCustomer(customer=ada, email=None, clear_metadata=True))
     after = await ledger.customer(book.id, ada)
     assert (after.name, after.email, after.metadata) == ("Ada L.", None, {})
-    many = {f"key {n}": n for n in range(51)}
+    many: dict[str, str | int | float | bool | None] = {f"key {n}": n for n in range(51)}
     with pytest.raises(FieldInvalid):
         await do(book, AmendCustomer(customer=ada, metadata=many))
     with pytest.raises(CustomerNotFound):

@@ -7,18 +7,20 @@ from typing import Any
 import dodopayments
 
 from drawdown.core.types import DAY, Instant
-from tests.dialects.dodo.sdk import Dodo
+from tests.dialects.dodo.sdk import Ask, Dodo
 from tests.support.clocked_server import ClockedServer
 
 
 def ledger(dodo: Dodo, customer: str, entitlement: str, **query: Any) -> list[Any]:
     """One page, as it was asked for."""
-    found: list[Any] = dodo(
-        lambda client: client.credit_entitlements.balances.list_ledger(
-            customer, credit_entitlement_id=entitlement, **query
-        )
-    ).items
+    found: list[Any] = dodo(listing(customer, entitlement, **query)).items
     return found
+
+
+def listing(customer: str, entitlement: str, **query: Any) -> Ask:
+    return lambda client: client.credit_entitlements.balances.list_ledger(
+        customer, credit_entitlement_id=entitlement, **query
+    )
 
 
 def balances(dodo: Dodo, entitlement: str, **query: Any) -> list[Any]:
@@ -137,11 +139,7 @@ def test_a_ledger_is_of_what_there_is(dodo: Dodo) -> None:
     ada, tokens = dodo.customer(), dodo.entitlement()
     assert ledger(dodo, ada, tokens.id) == []
     for customer, entitlement in ((ada, "cde_unknown"), ("cus_unknown", tokens.id)):
-        refused = dodo.refused(
-            lambda client, owner=customer, kind=entitlement: (
-                client.credit_entitlements.balances.list_ledger(owner, credit_entitlement_id=kind)
-            )
-        )
+        refused = dodo.refused(listing(customer, entitlement))
         assert refused.error is dodopayments.NotFoundError
 
 

@@ -91,6 +91,12 @@ def test_the_sdks_pager_sees_everything_of_a_numbering_from_1(
     assert [grant.id for grant in active] == ids
 
 
+def put_in(customer: str, cents: int) -> Ask:
+    return lambda client: client.customers.wallets.ledger_entries.create(
+        customer, amount=cents, currency="USD", entry_type="credit"
+    )
+
+
 def lists(dodo: Dodo) -> list[tuple[Ask, list[Any], str]]:
     """How each list is asked for, all that is in it, and the field that tells one from another."""
     customer, tokens, ids = issue(dodo)
@@ -98,14 +104,7 @@ def lists(dodo: Dodo) -> list[tuple[Ask, list[Any], str]]:
     people = [dodo.customer(name=f"Number {n}") for n in range(4)][::-1]
     for each in reversed(people):
         dodo.credit(each, kinds[0], "1")
-    money = [
-        dodo(
-            lambda client, amount=n + 1: client.customers.wallets.ledger_entries.create(
-                customer, amount=amount, currency="USD", entry_type="credit"
-            )
-        ).balance
-        for n in range(5)
-    ]
+    money = [dodo(put_in(customer, n + 1)).balance for n in range(5)]
     return [
         (
             lambda client: client.credit_entitlements.balances.list_ledger(
