@@ -77,6 +77,7 @@ KNOWN = {
     "test-clocks show",
     "test-clocks advance",
     "test-clocks delete",
+    "dodo confirm",
     "customers create",
     "customers list",
     "customers show",
