@@ -66,6 +66,32 @@ def test_a_customer_is_made_listed_and_shown(ask: Ask, made: Made) -> None:
     assert "ada@example.com" in ask("customers", "list").out
 
 
+def test_a_customer_is_changed_and_closed(ask: Ask, made: Made) -> None:
+    """What is not given stays."""
+    made("customers", "create", "ada", "--name", "Ada", "--metadata", "plan=pro")
+    changed = made("customers", "amend", "ada", "--email", "ada@example.org")
+    assert (changed["name"], changed["email"]) == ("Ada", "ada@example.org")
+    assert changed["metadata"] == {"plan": "pro"}
+    assert line(ask("customers", "close", "ada"), "Closed")
+    assert "closed" in ask("grants", "issue", "ada", "usd", "1").failure()
+
+
+def test_an_entitlement_is_changed_closed_and_reopened(ask: Ask, made: Made) -> None:
+    """What is not given stays; a name is unique among the living."""
+    made("entitlements", "create", "images", "--unit", "image", "--scale", 0, "--name", "Images")
+    words = ("--unit", "picture", "--expires-after-days", 30)
+    changed = made("entitlements", "amend", "images", *words)
+    assert (changed["unit"], changed["expires_after_days"]) == ("picture", 30)
+    assert changed["name"] == "Images"
+    renamed = made("entitlements", "amend", "images", "--name", "Pictures")
+    assert (renamed["name"], renamed["expires_after_days"]) == ("Pictures", 30)
+    assert line(ask("entitlements", "close", "images"), "Closed")
+    made("entitlements", "create", "more", "--unit", "image", "--scale", 0, "--name", "Pictures")
+    assert "Pictures" in ask("entitlements", "reopen", "images").failure()
+    made("entitlements", "amend", "more", "--name", "Others")
+    assert made("entitlements", "reopen", "images")["closed_at"] is None
+
+
 def test_a_customer_without_an_id_of_ones_own_gets_one(made: Made) -> None:
     assert made("customers", "create")["id"].startswith("cus_")
 

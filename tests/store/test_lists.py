@@ -17,7 +17,7 @@ from drawdown.core.lifecycle import state_of
 from drawdown.core.types import Category, Entry, Grant, GrantState, Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import GrantFilter, Store
+from drawdown.engine.ports import CustomerFilter, GrantFilter, Store
 from tests.support.books import CREDITS, HOUR, START, Book, open_book
 
 pytestmark = pytest.mark.anyio
@@ -200,7 +200,7 @@ async def test_customers_and_entitlements_are_listed_newest_first(ledger: Ledger
     names = [await book.customer() for _ in range(25)]
     pages: list[str | None] = []
     after: Id | None = None
-    while page := await ledger.customers(book.id, after=after, limit=4):
+    while page := await ledger.customers(CustomerFilter(book=book.id, after=after, limit=4)):
         pages.extend(customer.own_id for customer in page)
         after = page[-1].id
     assert pages == names[::-1]

@@ -316,7 +316,7 @@ async def test_books_do_not_see_each_other(ledger: Ledger) -> None:
     await two.grant("same", 7)
     assert [found.amount for found in await ledger.grants(one.id, limit=10)] == [5]
     assert [found.amount for found in await ledger.grants(two.id, limit=10)] == [7]
-    assert len(await ledger.customers(one.id, limit=10)) == 1
+    assert len(await ledger.customers(CustomerFilter(book=one.id, limit=10))) == 1
     with pytest.raises(GrantNotFound):
         await ledger.grant(two.id, grant.id)
     with pytest.raises(GrantNotFound):

@@ -12,7 +12,7 @@ from drawdown.engine.access import Accounts
 from drawdown.engine.clocks import ManualClock, TimeOrderedIds
 from drawdown.engine.jobs import PRUNE_EVERY, Jobs
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import Store
+from drawdown.engine.ports import CustomerFilter, Store
 from tests.support.books import (
     CREDITS,
     HOUR,
@@ -148,7 +148,7 @@ async def test_a_claim_of_another_request_is_refused(ledger: Ledger) -> None:
             claim=Claim("test", "key", b"g" * 32),
             refuse=lambda _: Answer(status=400, body=b""),
         )
-    assert len(await ledger.customers(book.id, limit=10)) == 1
+    assert len(await ledger.customers(CustomerFilter(book=book.id, limit=10))) == 1
 
 
 async def test_time_of_a_wallet_never_runs_back(ledger: Ledger, clock: ManualClock) -> None:

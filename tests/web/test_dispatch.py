@@ -17,7 +17,7 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.engine.accounts import Principal, Role
 from drawdown.engine.ledger import Ledger
-from drawdown.engine.ports import StoreUnavailable
+from drawdown.engine.ports import CustomerFilter, StoreUnavailable
 from drawdown.opening import open_ledger
 from drawdown.web.dispatch import DialectApp, ignore
 from drawdown.web.endpoints import Call, Context, Dialect, Endpoint, Limits
@@ -157,7 +157,7 @@ def test_a_fault_while_an_answer_is_written_changes_nothing(tmp_path: Path) -> N
         assert response.status_code == 500
         account = (await ledger.accounts.accounts())[0]
         book = (await ledger.accounts.keys(account.id))[0].book
-        assert await ledger.customers(book, limit=10) == []
+        assert await ledger.customers(CustomerFilter(book=book, limit=10)) == []
 
     play(tmp_path, steps)
 
