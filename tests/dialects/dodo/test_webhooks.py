@@ -148,6 +148,25 @@ def test_what_nobody_made_here_is_not_found(dodo: Dodo, native: Any, ask: Any) -
         assert (refused.status, refused.code) == (404, "NOT_FOUND")
 
 
+def test_a_viewer_reads_endpoints_and_changes_none(dodo: Dodo, tenant: Tenant) -> None:
+    made = make(dodo)
+    viewer = Dodo(tenant.url, tenant.test.viewer.secret, blocking=dodo.blocking)
+    assert viewer(lambda client: client.webhooks.retrieve(made.id)) == made
+    assert len(viewer(lambda client: client.webhooks.list()).data) == 1
+    writes: tuple[Callable[[Any], Any], ...] = (
+        lambda client: client.webhooks.create(url=URL),
+        lambda client: client.webhooks.update(made.id, disabled=True),
+        lambda client: client.webhooks.headers.update(made.id, headers={"x-a": "1"}),
+        lambda client: client.webhooks.delete(made.id),
+        lambda client: client.meters.archive("mtr_unknown"),
+        lambda client: client.usage_events.ingest(events=[]),
+    )
+    for write in writes:
+        assert viewer.refused(write).status == 403
+    viewer.close()
+    assert dodo(lambda client: client.webhooks.retrieve(made.id)) == made
+
+
 # Delivered -------------------------------------------------------------------------------------------
 
 
