@@ -209,6 +209,15 @@ async def test_no_change_of_many_at_once_is_lost(ledger: Ledger) -> None:
     assert len((await ledger.customer(book.id, ada)).metadata) == 20
 
 
+async def test_what_dialects_keep_is_laid_over_what_they_kept(ledger: Ledger) -> None:
+    """Each its own, so that two changes at once both stand; None deletes."""
+    book = await open_book(ledger)
+    ada = await book.customer(profiles={"one": {"a": 1, "b": 2}, "two": {"x": 1}})
+    asked = [{"one": {"a": None, "c": 3}}, {"one": {"d": 4}}, {"two": {"x": None}}]
+    await asyncio.gather(*(do(book, AmendCustomer(customer=ada, profiles=each)) for each in asked))
+    assert (await ledger.customer(book.id, ada)).profiles == {"one": {"b": 2, "c": 3, "d": 4}}
+
+
 async def test_a_closed_customer_gets_and_uses_nothing_more(
     ledger: Ledger, clock: ManualClock
 ) -> None:

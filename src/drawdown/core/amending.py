@@ -155,8 +155,12 @@ def _record(
 
 
 def _profiles(before: Profiles, given: Profiles) -> Profiles:
-    """A dialect's own stands in the place of what it kept before; others' stay."""
-    return {**before, **given}
+    """Each dialect's own, laid over what it kept before; None deletes a key. Others' stay."""
+    after = dict(before)
+    for dialect, changes in given.items():
+        laid = {**before.get(dialect, {}), **changes}
+        after[dialect] = {name: value for name, value in laid.items() if value is not None}
+    return {dialect: kept for dialect, kept in after.items() if kept}
 
 
 def amend_customer(request: Request, command: AmendCustomer, state: State) -> Accepted:

@@ -140,7 +140,7 @@ class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
 class AmendEntitlement(msgspec.Struct, frozen=True, kw_only=True):
     """Change an entitlement, or a currency's rules. It holds for what comes after it: grants keep theirs.
 
-    What is not given stays. ``expires_after_days`` None: never. ``profiles``: each dialect's whole.
+    What is not given stays. ``expires_after_days`` None: never. ``profiles`` are merged as metadata is.
     """
 
     entitlement: Reference
@@ -168,7 +168,7 @@ class ReopenEntitlement(msgspec.Struct, frozen=True, kw_only=True):
 class AmendCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """Change what is kept of a customer. None: nothing any more; UNSET: as it was.
 
-    ``metadata`` is merged (a None value deletes its key); ``profiles``: each dialect's whole.
+    ``metadata`` is merged (a None value deletes its key), and so is each dialect's of ``profiles``.
     """
 
     customer: Reference

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UnsetType
 
 from drawdown.core.commands import AmendCustomer, AmendEntitlement
-from drawdown.core.types import Customer, Entitlement
+from drawdown.core.types import Customer, Entitlement, Profiles
 from drawdown.dialects.dodo.credit_wire import UpdateCustomerRequest, UpdateEntitlementRequest
 from drawdown.dialects.dodo.reading import (
     EMAIL_MAX,
@@ -39,8 +39,16 @@ def amend_entitlement(body: UpdateEntitlementRequest, before: Entitlement) -> Am
         unit=None if body.unit is None else asked.unit,
         expires_after_days=body.expires_after_days,
         overage=asked.overage,
-        profiles={PROFILE: asked.profiles.get(PROFILE, {})},
+        profiles=_changed(before.profiles, asked.profiles.get(PROFILE, {})),
     )
+
+
+def _changed(before: Profiles, after: dict[str, Any]) -> Profiles:
+    """What is otherwise: so that two changes at once both stand. None: it is there no more."""
+    kept = before.get(PROFILE, {})
+    found = {name: None for name in kept if name not in after}
+    found |= {name: value for name, value in after.items() if kept.get(name) != value}
+    return {PROFILE: found} if found else {}
 
 
 def _whole(body: UpdateEntitlementRequest, before: Entitlement) -> CreateEntitlementRequest:
@@ -79,14 +87,11 @@ def amend_customer(body: UpdateCustomerRequest, before: Customer) -> AmendCustom
     if not isinstance(body.preferred_locale, UnsetType):
         locale = None if body.preferred_locale is None else str(body.preferred_locale)
         profile = msgspec.structs.replace(profile, preferred_locale=locale)
-    after = msgspec.to_builtins(profile)
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"profiles": _changed(before.profiles, msgspec.to_builtins(profile))}
     if body.name is not None:
         given["name"] = fields.text(body.name, "name", longest=NAME_MAX)
     if body.email is not None:
         given["email"] = fields.text(body.email, "email", longest=EMAIL_MAX)
     if body.metadata is not None:
         given |= {"metadata": metadata(body.metadata), "clear_metadata": True}
-    if after != before.profiles.get(PROFILE, {}):
-        given["profiles"] = {PROFILE: after}
     return AmendCustomer(customer=before.id, **given)
