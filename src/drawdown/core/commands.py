@@ -212,7 +212,8 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
 class Debit(msgspec.Struct, frozen=True, kw_only=True):
     """Draw ``amount`` in burn-down order, all or nothing.
 
-    ``within_credit``: never past zero, whatever the rule for that. ``valid_at`` is the instant whose grants may pay (default: now). ``occurred_at`` is kept and shown.
+    ``within_credit``: never past zero, whatever the rule for that. ``valid_at`` is the instant whose grants
+    may pay (default: now). ``occurred_at`` is kept and shown.
     """
 
     customer: Reference

@@ -160,7 +160,7 @@ class TopUpRequestFilter(msgspec.Struct, frozen=True, kw_only=True):
 class CustomerFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which customers of a book to list, newest first.
 
-    ``name`` is a part of theirs, in any case; ``since`` and ``until`` bound when they were made, both included.
+    ``name`` is a part of theirs, in any case; they were made from ``since`` to ``until``, both included.
     """
 
     book: Id
