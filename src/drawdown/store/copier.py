@@ -183,7 +183,10 @@ class Copier:
                 await self._target.add(table, self._source.columns(table), found)
 
     async def _copy_made(self, began: int) -> None:
-        """Customers and claims are made without an operation: those made since the last pass began."""
+        """Customers and claims may be made without an operation: those made since the last pass began.
+
+        A name that was given up is found missing at the end.
+        """
         since = max(0, self.progress.since - OVERLAP_MICROSECONDS)
         customers = self._source.customers_since(compose(since // 1_000, 0, 0, 0))
         claims = self._source.claims_since(since)

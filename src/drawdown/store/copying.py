@@ -57,6 +57,7 @@ USAGE = (
 TOP_UPS = (Table("top_up"), Table("top_up_request"))
 #: What an operation of a customer may change.
 STATE = (
+    CUSTOMER,
     WALLET,
     Table("credit_grant"),
     Table("hold"),
@@ -68,7 +69,7 @@ STATE = (
     *USAGE,
 )
 #: Gone over once, in this order, before what was recorded is followed.
-BULK = (CUSTOMER, CLAIM, *STATE, REVERSAL)
+BULK = (CLAIM, *STATE, REVERSAL)
 #: Append only: followed in the order in which they were recorded.
 OPERATION = Table("operation")
 ENTRY = Table("entry", ("customer", "entitlement", "seq"))

@@ -146,7 +146,7 @@ class Source:
         return [row[0] for row in self._rows("touched_customers", (after, until))]
 
     def state_of(self, customers: Sequence[bytes]) -> dict[Table, list[Row]]:
-        """The customers' wallets, grants and holds."""
+        """The customers, and all that is theirs and may change."""
         return {
             table: self._neutral(
                 table,

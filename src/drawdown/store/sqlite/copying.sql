@@ -118,6 +118,11 @@ WHERE e.number >= ? AND e.number < ? ORDER BY e.number
 -- name: touched_customers
 SELECT DISTINCT customer FROM operation WHERE number > ? AND number <= ? ORDER BY customer
 
+-- name: customer_customer
+SELECT id, slot, book, own_id, name, email, metadata, profiles, created_at, closed_at,
+  test_clock
+FROM customer WHERE id = ?
+
 -- name: customer_wallet
 SELECT w.customer, w.entitlement, w.slot, c.book, w.created_at, w.posted, w.pending, w.held, w.overage,
   w.granted, w.used, w.expired, w.voided, w.open_grants, w.open_holds, w.seq, w.chain, w.last_at,
