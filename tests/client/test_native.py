@@ -18,7 +18,7 @@ from drawdown.dialects.native.errors import TABLE, TITLES
 from tests.client.test_shape import builders
 
 #: Another dialect's, which the native API never answers.
-NOT_NATIVE = {"key_in_use"}
+NOT_NATIVE = {"key_in_use", "document_not_found", "document_changed"}
 #: What goes on and on is read with any reader of server-sent events.
 STREAMED = {("GET", "/customers/{}/balances/stream")}
 #: Where the server answers a list, the client has the items.
@@ -33,7 +33,7 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
         if parameter.default is parameter.empty
     ]
     special: dict[str, Any] = {"debits": [], "events": [], "wallets": []}
-    special |= dict.fromkeys(("frozen_at", "to"), datetime(2031, 1, 31, tzinfo=UTC))
+    special |= dict.fromkeys(("frozen_at", "to", "start"), datetime(2031, 1, 31, tzinfo=UTC))
     made: Call[Any] | Listing[Any] = build(
         **{one.name: special.get(one.name, "x") for one in needed}
     )

@@ -52,7 +52,10 @@ AS_THEY_ARE = ("customer.created", "entitlement.created")
 
 
 #: Kinds of operations that tell nothing, and why.
-SILENT = {"forecast": "it is worked out, and recorded nowhere"}
+SILENT = {
+    "forecast": "it is worked out, and recorded nowhere",
+    "together": "each of what was done together is told by itself",
+}
 
 
 @pytest.fixture
