@@ -15,12 +15,12 @@ from drawdown.core.instants import FORESIGHT_MAX
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
 from drawdown.dialects.native import errors, scalars, wire, wire_top_ups
-from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.protocol import HEAD_BYTES_MAX
+from tests.dialects.native.support import ENDPOINTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dialects" / "native.md").read_text("utf-8")
-ENDPOINTS = {f"{each.method} {each.path}": each for each in NativeDialect.endpoints}
+BY_NAME = {f"{each.method} {each.path}": each for each in ENDPOINTS}
 SHOWN = (
     wire.Customer,
     wire.Entitlement,
@@ -67,15 +67,15 @@ def test_the_page_lists_every_endpoint_with_its_status_and_role_and_nothing_else
     rows = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\d+) \| (\w+) \|", PAGE, re.MULTILINE)
     assert len(rows) == len(set(rows))
     assert set(rows) == {
-        (name, str(each.status), each.role.value) for name, each in ENDPOINTS.items()
+        (name, str(each.status), each.role.value) for name, each in BY_NAME.items()
     }
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, each in ENDPOINTS.items() if taken(each) and name not in ELSEWHERE]
+    "name", [name for name, each in BY_NAME.items() if taken(each) and name not in ELSEWHERE]
 )
 def test_every_field_that_an_endpoint_takes_is_on_the_page(name: str) -> None:
-    record = taken(ENDPOINTS[name])
+    record = taken(BY_NAME[name])
     assert record is not None
     assert sorted(listed(f"`{name}`")) == sorted(marked(fields(record)))
 
@@ -94,7 +94,7 @@ def test_every_field_of_a_top_up_is_on_the_page(heading: str, record: type[Struc
 
 
 def test_the_page_lists_every_code_of_an_error_with_its_status() -> None:
-    refused = {error for endpoint in ENDPOINTS.values() for error in endpoint.errors}
+    refused = {error for endpoint in ENDPOINTS for error in endpoint.errors}
     codes = {
         (str(status), error.code) for error, (status, _) in errors.TABLE.items() if error in refused
     }
