@@ -35,7 +35,7 @@ def example(build: Any) -> Call[Any] | Listing[Any]:
     special: dict[str, Any] = {"debits": [], "events": [], "wallets": []}
     if build.__name__ == "amend_entitlement":
         special["overage"] = client.OverageRule(mode="off")
-    special |= dict.fromkeys(("frozen_at", "to"), datetime(2031, 1, 31, tzinfo=UTC))
+    special |= dict.fromkeys(("frozen_at", "to", "start"), datetime(2031, 1, 31, tzinfo=UTC))
     made: Call[Any] | Listing[Any] = build(
         **{one.name: special.get(one.name, "x") for one in needed}
     )
