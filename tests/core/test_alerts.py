@@ -60,8 +60,8 @@ def life(seed: int) -> Iterator[Step]:
         elif verb == "reverse" and made["debit"]:
             yield step(at, f"reverse {chance.choice(made['debit'])}")
         elif verb == "amend" and made["grant"]:
-            ends = day_text(at + chance.randrange(1, 14 * DAY))
-            yield step(at, f"amend {chance.choice(made['grant'])} exp={ends}")
+            later = day_text(at + chance.randrange(1, 14 * DAY))
+            yield step(at, f"amend {chance.choice(made['grant'])} exp={later}")
         else:
             yield step(at, "read")
     yield step(at + 30 * DAY, "read")

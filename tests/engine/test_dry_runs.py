@@ -65,7 +65,6 @@ async def test_a_call_ends_when_it_has_read_enough_and_goes_on(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await used(book, "ada", "bob", "eve")
-    monkeypatch.setattr(dry_runs, "CHUNK", 1)
     monkeypatch.setattr(dry_runs, "ENTRIES_MAX", 5)
     found, after = [], None
     while True:

@@ -20,7 +20,7 @@ from tests.simulation.running import Failed, run_play, run_seed, smallest
 from tests.support.postgres import VERSIONS, Clusters
 from tests.support.stores import SQLITE
 
-#: As many as it takes to meet every fault.
+#: As many as it takes to meet every fault, shared out over the versions.
 SEEDS_ON_POSTGRES = range(8)
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
 
@@ -40,12 +40,12 @@ def test_on_postgres_a_short_simulation_shows_no_fault_and_reaches_every_fault(
     """Two servers, each behind a proxy; connections break, and the database is killed."""
     caplog.set_level(logging.CRITICAL, "asyncpg")
     counts: Counter[str] = Counter()
-    for version in VERSIONS:
+    for place, version in enumerate(VERSIONS):
         clusters.of(version)  # or it is skipped
-        for seed in SEEDS_ON_POSTGRES:
+        for seed in SEEDS_ON_POSTGRES[place :: len(VERSIONS)]:
             run_seed(seed, "engine", counts, f"postgres-{version}")
     assert missing_on_postgres(counts) == []
-    assert commands_in(counts) > 2_000
+    assert commands_in(counts) > 1_500
 
 
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)

@@ -264,7 +264,7 @@ class NativeSubject:
         self._at_time(at)
         self._ok(self._client.get("/entries", params={"customer": self._customer}))
         self._server.clock.instant = Instant(self._server.clock.instant + 3 * MICROSECONDS)
-        query = {"customer": self._customer, "type": "alert.triggered", "limit": 100}
+        query = {"customer": self._customer, "type": "alert.triggered", "limit": "100"}
         page = self._ok(self._client.get("/events-feed", params=query))
         told = [event["data"] for event in page["data"]]
         found = [each for each in told if each["alert"] == self._names[name]]

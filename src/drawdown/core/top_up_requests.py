@@ -14,7 +14,7 @@ from drawdown.core import top_ups
 from drawdown.core.identity import derive, follow
 from drawdown.core.state import Changes, Wallet
 from drawdown.core.times import INSTANT_MAX
-from drawdown.core.top_ups import Level, RequestState, Standing, TopUp, TopUpRequest
+from drawdown.core.top_ups import Level, RequestState, Standing, TopUp, TopUpRequest, Verdict
 from drawdown.core.types import (
     GRANTS_OPEN_MAX,
     UNITS_MAX,
@@ -27,7 +27,7 @@ from drawdown.core.watching import Watch
 
 #: The kinds of operation in which nobody asked anything: the ledger asks, or tells.
 ASKED, EXPIRED, CAPPED = "request_top_up", "expire_top_up", "cap_top_up"
-_LABEL = "top_up:"
+_REST = Verdict()
 #: What time did is followed by one look, once all of it is done (``settle``): nobody is asked in the past.
 _OF_TIME = frozenset({"settle", "cycle"})
 
@@ -35,19 +35,26 @@ _OF_TIME = frozenset({"settle", "cycle"})
 def look_after(operation: Operation, wallet: Wallet, changes: Changes) -> None:
     """Look at a wallet that an operation has moved, right after it."""
     if standing_of(wallet) is not None and operation.kind not in _OF_TIME:
-        identifier = follow(operation.id, _LABEL + wallet.entitlement.hex())
-        look(wallet, changes, identifier, operation.at, operation.recorded_at)
+        look(wallet, changes, (operation.id, None), operation.at, operation.recorded_at)
 
 
 def look(
-    wallet: Wallet, changes: Changes, identifier: Id, at: Instant, recorded_at: Instant
+    wallet: Wallet,
+    changes: Changes,
+    between: tuple[Id, Id | None],
+    at: Instant,
+    recorded_at: Instant,
 ) -> None:
-    """Ask for credit where the wallet's rule says so, in an operation of that id."""
+    """Ask for credit where the wallet's rule says so, in an operation whose id lies between those."""
     standing = standing_of(wallet)
     rule = None if standing is None else standing.rule
     if standing is None or rule is None:
         return
     verdict = top_ups.judge(standing, level_of(wallet), at)
+    if verdict == _REST and standing.again_at is None:  # as nearly always
+        return
+    after, before = between
+    identifier = follow(after, "top_up:" + wallet.entitlement.hex(), before)
     if verdict.units:
         made = _request(rule, wallet, identifier, verdict.units, at, recorded_at)
         changes.new_top_up_requests[made.id] = made
@@ -75,8 +82,7 @@ def settle(
     if standing is None:
         return
     _expire(wallet, changes, standing, at, recorded_at)
-    identifier = follow(after, _LABEL + wallet.entitlement.hex(), origin)
-    look(wallet, changes, identifier, at, recorded_at)
+    look(wallet, changes, (after, origin), at, recorded_at)
 
 
 def _expire(

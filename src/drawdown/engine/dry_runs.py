@@ -19,7 +19,7 @@ from drawdown.engine.ports import CustomerFilter, EventFilter, Recorded, Store
 CUSTOMERS_MAX = 1_000
 #: Of a customer with more entries, or usage events, nothing is said; a call ends after so many in all.
 CUSTOMER_ENTRIES_MAX = 100_000
-ENTRIES_MAX = 200_000
+ENTRIES_MAX = 50_000
 #: So many customers are read together.
 CHUNK = 50
 #: After so many operations others have a turn.
@@ -72,25 +72,22 @@ async def run(store: Store, asked: Asked, now_of: NowOf) -> Page:
     world = await _world(store, asked.book)
     change = change_of(asked.change, asked.kind, world.catalog)
     customers, following = await _customers(store, asked)
-    page, entries = Page(), 0
+    page, left = Page(), ENTRIES_MAX
     for start in range(0, len(customers), CHUNK):
         chunk = customers[start : start + CHUNK]
         seqs = await store.wallet_seqs([each.id for each in chunk])
-        totals = {owner: sum(of_kind.values()) for owner, of_kind in seqs.items()}
+        concerned: list[Customer] = []
         for each in chunk:
-            if totals[each.id] > CUSTOMER_ENTRIES_MAX:
+            entries = sum(seqs[each.id].values())
+            if left <= 0:
+                break
+            page.after = each.id
+            if entries > CUSTOMER_ENTRIES_MAX:
                 page.skipped.append(Skipped(each, "too_long"))
-        concerned = [
-            each
-            for each in chunk
-            if totals[each.id] <= CUSTOMER_ENTRIES_MAX
-            and (asked.kind.id in seqs[each.id] or change.rates is not None)
-        ]
+            elif asked.kind.id in seqs[each.id] or change.rates is not None:
+                concerned.append(each)
+                left -= entries
         await _Chunk(store, world, asked, change).run(concerned, now_of, page)
-        entries += sum(totals[each.id] for each in concerned)
-        page.after = chunk[-1].id
-        if entries > ENTRIES_MAX:
-            break
     is_last = not customers or page.after == customers[-1].id
     page.after = following if is_last else page.after
     return page

@@ -7,7 +7,12 @@ from typing import Any
 
 import httpx
 
+from drawdown.config import Config
+from drawdown.dialects.native import dialect
+
 Json = dict[str, Any]
+#: All that the API offers.
+ENDPOINTS = dialect.build(Config()).endpoints
 
 
 def created(response: httpx.Response) -> Json:

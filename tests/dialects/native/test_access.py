@@ -8,10 +8,9 @@ import re
 import httpx
 import pytest
 
-from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.engine.accounts import Role
 from tests.conftest import StartServer
-from tests.dialects.native.support import created, customer_with, debit_body, problem
+from tests.dialects.native.support import ENDPOINTS, created, customer_with, debit_body, problem
 from tests.support.server import Key, Tenant
 
 
@@ -71,7 +70,7 @@ def test_a_secret_under_another_keys_id_opens_nothing(tenant: Tenant) -> None:
 QUESTIONS = {"/dry-runs"}
 WRITES = [
     (each.method, re.sub(r"{\w+}", "x", each.path), each.role)
-    for each in NativeDialect.endpoints
+    for each in ENDPOINTS
     if each.method != "GET" and each.path not in QUESTIONS
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from msgspec import Struct
@@ -14,33 +15,60 @@ from drawdown.config import Config
 from drawdown.core.instants import FORESIGHT_MAX
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import DAY, GRANTS_OPEN_MAX, HOLD_MAX, HOLDS_OPEN_MAX
-from drawdown.dialects.native import errors, scalars, wire, wire_top_ups
-from drawdown.dialects.native.dialect import NativeDialect
+from drawdown.dialects.native import (
+    asked,
+    errors,
+    scalars,
+    wire,
+    wire_alerts,
+    wire_schedules,
+    wire_top_ups,
+    wire_usage,
+)
+from drawdown.dialects.native.asked_usage import RatePrice, Table
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.protocol import HEAD_BYTES_MAX
+from tests.dialects.native.support import ENDPOINTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dialects" / "native.md").read_text("utf-8")
-ENDPOINTS = {f"{each.method} {each.path}": each for each in NativeDialect.endpoints}
-SHOWN = (
-    wire.Customer,
-    wire.Entitlement,
-    wire.Grant,
-    wire.Adjustment,
-    wire.Hold,
-    wire.Debit,
-    wire.Spend,
-    wire.Reversal,
-    wire.Balance,
-    wire.Segment,
-    wire.Explanation,
-    wire.ExplainedDraw,
-    wire.LaterGrant,
-    wire.IneligibleGrant,
-    wire.Entry,
-    wire.Key,
-)
+BY_NAME = {f"{each.method} {each.path}": each for each in ENDPOINTS}
+#: Records that are answered, by the heading under which their fields are.
+SHOWN: dict[str, type[Struct]] = {
+    "Customer": wire.Customer,
+    "Test clock": wire.Clock,
+    "Entitlement": wire.Entitlement,
+    "Grant": wire.Grant,
+    "Adjustment": wire.Adjustment,
+    "Hold": wire.Hold,
+    "Schedule": wire_schedules.Schedule,
+    "Alert": wire_alerts.Alert,
+    "Top-up": wire_top_ups.TopUp,
+    "Top-up request": wire_top_ups.TopUpRequest,
+    "Debit": wire.Debit,
+    "Spend": wire.Spend,
+    "Meter": wire_usage.Meter,
+    "Rate": wire_usage.Rate,
+    "Usage event": wire_usage.UsageEvent,
+    "Reversal": wire.Reversal,
+    "Overage reset": wire.OverageReset,
+    "Balance": wire.Balance,
+    "Segment": wire.Segment,
+    "Explanation": wire.Explanation,
+    "ExplainedDraw": wire.ExplainedDraw,
+    "LaterGrant": wire.LaterGrant,
+    "IneligibleGrant": wire.IneligibleGrant,
+    "Entry": wire.Entry,
+    "Key": wire.Key,
+}
 #: Calls that take what another takes are told of there, and those that only page by the conventions.
-ELSEWHERE = {"POST /grants/{grant}/void", "GET /customers", "GET /entitlements"}
+ELSEWHERE = {
+    "POST /grants/{grant}/void",
+    "POST /schedules/{schedule}/resume",
+    "POST /rates/{rate}/detach",
+    "GET /customers",
+    "GET /entitlements",
+    "GET /test-clocks",
+}
 
 
 def section(heading: str) -> str:
@@ -51,8 +79,13 @@ def section(heading: str) -> str:
 
 
 def listed(heading: str) -> list[str]:
-    """The fields of a section's table, in their order; those that must be given are marked."""
-    return re.findall(r"^\| (`\w+`(?:, required)?) \|", section(heading), re.MULTILINE)
+    """The fields of a section's table, in their order; those that must be given are marked.
+
+    A row may be of several, with commas between them.
+    """
+    field = r"`\w+`(?:, required)?"
+    rows = re.findall(rf"^\| ({field}(?:, {field})*) \|", section(heading), re.MULTILINE)
+    return [each for row in rows for each in re.findall(field, row)]
 
 
 def marked(of: Iterable[FieldInfo]) -> list[str]:
@@ -67,34 +100,35 @@ def test_the_page_lists_every_endpoint_with_its_status_and_role_and_nothing_else
     rows = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\d+) \| (\w+) \|", PAGE, re.MULTILINE)
     assert len(rows) == len(set(rows))
     assert set(rows) == {
-        (name, str(each.status), each.role.value) for name, each in ENDPOINTS.items()
+        (name, str(each.status), each.role.value) for name, each in BY_NAME.items()
     }
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, each in ENDPOINTS.items() if taken(each) and name not in ELSEWHERE]
+    "name", [name for name, each in BY_NAME.items() if taken(each) and name not in ELSEWHERE]
 )
 def test_every_field_that_an_endpoint_takes_is_on_the_page(name: str) -> None:
-    record = taken(ENDPOINTS[name])
+    record = taken(BY_NAME[name])
     assert record is not None
     assert sorted(listed(f"`{name}`")) == sorted(marked(fields(record)))
 
 
-@pytest.mark.parametrize("record", SHOWN, ids=lambda record: record.__name__)
-def test_every_field_that_is_answered_is_on_the_page(record: type[Struct]) -> None:
-    assert listed(record.__name__) == [f"`{each.encode_name}`" for each in fields(record)]
-
-
-@pytest.mark.parametrize(
-    ("heading", "record"),
-    [("Top-up", wire_top_ups.TopUp), ("Top-up request", wire_top_ups.TopUpRequest)],
-)
-def test_every_field_of_a_top_up_is_on_the_page(heading: str, record: type[Struct]) -> None:
+@pytest.mark.parametrize(("heading", "record"), SHOWN.items(), ids=SHOWN)
+def test_every_field_that_is_answered_is_on_the_page(heading: str, record: type[Struct]) -> None:
     assert listed(heading) == [f"`{each.encode_name}`" for each in fields(record)]
 
 
+def test_every_field_of_a_rule_for_overage_is_on_the_page() -> None:
+    assert listed("The rule for overage") == marked(fields(asked.OverageRequest))
+
+
+def test_every_model_of_a_price_is_on_the_page() -> None:
+    models = {each.__struct_config__.tag for each in (*get_args(RatePrice), Table)}
+    assert set(listed("Prices")) == {f"`{model}`" for model in models}
+
+
 def test_the_page_lists_every_code_of_an_error_with_its_status() -> None:
-    refused = {error for endpoint in ENDPOINTS.values() for error in endpoint.errors}
+    refused = {error for endpoint in ENDPOINTS for error in endpoint.errors}
     codes = {
         (str(status), error.code) for error, (status, _) in errors.TABLE.items() if error in refused
     }

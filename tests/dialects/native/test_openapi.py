@@ -14,10 +14,10 @@ from jsonschema_rs import Draft202012Validator
 from schemathesis.specs.openapi import checks
 
 from drawdown.core.errors import every_error
-from drawdown.dialects.native.dialect import NativeDialect
 from drawdown.dialects.native.errors import STATUSES, TITLES, KeyNotFound
 from drawdown.web.endpoints import Endpoint
 from drawdown.web.errors import WebError
+from tests.dialects.native.support import ENDPOINTS
 from tests.support.server import Tenant
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def operations(document: Json) -> dict[tuple[str, str], Json]:
 
 
 def test_every_endpoint_is_documented_and_nothing_else(document: Json) -> None:
-    table = {(each.method, each.path) for each in NativeDialect.endpoints}
+    table = {(each.method, each.path) for each in ENDPOINTS}
     assert set(operations(document)) == table
     assert {
         ("POST", "/entitlements"), ("POST", "/customers"), ("POST", "/grants"),
@@ -108,7 +108,7 @@ def test_every_class_of_error_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("row", NativeDialect.endpoints, ids=lambda row: f"{row.method} {row.path}")
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
 def test_whatever_is_sent_the_answer_is_as_documented(
     tenant: Tenant, row: Endpoint, mode: schemathesis.GenerationMode
 ) -> None:

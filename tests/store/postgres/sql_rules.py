@@ -18,7 +18,8 @@ SMALL = frozenset(
 #: Lists over a whole book and the walk of ``verify``: they ask every machine.
 SCATTERED = frozenset(
     {
-        "list_customers", "list_grants", "list_holds", "list_schedules", "list_alerts", "uncounted_wallets", "list_events",
+        "list_customers", "list_grants", "list_holds", "list_schedules", "list_alerts", "list_events",
+        "uncounted_wallets",
         "list_top_ups", "list_top_up_requests", "list_documents", "due_wallets", "entitlement_wallets",
         "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",

@@ -256,10 +256,8 @@ async def test_a_key_is_not_free_while_somebody_is_at_it(
             await refused.wait()
             return await act(*args)
 
-        ask, meter = (
-            later_rate("1"),
-            {"code": "later", "event_name": "call", "aggregation": "count"},
-        )
+        ask = later_rate("1")
+        meter = {"code": "later", "event_name": "call", "aggregation": "count"}
         with patch.object(SpreadWriter, "_act", late):
             waiting = asyncio.ensure_future(ask(one.client))
             await claimed.wait()

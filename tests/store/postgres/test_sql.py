@@ -351,7 +351,8 @@ INSERT INTO operation SELECT n % 16384, pg_temp.id(n * 10 + k, 'o'), pg_temp.id(
   '{{}}', NULL, 'native', ('k' || n * 10 + k)::bytea, 200, '', '{{}}'
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
-INSERT INTO repayment SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n, 'g'), 5, k % 2
+INSERT INTO repayment SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n, 'g'), 5,
+  k % 2
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
   'event' || n, 'call', n, n, '{{}}', '[]', n % 100 = 0 FROM generate_series(1, {CUSTOMERS}) n;

@@ -88,8 +88,7 @@ def create(
             entitlement,
             amount,
             idempotency_key=idempotency_key,
-            **cycles,
-            **optional,
+            **cycles | optional,
         )
     _answer(made, as_json)
 
