@@ -14,10 +14,10 @@ from drawdown.core.commands import (
     ReopenMeter,
 )
 from drawdown.core.errors import MeterNotFound, TooManyMeters
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
 from drawdown.core.types import MICROSECONDS, Id, Instant
-from drawdown.core.usage_records import METERS_MAX
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
+from drawdown.core.usage.records import METERS_MAX
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import CREDITS, Book, open_book, verified

@@ -14,7 +14,6 @@ from dodopayments import DodoPayments
 from standardwebhooks import WebhookVerificationError
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdjustGrant,
     AskedOverage,
@@ -26,6 +25,7 @@ from drawdown.core.commands import (
     Settle,
 )
 from drawdown.core.identity import parse, reference
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import MICROSECONDS, AlertKind, Id, Instant, OverageMode
 from drawdown.dialects.dodo import links
 from drawdown.dialects.dodo.events import FORMAT

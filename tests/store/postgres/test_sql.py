@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from drawdown.core.schedules import ScheduleState
-from drawdown.core.top_ups import RequestState
+from drawdown.core.schedules.terms import ScheduleState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
+from drawdown.core.watching.top_ups import RequestState
 from drawdown.engine.ports import (
     AlertFilter,
     CustomerFilter,
@@ -60,7 +60,8 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "debit_wallets", "take_lease", "prunable_claims",
+    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "debit_wallets", "take_lease",
+    "prunable_claims",
     "count_wrong_operations", "top_up_wallet", "top_up_request_wallet",
     "customer_operations", "oldest_writer", "insert_book_operation",
     "probe_operation", "probe_customer", "probe_entitlement",

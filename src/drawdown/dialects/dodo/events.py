@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from drawdown.core import currencies, recurring
+from drawdown.core import currencies
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
+from drawdown.core.schedules import changes as recurring
 from drawdown.core.times import text_of
 from drawdown.core.types import (
     MICROSECONDS,
@@ -22,7 +23,7 @@ from drawdown.core.types import (
     Metadata,
     Operation,
 )
-from drawdown.core.watching import Notice
+from drawdown.core.watching.watch import Notice
 from drawdown.dialects.dodo import links
 from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
 from drawdown.dialects.dodo.rendering import business_id, customer_id, entitlement_id

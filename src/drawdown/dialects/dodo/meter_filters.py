@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drawdown.core import filters
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.filters import AllOf, AnyOf, Condition, Filter
-from drawdown.core.properties import document_of
+from drawdown.core.usage import filters
+from drawdown.core.usage.filters import AllOf, AnyOf, Condition, Filter
+from drawdown.core.usage.properties import document_of
 from drawdown.dialects.dodo.meter_wire import Conjunction, MeterFilter, Operator
 from drawdown.web.errors import BadRequest
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from drawdown.core.properties import NAME_MAX
-from drawdown.core.usage_records import EVENT_ID_MAX
+from drawdown.core.usage.properties import NAME_MAX
+from drawdown.core.usage.records import EVENT_ID_MAX
 from drawdown.dialects.dodo.wire import Bits32
 
 EVENTS_MAX = 1_000

@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import commands, identity, properties, usage_records
-from drawdown.core import meters as core
+from drawdown.core import commands, identity
 from drawdown.core.errors import LedgerError, MeterNotFound, TooManyMeters
-from drawdown.core.meters import Measure
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Reference
+from drawdown.core.usage import meters as core
+from drawdown.core.usage import properties
+from drawdown.core.usage import records as usage_records
+from drawdown.core.usage.meters import Measure
 from drawdown.dialects.dodo import meter_filters, reading
 from drawdown.dialects.dodo import meter_wire as wire
 from drawdown.dialects.dodo.errors import NotRestored

@@ -9,11 +9,11 @@ import msgspec
 from drawdown.core import errors, types
 from drawdown.core.commands import CreateRate
 from drawdown.core.identity import parse, spell, spell_uuid
-from drawdown.core.meters import Aggregation
-from drawdown.core.rating import PerCredit
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Reference
-from drawdown.core.usage_records import Customers, Meter, Period, Rate
+from drawdown.core.usage.meters import Aggregation
+from drawdown.core.usage.rating import PerCredit
+from drawdown.core.usage.records import Customers, Meter, Period, Rate
 from drawdown.dialects.dodo import products, reading
 from drawdown.dialects.dodo.errors import RecordNotFound
 from drawdown.dialects.dodo.product_wire import (

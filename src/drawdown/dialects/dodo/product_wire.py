@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from drawdown.core.calendar import EVERY_MAX
+from drawdown.core.schedules.calendar import EVERY_MAX
 from drawdown.dialects.dodo.wire import (
     Bits32,
     Bits64,

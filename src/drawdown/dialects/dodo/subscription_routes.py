@@ -19,7 +19,7 @@ from drawdown.core.commands import (
 )
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.schedules import Schedule, ScheduleState
+from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.types import Id, Instant
 from drawdown.dialects.dodo import (
     product_routes,

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from drawdown.core import amounts, calendar, identity
-from drawdown.core.calendar import Cadence, CalendarUnit, Cycle, Every
+from drawdown.core import amounts, identity
 from drawdown.core.commands import (
     AskedOverage,
     AttachRate,
@@ -21,7 +20,9 @@ from drawdown.core.commands import (
     RolloverTerms,
     TrialTerms,
 )
-from drawdown.core.schedules import GENERATIONS_MAX, CycleExpiry
+from drawdown.core.schedules import calendar
+from drawdown.core.schedules.calendar import Cadence, CalendarUnit, Cycle, Every
+from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry
 from drawdown.core.types import (
     DAY,
     AlertKind,

@@ -7,17 +7,18 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import errors, meters, properties
+from drawdown.core import errors
 from drawdown.core.commands import RecordUsage
 from drawdown.core.errors import EventReused, FieldInvalid, LedgerError
-from drawdown.core.filters import matches
-from drawdown.core.meters import Measure
-from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Customer, Id, Instant
-from drawdown.core.usage import AHEAD_MAX
-from drawdown.core.usage_records import Catalog, Event
+from drawdown.core.usage import meters, properties
+from drawdown.core.usage.filters import matches
+from drawdown.core.usage.meters import Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.recording import AHEAD_MAX
+from drawdown.core.usage.records import Catalog, Event
 from drawdown.dialects.dodo import meter_wire as wire
 from drawdown.dialects.dodo.errors import EventRefused, QueryConflict, QueryInvalid
 from drawdown.dialects.dodo.meters import answer, exact_object
