@@ -23,11 +23,11 @@ from bench.server import resident_kilobytes
 from bench.traffic import AMOUNT, CODE, Traffic, chance, chooser
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateMeter, CreateRate, RecordUsage
-from drawdown.core.filters import Condition, Operator
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Period
+from drawdown.core.usage.filters import Condition, Operator
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
+from drawdown.core.usage.records import Period
 from drawdown.dialects.native import render_usage
 from drawdown.engine.ledger import Asked, Ledger
 from drawdown.opening import open_ledger

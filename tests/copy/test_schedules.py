@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import CreateSchedule, RolloverTerms, Settle
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.opening import open_store

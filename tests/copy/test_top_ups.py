@@ -8,8 +8,8 @@ import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CapTerms, ConfirmTopUp, CreateTopUp
-from drawdown.core.top_ups import CapPeriod
 from drawdown.core.types import Instant
+from drawdown.core.watching.top_ups import CapPeriod
 from drawdown.engine.clocks import ManualClock
 from drawdown.opening import open_store
 from tests.copy.test_passes import finished

@@ -16,10 +16,10 @@ from drawdown.core.commands import (
     IssueGrant,
     RecordUsage,
 )
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
 from drawdown.core.types import Id, Mode
-from drawdown.core.usage_records import Customers
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
+from drawdown.core.usage.records import Customers
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.opening import open_store

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import calendar
-from drawdown.core.calendar import Cadence, CalendarUnit, Cycle, Every
 from drawdown.core.errors import FieldInvalid
+from drawdown.core.schedules import calendar
+from drawdown.core.schedules.calendar import Cadence, CalendarUnit, Cycle, Every
 from drawdown.core.times import INSTANT_MAX, instant_of, moment_of, text_of
 from drawdown.core.types import DAY, MICROSECONDS, Instant
 from tests.support import naive_calendar

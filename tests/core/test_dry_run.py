@@ -10,8 +10,6 @@ import pytest
 
 from drawdown.core import instants
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
-from drawdown.core.changing import Change
 from drawdown.core.commands import (
     AmendEntitlement,
     AskedOverage,
@@ -28,7 +26,8 @@ from drawdown.core.commands import (
     RolloverTerms,
     Settle,
 )
-from drawdown.core.dry_run import (
+from drawdown.core.hindsight.changing import Change
+from drawdown.core.hindsight.dry_run import (
     DIFFERENCES_MAX,
     Cause,
     DryRun,
@@ -36,11 +35,10 @@ from drawdown.core.dry_run import (
     Result,
     Summary,
 )
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import Graduated, PerUnit, Tier
-from drawdown.core.recorded import grant_needed
-from drawdown.core.replaying import Amendment, World
+from drawdown.core.hindsight.recorded import grant_needed
+from drawdown.core.hindsight.replaying import Amendment, World
 from drawdown.core.requests import Accepted, Request
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import (
     DAY,
     BurnOrder,
@@ -54,7 +52,9 @@ from drawdown.core.types import (
     OverageMode,
     Shortfall,
 )
-from drawdown.core.usage_records import Rate
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import Graduated, PerUnit, Tier
+from drawdown.core.usage.records import Rate
 from tests.support.memory import CoreLedger
 from tests.support.random_play import CUSTOMER, HOUR, RandomPlay
 from tests.support.scenarios import START

@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import burn, explain, instants, lifecycle
-from drawdown.core.explain import Explanation, Ineligible, WalletPart
+from drawdown.core import burn, instants, lifecycle
+from drawdown.core.hindsight import explain
+from drawdown.core.hindsight.explain import Explanation, Ineligible, WalletPart
+from drawdown.core.hindsight.wording import Words
 from drawdown.core.identity import spell
 from drawdown.core.state import Wallet
 from drawdown.core.types import (
@@ -23,7 +25,6 @@ from drawdown.core.types import (
     Id,
     Operation,
 )
-from drawdown.core.wording import Words
 from tests.support.recorded_play import Recorded
 
 seeds = st.integers(0, 2**32 - 1)

@@ -10,7 +10,6 @@ import pytest
 
 from drawdown.core import burn, forecast
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     CreateCustomer,
     CreateEntitlement,
@@ -23,6 +22,7 @@ from drawdown.core.commands import (
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.forecast import Forecast, Lasting, Use
 from drawdown.core.requests import Accepted
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.state import Wallet
 from drawdown.core.types import (
     DAY,

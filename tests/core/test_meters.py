@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import filters, meters, quantities
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.meters import Aggregation, Contribution, Measure, Seen, Tally
-from drawdown.core.properties import Group, exact, group_of, properties_of
-from drawdown.core.quantities import ONE, QUANTITY_MAX, Quantity
 from drawdown.core.types import Instant
+from drawdown.core.usage import filters, meters, quantities
+from drawdown.core.usage.meters import Aggregation, Contribution, Measure, Seen, Tally
+from drawdown.core.usage.properties import Group, exact, group_of, properties_of
+from drawdown.core.usage.quantities import ONE, QUANTITY_MAX, Quantity
 from tests.support.naive_meters import NaiveEvent, NaiveMeter
 from tests.support.tables import Rule, rules
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drawdown.core import amounts, quantities
-from drawdown.core.quantities import QUANTITY_MAX, Quantity
+from drawdown.core import amounts
+from drawdown.core.usage import quantities
+from drawdown.core.usage.quantities import QUANTITY_MAX, Quantity
 
 
 @given(st.from_regex(r"\A-?[0-9]{1,19}(\.[0-9]{1,12})?\Z"))

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import amounts, quantities, rating
+from drawdown.core import amounts
 from drawdown.core.amounts import Amount
 from drawdown.core.errors import AmountTooLarge, FieldInvalid
-from drawdown.core.quantities import QUANTITY_MAX, Quantity
-from drawdown.core.rating import (
+from drawdown.core.usage import quantities, rating
+from drawdown.core.usage.quantities import QUANTITY_MAX, Quantity
+from drawdown.core.usage.rating import (
     Charge,
     Graduated,
     Package,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from drawdown.core import cycles
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     CreateCustomer,
     CreateEntitlement,
@@ -16,7 +14,9 @@ from drawdown.core.commands import (
     Settle,
 )
 from drawdown.core.fold import Fault
-from drawdown.core.schedule_invariants import check_schedules
+from drawdown.core.schedules import cycles
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.state import Wallet
 from drawdown.core.types import DAY, Entry, EntryKind, Grant, Id, Instant
 from tests.support.memory import CoreLedger

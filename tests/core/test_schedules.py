@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     Authorize,
     CreateCustomer,
@@ -21,7 +20,8 @@ from drawdown.core.commands import (
     TrialTerms,
 )
 from drawdown.core.requests import Accepted
-from drawdown.core.schedules import CycleExpiry
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import DAY, Instant
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START

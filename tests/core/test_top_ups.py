@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import top_ups
 from drawdown.core.times import INSTANT_MAX, instant_of
-from drawdown.core.top_ups import (
+from drawdown.core.types import DAY, UNITS_MAX, CostBasis, Id, Instant, UnitPrice
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_ups import (
     Cap,
     CapPeriod,
     Level,
@@ -21,7 +22,6 @@ from drawdown.core.top_ups import (
     TopUpRequest,
     Verdict,
 )
-from drawdown.core.types import DAY, UNITS_MAX, CostBasis, Id, Instant, UnitPrice
 from tests.support.naive_top_ups import NaiveRule, NaiveTopUp, next_period, period
 
 HOUR = DAY // 24

@@ -10,9 +10,7 @@ from hypothesis import given as given_
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from drawdown.core import usage_counting
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AskedOverage,
     CreateCustomer,
@@ -24,13 +22,15 @@ from drawdown.core.commands import (
     RecordUsage,
 )
 from drawdown.core.errors import EventReused, TooManyCounts
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.properties import Properties
-from drawdown.core.quantities import ONE
-from drawdown.core.rating import PerUnit, Price, Table
 from drawdown.core.requests import Accepted, Outcome, Refused
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
-from drawdown.core.usage_records import Charge, Debits, Event, Period
+from drawdown.core.usage import counting as usage_counting
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.quantities import ONE
+from drawdown.core.usage.rating import PerUnit, Price, Table
+from drawdown.core.usage.records import Charge, Debits, Event, Period
 from tests.support.memory import CoreLedger
 
 #: 1 January 2026, in UTC.

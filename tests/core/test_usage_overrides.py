@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawdown.core import usage_recounts
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AskedOverage,
@@ -24,13 +23,14 @@ from drawdown.core.commands import (
     ReverseDebit,
 )
 from drawdown.core.errors import EventReused, FieldInvalid, TooManyEvents
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.properties import Properties
-from drawdown.core.rating import Graduated, Package, PerUnit, Price, Table, Tier, Volume
 from drawdown.core.requests import Accepted, Outcome, Refused
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
-from drawdown.core.usage_fold import UsageFold, rates_by_text
-from drawdown.core.usage_records import Count, Debits, Event
+from drawdown.core.usage import recounts as usage_recounts
+from drawdown.core.usage.fold import UsageFold, rates_by_text
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.rating import Graduated, Package, PerUnit, Price, Table, Tier, Volume
+from drawdown.core.usage.records import Count, Debits, Event
 from tests.support.memory import CoreLedger
 from tests.support.naive_counts import NaiveRate, NaiveUsage
 from tests.support.naive_meters import NaiveEvent

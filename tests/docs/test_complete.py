@@ -27,8 +27,8 @@ from drawdown.core import (
     requests,
     several,
     types,
-    usage_records,
 )
+from drawdown.core.usage import records as usage_records
 from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.stripe import grants as stripe_grants

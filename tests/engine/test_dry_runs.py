@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.changing import AskedChange
 from drawdown.core.commands import (
     AmendEntitlement,
     AskedOverage,
@@ -15,9 +14,10 @@ from drawdown.core.commands import (
     CreateRate,
     RecordUsage,
 )
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
+from drawdown.core.hindsight.changing import AskedChange
 from drawdown.core.types import BurnOrder, Id, Instant, OverageMode
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
 from drawdown.engine import dry_runs
 from drawdown.engine.dry_runs import Page
 from drawdown.engine.ledger import Ledger

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drawdown.core.lifecycle import state_of
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Wallet
 from drawdown.core.types import Balance, Grant, Hold, Id, Instant
 from tests.simulation.plays import Difference

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from drawdown.core import amounts, quantities
-from drawdown.core.calendar import CalendarUnit
+from drawdown.core import amounts
 from drawdown.core.commands import Command, CreateEntitlement, CreateMeter, CreateRate
-from drawdown.core.filters import filter_of
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import (
+from drawdown.core.schedules.calendar import CalendarUnit
+from drawdown.core.types import BurnOrder, Shortfall
+from drawdown.core.usage import quantities
+from drawdown.core.usage.filters import filter_of
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import (
     Graduated,
     Package,
     PerCredit,
@@ -21,8 +23,7 @@ from drawdown.core.rating import (
     Tier,
     Volume,
 )
-from drawdown.core.types import BurnOrder, Shortfall
-from drawdown.core.usage_records import Debits, Period
+from drawdown.core.usage.records import Debits, Period
 from tests.simulation.plays import Meter, Play, Unit
 from tests.support.naive_usage import NaiveRate, NaiveUsage, price_of
 

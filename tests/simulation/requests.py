@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import amounts, cycles
-from drawdown.core.calendar import CalendarUnit, Every
+from drawdown.core import amounts
 from drawdown.core.commands import (
     AdjustGrant,
     AmendGrant,
@@ -41,10 +40,12 @@ from drawdown.core.commands import (
     VoidGrant,
 )
 from drawdown.core.identity import compose, derive, nth
-from drawdown.core.properties import properties_of
 from drawdown.core.requests import Accepted
-from drawdown.core.schedules import CycleExpiry
+from drawdown.core.schedules import cycles
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import Category, Id, Instant
+from drawdown.core.usage.properties import properties_of
 from tests.simulation.plays import Ask, asked_overage
 from tests.support.naive import NEVER, UNITS_MAX, Ids
 

@@ -12,7 +12,9 @@ from unittest.mock import AsyncMock, patch
 
 import msgspec
 
-from drawdown.core import cycles, holds, recurring, spending
+from drawdown.core import holds, spending
+from drawdown.core.schedules import changes as recurring
+from drawdown.core.schedules import cycles
 from drawdown.engine import batcher
 from drawdown.engine.test_clocks import TestClocks
 from drawdown.store.postgres import transaction as postgres_transaction

@@ -8,12 +8,12 @@ from random import Random
 import msgspec
 import pytest
 
-from drawdown.core.changing import Change
-from drawdown.core.dry_run import DryRun, NotReproducible
-from drawdown.core.recorded import grant_needed
-from drawdown.core.replaying import Amendment, World
+from drawdown.core.hindsight.changing import Change
+from drawdown.core.hindsight.dry_run import DryRun, NotReproducible
+from drawdown.core.hindsight.recorded import grant_needed
+from drawdown.core.hindsight.replaying import Amendment, World
 from drawdown.core.types import Customer, Entitlement, Instant, Overage
-from drawdown.core.usage_records import Catalog
+from drawdown.core.usage.records import Catalog
 from tests.simulation.core_play import CorePlay
 from tests.simulation.generate import Generator, setting
 from tests.simulation.running import small_limits

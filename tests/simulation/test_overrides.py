@@ -20,9 +20,9 @@ from drawdown.core.commands import (
     RecordUsage,
     ReverseDebit,
 )
-from drawdown.core.properties import properties_of
 from drawdown.core.requests import Accepted, Outcome, Request
 from drawdown.core.types import Id, Instant
+from drawdown.core.usage.properties import properties_of
 from tests.simulation import using
 from tests.simulation.generate import setting
 from tests.simulation.metering import create_entitlement, create_meters

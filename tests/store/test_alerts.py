@@ -18,7 +18,7 @@ from drawdown.core.commands import (
 )
 from drawdown.core.errors import AlertNotFound, FieldInvalid, TooManyAlerts
 from drawdown.core.types import DAY, Alert, AlertKind, AlertRule, Id, Instant
-from drawdown.core.watching import Notice
+from drawdown.core.watching.watch import Notice
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger

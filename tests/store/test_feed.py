@@ -17,9 +17,9 @@ from drawdown.core.commands import (
     CreateRate,
     Settle,
 )
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
 from drawdown.core.types import Id, Instant, OverageMode
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.endpoints import Attempt, Delivered, Endpoint, Retry, Settings
 from drawdown.engine.ledger import Ledger

@@ -23,10 +23,10 @@ from drawdown.core.commands import (
     VoidGrant,
 )
 from drawdown.core.errors import InsufficientCredit, TooManyGrants
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import Graduated, PerCredit, PerUnit, Price, Tier
 from drawdown.core.requests import Answer
 from drawdown.core.types import GRANTS_OPEN_MAX, Category, Grant, Instant
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import Graduated, PerCredit, PerUnit, Price, Tier
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import (

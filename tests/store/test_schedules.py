@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AmendSchedule,
     Authorize,
@@ -21,7 +20,8 @@ from drawdown.core.commands import (
     TrialTerms,
 )
 from drawdown.core.errors import InsufficientCredit, ScheduleNotFound, ScheduleOver
-from drawdown.core.schedules import Schedule, ScheduleState
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.types import DAY, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.jobs import Jobs

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from drawdown.core import identity
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdvanceTestClock,
     AmendEntitlement,
@@ -37,7 +36,8 @@ from drawdown.core.commands import (
     RolloverTerms,
 )
 from drawdown.core.errors import LedgerError
-from drawdown.core.schedules import CycleExpiry
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import DAY, Id, Instant, Mode, OverageBehavior, OverageMode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AmendSchedule,
     AskedOverage,
@@ -17,6 +16,7 @@ from drawdown.core.commands import (
     Settle,
 )
 from drawdown.core.fold import Fault
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, Id, Instant, OverageMode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger

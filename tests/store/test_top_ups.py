@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdvanceTestClock,
     CapTerms,
@@ -30,9 +29,10 @@ from drawdown.core.errors import (
 )
 from drawdown.core.fold import Fault
 from drawdown.core.requests import Accepted, LedgerKey
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.times import moment_of
-from drawdown.core.top_ups import Cap, CapPeriod, RequestState, TopUp, TopUpRequest
 from drawdown.core.types import DAY, Category, CostBasis, Id, Instant, Mode
+from drawdown.core.watching.top_ups import Cap, CapPeriod, RequestState, TopUp, TopUpRequest
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger

@@ -17,10 +17,10 @@ from drawdown.core.commands import (
     ReverseDebit,
 )
 from drawdown.core.errors import TooManyEvents
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.rating import PerUnit
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Customers, Event
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.rating import PerUnit
+from drawdown.core.usage.records import Customers, Event
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import CREDITS, Book, open_book, open_ledger_on, verified

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit
 from drawdown.core.commands import (
     AskedOverage,
     CreateEntitlement,
@@ -14,11 +13,12 @@ from drawdown.core.commands import (
     RecordUsage,
 )
 from drawdown.core.fold import Fault
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.properties import Properties
-from drawdown.core.rating import PerUnit, Price, Table, Tier, Volume
+from drawdown.core.schedules.calendar import CalendarUnit
 from drawdown.core.types import DAY, Instant, OverageMode, Shortfall
-from drawdown.core.usage_records import Debits, Period
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.rating import PerUnit, Price, Table, Tier, Volume
+from drawdown.core.usage.records import Debits, Period
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import HOUR, START, Book, open_book, open_ledger_on, verified

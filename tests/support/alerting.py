@@ -10,7 +10,7 @@ import msgspec
 from drawdown.core import amounts
 from drawdown.core.commands import CreateAlert
 from drawdown.core.types import AlertKind, Operation
-from drawdown.core.watching import Notice
+from drawdown.core.watching.watch import Notice
 from tests.support.scenarios import Step, day_text
 
 KINDS = {

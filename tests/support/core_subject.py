@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from drawdown.core import amounts, forecast, instants, lifecycle, top_ups
+from drawdown.core import amounts, forecast, instants, lifecycle
 from drawdown.core.commands import (
     AdjustGrant,
     AmendEntitlement,
@@ -41,7 +41,6 @@ from drawdown.core.commands import (
 from drawdown.core.requests import Accepted, LedgerKey, Refused, Replayed
 from drawdown.core.state import Wallet
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import TopUpRequest
 from drawdown.core.types import (
     MICROSECONDS,
     BurnOrder,
@@ -53,6 +52,8 @@ from drawdown.core.types import (
     OverageMode,
     Shortfall,
 )
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_ups import TopUpRequest
 from tests.support import alerting, metered, scheduling, topping_up
 from tests.support.memory import CoreLedger
 from tests.support.scenarios import START, Step, day_text, instant, rule_of, span

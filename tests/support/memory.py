@@ -16,13 +16,13 @@ from drawdown.core.invariants import check_wallet
 from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
-from drawdown.core.schedule_invariants import check_schedules
+from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
-from drawdown.core.top_up_invariants import check_top_up
-from drawdown.core.top_ups import TopUpRequest
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
-from drawdown.core.usage_counting import Unforeseen
-from drawdown.core.usage_records import LATEST_MAX, Catalog
+from drawdown.core.usage.counting import Unforeseen
+from drawdown.core.usage.records import LATEST_MAX, Catalog
+from drawdown.core.watching.top_up_invariants import check_top_up
+from drawdown.core.watching.top_ups import TopUpRequest
 
 K = TypeVar("K")
 V = TypeVar("V")

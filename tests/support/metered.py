@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import rating
 from drawdown.core.amounts import render
 from drawdown.core.commands import CreateMeter, CreateRate, RecordUsage
-from drawdown.core.meters import Aggregation, Measure
-from drawdown.core.properties import properties_of
-from drawdown.core.usage_records import Debits, Event, Period
+from drawdown.core.usage import rating
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.properties import properties_of
+from drawdown.core.usage.records import Debits, Event, Period
 from drawdown.dialects.native import asked_usage
 from drawdown.dialects.native.usage import price_of
 from tests.support import naive_usage

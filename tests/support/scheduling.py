@@ -6,9 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from drawdown.core import cycles
 from drawdown.core.amounts import Amount, parse
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AmendSchedule,
     AskedOverage,
@@ -19,7 +17,9 @@ from drawdown.core.commands import (
     TrialTerms,
 )
 from drawdown.core.identity import derive, nth
-from drawdown.core.schedules import CycleExpiry, Schedule
+from drawdown.core.schedules import cycles
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.schedules.terms import CycleExpiry, Schedule
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant, OverageBehavior, OverageMode
 from tests.support.scenarios import Step, instant, rule_of

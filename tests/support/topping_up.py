@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from drawdown.core import amounts, top_ups
+from drawdown.core import amounts
 from drawdown.core.commands import CapTerms, CreateTopUp
-from drawdown.core.top_ups import CapPeriod, TopUpRequest
 from drawdown.core.types import MICROSECONDS, Instant
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_ups import CapPeriod, TopUpRequest
 from tests.support.scenarios import Step, span
 from tests.support.scheduling import amount
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import identity, rating
+from drawdown.core import identity
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AdjustGrant,
     AdvanceTestClock,
@@ -53,10 +52,9 @@ from drawdown.core.commands import (
     Settle,
     VoidGrant,
 )
-from drawdown.core.meters import Aggregation, Measure
 from drawdown.core.requests import Accepted
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import CapPeriod
 from drawdown.core.types import (
     DAY,
     MICROSECONDS,
@@ -68,7 +66,10 @@ from drawdown.core.types import (
     OverageMode,
     Shortfall,
 )
-from drawdown.core.usage_records import Customers
+from drawdown.core.usage import rating
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.core.usage.records import Customers
+from drawdown.core.watching.top_ups import CapPeriod
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.native.render import spelled
 from drawdown.engine.positions import BEGINNING, Position

@@ -11,7 +11,6 @@ import pytest
 
 import drawdown.core
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import CalendarUnit, Every
 from drawdown.core.commands import (
     AmendEntitlement,
     AskedOverage,
@@ -19,6 +18,7 @@ from drawdown.core.commands import (
     Money,
     Settle,
 )
+from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.times import text_of
 from drawdown.core.types import (
     DAY,

@@ -9,7 +9,7 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CapTerms, ConfirmTopUp, CreateTopUp, FailTopUp
 from drawdown.core.identity import parse
-from drawdown.core.top_ups import CapPeriod
+from drawdown.core.watching.top_ups import CapPeriod
 from tests.support.books import CREDITS
 from tests.support.receiver import Received, answering, receiver
 from tests.support.stores import Database

@@ -11,18 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
-from drawdown.core import rating
 from drawdown.core.amounts import Amount
-from drawdown.core.calendar import Every
-from drawdown.core.meters import Measure
-from drawdown.core.properties import Properties
-from drawdown.core.schedules import CycleExpiry
-from drawdown.core.top_ups import (
-    ANSWER_WITHIN_DEFAULT,
-    ATTEMPTS_DEFAULT,
-    COOL_DOWN_DEFAULT,
-    CapPeriod,
-)
+from drawdown.core.schedules.calendar import Every
+from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import (
     HOLD_MAX,
     AlertKind,
@@ -40,7 +31,16 @@ from drawdown.core.types import (
     Scope,
     Shortfall,
 )
-from drawdown.core.usage_records import Customers, Debits, Period
+from drawdown.core.usage import rating
+from drawdown.core.usage.meters import Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.records import Customers, Debits, Period
+from drawdown.core.watching.top_ups import (
+    ANSWER_WITHIN_DEFAULT,
+    ATTEMPTS_DEFAULT,
+    COOL_DOWN_DEFAULT,
+    CapPeriod,
+)
 
 
 class OverCapture(StrEnum):

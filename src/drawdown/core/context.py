@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 
 from drawdown.core import currencies
-from drawdown.core.alerts import is_uncounted, lead_of
 from drawdown.core.commands import Command
 from drawdown.core.errors import (
     CustomerClosed,
@@ -24,6 +23,7 @@ from drawdown.core.requests import Accepted, Answer, LedgerKey, Request
 from drawdown.core.settling import settle
 from drawdown.core.state import State, Wallet, WalletKey
 from drawdown.core.types import Customer, Entitlement, Grant, Id, Instant, Operation, Reference
+from drawdown.core.watching.crossings import is_uncounted, lead_of
 
 Facts = Mapping[str, object] | msgspec.Struct
 #: Facts as they are kept and compared: equal requests have equal bytes.

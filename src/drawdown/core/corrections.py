@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import alerts, amounts, lifecycle, posting
+from drawdown.core import amounts, lifecycle, posting
 from drawdown.core.commands import AdjustGrant, AmendGrant, Direction, ExpireGrant, VoidGrant
 from drawdown.core.context import Context, grant_context
 from drawdown.core.errors import (
@@ -20,6 +20,7 @@ from drawdown.core.requests import Accepted, Request
 from drawdown.core.spending import check_expiry, positive_units
 from drawdown.core.state import State
 from drawdown.core.types import EntryKind, Grant, Instant
+from drawdown.core.watching import crossings as alerts
 
 METADATA_KEYS_MAX = 50
 

@@ -6,12 +6,12 @@ import msgspec
 
 from drawdown.core import currencies, overage
 from drawdown.core.amounts import SCALE_MAX
+from drawdown.core.asking.directory import entitlement_names
 from drawdown.core.clocks import find_clock
 from drawdown.core.commands import AmendEntitlement, CreateCustomer, CreateEntitlement
 from drawdown.core.context import find_entitlement
 from drawdown.core.errors import AlreadyExists, EntitlementClosed, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
-from drawdown.core.needs import entitlement_names
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
 from drawdown.core.types import DAY, Customer, Entitlement, Id, Instant, Operation

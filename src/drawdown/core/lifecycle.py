@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from drawdown.core.schedules import Schedule
-from drawdown.core.top_ups import Standing
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
+from drawdown.core.watching.top_ups import Standing
 
 #: At one instant a hold ends, then a cycle, then grants expire, then others become active; then one is told
 #: of what is near its end.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from drawdown.core.alerting import close_alert, create_alert
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
     AdjustGrant,
@@ -57,13 +56,6 @@ from drawdown.core.corrections import adjust_grant, amend_grant, expire_grant, v
 from drawdown.core.creation import amend_entitlement, create_customer, create_entitlement
 from drawdown.core.errors import KeyReused, LedgerError
 from drawdown.core.holds import authorize, capture, extend, release
-from drawdown.core.recurring import (
-    amend_schedule,
-    cancel_schedule,
-    create_schedule,
-    pause_schedule,
-    resume_schedule,
-)
 from drawdown.core.requests import (
     Accepted,
     Answer,
@@ -74,23 +66,31 @@ from drawdown.core.requests import (
     Request,
 )
 from drawdown.core.reversal import reverse_debit
+from drawdown.core.schedules.changes import (
+    amend_schedule,
+    cancel_schedule,
+    create_schedule,
+    pause_schedule,
+    resume_schedule,
+)
 from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, reset_overage, settle_wallet
 from drawdown.core.state import State
-from drawdown.core.topping_up import (
-    close_top_up,
-    confirm_top_up,
-    create_top_up,
-    fail_top_up,
-)
-from drawdown.core.usage import record_usage
-from drawdown.core.usage_catalog import (
+from drawdown.core.usage.catalog import (
     attach_rate,
     close_meter,
     close_rate,
     create_meter,
     create_rate,
     detach_rate,
+)
+from drawdown.core.usage.recording import record_usage
+from drawdown.core.watching.alerts import close_alert, create_alert
+from drawdown.core.watching.top_up_changes import (
+    close_top_up,
+    confirm_top_up,
+    create_top_up,
+    fail_top_up,
 )
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {

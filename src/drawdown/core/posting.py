@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import force_setattr
 
-from drawdown.core import alerts, burn, chain, lifecycle, top_up_requests
-from drawdown.core.schedules import Schedule
+from drawdown.core import burn, chain, lifecycle
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Changes, KeyPlace, Repayment, Wallet
 from drawdown.core.types import (
     DRAWS,
@@ -25,7 +25,9 @@ from drawdown.core.types import (
     OverageBehavior,
     Slice,
 )
-from drawdown.core.watching import Notice
+from drawdown.core.watching import crossings as alerts
+from drawdown.core.watching import top_up_requests
+from drawdown.core.watching.watch import Notice
 
 #: Which grants pay how many units, in burn-down order.
 Draws = list[tuple[Grant, int]]

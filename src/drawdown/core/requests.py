@@ -7,8 +7,7 @@ import msgspec
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Command
 from drawdown.core.errors import LedgerError
-from drawdown.core.schedules import Schedule
-from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.types import (
     Alert,
     Balance,
@@ -22,7 +21,8 @@ from drawdown.core.types import (
     Operation,
     TestClock,
 )
-from drawdown.core.usage_records import Event, Meter, Rate
+from drawdown.core.usage.records import Event, Meter, Rate
+from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 
 KEY_MAX = 255
 

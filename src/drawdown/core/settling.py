@@ -10,13 +10,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from drawdown.core import alerts, cycles, lifecycle, posting, top_up_requests
-from drawdown.core.alerts import Warned
+from drawdown.core import lifecycle, posting
 from drawdown.core.identity import precede
 from drawdown.core.posting import Posting
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules import cycles
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Changes, Wallet
 from drawdown.core.types import EntryKind, Hold, HoldState, Id, Instant, Operation
+from drawdown.core.watching import crossings as alerts
+from drawdown.core.watching import top_up_requests
+from drawdown.core.watching.crossings import Warned
 
 
 def settle(

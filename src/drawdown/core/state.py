@@ -13,8 +13,7 @@ import msgspec
 from drawdown.core import burn, currencies
 from drawdown.core.chain import GENESIS
 from drawdown.core.requests import ClaimRecord
-from drawdown.core.schedules import Schedule
-from drawdown.core.top_ups import TopUp, TopUpRequest
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.types import (
     Alert,
     AlertRule,
@@ -33,7 +32,7 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage_records import (
+from drawdown.core.usage.records import (
     Catalog,
     Count,
     CountKey,
@@ -43,7 +42,8 @@ from drawdown.core.usage_records import (
     Rate,
     ValueKey,
 )
-from drawdown.core.watching import Watch
+from drawdown.core.watching.top_ups import TopUp, TopUpRequest
+from drawdown.core.watching.watch import Watch
 
 WalletKey = tuple[Id, Id]
 #: A wallet's repayment of overage: its key, and the seq of the entry.

@@ -33,7 +33,7 @@ from drawdown.core.requests import (
 )
 from drawdown.core.state import State
 from drawdown.core.types import Id, Instant
-from drawdown.core.usage_counting import Unforeseen
+from drawdown.core.usage.counting import Unforeseen
 from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
 
 BATCH_MAX = 256

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from drawdown.core.changing import AskedChange, Change, change_of
-from drawdown.core.dry_run import DryRun, NotReproducible, Result, Summary
 from drawdown.core.errors import FieldInvalid
-from drawdown.core.recorded import grant_needed
-from drawdown.core.replaying import Amendment, World
+from drawdown.core.hindsight.changing import AskedChange, Change, change_of
+from drawdown.core.hindsight.dry_run import DryRun, NotReproducible, Result, Summary
+from drawdown.core.hindsight.recorded import grant_needed
+from drawdown.core.hindsight.replaying import Amendment, World
 from drawdown.core.types import Customer, Entitlement, Id, Instant, Overage
-from drawdown.core.usage_records import Event
+from drawdown.core.usage.records import Event
 from drawdown.engine.ports import EventFilter, Recorded, Store
 
 CUSTOMERS_MAX = 1_000

@@ -10,10 +10,11 @@ from collections.abc import Collection
 
 import msgspec
 
-from drawdown.core import explain, instants
-from drawdown.core.explain import Explanation
+from drawdown.core import instants
+from drawdown.core.hindsight import explain
+from drawdown.core.hindsight.explain import Explanation
 from drawdown.core.instants import Segment
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Wallet
 from drawdown.core.types import (
     NOTHING,

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 import msgspec
 
-from drawdown.core import currencies, instants, invariants, lifecycle, top_ups
-from drawdown.core.changing import AskedChange
+from drawdown.core import currencies, instants, invariants, lifecycle
 from drawdown.core.commands import Command, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import (
@@ -30,16 +29,15 @@ from drawdown.core.errors import (
     TopUpNotFound,
     TopUpRequestNotFound,
 )
-from drawdown.core.explain import Explanation
 from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.forecast import Forecast
+from drawdown.core.hindsight.changing import AskedChange
+from drawdown.core.hindsight.explain import Explanation
 from drawdown.core.instants import Segment
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
-from drawdown.core.schedule_invariants import check_schedules
-from drawdown.core.schedules import Schedule, ScheduleState
+from drawdown.core.schedules.invariants import check_schedules
+from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
-from drawdown.core.top_up_invariants import check_top_up
-from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     USES,
     Alert,
@@ -56,7 +54,10 @@ from drawdown.core.types import (
     Operation,
     Reference,
 )
-from drawdown.core.usage_records import Catalog, Customers, Event, Meter, Rate
+from drawdown.core.usage.records import Catalog, Customers, Event, Meter, Rate
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_up_invariants import check_top_up
+from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine import dry_runs, forecasts, history
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal

@@ -9,9 +9,8 @@ from typing import Protocol
 import msgspec
 
 from drawdown.core.requests import ClaimRecord
-from drawdown.core.schedules import Schedule, ScheduleState
+from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
-from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     Alert,
     AlertRule,
@@ -30,7 +29,8 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
 from drawdown.engine.positions import Position

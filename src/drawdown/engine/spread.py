@@ -54,7 +54,7 @@ from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
 from drawdown.core.types import Id, Instant, Reference
-from drawdown.core.usage_records import Event, is_event_id
+from drawdown.core.usage.records import Event, is_event_id
 from drawdown.engine.batcher import (
     WAITING_MAX,
     Batcher,

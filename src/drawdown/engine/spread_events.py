@@ -18,7 +18,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.state import CUSTOMER_OWN_ID, USAGE_EVENT, EventName
 from drawdown.core.types import Id, Reference
-from drawdown.core.usage_records import Event
+from drawdown.core.usage.records import Event
 from drawdown.engine.batcher import ATTEMPTS_MAX, PAUSE_SECONDS
 from drawdown.engine.ports import BatchConflict, ClaimingPart, Clock, Group, Ids, Placement, Store
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from drawdown.core.context import written
 from drawdown.core.fold import Fault
 from drawdown.core.types import Id
-from drawdown.core.usage_fold import RatesByText, UsageFold, rates_by_text
-from drawdown.core.usage_records import Event
+from drawdown.core.usage.fold import RatesByText, UsageFold, rates_by_text
+from drawdown.core.usage.records import Event
 from drawdown.engine.ports import Audit
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from drawdown.core import burn
-from drawdown.core.calendar import Cadence, Every
 from drawdown.core.requests import Answer, ClaimRecord
-from drawdown.core.schedules import CycleExpiry, Rollover, Schedule, ScheduleState, Trial
+from drawdown.core.schedules.calendar import Cadence, Every
+from drawdown.core.schedules.terms import CycleExpiry, Rollover, Schedule, ScheduleState, Trial
 from drawdown.core.state import Repayment, Wallet, WalletKey
 from drawdown.core.types import (
     Alert,
@@ -38,7 +38,7 @@ from drawdown.core.types import (
     Shortfall,
     Slice,
 )
-from drawdown.core.watching import Watch
+from drawdown.core.watching.watch import Watch
 from drawdown.engine.accounts import ApiKey, Role
 
 Row = tuple[Any, ...]

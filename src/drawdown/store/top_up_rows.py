@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from drawdown.core.identity import slot_of
-from drawdown.core.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.core.types import CostBasis, Id
-from drawdown.core.watching import Watch
+from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
+from drawdown.core.watching.watch import Watch
 from drawdown.engine.ports import TopUpFilter, TopUpRequestFilter
 from drawdown.store.rows import Row
 

@@ -8,15 +8,15 @@ from typing import TypeVar
 
 import msgspec
 
-from drawdown.core import meters
 from drawdown.core.errors import LedgerError
 from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
-from drawdown.core.meters import Measure
-from drawdown.core.properties import Group, Properties, document_of, exact, properties_of
-from drawdown.core.rating import Price, Table
 from drawdown.core.types import Id, Instant
-from drawdown.core.usage_records import (
+from drawdown.core.usage import meters
+from drawdown.core.usage.meters import Measure
+from drawdown.core.usage.properties import Group, Properties, document_of, exact, properties_of
+from drawdown.core.usage.rating import Price, Table
+from drawdown.core.usage.records import (
     METERS_MAX,
     RATES_MAX,
     Catalog,

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from drawdown.core.schedules import ScheduleState
-from drawdown.core.top_ups import RequestState
+from drawdown.core.schedules.terms import ScheduleState
 from drawdown.core.types import GrantState, HoldState, Id, Instant
+from drawdown.core.watching.top_ups import RequestState
 from drawdown.engine.ports import (
     AlertFilter,
     EventFilter,

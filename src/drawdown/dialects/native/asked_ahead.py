@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core import forecast
-from drawdown.core.changing import RATES_MAX
 from drawdown.core.creation import EXPIRES_AFTER_DAYS_MAX
+from drawdown.core.hindsight.changing import RATES_MAX
 from drawdown.core.types import BurnOrder
 from drawdown.dialects.native import asked_usage
 from drawdown.dialects.native.asked import OverageRequest, Request

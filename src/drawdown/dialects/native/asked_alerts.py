@@ -7,8 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from drawdown.core.alerting import DAYS_MAX
 from drawdown.core.types import AlertKind
+from drawdown.core.watching.alerts import DAYS_MAX
 from drawdown.dialects.native.asked import PageQuery, Request
 from drawdown.dialects.native.scalars import (
     AmountText,

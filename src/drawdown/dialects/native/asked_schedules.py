@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from drawdown.core.calendar import EVERY_MAX, CalendarUnit
 from drawdown.core.commands import ChangeTime
-from drawdown.core.schedules import GENERATIONS_MAX, CycleExpiry, ScheduleState
+from drawdown.core.schedules.calendar import EVERY_MAX, CalendarUnit
+from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry, ScheduleState
 from drawdown.core.types import Category
 from drawdown.dialects.native.asked import CostBasisRequest, OverageRequest, PageQuery, Request
 from drawdown.dialects.native.scalars import (

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from drawdown.core import top_ups
-from drawdown.core.top_ups import CapPeriod, RequestState
 from drawdown.core.types import MICROSECONDS
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_ups import CapPeriod, RequestState
 from drawdown.dialects.native.asked import PageQuery, Request, UnitPrice
 from drawdown.dialects.native.asked_alerts import AlertState
 from drawdown.dialects.native.scalars import (

@@ -7,11 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from drawdown.core import rating, usage_records
-from drawdown.core.calendar import CalendarUnit
-from drawdown.core.meters import GROUP_BY_MAX, Aggregation
-from drawdown.core.rating import Rounding
-from drawdown.core.usage_records import Customers, Debits
+from drawdown.core.schedules.calendar import CalendarUnit
+from drawdown.core.usage import rating
+from drawdown.core.usage import records as usage_records
+from drawdown.core.usage.meters import GROUP_BY_MAX, Aggregation
+from drawdown.core.usage.rating import Rounding
+from drawdown.core.usage.records import Customers, Debits
 from drawdown.dialects.native.asked import PageQuery, Request
 from drawdown.dialects.native.scalars import (
     BATCH_MAX,

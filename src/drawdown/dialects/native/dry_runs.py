@@ -6,13 +6,13 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import render as decimal
-from drawdown.core.changing import AskedChange, AskedRate
-from drawdown.core.dry_run import Cause, Difference, Drawn, Effect, Result, Summary
 from drawdown.core.errors import FieldInvalid, MeterNotFound
+from drawdown.core.hindsight.changing import AskedChange, AskedRate
+from drawdown.core.hindsight.dry_run import Cause, Difference, Drawn, Effect, Result, Summary
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Category, Entitlement, Id
-from drawdown.core.usage_records import Period
+from drawdown.core.usage.records import Period
 from drawdown.dialects.native import asked_ahead, asked_usage, common, errors, overage, wire_ahead
 from drawdown.dialects.native.render import (
     CUSTOMER_PREFIX,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from drawdown.core import recurring
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
+from drawdown.core.schedules import changes as recurring
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import TopUp
 from drawdown.core.types import (
     MICROSECONDS,
     Entitlement,
@@ -22,6 +21,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
+from drawdown.core.watching.top_ups import TopUp
 from drawdown.dialects.native import (
     render,
     telling_alerts,

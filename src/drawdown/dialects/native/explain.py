@@ -7,10 +7,10 @@ import msgspec
 from drawdown.core import burn
 from drawdown.core.amounts import render as decimal
 from drawdown.core.errors import DebitNotFound
-from drawdown.core.explain import Drawn, Excluded, Explanation, Later
+from drawdown.core.hindsight.explain import Drawn, Excluded, Explanation, Later
+from drawdown.core.hindsight.wording import Words
 from drawdown.core.requests import Answer
 from drawdown.core.types import Entitlement, Grant, Id
-from drawdown.core.wording import Words
 from drawdown.dialects.native import common, render, render_debits, wire
 from drawdown.dialects.native.debits import named_debit
 from drawdown.engine.accounts import Role

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import rating, types, usage_records
+from drawdown.core import types
 from drawdown.core.amounts import Amount
 from drawdown.core.amounts import render as decimal
-from drawdown.core.filters import document_of
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
+from drawdown.core.usage import rating
+from drawdown.core.usage import records as usage_records
+from drawdown.core.usage.filters import document_of
 from drawdown.dialects.native import render, wire, wire_usage
 from drawdown.dialects.native.render_debits import DEBIT_PREFIX
 

@@ -6,7 +6,6 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.core import commands, identity
 from drawdown.core.amounts import render
-from drawdown.core.calendar import Every
 from drawdown.core.commands import AskedOverage, Command, RolloverTerms, TrialTerms
 from drawdown.core.errors import (
     FieldInvalid,
@@ -17,7 +16,8 @@ from drawdown.core.errors import (
     TooManySchedules,
 )
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.calendar import Every
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.times import text_of
 from drawdown.core.types import Customer, Entitlement, Id
 from drawdown.dialects.native import asked_schedules as asked

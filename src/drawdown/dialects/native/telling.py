@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import schedules, types
+from drawdown.core import types
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules import terms as schedules
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import TopUp
 from drawdown.core.types import (
     DRAWS,
     Alert,
@@ -28,7 +28,8 @@ from drawdown.core.types import (
     Id,
     Operation,
 )
-from drawdown.core.usage_records import Catalog
+from drawdown.core.usage.records import Catalog
+from drawdown.core.watching.top_ups import TopUp
 from drawdown.dialects.native import render, wire_events
 from drawdown.dialects.native.render import GRANT_PREFIX, SCHEDULE_PREFIX, spelled
 

@@ -9,7 +9,7 @@ import msgspec
 from drawdown.core.amounts import render as decimal
 from drawdown.core.times import text_of
 from drawdown.core.types import Alert, Entry, Operation
-from drawdown.core.watching import Notice
+from drawdown.core.watching.watch import Notice
 from drawdown.dialects.native import alerts as shapes
 from drawdown.dialects.native import render, wire_alerts
 from drawdown.dialects.native.render import ALERT_PREFIX, GRANT_PREFIX, spelled

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core import recurring, schedules
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
-from drawdown.core.schedules import Schedule, ScheduleState
+from drawdown.core.schedules import changes as recurring
+from drawdown.core.schedules import terms as schedules
+from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.times import text_of
 from drawdown.core.types import EntryKind, Id, Instant, Overage
 from drawdown.dialects.native import render, wire_events, wire_schedules

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from drawdown.core import topping_up
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import CapPeriod, RequestState, Standing, TopUp
 from drawdown.core.types import CostBasis, Id, Instant, Operation
+from drawdown.core.watching import top_up_changes as topping_up
+from drawdown.core.watching.top_ups import CapPeriod, RequestState, Standing, TopUp
 from drawdown.dialects.native import render, wire_top_ups
 from drawdown.dialects.native import top_ups as shapes
 from drawdown.dialects.native.telling import Tell, Telling, Told, grant_name, moves

@@ -10,7 +10,7 @@ from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
 from drawdown.core.types import DRAWS, EntryKind, Id, Instant
-from drawdown.core.usage_records import Meter, Rate
+from drawdown.core.usage.records import Meter, Rate
 from drawdown.dialects.native import render_usage, wire, wire_events
 from drawdown.dialects.native.render_debits import DEBIT_PREFIX
 from drawdown.dialects.native.telling import Tell, Telling, Told, grant_name, moves

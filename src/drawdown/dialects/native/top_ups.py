@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drawdown.core import commands, identity, top_ups
+from drawdown.core import commands, identity
 from drawdown.core.amounts import Amount, render
 from drawdown.core.errors import (
     FieldInvalid,
@@ -14,8 +14,9 @@ from drawdown.core.errors import (
 )
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
-from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import MICROSECONDS, Customer, Entitlement, Id, Instant
+from drawdown.core.watching import top_ups
+from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.dialects.native import asked_top_ups as asked
 from drawdown.dialects.native import common, errors, wire
 from drawdown.dialects.native import wire_top_ups as shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import commands, filters, identity, properties, rating
+from drawdown.core import commands, identity
 from drawdown.core.amounts import Amount
 from drawdown.core.errors import (
     AlreadyExists,
@@ -22,11 +22,12 @@ from drawdown.core.errors import (
     TooManyEvents,
     TooManyMeters,
 )
-from drawdown.core.meters import Measure
-from drawdown.core.properties import Properties
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Period
+from drawdown.core.usage import filters, properties, rating
+from drawdown.core.usage.meters import Measure
+from drawdown.core.usage.properties import Properties
+from drawdown.core.usage.records import Period
 from drawdown.dialects.native import (
     asked_usage,
     common,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from drawdown.core.commands import Direction
-from drawdown.core.explain import Ineligible
+from drawdown.core.hindsight.explain import Ineligible
 from drawdown.core.types import (
     BurnOrder,
     Category,

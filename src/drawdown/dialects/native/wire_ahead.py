@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from drawdown.core.dry_run import Cause
 from drawdown.core.forecast import Lasting
+from drawdown.core.hindsight.dry_run import Cause
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from drawdown.core.calendar import CalendarUnit
-from drawdown.core.schedules import CycleExpiry, ScheduleState
+from drawdown.core.schedules.calendar import CalendarUnit
+from drawdown.core.schedules.terms import CycleExpiry, ScheduleState
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
 from drawdown.dialects.native.wire import CostBasis, Overage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from drawdown.core.top_ups import CapPeriod, RequestState, TopUpState
 from drawdown.core.types import Metadata
+from drawdown.core.watching.top_ups import CapPeriod, RequestState, TopUpState
 from drawdown.dialects.native.scalars import AmountText, TimeText
 from drawdown.dialects.native.wire import CostBasis, UnitPrice
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from drawdown.core.calendar import CalendarUnit
-from drawdown.core.meters import Aggregation
-from drawdown.core.usage_records import Customers, Debits
+from drawdown.core.schedules.calendar import CalendarUnit
+from drawdown.core.usage.meters import Aggregation
+from drawdown.core.usage.records import Customers, Debits
 from drawdown.dialects.native import wire
 from drawdown.dialects.native.scalars import AmountText, TimeText
 

@@ -12,7 +12,7 @@ import msgspec
 from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import top_up_rows, usage_rows
 from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of

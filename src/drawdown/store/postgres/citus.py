@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from drawdown.core.identity import slot_of
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Name, Wallet
-from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import Alert, Customer, Entitlement, Entry, Grant, Hold, Id, Instant
-from drawdown.core.usage_records import Event
+from drawdown.core.usage.records import Event
+from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
     Audit,

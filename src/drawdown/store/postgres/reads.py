@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from drawdown.core.identity import slot_of
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
-from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
     NOTHING,
@@ -27,7 +26,8 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage_records import Catalog, Event
+from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,

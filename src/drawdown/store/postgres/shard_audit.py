@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import Audit, WalletAudit
 from drawdown.store.postgres.audit import PostgresAudit
 

@@ -14,7 +14,7 @@ import asyncpg
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
-from drawdown.core.usage_records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
+from drawdown.core.usage.records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns

@@ -10,7 +10,7 @@ import msgspec
 
 from drawdown.core.fold import Fault
 from drawdown.core.types import Id
-from drawdown.core.usage_records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import rows, top_up_rows, usage_rows
 from drawdown.store.usage_rows import readable

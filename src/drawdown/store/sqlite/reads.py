@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
@@ -16,7 +16,6 @@ from drawdown.core.state import (
     USAGE_EVENT,
     Wallet,
 )
-from drawdown.core.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.core.types import (
     DEBITS,
     Alert,
@@ -33,7 +32,8 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage_records import Catalog, Event
+from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
     CursorInvalid,

@@ -14,7 +14,7 @@ import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import LedgerKey
-from drawdown.core.schedules import Schedule
+from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import (
     REPAYMENTS_MAX,
     Changes,

@@ -8,7 +8,7 @@ import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
-from drawdown.core.usage_records import LATEST_MAX, CountKey
+from drawdown.core.usage.records import LATEST_MAX, CountKey
 from drawdown.store import rows, usage_rows
 
 

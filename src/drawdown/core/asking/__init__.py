@@ -1,0 +1,1 @@
+"""What each command needs loaded before it can be decided."""

@@ -1,0 +1,1 @@
+"""Usage: events, what meters count of them, what that costs, and who pays."""

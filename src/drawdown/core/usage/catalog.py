@@ -1,0 +1,190 @@
+"""Making and closing meters and rates. Nothing else of them changes: they count the same way again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from drawdown.core.commands import (
+    AttachRate,
+    CloseMeter,
+    CloseRate,
+    CreateMeter,
+    CreateRate,
+    DetachRate,
+)
+from drawdown.core.context import find_customer, find_entitlement, written
+from drawdown.core.creation import check_own_id, claim_name, record
+from drawdown.core.errors import (
+    CustomerClosed,
+    FieldInvalid,
+    MeterNotFound,
+    RateNotFound,
+    TooManyMeters,
+)
+from drawdown.core.identity import relocate, slot_of
+from drawdown.core.requests import Accepted, Request
+from drawdown.core.schedules import calendar
+from drawdown.core.state import METER_CODE, State
+from drawdown.core.types import Customer, Id, Operation, Reference
+from drawdown.core.usage import meters, rating
+from drawdown.core.usage.records import CLOSED_FACTOR, METERS_MAX, RATES_MAX, Customers, Meter, Rate
+
+
+def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
+    """One made by the same request before is answered.
+
+    Raises ``FieldInvalid``, ``AlreadyExists`` and ``TooManyMeters``.
+    """
+    catalog = state.catalogs[request.book]
+    made = catalog.meters.get(request.id)
+    if made is not None:
+        return Accepted(meter=made)
+    check_own_id("code", command.code)
+    meters.check(command.measure, "")
+    claim_name(request, (request.book, METER_CODE, command.code), "code", state)
+    _check_room(catalog.meters.values(), METERS_MAX, "meters")
+    meter = Meter(
+        id=request.id,
+        book=request.book,
+        code=command.code,
+        name=command.code if command.name is None else command.name,
+        measure=command.measure,
+        debits=command.debits,
+        created_at=request.at,
+    )
+    catalog.add_meter(meter)
+    state.changes.meters.append(meter)
+    record(request, state, "meter", request.book)
+    return Accepted(meter=meter)
+
+
+def create_rate(request: Request, command: CreateRate, state: State) -> Accepted:
+    """One made by the same request before is answered.
+
+    Raises ``FieldInvalid``, ``MeterNotFound``, ``EntitlementNotFound`` and ``TooManyMeters``.
+    """
+    catalog = state.catalogs[request.book]
+    meter = _find_meter(request, command.meter, state)
+    if meter.closed_at is not None:
+        raise FieldInvalid("meter", "one that is not closed")
+    entitlement = find_entitlement(request, command.entitlement, state)
+    made = catalog.rates.get(request.id)
+    if made is not None:
+        return Accepted(meter=meter, rate=made, entitlement=entitlement)
+    rating.check(command.price)
+    if command.period.unit is not None:
+        calendar.zone_of(command.period.zone, "period.zone")
+    _check_room(catalog.rates.values(), RATES_MAX, "rates")
+    rate = Rate(
+        id=request.id,
+        book=request.book,
+        meter=meter.id,
+        entitlement=entitlement.id,
+        price=command.price,
+        period=command.period,
+        customers=command.customers,
+        created_at=request.at,
+    )
+    catalog.add_rate(rate)
+    state.changes.rates.append(rate)
+    record(request, state, "rate", request.book)
+    return Accepted(meter=meter, rate=rate, entitlement=entitlement)
+
+
+def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted:
+    """Its rates count nothing any more. Raises ``MeterNotFound``."""
+    meter = _find_meter(request, command.meter, state)
+    if meter.closed_at is None:
+        meter = msgspec.structs.replace(meter, closed_at=request.at)
+        state.catalogs[request.book].close_meter(meter)
+        state.changes.closed_meters.append(meter)
+        record(request, state, "close_meter", request.book, subject=meter.id)
+    return Accepted(meter=meter)
+
+
+def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:
+    """Raises ``RateNotFound``."""
+    catalog = state.catalogs[request.book]
+    rate = _find_rate(request, command.rate, state)
+    if rate.closed_at is None:
+        rate = msgspec.structs.replace(rate, closed_at=request.at)
+        catalog.close_rate(rate)
+        state.changes.closed_rates.append(rate)
+        record(request, state, "close_rate", request.book, subject=rate.id)
+    return _accepted(request, rate, state)
+
+
+def attach_rate(request: Request, command: AttachRate, state: State) -> Accepted:
+    """Raises ``RateNotFound``, ``CustomerNotFound``, ``CustomerClosed`` and ``FieldInvalid``."""
+    rate = _find_rate(request, command.rate, state)
+    customer = find_customer(request, command.customer, state)
+    if customer.closed_at is not None:
+        raise CustomerClosed()
+    if rate.customers is not Customers.ATTACHED or rate.closed_at is not None:
+        raise FieldInvalid("rate", "open, and one for customers that it is attached to")
+    if rate.id not in state.attached[customer.id]:
+        state.attached[customer.id].add(rate.id)
+        state.changes.attachments[(customer.id, rate.id)] = True
+        _record(request, customer, rate, state, "attach_rate")
+    return _accepted(request, rate, state, customer)
+
+
+def detach_rate(request: Request, command: DetachRate, state: State) -> Accepted:
+    """Raises ``RateNotFound`` and ``CustomerNotFound``."""
+    rate = _find_rate(request, command.rate, state)
+    customer = find_customer(request, command.customer, state)
+    if rate.id in state.attached[customer.id]:
+        state.attached[customer.id].remove(rate.id)
+        state.changes.attachments[(customer.id, rate.id)] = False
+        _record(request, customer, rate, state, "detach_rate")
+    return _accepted(request, rate, state, customer)
+
+
+def _record(request: Request, customer: Customer, rate: Rate, state: State, kind: str) -> None:
+    operation = Operation(
+        id=relocate(request.id, slot_of(customer.id)),
+        customer=customer.id,
+        entitlement=rate.entitlement,
+        kind=kind,
+        at=state.now_of(customer.id, request.at),
+        recorded_at=request.recorded_at,
+        facts=b"{}",
+        subject=rate.id,
+    )
+    state.changes.operations.append((operation, []))
+
+
+def _accepted(
+    request: Request, rate: Rate, state: State, customer: Customer | None = None
+) -> Accepted:
+    entitlement = find_entitlement(request, rate.entitlement, state)
+    meter = state.catalogs[request.book].meters[rate.meter]
+    return Accepted(meter=meter, rate=rate, entitlement=entitlement, customer=customer)
+
+
+def _find_rate(request: Request, rate: Id, state: State) -> Rate:
+    found = state.catalogs[request.book].rates.get(rate)
+    if found is None:
+        raise RateNotFound(written(rate))
+    return found
+
+
+def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None:
+    """Few enough are open, and few enough were ever made."""
+    if sum(each.closed_at is None for each in made) >= maximum:
+        raise TooManyMeters(maximum=maximum, kind=kind)
+    if len(made) >= maximum * CLOSED_FACTOR:
+        raise TooManyMeters(maximum=maximum * CLOSED_FACTOR, kind=f"{kind}, with closed ones")
+
+
+def _find_meter(request: Request, reference: Reference, state: State) -> Meter:
+    if isinstance(reference, str):
+        found = state.names[(request.book, METER_CODE, reference)]
+    else:
+        found = reference
+    meter = None if found is None else state.catalogs[request.book].meters.get(found)
+    if meter is None:
+        raise MeterNotFound(written(reference))
+    return meter

@@ -1,0 +1,1 @@
+"""What watches a wallet: alerts, and top-ups that ask for payment."""
