@@ -18,6 +18,7 @@ from drawdown.core.errors import FieldInvalid
 from drawdown.core.overage import headroom
 from drawdown.core.posting import Posting
 from drawdown.core.state import Changes, Wallet
+from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import DAY, NOTHING, USES, Entry, EntryKind, Id, Instant, Operation
 
 DAYS_MAX = 366
@@ -123,8 +124,10 @@ def per_day(use: Use, as_of: Instant, scale: int) -> int:
 def look_ahead(wallet: Wallet, use: Use, as_of: Instant, days: int) -> Forecast:
     """Play ``days`` of a wallet's future. It is changed; all that is open of it must be loaded.
 
-    ``as_of`` is no earlier than the wallet's last use. Nobody is told of what is foreseen.
+    ``as_of`` is no earlier than the wallet's last use. Days that would end after the year 9999 are left out.
+    Nobody is told of what is foreseen.
     """
+    days = min(days, (INSTANT_MAX - as_of) // DAY)
     wallet.alerts, wallet.watch = (), None
     instants.settled(wallet, as_of)
     until = Instant(as_of + days * DAY)

@@ -232,7 +232,7 @@ class Overage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AlertKind(StrEnum):
-    """What an alert waits for (``alerts``)."""
+    """What an alert waits for (``watching.crossings``)."""
 
     AVAILABLE_BELOW = "available_below"
     USED_ABOVE = "used_above"
