@@ -111,14 +111,6 @@ from drawdown.core.watching.top_up_changes import (
     create_top_up,
     fail_top_up,
 )
-from drawdown.core.usage.recording import record_usage
-from drawdown.core.watching.alerts import close_alert, create_alert
-from drawdown.core.watching.top_up_changes import (
-    close_top_up,
-    confirm_top_up,
-    create_top_up,
-    fail_top_up,
-)
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdjustGrant: adjust_grant,
