@@ -15,7 +15,7 @@ from drawdown.core.times import text_of
 from drawdown.core.types import EntryKind, Id, Instant
 from drawdown.dialects.native import render, wire
 from drawdown.dialects.native.render import GRANT_PREFIX, name_of, spelled
-from drawdown.engine.ledger import Spent
+from drawdown.engine.reading.credit import Spent
 
 DEBIT_PREFIX = "deb_"
 REVERSAL_PREFIX = "rev_"

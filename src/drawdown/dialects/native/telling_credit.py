@@ -23,7 +23,7 @@ from drawdown.dialects.native import render, render_debits, wire, wire_events
 from drawdown.dialects.native.render import ADJUSTMENT_PREFIX, GRANT_PREFIX
 from drawdown.dialects.native.render_debits import DEBIT_PREFIX, REVERSAL_PREFIX
 from drawdown.dialects.native.telling import Tell, Telling, Told, grant_name, moves, total
-from drawdown.engine.ledger import Spent
+from drawdown.engine.reading.credit import Spent
 
 
 class CostFacts(msgspec.Struct):

@@ -1,0 +1,100 @@
+"""Who and what a book knows, and what time it is for whom."""
+
+from __future__ import annotations
+
+from drawdown.core import currencies
+from drawdown.core.context import written
+from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
+from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
+from drawdown.core.types import Customer, Entitlement, Id, Instant, Reference
+from drawdown.engine.ports import Clock, Store
+
+#: Of so many customers it is kept in mind that they are on no test clock.
+UNCLOCKED_MAX = 100_000
+
+
+class DirectoryReads:
+    """Customers and kinds of credit. Whatever else is read begins with them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.clock = clock
+        self._store = store
+        self._unclocked: set[Id] = set()
+
+    async def now_of(self, customer: Customer) -> Instant:
+        """What time it is for a customer: real time, or that of the test clock he is on."""
+        if customer.test_clock is None:
+            return self.clock.now()
+        clock = await self._store.find_clock(customer.test_clock)
+        assert clock is not None, "clocks stay as long as their customers"
+        return clock.frozen_at
+
+    async def time_of(self, book: Id, customer: Reference) -> Instant:
+        """As ``now_of``. Raises ``CustomerNotFound``."""
+        return await self._now(await self._customer_id(book, customer))
+
+    async def _now_for(self, customer: Customer | None) -> Instant:
+        return self.clock.now() if customer is None else await self.now_of(customer)
+
+    async def _now(self, customer: Id) -> Instant:
+        """As ``now_of``. That somebody is on no clock is read once: he is on it for life, or never."""
+        if customer in self._unclocked:
+            return self.clock.now()
+        found = await self._store.find_customer(customer)
+        if found is not None and found.test_clock is None:
+            if len(self._unclocked) >= UNCLOCKED_MAX:
+                self._unclocked.clear()
+            self._unclocked.add(customer)
+        return await self._now_for(found)
+
+    async def customer(self, book: Id, reference: Reference) -> Customer:
+        """Raises ``CustomerNotFound``."""
+        found: Id | None
+        if isinstance(reference, str):
+            found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+        else:
+            found = reference
+        customer = None if found is None else await self._store.find_customer(found)
+        if customer is None or customer.book != book:
+            raise CustomerNotFound(written(reference))
+        return customer
+
+    async def entitlement(self, book: Id, reference: Reference) -> Entitlement:
+        """By id or code; currencies are always there. Raises ``EntitlementNotFound``."""
+        found: Id | None
+        if not isinstance(reference, str):
+            found = reference
+        elif reference in currencies.MINOR_PLACES:
+            found = currencies.entitlement_id(book, reference)
+        else:
+            found = await self._store.find_name(book, ENTITLEMENT_CODE, reference)
+        entitlement = None if found is None else await self._store.find_entitlement(found)
+        if entitlement is not None and entitlement.book == book:
+            return entitlement
+        code = None if found is None else currencies.codes_by_id(book).get(found)
+        if code is None:
+            raise EntitlementNotFound(written(reference))
+        return currencies.entitlement(book, code, self.clock.now())
+
+    async def _customer_id(self, book: Id, reference: Reference) -> Id:
+        """Of a customer who is there if anything of theirs is. Raises ``CustomerNotFound``.
+
+        A name is one book's and needs no more than itself to be read; but whoever makes a customer may
+        have died between the two.
+        """
+        if not isinstance(reference, str):
+            return (await self.customer(book, reference)).id
+        found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+        if found is None:
+            raise CustomerNotFound(written(reference))
+        return found
+
+    async def customers(self, book: Id, *, after: Id | None = None, limit: int) -> list[Customer]:
+        """Newest first; ``after``: older than that id."""
+        return await self._store.list_customers(book, after, limit)
+
+    async def entitlements(
+        self, book: Id, *, after: Id | None = None, limit: int
+    ) -> list[Entitlement]:
+        """Newest first; a currency is listed once the book has had a grant in it."""
+        return await self._store.list_entitlements(book, after, limit)
