@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
 
@@ -12,6 +13,7 @@ from drawdown.core.types import Id
 from drawdown.dialects.native import asked_webhooks, common, wire_events
 from drawdown.dialects.native.events import FORMAT
 from drawdown.engine.accounts import Role
+from drawdown.engine.ledger import Ledger
 from drawdown.engine.positions import BEGINNING, LAST, Position, read_token, token
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -23,42 +25,54 @@ from drawdown.webhooks.events import matches
 LOOKED_AT_MAX = 2_000
 OF_CUSTOMER_LOOKED_AT_MAX = 20_000
 READ_AT_ONCE = 500
+#: And for so long, since rendering an operation may read what it names: a page ends after that.
+LOOKED_AT_SECONDS = 1.0
 
 
 async def list_events(call: Call) -> Answer:
-    """A page ends with ``limit`` events, with the feed, or where enough was looked at for one request."""
     query: asked_webhooks.FeedQuery = call.query
     owner = None
     if query.customer is not None:
         reference = fields.reference(query.customer, "customer")
         owner = (await call.ledger.customer(call.book, reference)).id
+    return common.ok(await read_page(call.ledger, call.book, query, owner, LOOKED_AT_SECONDS))
+
+
+async def read_page(
+    ledger: Ledger, book: Id, query: asked_webhooks.FeedQuery, owner: Id | None, seconds: float
+) -> wire_events.EventsPage:
+    """A page ends with ``limit`` events, with the feed, or where enough was looked at for one request.
+
+    At least one operation is looked at, however few ``seconds`` there are.
+    """
+    until = time.monotonic() + seconds
     place = _place(query.after)
     bodies: list[msgspec.Raw] = []
     more, left = True, LOOKED_AT_MAX if owner is None else OF_CUSTOMER_LOOKED_AT_MAX
     while more and len(bodies) < query.limit and left > 0:
-        place, more = await _add(call, query, owner, place, bodies)
-        left -= READ_AT_ONCE
+        place, more = await _add(ledger, book, query, owner, place, bodies, until)
+        left = left - READ_AT_ONCE if time.monotonic() < until else 0
         await asyncio.sleep(0)  # others have their turn
-    return common.ok(wire_events.EventsPage(data=bodies, next=token(*place), has_more=more))
+    return wire_events.EventsPage(data=bodies, next=token(*place), has_more=more)
 
 
 async def _add(
-    call: Call,
+    ledger: Ledger,
+    book: Id,
     query: asked_webhooks.FeedQuery,
     owner: Id | None,
     place: tuple[Position, int],
     bodies: list[msgspec.Raw],
+    until: float,
 ) -> tuple[tuple[Position, int], bool]:
-    """Add what comes next, at most up to the limit; where to go on, and whether more follows."""
+    """Add what comes next, up to the limit or the time; where to go on, and whether more follows."""
     position, last = place
     patterns = ("*",) if query.type is None else (query.type,)
     # Some events of the last operation may be left: it is read once more.
     after = position if last == LAST else _before(position)
-    page = await call.ledger.feed(
-        after, books=frozenset({call.book}), customer=owner, limit=READ_AT_ONCE
-    )
+    page = await ledger.feed(after, books=frozenset({book}), customer=owner, limit=READ_AT_ONCE)
     for recorded in page.found:
-        for event in await FORMAT.render(call.ledger, recorded):
+        for event in await FORMAT.render(ledger, recorded):
             if event.position == position and event.ordinal <= last:
                 continue
             if not matches(patterns, event.type):
@@ -67,6 +81,8 @@ async def _add(
                 return place, True
             bodies.append(msgspec.Raw(event.body))
             place = (event.position, event.ordinal)
+        if time.monotonic() >= until:  # this operation was looked at whole
+            return (recorded.position, LAST), True
     return (max(page.end, position), LAST if page.end >= position else last), page.more
 
 
