@@ -167,6 +167,20 @@ def test_a_rate_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> 
     assert post(book, "rates", RATE | {"period": zone}, 422)["field"] == "period.zone"
 
 
+def test_what_a_meter_and_a_rate_say_is_bounded_in_all(book: httpx.Client) -> None:
+    """Each of their parts may be as it is: they are kept in memory, with all others of the book."""
+    values = [f"{n:0500}" for n in range(100)]
+    parts = [{"property": f"p{n}", "op": "in", "value": values} for n in range(6)]
+    meter = METER | {"code": "long", "filter": {"or": parts}}
+    refused = post(book, "meters", meter, 422)
+    assert (refused["field"], "262,144 bytes" in refused["detail"]) == ("filter", True)
+    post(book, "meters", meter | {"filter": {"or": parts[:5]}})
+    tiers = [{"up_to": str(n + 1)} for n in range(99)] + [{"price": "1"}]
+    prices = {f"m{n}": {"model": "volume", "tiers": tiers} for n in range(60)}
+    price = {"model": "table", "attribute": "model", "prices": prices}
+    assert post(book, "rates", RATE | {"price": price}, 422)["field"] == "price"
+
+
 def test_late_usage_is_paid_by_what_has_expired_since(native: httpx.Client) -> None:
     """On a test clock: the grant has expired a day ago, the usage was before that."""
     asked = {"frozen_at": "2026-01-01T00:00:00Z", "idempotency_key": "clock"}
