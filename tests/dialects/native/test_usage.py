@@ -168,6 +168,13 @@ def test_a_rate_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> 
     assert post(book, "rates", RATE | {"period": zone}, 422)["field"] == "period.zone"
 
 
+def test_names_are_without_control_characters(book: httpx.Client) -> None:
+    for name in ("\0", "a\0b"):
+        assert post(book, "meters", METER | {"code": "c", "name": name}, 422)["field"] == "name"
+        assert post(book, "events", EVENT | {"name": name}, 422)["field"] == "name"
+        assert book.get("events", params={"name": name}).status_code == 422
+
+
 def test_overrides_that_are_sent_together_are_taken_in_their_order(book: httpx.Client) -> None:
     """However few of them are handed to the ledger at once."""
     many = [

@@ -38,6 +38,7 @@ from drawdown.dialects.native import (
     wire_usage,
 )
 from drawdown.dialects.native.debits import told
+from drawdown.dialects.native.directory import NAME_MAX, optional_text
 from drawdown.dialects.native.render_usage import USAGE_PREFIX
 from drawdown.engine.accounts import Role
 from drawdown.engine.ledger import Asked
@@ -65,7 +66,10 @@ async def create_meter(call: Call) -> Answer:
         case_sensitive=body.case_sensitive,
     )
     command = commands.CreateMeter(
-        code=body.code, name=body.name, measure=measure, debits=body.debits
+        code=body.code,
+        name=optional_text(body.name, "name", NAME_MAX),
+        measure=measure,
+        debits=body.debits,
     )
     written = common.created(_meter, call.request_id)
     claim = common.claim(call, body.idempotency_key)
@@ -223,7 +227,7 @@ async def list_events(call: Call) -> Answer:
     found = await call.ledger.usage_events(
         call.book,
         customer=common.optional_reference(query.customer, "customer"),
-        name=query.name,
+        name=optional_text(query.name, "name", NAME_MAX),
         since=common.optional_instant(query.since, "since"),
         until=common.optional_instant(query.until, "until"),
         uncovered=query.uncovered,
@@ -267,7 +271,7 @@ def _asked(body: asked_usage.NewUsageEvent, request_id: str) -> Asked:
     command = commands.RecordUsage(
         customer=fields.reference(body.customer, "customer"),
         own_id=fields.key(body.id, "id"),
-        name=body.name,
+        name=fields.text(body.name, "name"),
         time=common.optional_instant(body.time, "time"),
         properties=_properties(body.properties),
         override=body.override,
