@@ -259,14 +259,23 @@ class NativeSubject:
     def _silence(self, step: Step) -> tuple[str, Json]:
         return f"/alerts/{self._named(step)}", {}
 
+    def _events(self, kind: str) -> list[Json]:
+        """The feed of the customer's events of one type, to its end: a page looks at so much of a ledger."""
+        query = {"customer": self._customer, "type": kind, "limit": "100"}
+        found: list[Json] = []
+        while True:
+            page = self._ok(self._client.get("/events-feed", params=query))
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+            query["after"] = page["next"]
+
     def alert(self, name: str, at: Instant) -> dict[str, str]:
         """As the feed tells it, once what is due is recorded; the feed stops a moment before now."""
         self._at_time(at)
         self._ok(self._client.get("/entries", params={"customer": self._customer}))
         self._server.clock.instant = Instant(self._server.clock.instant + 3 * MICROSECONDS)
-        query = {"customer": self._customer, "type": "alert.triggered", "limit": "100"}
-        page = self._ok(self._client.get("/events-feed", params=query))
-        told = [event["data"] for event in page["data"]]
+        told = [event["data"] for event in self._events("alert.triggered")]
         found = [each for each in told if each["alert"] == self._names[name]]
         times = [instant_of(datetime.fromisoformat(each["at"])) for each in found]
         pairs = zip(times, (each["available"] for each in found), strict=True)
