@@ -7,9 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from drawdown.core.types import DAY, Instant
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import (
+    CreateAlert,
+    CreateCustomer,
+    CreateEntitlement,
+    Debit,
+    IssueGrant,
+)
+from drawdown.core.requests import Accepted
+from drawdown.core.types import DAY, AlertKind, Instant
+from drawdown.core.watching.crossings import TOLD_AT_FIRST_MAX
 from tests.support import alerting
 from tests.support.core_subject import CoreSubject
+from tests.support.memory import CoreLedger
 from tests.support.oracle_subject import OracleSubject
 from tests.support.scenarios import START, Step, Subject, day_text
 
@@ -115,3 +126,24 @@ def test_what_is_told_does_not_depend_on_when_time_is_played() -> None:
         assert once == played(CoreSubject(), steps, looks=True), seed
         told += len(once)
     assert told > 5 * LIVES
+
+
+def test_an_alert_new_to_a_wallet_tells_of_a_thousand_grants_that_are_near_their_end() -> None:
+    core = CoreLedger()
+    core.one(CreateCustomer(own_id="ada"), START)
+    core.one(CreateEntitlement(code="e", unit="credit", scale=0), START)
+    near = IssueGrant(
+        customer="ada", entitlement="e", amount=Amount(1), expires_at=Instant(START + DAY)
+    )
+    made = []
+    for _ in range(TOLD_AT_FIRST_MAX + 9):
+        accepted = core.one(near, START)
+        assert isinstance(accepted, Accepted)
+        assert accepted.grant is not None
+        made.append(accepted.grant.id)
+    core.one(CreateAlert(entitlement="e", kind=AlertKind.DAYS_TO_EXPIRY, days=5), START)
+    for later in (1, 2):
+        core.one(Debit(customer="ada", entitlement="e", amount=Amount(1)), Instant(START + later))
+    operations = [operation for operation, _ in core.state.changes.operations]
+    told = [notice.grant for each in operations for notice in alerting.notices(each)]
+    assert told == sorted(made)[:TOLD_AT_FIRST_MAX]

@@ -24,6 +24,7 @@ from drawdown.core.forecast import Forecast, Lasting, Use
 from drawdown.core.requests import Accepted
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.state import Wallet
+from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
     DAY,
     EntryKind,
@@ -194,6 +195,14 @@ def test_losses_are_told_one_by_one_up_to_a_limit_and_summed_beyond_it() -> None
 def test_there_is_one_point_a_day() -> None:
     found = ahead(with_credit((100, None)), 3, days=366)
     assert [point.at for point in found.points] == [START + day * DAY for day in range(367)]
+
+
+def test_days_that_would_end_after_the_year_9999_are_left_out() -> None:
+    wallet = wallet_of(with_credit((100, None)))
+    assert wallet is not None
+    as_of = Instant(INSTANT_MAX - 2 * DAY)
+    found = forecast.look_ahead(wallet, Use(units=3, since=Instant(as_of - DAY)), as_of, 30)
+    assert (len(found.points), found.until) == (3, INSTANT_MAX)
 
 
 def test_use_is_counted_for_a_day_at_least_and_not_before_there_was_a_wallet() -> None:

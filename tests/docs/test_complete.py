@@ -28,7 +28,9 @@ from drawdown.core import (
     several,
     types,
 )
+from drawdown.core.schedules import terms
 from drawdown.core.usage import records as usage_records
+from drawdown.core.watching import alerts, crossings
 from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.stripe import grants as stripe_grants
@@ -263,8 +265,17 @@ LIMITS = {
     "open holds of a wallet": types.HOLDS_OPEN_MAX,
     "seconds a hold lives": types.HOLD_MAX // types.MICROSECONDS,
     "wallets of one spend": several.WALLETS_MAX,
+    "schedules of a wallet that have not ended": terms.SCHEDULES_LIVE_MAX,
+    "open alerts on everybody's credit of an entitlement": alerts.ALERTS_MAX,
+    "open alerts on one customer's": alerts.OWN_ALERTS_MAX,
+    "grants that an alert on expiry tells of at once, when it is new to a wallet": (
+        crossings.TOLD_AT_FIRST_MAX
+    ),
     "open meters of a book": usage_records.METERS_MAX,
     "open rates of a book": usage_records.RATES_MAX,
+    "bytes of a meter's filter with the rest of it, or of a rate's price, as JSON": (
+        usage_records.DEFINITION_BYTES_MAX
+    ),
     "rates that charge one usage event": usage_records.CHARGES_MAX,
     "groups of a customer's usage by one rate in one period": usage_records.GROUPS_MAX,
     "events that an override looks at, the customer's latest": usage_records.LATEST_MAX,

@@ -11,12 +11,14 @@ import httpx
 
 from drawdown.core import identity
 from drawdown.core.times import instant_of, text_of
-from drawdown.core.types import MICROSECONDS, Instant
+from drawdown.core.types import DAY, MICROSECONDS, Instant
 from tests.support import alerting, metered, scheduling, topping_up
 from tests.support.clocked_server import ClockedServer
 from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
 
 Json = dict[str, Any]
+#: After whatever happens in a scenario.
+LATE = Instant(START + 100_000 * DAY)
 
 _numbers = itertools.count(1)
 #: What makes something that later steps name.
@@ -259,14 +261,26 @@ class NativeSubject:
     def _silence(self, step: Step) -> tuple[str, Json]:
         return f"/alerts/{self._named(step)}", {}
 
+    def _events(self, kind: str) -> list[Json]:
+        """The feed of the customer's events of one type, to its end: a page looks at so much of a ledger."""
+        query = {"customer": self._customer, "type": kind, "limit": "100"}
+        found: list[Json] = []
+        while True:
+            page = self._ok(self._client.get("/events-feed", params=query))
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+            query["after"] = page["next"]
+
     def alert(self, name: str, at: Instant) -> dict[str, str]:
-        """As the feed tells it, once what is due is recorded; the feed stops a moment before now."""
+        """As the feed tells it, once what is due is recorded.
+
+        The feed stops a moment before now, and at whatever other scenarios recorded later than that.
+        """
         self._at_time(at)
         self._ok(self._client.get("/entries", params={"customer": self._customer}))
-        self._server.clock.instant = Instant(self._server.clock.instant + 3 * MICROSECONDS)
-        query = {"customer": self._customer, "type": "alert.triggered", "limit": "100"}
-        page = self._ok(self._client.get("/events-feed", params=query))
-        told = [event["data"] for event in page["data"]]
+        self._server.clock.instant = LATE
+        told = [event["data"] for event in self._events("alert.triggered")]
         found = [each for each in told if each["alert"] == self._names[name]]
         times = [instant_of(datetime.fromisoformat(each["at"])) for each in found]
         pairs = zip(times, (each["available"] for each in found), strict=True)

@@ -26,7 +26,9 @@ from drawdown.core.types import (
     OverageBehavior,
     OverageMode,
 )
+from drawdown.dialects.native.asked_webhooks import FeedQuery
 from drawdown.dialects.native.events import FORMAT, TOLD
+from drawdown.dialects.native.feed import read_page
 from drawdown.dialects.native.render import spelled
 from tests.support.stores import Database
 from tests.webhooks.stories import (
@@ -492,3 +494,18 @@ def _kinds_in(call: ast.Call) -> list[ast.expr]:
     if name == "Operation":
         return [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
     return []
+
+
+async def test_a_page_of_the_feed_that_takes_long_ends_where_it_is(here: Story) -> None:
+    """However little time there is, a reader comes to the same events, one operation at a time."""
+    await corrections(here)
+    whole = await read_page(here.ledger, here.book.id, FeedQuery(limit=100), None, 60)
+    assert len(whole.data) > 2
+    found: list[Any] = []
+    after: str | None = None
+    while len(found) < len(whole.data):
+        page = await read_page(here.ledger, here.book.id, FeedQuery(after=after), None, 0)
+        found += page.data
+        assert page.next != after, "every page looks at something"
+        after = page.next
+    assert found == whole.data

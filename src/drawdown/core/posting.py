@@ -47,7 +47,7 @@ class Posting(msgspec.Struct):
     key: KeyPlace | None = None
     entries: list[Entry] = []
     watched: tuple[Wallet, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notices: list[Notice] = []
 
     def note_changes(self, changed: dict[str, list[object]]) -> None:
         """Keep what the operation changes beside credit: ``{field: [old, new]}``."""

@@ -114,8 +114,8 @@ def _note_ended(started: Posting, items: Iterable[lifecycle.Due]) -> None:
 
 def _apply_due(started: Posting, wallet: Wallet, item: lifecycle.Due | Warned) -> None:
     if isinstance(item, Warned):
-        told = alerts.tell(wallet, item)
-        started.notices += () if told is None else (told,)
+        if (told := alerts.tell(wallet, item)) is not None:
+            started.notices.append(told)
     elif isinstance(item.what, Hold):
         posting.end_hold(started, wallet, item.what, HoldState.EXPIRED, item.at)
     elif item.kind is not EntryKind.EXPIRED:

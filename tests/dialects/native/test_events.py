@@ -141,6 +141,8 @@ def test_a_reader_goes_on_where_it_was(native: httpx.Client) -> None:
     post(native, "/customers", id="first")
     settled(native, "customer.created")
     page = native.get("/events-feed").json()
+    while page["has_more"]:  # a page looks at so much of a busy ledger, and no further
+        page = native.get("/events-feed", params={"after": page["next"]}).json()
     again = native.get("/events-feed", params={"after": page["next"]}).json()
     assert (again["data"], again["has_more"]) == ([], False)
     post(native, "/customers", id="second")

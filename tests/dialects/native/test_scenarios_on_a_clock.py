@@ -14,10 +14,9 @@ import pytest
 from drawdown.core.times import text_of
 from drawdown.core.types import DAY, Instant
 from tests.support.clocked_server import ClockedServer, clocked_server
+from tests.support.commands import sqlite_url
 from tests.support.native_subject import NativeSubject, can_say
-from tests.support.postgres import VERSIONS, Clusters
 from tests.support.scenarios import START, Scenario, load, run
-from tests.support.stores import SQLITE, new_database
 
 SCENARIOS = [
     scenario for scenario in load(Path(__file__).parents[2] / "scenarios") if can_say(scenario)
@@ -49,15 +48,11 @@ class OnAClock(NativeSubject):
         return super()._new_customer() | {"test_clock": self._clock}
 
 
-@pytest.fixture(scope="module", params=[SQLITE, f"postgres-{VERSIONS[-1]}"])
-def clocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
-) -> Iterator[ClockedServer]:
-    folder = tmp_path_factory.mktemp("clocked")
-    with (
-        new_database(request.param, folder, clusters) as database,
-        clocked_server(database.url, REAL) as server,
-    ):
+@pytest.fixture(scope="module")
+def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClockedServer]:
+    """On SQLite. What a store has to do with an advance is in its contract (``tests.store``)."""
+    path = tmp_path_factory.mktemp("clocked") / "ledger.db"
+    with clocked_server(sqlite_url(path), REAL) as server:
         yield server
 
 

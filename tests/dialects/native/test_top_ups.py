@@ -113,6 +113,8 @@ def test_a_confirmation_under_a_key_is_replayed(native: httpx.Client, ada: str) 
 def test_a_body_may_be_empty(native: httpx.Client, ada: str) -> None:
     top_up(native, ada, amount="20")
     [asked] = requests(native, ada)
+    refused = native.post(f"/top-ups/requests/{asked['id']}/fail", json={"reason": "a\0b"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "reason")
     assert ok(native.post(f"/top-ups/requests/{asked['id']}/fail"))["state"] == "failed"
     assert ok(native.post(f"/top-ups/requests/{asked['id']}/fail"))["state"] == "failed"
     assert ok(native.post(f"/top-ups/requests/{asked['id']}/confirm"))["state"] == "confirmed"

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from drawdown.dialects.native.usage import OVERRIDES_AT_ONCE
 from tests.support.server import Tenant
 
 METER = {"code": "tokens", "event_name": "call", "aggregation": "sum", "property": "tokens"}
@@ -165,6 +166,42 @@ def test_a_rate_that_cannot_be_is_refused_with_its_field(book: httpx.Client) -> 
     assert post(book, "rates", RATE | {"meter": "none"}, 404)["code"] == "meter_not_found"
     zone = {"unit": "day", "zone": "europe/berlin"}
     assert post(book, "rates", RATE | {"period": zone}, 422)["field"] == "period.zone"
+
+
+def test_names_are_without_control_characters(book: httpx.Client) -> None:
+    for name in ("\0", "a\0b"):
+        assert post(book, "meters", METER | {"code": "c", "name": name}, 422)["field"] == "name"
+        assert post(book, "events", EVENT | {"name": name}, 422)["field"] == "name"
+        assert book.get("events", params={"name": name}).status_code == 422
+
+
+def test_overrides_that_are_sent_together_are_taken_in_their_order(book: httpx.Client) -> None:
+    """However few of them are handed to the ledger at once."""
+    many = [
+        EVENT | {"id": f"e{n % 3}", "properties": {"tokens": n}, "override": True}
+        for n in range(2 * OVERRIDES_AT_ONCE + 3)
+    ]
+    bad = EVENT | {"id": "e9", "customer": "nobody"}
+    results = post(book, "events", {"events": [*many, bad]})["results"]
+    assert [each["status"] for each in results] == [201] * len(many) + [404]
+    shown = [each["event"]["properties"]["tokens"] for each in results[:-1]]
+    assert shown == list(range(len(many)))
+    last = [book.get(f"events/e{n}").json()["properties"]["tokens"] for n in range(3)]
+    assert sorted(last) == [len(many) - 3, len(many) - 2, len(many) - 1]
+
+
+def test_what_a_meter_and_a_rate_say_is_bounded_in_all(book: httpx.Client) -> None:
+    """Each of their parts may be as it is: they are kept in memory, with all others of the book."""
+    values = [f"{n:0500}" for n in range(100)]
+    parts = [{"property": f"p{n}", "op": "in", "value": values} for n in range(6)]
+    meter = METER | {"code": "long", "filter": {"or": parts}}
+    refused = post(book, "meters", meter, 422)
+    assert (refused["field"], "262,144 bytes" in refused["detail"]) == ("filter", True)
+    post(book, "meters", meter | {"filter": {"or": parts[:5]}})
+    tiers = [{"up_to": str(n + 1)} for n in range(99)] + [{"price": "1"}]
+    prices = {f"m{n}": {"model": "volume", "tiers": tiers} for n in range(60)}
+    price = {"model": "table", "attribute": "model", "prices": prices}
+    assert post(book, "rates", RATE | {"price": price}, 422)["field"] == "price"
 
 
 def test_late_usage_is_paid_by_what_has_expired_since(native: httpx.Client) -> None:

@@ -32,7 +32,17 @@ from drawdown.core.schedules import calendar
 from drawdown.core.state import METER_CODE, State
 from drawdown.core.types import Customer, Id, Operation, Reference
 from drawdown.core.usage import meters, rating
-from drawdown.core.usage.records import CLOSED_FACTOR, METERS_MAX, RATES_MAX, Customers, Meter, Rate
+from drawdown.core.usage.meters import Measure
+from drawdown.core.usage.rating import Price, Table
+from drawdown.core.usage.records import (
+    CLOSED_FACTOR,
+    DEFINITION_BYTES_MAX,
+    METERS_MAX,
+    RATES_MAX,
+    Customers,
+    Meter,
+    Rate,
+)
 
 
 def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
@@ -46,6 +56,7 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
         return Accepted(meter=made)
     check_own_id("code", command.code)
     meters.check(command.measure, "")
+    _check_size(command.measure, "filter")
     claim_name(request, (request.book, METER_CODE, command.code), "code", state)
     _check_room(catalog.meters.values(), METERS_MAX, "meters")
     meter = Meter(
@@ -80,6 +91,7 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     if made is not None:
         return Accepted(meter=meter, rate=made, entitlement=entitlement)
     rating.check(command.price)
+    _check_size(command.price, "price")
     if command.period.unit is not None:
         calendar.zone_of(command.period.zone, "period.zone")
     _check_room(catalog.rates.values(), RATES_MAX, "rates")
@@ -204,6 +216,11 @@ def _find_rate(request: Request, rate: Id, state: State) -> Rate:
     if found is None:
         raise RateNotFound(written(rate))
     return found
+
+
+def _check_size(definition: Measure | Price | Table, field: str) -> None:
+    if len(msgspec.json.encode(definition)) > DEFINITION_BYTES_MAX:
+        raise FieldInvalid(field, f"shorter: at most {DEFINITION_BYTES_MAX:,} bytes are kept")
 
 
 def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None:

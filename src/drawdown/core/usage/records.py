@@ -23,6 +23,8 @@ METERS_MAX = 200
 RATES_MAX = 500
 #: How many times as many there may be with those that are closed.
 CLOSED_FACTOR = 10
+#: Bytes of what a meter or a rate says, as JSON: all of a book's are loaded together.
+DEFINITION_BYTES_MAX = 262_144
 #: Over all that one customer's usage is counted by, for one rate and period.
 GROUPS_MAX = 10_000
 #: How many rates one event may be charged by.

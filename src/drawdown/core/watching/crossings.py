@@ -37,6 +37,8 @@ from drawdown.core.watching.watch import Notice, Watch
 
 #: Use is counted by days, in UTC, and the recent rate is that of so many, today included.
 RECENT_DAYS = 7
+#: Of so many grants an alert tells that is new to their wallet: of those that were made first.
+TOLD_AT_FIRST_MAX = 1_000
 #: By then every process knows of an alert for everybody, whatever its clock says.
 HEARD_WITHIN = 60 * MICROSECONDS
 _BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ACTIVATED, EntryKind.ROLLED_IN})
@@ -253,15 +255,20 @@ def warnings(wallet: Wallet, until: tuple[Instant, int]) -> list[Warned]:
 
 
 def first_look(changes: Changes, wallet: Wallet, at: Instant) -> list[Warned]:
-    """The grants that are near their end already, by an alert new to the wallet: to be told ``at``."""
+    """The grants that are near their end already, by an alert new to the wallet: to be told ``at``.
+
+    At most ``TOLD_AT_FIRST_MAX`` by one alert.
+    """
     watch = wallet.watch or Watch()
     until = Instant(max(watch.until, wallet.last_at))
-    found = []
-    for rule in _leads(wallet):
-        for grant in wallet.grants.values() if rule.alert not in watch.counted else ():
-            due = _warned_at(rule, grant)
-            if due is not None and due <= until and not grant.pending:
-                found.append(Warned(at, WARNING, grant, rule))
+    found: list[Warned] = []
+    for rule in (each for each in _leads(wallet) if each.alert not in watch.counted):
+        near = [
+            Warned(at, WARNING, grant, rule)
+            for grant in wallet.grants.values()
+            if (due := _warned_at(rule, grant)) is not None and due <= until and not grant.pending
+        ]
+        found += sorted(near, key=_in_order)[:TOLD_AT_FIRST_MAX]
     after = msgspec.structs.replace(_with_counted(watch, wallet), until=until)
     keep(changes, wallet, after)
     return sorted(found, key=_in_order)

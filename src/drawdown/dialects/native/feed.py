@@ -83,7 +83,8 @@ async def _add(
             place = (event.position, event.ordinal)
         if time.monotonic() >= until:  # this operation was looked at whole
             return (recorded.position, LAST), True
-    return (max(page.end, position), LAST if page.end >= position else last), page.more
+    moved = page.end != after  # the feed's own order decides, not the clocks it was recorded by
+    return ((page.end, LAST) if moved else place), page.more
 
 
 def _place(after: str | None) -> tuple[Position, int]:

@@ -30,6 +30,7 @@ from drawdown.dialects.native.render import (
     spelled,
     unit_price,
 )
+from drawdown.dialects.native.scalars import REASON_MAX
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -145,7 +146,8 @@ async def confirm(call: Call) -> Answer:
 
 async def fail(call: Call) -> Answer:
     body: asked.FailTopUp = call.body
-    command = commands.FailTopUp(request=_named_request(call), reason=body.reason)
+    reason = optional_text(body.reason, "reason", REASON_MAX)
+    command = commands.FailTopUp(request=_named_request(call), reason=reason)
     return await _answer(call, command, "fail_top_up", body.idempotency_key)
 
 

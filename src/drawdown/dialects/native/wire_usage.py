@@ -14,6 +14,7 @@ from drawdown.dialects.native import wire
 from drawdown.dialects.native.scalars import AmountText, TimeText
 
 ObjectRaw = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+FilterRaw = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
 
 
 class Meter(Struct, kw_only=True):
@@ -23,7 +24,7 @@ class Meter(Struct, kw_only=True):
     event_name: str
     aggregation: Aggregation
     property: str | None
-    filter: ObjectRaw
+    filter: FilterRaw
     group_by: list[str]
     case_sensitive: bool
     debits: Debits

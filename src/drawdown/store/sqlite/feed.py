@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -56,7 +56,8 @@ class SqliteFeed(SqliteReads):
             whole = len(found) <= length
             kept = _sorted_runs(found if whole else _without_last_run(found), asked.after)
             if whole or kept:
-                seen = [row for row in kept if row[_RECORDED_AT] <= asked.until]
+                # A clock may be put back: what was recorded after a later time waits for that time, too.
+                seen = list(takewhile(lambda row: row[_RECORDED_AT] <= asked.until, kept))
                 return seen, not whole and len(seen) == len(kept)
             length *= 2
 
