@@ -25,7 +25,7 @@ from drawdown.core.errors import (
     FieldInvalid,
 )
 from drawdown.core.requests import Accepted
-from drawdown.core.types import DAY, Entitlement, Id, Instant, Shortfall
+from drawdown.core.types import DAY, Entitlement, Id, Instant, Profiles, Shortfall
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import CREDITS, HOUR, Book, open_book, open_ledger_on, units, verified
@@ -213,7 +213,7 @@ async def test_what_dialects_keep_is_laid_over_what_they_kept(ledger: Ledger) ->
     """Each its own, so that two changes at once both stand; None deletes."""
     book = await open_book(ledger)
     ada = await book.customer(profiles={"one": {"a": 1, "b": 2}, "two": {"x": 1}})
-    asked = [{"one": {"a": None, "c": 3}}, {"one": {"d": 4}}, {"two": {"x": None}}]
+    asked: list[Profiles] = [{"one": {"a": None, "c": 3}}, {"one": {"d": 4}}, {"two": {"x": None}}]
     await asyncio.gather(*(do(book, AmendCustomer(customer=ada, profiles=each)) for each in asked))
     assert (await ledger.customer(book.id, ada)).profiles == {"one": {"b": 2, "c": 3, "d": 4}}
 
