@@ -115,7 +115,8 @@ def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted
     """Its rates count nothing any more. Raises ``MeterNotFound``."""
     meter = _find_meter(request, command.meter, state)
     if meter.closed_at is None:
-        meter = _changed(request, meter, "close_meter", state, closed_at=request.at)
+        meter = _change(request, meter, state, closed_at=request.at)
+        record(request, state, "close_meter", request.book, subject=meter.id)
     return Accepted(meter=meter)
 
 
@@ -126,7 +127,8 @@ def reopen_meter(request: Request, command: ReopenMeter, state: State) -> Accept
         open_ones = state.catalogs[request.book].meters.values()
         if sum(each.closed_at is None for each in open_ones) >= METERS_MAX:
             raise TooManyMeters(maximum=METERS_MAX, kind="meters")
-        meter = _changed(request, meter, "reopen_meter", state, closed_at=None)
+        meter = _change(request, meter, state, closed_at=None)
+        record(request, state, "reopen_meter", request.book, subject=meter.id)
     return Accepted(meter=meter)
 
 
@@ -136,18 +138,16 @@ def amend_meter(request: Request, command: AmendMeter, state: State) -> Accepted
     name = meter.name if command.name is None else command.name
     profiles = {**meter.profiles, **command.profiles}
     if (name, profiles) != (meter.name, meter.profiles):
-        meter = _changed(request, meter, "amend_meter", state, name=name, profiles=profiles)
+        changed = b"" if name == meter.name else encode_facts({"name": [meter.name, name]})
+        meter = _change(request, meter, state, name=name, profiles=profiles)
+        record(request, state, "amend_meter", request.book, subject=meter.id, changed=changed)
     return Accepted(meter=meter)
 
 
-def _changed(request: Request, before: Meter, kind: str, state: State, **to: Any) -> Meter:
+def _change(request: Request, before: Meter, state: State, **to: Any) -> Meter:
     after = msgspec.structs.replace(before, updated_at=request.at, **to)
     state.catalogs[request.book].change_meter(after)
     state.changes.changed_meters.append(after)
-    changed = b""
-    if after.name != before.name:
-        changed = encode_facts({"name": [before.name, after.name]})
-    record(request, state, kind, request.book, subject=before.id, changed=changed)
     return after
 
 

@@ -1,0 +1,69 @@
+"""Documents go along with a copy: a customer's and the book's, as they were when the copy was sealed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drawdown.core.commands import CreateCustomer, DocumentChange, KeepDocuments
+from drawdown.core.identity import relocate, slot_of
+from drawdown.core.requests import Answer
+from drawdown.core.types import Document, Id, Mode
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from drawdown.opening import open_store
+from drawdown.store.copier import open_copier
+from tests.support.books import START, open_ledger_on
+from tests.support.commands import sqlite_url
+
+pytestmark = pytest.mark.anyio
+
+KIND = "test.product"
+
+
+async def keep(
+    ledger: Ledger, book: Id, owner: Id, body: str, before: Document | None = None
+) -> Document:
+    new = relocate(ledger.ids.new(), slot_of(owner))
+    change = DocumentChange(
+        id=new if before is None else before.id,
+        owner=owner,
+        kind=KIND,
+        body=body,
+        revision=0 if before is None else before.revision,
+    )
+    command = KeepDocuments(customer=None if owner == book else owner)
+    answer = Answer(status=200, body=b"")
+    await ledger.submit(book, command, lambda _: answer, documents=(change,))
+    return await ledger.document(book, change.id, KIND)
+
+
+async def test_documents_are_in_the_copy_as_they_are_at_its_end(
+    path: Path, each_target: str
+) -> None:
+    ledger = open_ledger_on(await open_store(sqlite_url(path)), ManualClock(START))
+    account = await ledger.accounts.create_account("account")
+    book = await ledger.accounts.book(account.id, Mode.TEST)
+    customer = (await ledger.apply(book, CreateCustomer(own_id="ann"))).customer
+    assert customer is not None
+    owners = (book, customer.id)
+    first = [await keep(ledger, book, owner, "1") for owner in owners]
+    async with open_copier(path, each_target, lambda table, rows: None, begin=True) as copier:
+        await copier.catch_up()
+        changed = [
+            await keep(ledger, book, owner, "2", before)
+            for owner, before in zip(owners, first, strict=True)
+        ]
+        later = [await keep(ledger, book, owner, "3") for owner in owners]
+        await ledger.close()
+        with copier.fenced():
+            told = await copier.finish()
+            assert told.fault is None
+            assert (await copier.compare()).fault is None
+            await copier.seal()
+    assert told.tables["document"] == (4, 4)
+    copy = open_ledger_on(await open_store(each_target), ManualClock(START))
+    for document in (*changed, *later):
+        assert await copy.document(book, document.id, KIND) == document
+    await copy.close()
