@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -231,7 +232,7 @@ class NaiveSchedule:
                 grant.ended = "grant_voided"
 
 
-class NaiveScheduling:
+class NaiveScheduling(ABC):
     """What a ledger does with schedules."""
 
     wallets: dict[str, NaiveWallet]
@@ -240,8 +241,9 @@ class NaiveScheduling:
     recorded_at: int | None
     notes: Counter[str]
 
+    @abstractmethod
     def _once(self, *body: object) -> None:
-        raise NotImplementedError
+        """Refuse what was asked before under the same key."""
 
     def _schedule(
         self,

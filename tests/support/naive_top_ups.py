@@ -5,6 +5,7 @@ Knows nothing of the core. Instants are microseconds since 1970 in UTC, amounts 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -124,7 +125,7 @@ class NaiveTopUp:
             self.turns.append(request.number)
 
 
-class NaiveToppingUp:
+class NaiveToppingUp(ABC):
     """What a naive ledger does about top-ups: one for each of its wallets."""
 
     wallets: dict[str, NaiveWallet]
@@ -201,11 +202,13 @@ class NaiveToppingUp:
         if request.state != "failed":
             self.top_ups[unit].end(request, "failed", now, COOL_DOWN)
 
+    @abstractmethod
     def _once(self, *body: object) -> None:
-        raise NotImplementedError
+        """Refuse what was asked before under the same key."""
 
+    @abstractmethod
     def _grant(self, at: int, name: int, unit: str, amount: str, *, exp: int | None) -> None:
-        raise NotImplementedError
+        """Give credit that was paid for."""
 
 
 def positive(wallet: NaiveWallet, text: str) -> int:

@@ -17,6 +17,7 @@ from random import SystemRandom
 
 from drawdown.core.commands import Settle
 from drawdown.core.types import DAY, MICROSECONDS, AlertKind, Id, Instant
+from drawdown.engine import tasks
 from drawdown.engine.access import Accounts
 from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.ports import Clock, Part, Store, StoreUnavailable
@@ -70,9 +71,7 @@ class Jobs:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await tasks.end(self._task)
         with contextlib.suppress(StoreUnavailable):  # closing goes on without
             await self._give_back()
             await self._accounts.write_down_uses()

@@ -21,6 +21,7 @@ from drawdown.core.errors import ClockNotFound
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import MICROSECONDS, ClockStatus, Id, Instant, TestClock
+from drawdown.engine import tasks
 from drawdown.engine.batcher import BATCH_MAX, BatchObserver, Render
 from drawdown.engine.ports import Clock, Store, StoreUnavailable
 
@@ -158,9 +159,7 @@ class TestClocks:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await tasks.end(self._task)
 
     async def _run(self) -> None:
         while True:

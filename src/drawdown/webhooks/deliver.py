@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import structlog
 
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
+from drawdown.engine import tasks
 from drawdown.engine.endpoints import Attempt, DeliveryObserver, Endpoint, Kept
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import FeedPage, Recorded, StoreUnavailable
@@ -76,9 +77,7 @@ class Deliverer:
     async def close(self) -> None:
         """Let what is under way end, for a moment; what does not is sent again by whoever comes next."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await tasks.end(self._task)
         if self._flights:
             await asyncio.wait(self._flights, timeout=CLOSE_SECONDS)
         for flight in list(self._flights):

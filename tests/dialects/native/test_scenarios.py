@@ -1,4 +1,8 @@
-"""The scenario tables through the native API: real app, socket and databases, and a clock that is set."""
+"""The scenario tables through the native API: real app, socket and databases, and a clock that is set.
+
+On SQLite and the newest PostgreSQL, as all that goes over HTTP. The core plays them too, and each store keeps
+its contract by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,16 @@ import pytest
 
 from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.native_subject import NativeSubject, can_say
-from tests.support.postgres import Clusters
+from tests.support.postgres import VERSIONS, Clusters
 from tests.support.scenarios import START, Scenario, load, run
-from tests.support.stores import DATABASES, new_database
+from tests.support.stores import SQLITE, new_database
 
 SCENARIOS = [
     scenario for scenario in load(Path(__file__).parents[2] / "scenarios") if can_say(scenario)
 ]
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=[SQLITE, f"postgres-{VERSIONS[-1]}"])
 def clocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clusters: Clusters
 ) -> Iterator[ClockedServer]:
