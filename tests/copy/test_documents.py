@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from drawdown.core.commands import CreateCustomer, DocumentChange, KeepDocuments
+from drawdown.core.commands import (
+    Act,
+    CreateCustomer,
+    DocumentChange,
+    KeepDocuments,
+    Settle,
+)
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Answer
-from drawdown.core.types import Document, Id, Mode
+from drawdown.core.types import DAY, Document, Id, Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.opening import open_store
 from drawdown.store.copier import open_copier
+from tests.support import toy
 from tests.support.books import START, open_ledger_on
 from tests.support.commands import sqlite_url
 
@@ -66,4 +73,32 @@ async def test_documents_are_in_the_copy_as_they_are_at_its_end(
     copy = open_ledger_on(await open_store(each_target), ManualClock(START))
     for document in (*changed, *later):
         assert await copy.document(book, document.id, KIND) == document
+    await copy.close()
+
+
+async def test_what_stands_with_a_wallet_has_its_turn_in_the_copy(
+    path: Path, each_target: str
+) -> None:
+    ledger = open_ledger_on(
+        await open_store(sqlite_url(path)), ManualClock(START), players=toy.PLAYERS
+    )
+    account = await ledger.accounts.create_account("account")
+    book = await ledger.accounts.book(account.id, Mode.TEST)
+    await ledger.apply(book, CreateCustomer(own_id="ann"))
+    begin = toy.Begin(every=DAY, wait=DAY, base=3)
+    command = Act(customer="ann", entitlement="usd", kind=toy.CADENCE, action=begin)
+    [made] = (await ledger.apply(book, command)).documents
+    await ledger.close()
+    async with open_copier(path, each_target, lambda table, rows: None, begin=True) as copier:
+        await copier.catch_up()
+        with copier.fenced():
+            assert (await copier.finish()).fault is None
+            assert (await copier.compare()).fault is None
+            await copier.seal()
+    later = ManualClock(Instant(START + DAY))
+    copy = open_ledger_on(await open_store(each_target), later, players=toy.PLAYERS)
+    assert await copy.document(book, made.id, toy.CADENCE) == made
+    await copy.apply(book, Settle(customer="ann", entitlement="usd"))
+    turned = await copy.document(book, made.id, toy.CADENCE)
+    assert (turned.revision, turned.due_at) == (2, START + 2 * DAY)
     await copy.close()

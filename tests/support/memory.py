@@ -15,12 +15,16 @@ from drawdown.core.fold import WalletFold, fold
 from drawdown.core.invariants import check_wallet
 from drawdown.core.needs import needs
 from drawdown.core.plan import keep_answer, plan
+from drawdown.core.players import PLAYERS
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.schedules.invariants import check_schedules
+from drawdown.core.standing.players import Players
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
 from drawdown.core.usage.counting import Unforeseen
+from drawdown.core.usage.meters import Tally
 from drawdown.core.usage.records import LATEST_MAX, Catalog
+from drawdown.core.usage.spans import Span, Used, tally_of
 from drawdown.core.watching.top_up_invariants import check_top_up
 from drawdown.core.watching.top_ups import TopUpRequest
 
@@ -31,8 +35,8 @@ V = TypeVar("V")
 class CoreLedger:
     """A book in memory. Nothing is faked but the storage: ``needs`` and ``plan`` are the real ones."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.state = State()
+    def __init__(self, seed: int = 0, players: Players = PLAYERS) -> None:
+        self.state = State(players=players)
         self._random = random.Random(seed)
         self._made = 0
         self.book = self.new_id()
@@ -55,6 +59,7 @@ class CoreLedger:
             return [self.run([request])[0] for request in requests]
         self.state.due_until.clear()
         self.state.latest_events.clear()
+        self.state.spans.clear()
         for wanted in needs(requests, self.state):
             self._load(wanted)
         return [self._decide(request) for request in requests]
@@ -101,6 +106,8 @@ class CoreLedger:
             state.latest_events[customer] = taken[:LATEST_MAX]
         _miss(state.counts, wanted.counts)
         state.values = dict.fromkeys(wanted.values, 0) | state.values
+        _miss(state.documents, wanted.documents)
+        state.spans |= {span: self._tally(span) for span in wanted.spans}
         state.due_until |= wanted.wallets_due
         state.late_from |= wanted.wallets_late
         state.repaid_after |= wanted.repayments
@@ -109,6 +116,18 @@ class CoreLedger:
             state.customer_wallets[customer] = tuple(
                 key for key, wallet in state.wallets.items() if key[0] == customer and wallet
             )
+
+    def _tally(self, span: Span) -> Tally:
+        taken = [each for each in self.state.events.values() if each is not None]
+        return tally_of(
+            span,
+            (
+                Used(each.time, each.id, each.properties)
+                for each in taken
+                if (each.customer, each.name) == (span.customer, span.measure.event_name)
+                and span.start <= each.time < span.end
+            ),
+        )
 
     def _load_top_ups(self, wanted: Wanted) -> None:
         state, made = self.state, self.state.changes.new_top_up_requests

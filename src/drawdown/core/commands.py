@@ -8,6 +8,7 @@ come beside them (``plan.Request``). References are generated ids or own ids and
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -603,6 +604,20 @@ class KeepDocuments(msgspec.Struct, frozen=True, kw_only=True):
     customer: Reference | None = None
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the player of a kind of document for something, at the wallet that his documents stand with.
+
+    ``action`` is one of the player's own records. ``begins``: something new comes of it, which a customer or
+    an entitlement that is closed does not get.
+    """
+
+    customer: Reference
+    entitlement: Reference
+    kind: str
+    action: Any
+    begins: bool = False
+
+
 class Together(msgspec.Struct, frozen=True, kw_only=True):
     """Several commands of one customer, all of them or none; none is a group in its turn."""
 
@@ -657,5 +672,6 @@ Command = (
     | DetachRate
     | RecordUsage
     | KeepDocuments
+    | Act
     | Together
 )

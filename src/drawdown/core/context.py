@@ -205,7 +205,7 @@ def settled_context(
     if wallet.is_due(at) or looks:
         assert state.knows_due(key, at), "needs must load all that may fall due"
         origin, recorded_at = context.operation_id, request.recorded_at
-        settle(wallet, state.changes, origin, at, recorded_at, looks=looks)
+        settle(wallet, state.changes, origin, at, recorded_at, looks=looks, state=state)
         if at > own:
             # Of what is not due yet only the next is loaded, and the batch may have ended that.
             wallet.next_due_at = Instant(at + 1)

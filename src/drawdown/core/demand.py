@@ -8,7 +8,7 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Command, RecordUsage, ReverseDebit, Spend, Together
+from drawdown.core.commands import Act, Command, RecordUsage, ReverseDebit, Spend, Together
 from drawdown.core.requests import Request
 from drawdown.core.state import State, Wallet, WalletKey, Wanted
 from drawdown.core.types import Attributes, Id, Instant
@@ -19,7 +19,9 @@ _SHARED = frozenset({RecordUsage, ReverseDebit, Spend})
 
 def stands_alone(command: Command) -> bool:
     """Whether it must be decided in a batch of its own: what it needs follows from what is before it."""
-    return isinstance(command, Together) or (isinstance(command, RecordUsage) and command.override)
+    return isinstance(command, Together | Act) or (
+        isinstance(command, RecordUsage) and command.override
+    )
 
 
 class Draw(msgspec.Struct):

@@ -62,6 +62,7 @@ def check(request: Request, state: State) -> None:
         known = state.documents[change.id]
         if change.body is not None and len(change.body.encode()) > BODY_BYTES_MAX:
             raise FieldInvalid("document", f"at most {BODY_BYTES_MAX} bytes as JSON")
+        assert known is None or known.entitlement is None, "what stands is changed by its player"
         if change.revision == 0:
             continue
         if known is None or known.book != request.book or known.deleted_at is not None:

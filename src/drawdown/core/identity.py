@@ -93,6 +93,12 @@ def nth(origin: bytes, number: int) -> Id:
     return Id(origin[:8] + low.to_bytes(8, "big"))
 
 
+def dated(origin: bytes, label: str, at: Instant) -> Id:
+    """As ``derive``, but of a time of its own: it sorts among what was made then."""
+    fraction = at % 1_000 * 4_096 // 1_000
+    return compose(at // 1_000, fraction, _bits_of(derive(origin, label)), slot_of(origin))
+
+
 def relocate(identifier: bytes, slot: int) -> Id:
     """The same id in another slot: an operation moves to the slot of its customer."""
     return Id(_pack_place(identifier, identifier[14] << 8 & 0xC000 | slot))

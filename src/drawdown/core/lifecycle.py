@@ -8,12 +8,12 @@ from typing import NamedTuple
 import msgspec
 
 from drawdown.core.schedules.terms import Schedule
-from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
+from drawdown.core.types import Document, EntryKind, Grant, GrantState, Hold, HoldState, Instant
 from drawdown.core.watching.top_ups import Standing
 
-#: At one instant a hold ends, then a cycle, then grants expire, then others become active; then one is told
-#: of what is near its end.
-HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, WARNING_RANK, RANKS = range(6)
+#: At one instant a hold ends, then a cycle, then grants expire, then others become active; then documents
+#: have their turn, which so find the grants that are valid then; then one is told of what is near its end.
+HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, DOCUMENT_RANK, WARNING_RANK, RANKS = range(7)
 
 
 class Due(NamedTuple):
@@ -76,7 +76,7 @@ def due(
     return found if rank == RANKS else [item for item in found if item[:2] < (at, rank)]
 
 
-def next_due_at(things: Iterable[Grant | Hold | Schedule | Standing]) -> Instant | None:
+def next_due_at(things: Iterable[Grant | Hold | Schedule | Standing | Document]) -> Instant | None:
     """The next instant at which time alone changes one of ``things``."""
     return min((thing.due_at for thing in things if thing.due_at is not None), default=None)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from drawdown.core.asking import credit, directory, schedules, usage, watching
+from drawdown.core.asking import credit, directory, schedules, standing, usage, watching
 from drawdown.core.asking.asking import Asking
 from drawdown.core.commands import (
+    Act,
     AdjustGrant,
     AdvanceTestClock,
     AmendCustomer,
@@ -110,6 +111,7 @@ def _left_out(wanted: Wanted, state: State) -> Wanted:
 
 
 _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
+    Act: standing.act,
     AdjustGrant: credit.grant,
     AmendCustomer: directory.amend_customer,
     AmendEntitlement: directory.amend_entitlement,

@@ -19,6 +19,7 @@ from drawdown.core.amending import (
 )
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
 from drawdown.core.commands import (
+    Act,
     AdjustGrant,
     AdvanceTestClock,
     AmendCustomer,
@@ -91,6 +92,7 @@ from drawdown.core.schedules.changes import (
 )
 from drawdown.core.several import spend
 from drawdown.core.spending import debit, issue_grant, reset_overage, settle_wallet
+from drawdown.core.standing.acting import act
 from drawdown.core.state import State
 from drawdown.core.together import Undone, operation_of, parts_of
 from drawdown.core.usage.catalog import (
@@ -113,6 +115,7 @@ from drawdown.core.watching.top_up_changes import (
 )
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
+    Act: act,
     AdjustGrant: adjust_grant,
     AmendCustomer: amend_customer,
     AmendEntitlement: amend_entitlement,

@@ -14,6 +14,7 @@ from drawdown.core.types import (
     DRAWS,
     NOTHING,
     WITHOUT_GRANT,
+    Document,
     Entry,
     EntryKind,
     Grant,
@@ -392,8 +393,8 @@ def close(wallet: Wallet, grant: Grant) -> None:
     wallet.open_grants -= 1
 
 
-def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule) -> None:
-    """Remember the next instant of a grant, hold or schedule if it comes before the wallet's."""
+def note_due(changes: Changes, wallet: Wallet, thing: Grant | Hold | Schedule | Document) -> None:
+    """Remember the next instant of a grant, hold, schedule or document if it comes before the wallet's."""
     due_at, known = thing.due_at, wallet.next_due_at
     if due_at is not None and (known is None or due_at < known):
         wallet.next_due_at = due_at

@@ -1,12 +1,13 @@
 """What time does to a wallet, in the order of its instants: ends of holds, cycles, expiries, activations.
 
 Whoever comes upon a wallet settles it first. When that is makes no difference to what is recorded: everything
-carries the instant at which it fell due, and a cycle is played as if it had been played then.
+carries the instant at which it fell due, and a cycle or a document is played as if it had been played then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,11 +16,23 @@ from drawdown.core.identity import precede
 from drawdown.core.posting import Posting
 from drawdown.core.schedules import cycles
 from drawdown.core.schedules.terms import Schedule
-from drawdown.core.state import Changes, Wallet
-from drawdown.core.types import EntryKind, Hold, HoldState, Id, Instant, Operation
+from drawdown.core.standing import playing
+from drawdown.core.state import Changes, State, Wallet
+from drawdown.core.types import Document, EntryKind, Hold, HoldState, Id, Instant, Operation
 from drawdown.core.watching import crossings as alerts
 from drawdown.core.watching import top_up_requests
 from drawdown.core.watching.crossings import Warned
+
+
+class Turn(NamedTuple):
+    """A schedule's cycle or a document whose instant has come; ``operation`` is the id of what it does."""
+
+    at: Instant
+    rank: int
+    made_at: Instant
+    id: Id
+    what: Schedule | Document
+    operation: Id
 
 
 def settle(
@@ -30,24 +43,26 @@ def settle(
     recorded_at: Instant,
     *,
     looks: bool = False,
+    state: State | None = None,
 ) -> None:
     """Record what time has done to the wallet by ``at``: each cycle, and what lies between, as operations.
 
     The id of what lies between follows from the cycle after it, or from ``origin``, the request that came
     upon it, and comes before those. ``looks``: there is an alert that is new to the wallet, and all grants
-    are loaded of which it tells.
+    are loaded of which it tells. Documents have their turn where there is a ``state``: whoever only looks
+    ahead knows of no use, and so of nothing that they would do.
     """
     if not (wallet.is_due(at) or looks):
         return
+    if state is not None and wallet.documents:
+        playing.check_known(wallet, at, state)
     near = alerts.first_look(changes, wallet, at) if looks else []
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
     label = "settle:" + wallet.entitlement.hex()
-    while (schedule := _next_cycle(wallet.schedules.values(), at)) is not None:
-        assert schedule.next_at is not None
-        before = precede(cycles.operation_id(schedule), label)
-        at_cycle, rank = schedule.next_at, lifecycle.CYCLE_RANK
-        _settle_between(wallet, changes, before, at_cycle, recorded_at, rank)
-        cycles.play(wallet, schedule, changes, at_cycle, recorded_at)
+    while (turn := _next_turn(wallet, at, state)) is not None:
+        before = precede(turn.operation, label)
+        _settle_between(wallet, changes, before, turn.at, recorded_at, turn.rank)
+        _take(turn, wallet, changes, recorded_at, state)
         wallet.last_at = max(wallet.last_at, at)
     last = precede(origin, label)
     _settle_between(wallet, changes, last, at, recorded_at, lifecycle.RANKS, near)
@@ -59,20 +74,45 @@ def settle(
             *wallet.grants.values(),
             *wallet.holds.values(),
             *wallet.schedules.values(),
+            *wallet.documents.values(),
             *top_up_requests.due(wallet),
         )
     )
     alerts.note_warnings(wallet, at)
 
 
-def _next_cycle(found: Iterable[Schedule], at: Instant) -> Schedule | None:
-    """The schedule that is due first by ``at``; of several at one instant, the one that was made first."""
+def _next_turn(wallet: Wallet, at: Instant, state: State | None) -> Turn | None:
+    """What is due first by ``at``; of several of a kind at one instant, what was made first."""
     due = [
-        (schedule.next_at, schedule.id, schedule)
-        for schedule in found
-        if schedule.next_at is not None and schedule.next_at <= at
+        Turn(
+            each.next_at, lifecycle.CYCLE_RANK, Instant(0), each.id, each, cycles.operation_id(each)
+        )
+        for each in wallet.schedules.values()
+        if each.next_at is not None and each.next_at <= at
     ]
-    return min(due, key=lambda place: place[:2])[2] if due else None
+    if state is not None and wallet.documents:
+        due += [
+            Turn(
+                when,
+                lifecycle.DOCUMENT_RANK,
+                each.created_at,
+                each.id,
+                each,
+                playing.operation_id(each),
+            )
+            for when, each in playing.due(wallet, at, state)
+        ]
+    return min(due, key=lambda turn: turn[:4]) if due else None
+
+
+def _take(
+    turn: Turn, wallet: Wallet, changes: Changes, recorded_at: Instant, state: State | None
+) -> None:
+    if isinstance(turn.what, Schedule):
+        cycles.play(wallet, turn.what, changes, turn.at, recorded_at)
+    else:
+        assert state is not None
+        playing.play(wallet, turn.what, turn.at, recorded_at, state)
 
 
 def _settle_between(

@@ -6,7 +6,8 @@ A store fills it, ``plan`` changes it and writes down in ``changes`` what must b
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,7 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
+from drawdown.core.usage.meters import Tally
 from drawdown.core.usage.records import (
     Catalog,
     Count,
@@ -43,8 +45,12 @@ from drawdown.core.usage.records import (
     Rate,
     ValueKey,
 )
+from drawdown.core.usage.spans import Span
 from drawdown.core.watching.top_ups import TopUp, TopUpRequest
 from drawdown.core.watching.watch import Watch
+
+if TYPE_CHECKING:
+    from drawdown.core.standing.players import Player
 
 WalletKey = tuple[Id, Id]
 #: A wallet's repayment of overage: its key, and the seq of the entry.
@@ -72,8 +78,8 @@ class Wallet(msgspec.Struct, gc=False):
     ``overage_override`` what its schedules say instead.
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
     ``grants``, ``holds`` and ``schedules`` have every loaded one by id; with a hold come the grants it names.
-    ``schedules`` has all that are live, with their open grants, once what is due is loaded. ``number``,
-    ``head`` and ``drawn`` belong to the store.
+    ``schedules`` has all that are live, with their open grants, once what is due is loaded, and ``documents``
+    all that stand with it. ``number``, ``head`` and ``drawn`` belong to the store.
     """
 
     customer: Id
@@ -97,6 +103,7 @@ class Wallet(msgspec.Struct, gc=False):
     grants: dict[Id, Grant] = {}
     holds: dict[Id, Hold] = {}
     schedules: dict[Id, Schedule] = {}
+    documents: dict[Id, Document] = {}
     queue: list[Grant] = []
     whole: bool = True
     overage_default: Overage = Overage()
@@ -268,7 +275,8 @@ class State(msgspec.Struct, kw_only=True):
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
     ``attached``: by customer, the rates that are for him. ``latest_events``: by customer, at most
-    ``LATEST_MAX``, the last taken first.
+    ``LATEST_MAX``, the last taken first. ``spans``: what was used in a time. ``players``: by the kind of
+    document, who knows what becomes of it; whoever opens the ledger says so.
     """
 
     customers: dict[Id, Customer | None] = {}
@@ -301,6 +309,8 @@ class State(msgspec.Struct, kw_only=True):
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}
+    spans: dict[Span, Tally] = {}
+    players: Mapping[str, Player] = {}
     changes: Changes = msgspec.field(default_factory=Changes)
 
     def customer_id(self, book: Id, reference: Reference) -> Id | None:
@@ -354,6 +364,11 @@ class State(msgspec.Struct, kw_only=True):
         known = self.repayments | self.changes.repayments
         return [known[place] for place in sorted(known) if place[:2] == key and place[2] > seq]
 
+    def forget_spans(self, customer: Id) -> None:
+        """More was used than was loaded: whoever wants to know asks again."""
+        for span in [each for each in self.spans if each.customer == customer]:
+            del self.spans[span]
+
     def knows_due(self, key: WalletKey, at: Instant) -> bool:
         """Whether all of the wallet that is due by ``at``, and what comes after it, is loaded."""
         return key in self.changes.new_wallets or at <= self.due_until.get(key, -1)
@@ -364,8 +379,8 @@ class Wanted(msgspec.Struct, kw_only=True):
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
     ``entitlements_locked`` and ``customers_locked`` for what is to be changed, as it is,
-    ``wallets_due`` for every grant and hold due by an instant and the next ones after it, and for every live
-    schedule with its open grants.
+    ``wallets_due`` for every grant and hold due by an instant and the next ones after it, for every live
+    schedule with its open grants, and for every document that stands with the wallet.
     """
 
     names: set[Name] = set()
@@ -397,6 +412,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     attached: set[Id] = set()
     counts: set[CountKey] = set()
     values: set[ValueKey] = set()
+    spans: set[Span] = set()
 
     def __bool__(self) -> bool:
         return bool(
@@ -429,4 +445,5 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.attached
             or self.counts
             or self.values
+            or self.spans
         )

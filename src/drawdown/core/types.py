@@ -280,7 +280,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What a dialect keeps and the ledger never reads: ``body`` is JSON, of the dialect's own ``kind``.
 
     It belongs to a customer, or to nobody in particular: then ``owner`` is the book. ``revision`` counts its
-    changes, from 1.
+    changes, from 1. With an ``entitlement`` it stands with the wallet of the two, and only its player changes
+    it (``players``), among other times at ``due_at``.
     """
 
     id: Id
@@ -292,6 +293,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Instant
     revision: int = 1
     deleted_at: Instant | None = None
+    entitlement: Id | None = None
+    due_at: Instant | None = None
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True):

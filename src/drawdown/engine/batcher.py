@@ -31,6 +31,7 @@ from drawdown.core.requests import (
     Replayed,
     Request,
 )
+from drawdown.core.standing.players import Players
 from drawdown.core.state import State
 from drawdown.core.together import Undone
 from drawdown.core.types import Id, Instant
@@ -142,11 +143,14 @@ class Writer(ABC):
 class Batcher(Writer):
     """The writer of one part of a store, in one transaction at a time."""
 
-    def __init__(self, store: Part, clock: Clock, ids: Ids, observer: BatchObserver) -> None:
+    def __init__(
+        self, store: Part, clock: Clock, ids: Ids, observer: BatchObserver, players: Players
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._observer = observer
+        self._players = players
         self._waiting: deque[Submission] = deque()
         self._arrived = asyncio.Event()
         #: How many must wait for ``_arrived`` to be set.
@@ -266,6 +270,7 @@ class Batcher(Writer):
         async with self._store.transaction() as transaction:
             self._stamp(requests)
             state = transaction.state
+            state.players = self._players
             self._begin(batch, state)
             for wanted in needs(requests, state):
                 await transaction.load(wanted)

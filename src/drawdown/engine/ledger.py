@@ -15,8 +15,10 @@ from drawdown.core.commands import Command, DocumentChange, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import FieldInvalid, LedgerError
 from drawdown.core.fold import Fault, WalletFold, fold
+from drawdown.core.players import PLAYERS
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules.invariants import check_schedules
+from drawdown.core.standing.players import Players
 from drawdown.core.types import Entry, Id, Reference
 from drawdown.core.watching.top_up_invariants import check_top_up
 from drawdown.engine.access import Accounts
@@ -84,12 +86,13 @@ class Ledger(CreditReads, PlanReads):
         ids: Ids,
         observer: BatchObserver | None = None,
         claims_kept_days: int = CLAIMS_KEPT_DAYS,
+        players: Players = PLAYERS,
     ) -> None:
         super().__init__(store, clock)
         self.accounts = Accounts(store, clock, ids)
         self.ids = ids
         observer = self._readiness = Readiness(store, observer or BatchObserver())
-        self._batcher = open_writer(store, clock, ids, observer)
+        self._batcher = open_writer(store, clock, ids, observer, players)
         self.test_clocks = TestClocks(store, clock, self.submit_many, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 

@@ -57,6 +57,7 @@ from drawdown.core.commands import (
 )
 from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
+from drawdown.core.standing.players import Players
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
 from drawdown.core.types import Id, Instant, Reference
 from drawdown.core.usage.records import Event, is_event_id
@@ -122,11 +123,13 @@ _SUBJECTS: dict[type, str] = {
 }
 
 
-def open_writer(store: Store, clock: Clock, ids: Ids, observer: BatchObserver) -> Writer:
+def open_writer(
+    store: Store, clock: Clock, ids: Ids, observer: BatchObserver, players: Players
+) -> Writer:
     """One batcher where everything is kept together, else one for each group."""
     if store.placement is None:
-        return Batcher(store, clock, ids, observer)
-    return SpreadWriter(store, store.placement, clock, ids, observer)
+        return Batcher(store, clock, ids, observer, players)
+    return SpreadWriter(store, store.placement, clock, ids, observer, players)
 
 
 class Routed(Submission, kw_only=True):
@@ -146,9 +149,15 @@ class GroupBatcher(Batcher):
     """The batcher of one group: nothing that it loads or writes is in another."""
 
     def __init__(
-        self, placement: Placement, group: Group, clock: Clock, ids: Ids, observer: BatchObserver
+        self,
+        placement: Placement,
+        group: Group,
+        clock: Clock,
+        ids: Ids,
+        observer: BatchObserver,
+        players: Players,
     ) -> None:
-        super().__init__(placement.part(group), clock, ids, observer)
+        super().__init__(placement.part(group), clock, ids, observer, players)
         self._placement, self._group = placement, group
 
     async def _attempt(
@@ -176,13 +185,20 @@ class SpreadWriter(Writer):
     """Finds the group of each request, and takes it through its claim where it has one."""
 
     def __init__(
-        self, store: Store, placement: Placement, clock: Clock, ids: Ids, observer: BatchObserver
+        self,
+        store: Store,
+        placement: Placement,
+        clock: Clock,
+        ids: Ids,
+        observer: BatchObserver,
+        players: Players,
     ) -> None:
         self._store = store
         self._placement = placement
         self._clock = clock
         self._ids = ids
         self._observer = observer
+        self._players = players
         self._batchers: dict[Group, GroupBatcher] = {}
         self._events = EventIds(store, placement, clock, ids)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -292,7 +308,7 @@ class SpreadWriter(Writer):
         batcher = self._batchers.get(group)
         if batcher is None:
             batcher = self._batchers[group] = GroupBatcher(
-                self._placement, group, self._clock, self._ids, self._observer
+                self._placement, group, self._clock, self._ids, self._observer, self._players
             )
             batcher.start()
         return batcher

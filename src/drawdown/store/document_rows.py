@@ -21,6 +21,8 @@ def document_of(row: Row) -> Document:
         created_at=row[6],
         updated_at=row[7],
         deleted_at=row[8],
+        entitlement=row[9],
+        due_at=row[10],
     )
 
 
@@ -36,11 +38,20 @@ def document_row(document: Document) -> Row:
         document.created_at,
         document.updated_at,
         document.deleted_at,
+        document.entitlement,
+        document.due_at,
     )
 
 
 def changed_row(document: Document) -> Row:
-    return (document.body, document.revision, document.updated_at, document.deleted_at)
+    return (
+        document.body,
+        document.revision,
+        document.updated_at,
+        document.deleted_at,
+        document.entitlement,
+        document.due_at,
+    )
 
 
 def document_list(

@@ -32,6 +32,7 @@ from drawdown.core.usage.records import (
     ValueKey,
     catalog_of,
 )
+from drawdown.core.usage.spans import Used
 from drawdown.engine.ports import EventFilter
 from drawdown.store.rows import Row
 
@@ -142,6 +143,11 @@ def event_of(row: Row) -> Event:
         overridden_by=row[9],
         revision=row[10],
     )
+
+
+def used_of(row: Row) -> Used:
+    """Of a row of time, id and properties."""
+    return Used(row[0], row[1], properties_of(_decode_properties(row[2])))
 
 
 def event_row(event: Event) -> Row:

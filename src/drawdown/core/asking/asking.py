@@ -9,6 +9,8 @@ import msgspec
 
 from drawdown.core.demand import Demand
 from drawdown.core.requests import Request
+from drawdown.core.standing import playing
+from drawdown.core.standing.players import Wants
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
@@ -174,7 +176,27 @@ class Asking(msgspec.Struct):
             each.next_at is not None and each.next_at <= at for each in wallet.schedules.values()
         ):
             self.demand.changed.add(key)  # a cycle takes and adds grants anywhere in the order
+        if wallet.documents:
+            wants = playing.wants(wallet, at, self.state)
+            if wants is not None and not self.met(key, wallet, wants):
+                return None
         return wallet
+
+    def met(self, key: WalletKey, wallet: Wallet, wants: Wants) -> bool:
+        """Whether all is loaded that a player needs, and every grant in burn-down order."""
+        found: list[tuple[set[Any], set[Any]]] = [
+            (self.wanted.spans, wants.spans - self.state.spans.keys()),
+            (self.wanted.holds, wants.holds - wallet.holds.keys()),
+            (self.wanted.grants, wants.grants - wallet.grants.keys()),
+            (self.wanted.documents, wants.documents - self.state.documents.keys()),
+        ]
+        missing = [(wanted, things) for wanted, things in found if things]
+        for wanted, things in missing:
+            wanted.update(things)
+        if not wallet.whole:
+            self.wanted.wallets_longer.add(key)
+        self.waits = self.waits or bool(missing) or not wallet.whole
+        return not missing and wallet.whole
 
     def every_wallet(self, request: Request, customer: Id) -> None:
         if customer not in self.state.customer_wallets:

@@ -163,6 +163,8 @@ def _keep(
     """From here on it has happened."""
     changes = state.changes
     _claim(event, state)
+    if state.spans:
+        state.forget_spans(event.customer)
     state.events[event.id] = changes.events[event.id] = event
     for counted, due in zip(counts, dues, strict=True):
         keep_count(due.after, state)

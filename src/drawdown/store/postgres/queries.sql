@@ -46,14 +46,24 @@ ORDER BY c.id
 FOR UPDATE OF c
 
 -- name: find_document
-SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN document d ON d.slot = u.slot AND d.id = u.id
 WHERE d.slot = ANY ($3::int[])
 
+-- They change with their wallet locked, and only so.
+-- name: standing_documents
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
+FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
+JOIN document d ON d.slot = u.slot AND d.owner = u.customer AND d.entitlement = u.entitlement
+WHERE d.slot = ANY ($4::int[])
+
 -- Read to be changed.
 -- name: lock_document
-SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN document d ON d.slot = u.slot AND d.id = u.id
 WHERE d.slot = ANY ($3::int[])
@@ -504,17 +514,19 @@ SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], 
 WHERE u.slot = ANY ($10::int[])
 
 -- name: insert_document
-INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
+INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at,
+  entitlement, due_at)
 SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
-  $8::bigint[], $9::bigint[], $10::bigint[])
-  AS u (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
-WHERE u.slot = ANY ($11::int[])
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::uuid[], $12::bigint[])
+  AS u (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at)
+WHERE u.slot = ANY ($13::int[])
 
 -- name: change_document
-UPDATE document d SET body = u.body, revision = u.revision, updated_at = u.updated_at, deleted_at = u.deleted_at
-FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-  AS u (slot, id, body, revision, updated_at, deleted_at)
-WHERE d.slot = ANY ($7::int[]) AND d.slot = u.slot AND d.id = u.id
+UPDATE document d SET body = u.body, revision = u.revision, updated_at = u.updated_at, deleted_at = u.deleted_at,
+  entitlement = u.entitlement, due_at = u.due_at
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::uuid[], $8::bigint[])
+  AS u (slot, id, body, revision, updated_at, deleted_at, entitlement, due_at)
+WHERE d.slot = ANY ($9::int[]) AND d.slot = u.slot AND d.id = u.id
 
 -- name: close_alert
 UPDATE alert a SET closed_at = u.closed_at
@@ -646,7 +658,8 @@ SELECT h.customer, h.entitlement, h.id, h.amount, h.held, h.captured, h.slices, 
 FROM hold h
 
 -- name: list_documents
-SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
 FROM document d
 
 -- name: list_alerts
@@ -1043,6 +1056,10 @@ SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.prop
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN usage_event e ON e.slot = u.slot AND e.id = u.id
 WHERE e.slot = ANY ($3::int[])
+
+-- name: used_between
+SELECT e.time, e.id, e.properties FROM usage_event e
+WHERE e.slot = $1 AND e.customer = $2 AND e.name = $3 AND e.time >= $4 AND e.time < $5
 
 -- name: list_events
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

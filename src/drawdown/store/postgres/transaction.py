@@ -150,6 +150,7 @@ class PostgresTransaction:
         await self._load_documents(wanted.documents)
         await self._top_ups.load(self.state, wanted)
         await self._usage.lock(self.state, wanted)
+        await self._usage.count_spans(self.state, wanted.spans)
 
     async def _load_names(self, names: Collection[Name]) -> None:
         for name in names:
@@ -360,6 +361,11 @@ class PostgresTransaction:
             self._keep_schedule(row)
         for row in await self._fetch("schedule_grants", columns[:3]):
             self._keep_grant(row)
+        for row in await self._fetch("standing_documents", columns[:3]):
+            found = document_rows.document_of(tuple(row))
+            assert found.entitlement is not None
+            known = self._wallet((found.owner, found.entitlement)).documents
+            known.setdefault(found.id, found)
         self.state.due_until |= due
 
     def _keep_schedule(self, row: Row) -> None:

@@ -15,6 +15,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
 from drawdown.core.usage.records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
+from drawdown.core.usage.spans import Span, tally_of
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
@@ -75,6 +76,14 @@ class UsageRows:
             bindings = (slot_of(customer), customer, LATEST_MAX)
             latest = await self._connection.fetch(self._queries["latest_events"], *bindings)
             state.latest_events[customer] = [usage_rows.event_of(tuple(row)) for row in latest]
+
+    async def count_spans(self, state: State, wanted: Collection[Span]) -> None:
+        """What was used, as far as it is committed: an event on its way comes after whatever this decides."""
+        for span in wanted:
+            place = (slot_of(span.customer), span.customer, span.measure.event_name)
+            bindings = (*place, span.start, span.end)
+            found = await self._connection.fetch(self._queries["used_between"], *bindings)
+            state.spans[span] = tally_of(span, (usage_rows.used_of(tuple(row)) for row in found))
 
     async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
         state.values |= dict.fromkeys(wanted, 0)

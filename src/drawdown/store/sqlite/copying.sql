@@ -72,7 +72,7 @@ FROM schedule s JOIN wallet w ON w.number = s.wallet
 WHERE s.id > ? ORDER BY s.id LIMIT ?
 
 -- name: pass_document
-SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
 FROM document WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_alert
@@ -148,7 +148,7 @@ SELECT s.id, s.slot, w.customer, w.entitlement, s.book, s.state, s.amount, s.cha
 FROM wallet w JOIN schedule s ON s.wallet = w.number WHERE w.customer = ?
 
 -- name: customer_document
-SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
 FROM document WHERE owner = ?
 
 -- name: customer_alert

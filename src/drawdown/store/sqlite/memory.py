@@ -148,6 +148,7 @@ class Memory:
             return None
         bare = copy(found)
         bare.grants, bare.holds, bare.schedules, bare.queue = {}, {}, {}, []
+        bare.documents = {}
         return bare
 
     def _wallet(self, key: WalletKey, due_by: Instant) -> Wallet | None:

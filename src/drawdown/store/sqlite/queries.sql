@@ -135,8 +135,12 @@ SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_
 FROM top_up_request r WHERE r.id = ?
 
 -- name: find_document
-SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
 FROM document WHERE id = ?
+
+-- name: standing_documents
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
+FROM document WHERE owner = ? AND entitlement = ?
 
 -- name: find_alert
 SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at FROM alert WHERE id = ?
@@ -270,11 +274,13 @@ INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_a
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_document
-INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at,
+  entitlement, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: change_document
-UPDATE document SET body = ?, revision = ?, updated_at = ?, deleted_at = ? WHERE id = ?
+UPDATE document SET body = ?, revision = ?, updated_at = ?, deleted_at = ?, entitlement = ?, due_at = ?
+WHERE id = ?
 
 -- name: close_alert
 UPDATE alert SET closed_at = ? WHERE id = ?
@@ -329,7 +335,8 @@ SELECT w.customer, w.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.
 FROM schedule s JOIN wallet w ON w.number = s.wallet
 
 -- name: list_documents
-SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at, d.entitlement,
+  d.due_at
 FROM document d
 
 -- name: list_alerts
@@ -680,6 +687,9 @@ DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ?
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE id = ?
+
+-- name: used_between
+SELECT time, id, properties FROM usage_event WHERE customer = ? AND name = ? AND time >= ? AND time < ?
 
 -- name: list_events
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

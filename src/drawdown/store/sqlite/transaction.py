@@ -117,6 +117,7 @@ class SqliteTransaction:
         for debit in wanted.debits:
             state.debits[debit] = self._find_debit(debit)
         usage.load(self._connection, self._queries, state, wanted)
+        usage.count_spans(self._connection, self._queries, state, wanted.spans)
         top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
 
@@ -211,6 +212,8 @@ class SqliteTransaction:
             self._keep_schedule(wallet, row)
         for row in self._rows("schedule_grants", (wallet.number,)):
             self._keep_grant(wallet, row)
+        for row in self._rows("standing_documents", key):
+            wallet.documents.setdefault(row[0], document_rows.document_of(row))
         self.state.due_until[key] = at
 
     @staticmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
 from drawdown.core.usage.records import LATEST_MAX, CountKey
+from drawdown.core.usage.spans import Span, tally_of
 from drawdown.store import rows, usage_rows
 
 
@@ -47,6 +48,16 @@ def load(
     for value in wanted.values:
         found = row("find_value", (*value[0], value[1]))
         state.values[value] = 0 if found is None else found[0]
+
+
+def count_spans(
+    connection: apsw.Connection, queries: dict[str, str], state: State, wanted: Collection[Span]
+) -> None:
+    """What was used in some times."""
+    for span in wanted:
+        bindings = (span.customer, span.measure.event_name, span.start, span.end)
+        used = connection.execute(queries["used_between"], bindings)
+        state.spans[span] = tally_of(span, map(usage_rows.used_of, used))
 
 
 def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:

@@ -328,10 +328,13 @@ CREATE TABLE document (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   deleted_at bigint,
+  entitlement uuid,                      -- with whose wallet of the owner it stands, while it does
+  due_at     bigint,                     -- when it has its next turn there
   PRIMARY KEY (slot, id)
 );
 CREATE INDEX document_by_book ON document (book, kind, id);
 CREATE INDEX document_by_owner ON document (slot, owner, kind, id);
+CREATE INDEX document_by_wallet ON document (slot, owner, entitlement) WHERE entitlement IS NOT NULL;
 
 -- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
 -- its wallet's watch.

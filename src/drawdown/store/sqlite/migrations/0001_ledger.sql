@@ -248,10 +248,13 @@ CREATE TABLE document (
   revision   INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
-  deleted_at INTEGER
+  deleted_at INTEGER,
+  entitlement BLOB,                      -- with whose wallet of the owner it stands, while it does
+  due_at     INTEGER                     -- when it has its next turn there
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX document_by_book ON document (book, kind, id);
 CREATE INDEX document_by_owner ON document (owner, kind, id);
+CREATE INDEX document_by_wallet ON document (owner, entitlement) WHERE entitlement IS NOT NULL;
 
 -- Rules by which credit is asked for when it runs low, with those that are closed. Where one stands is kept in
 -- its wallet's watch.
@@ -442,6 +445,7 @@ CREATE TABLE usage_event (
   revision    INTEGER NOT NULL DEFAULT 0 -- how often it has changed
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_event_by_customer ON usage_event (customer, id);
+CREATE INDEX usage_event_by_time ON usage_event (customer, name, time);
 CREATE INDEX usage_event_by_book ON usage_event (book, id);
 CREATE INDEX usage_event_uncovered ON usage_event (book, id) WHERE uncovered = 1;
 

@@ -1,0 +1,86 @@
+"""Documents have their turn, at their instants, while their wallet is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from drawdown.core.identity import nth
+from drawdown.core.posting import Posting
+from drawdown.core.standing.desk import Desk
+from drawdown.core.standing.players import Player, Wants
+from drawdown.core.state import State, Wallet
+from drawdown.core.types import Document, Id, Instant, Operation
+from drawdown.core.usage.counting import Unforeseen
+
+
+def due(wallet: Wallet, at: Instant, state: State) -> Iterator[tuple[Instant, Document]]:
+    """The documents that have their turn by ``at``, each with its instant."""
+    for document in wallet.documents.values():
+        if document.due_at is not None and document.due_at <= at and document.kind in state.players:
+            yield document.due_at, document
+
+
+def wants(wallet: Wallet, at: Instant, state: State) -> Wants | None:
+    """What must be loaded before the wallet is settled up to ``at``; None where no document is due."""
+    kinds = {document.kind for _, document in due(wallet, at, state)}
+    if not kinds:
+        return None
+    asked: dict[int, Player] = {id(state.players[kind]): state.players[kind] for kind in kinds}
+    found = Wants()
+    for player in asked.values():
+        more = player.wants(wallet.customer, wallet.documents.values(), at)
+        found = Wants(
+            found.spans | more.spans, found.holds | more.holds, found.grants | more.grants
+        )
+    return found
+
+
+def check_known(wallet: Wallet, at: Instant, state: State) -> None:
+    """Raises ``Unforeseen`` where more was used in the same batch since the usage was loaded."""
+    found = wants(wallet, at, state)
+    if found is not None and not found.spans <= state.spans.keys():
+        raise Unforeseen
+
+
+def operation_id(document: Document) -> Id:
+    """The id of the operation of a document's next turn: the same in any process, at any time."""
+    return nth(document.id, document.revision)
+
+
+def play(
+    wallet: Wallet, document: Document, at: Instant, recorded_at: Instant, state: State
+) -> None:
+    """Let the document's player do what is due, as one operation. Nothing to do is one as well."""
+    operation = Operation(
+        id=operation_id(document),
+        customer=wallet.customer,
+        entitlement=wallet.entitlement,
+        kind="play",
+        at=at,
+        recorded_at=recorded_at,
+        facts=b"{}",
+        subject=document.id,
+    )
+    desk = Desk(Posting(operation, state.changes), wallet, state, document.book, at)
+    state.players[document.kind].play(desk, document)
+    after = wallet.documents.get(document.id)
+    assert after is None or after.due_at is None or after.due_at > at, "a turn comes to an end"
+    state.changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
+    note(desk)
+    desk.started.commit()
+
+
+def note(desk: Desk) -> None:
+    """Keep of which kinds the documents are that were changed, and what they said before and after."""
+    operation = desk.started.operation
+    facts = msgspec.json.decode(operation.facts)
+    kinds = {each.hex(): document.kind for each, document in desk.touched.items()}
+    operation.facts = msgspec.json.encode({**facts, "documents": kinds})
+    bodies: dict[str, list[object]] = {
+        each.hex(): [desk.before[each], None if document.deleted_at is not None else document.body]
+        for each, document in desk.touched.items()
+    }
+    if bodies:
+        desk.started.note_changes(bodies)
