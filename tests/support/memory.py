@@ -22,9 +22,8 @@ from drawdown.core.standing.players import Players
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
 from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
 from drawdown.core.usage.counting import Unforeseen
-from drawdown.core.usage.meters import Tally
 from drawdown.core.usage.records import LATEST_MAX, Catalog
-from drawdown.core.usage.spans import Span, Used, tally_of
+from drawdown.core.usage.spans import Span, Use, Used, use_of
 from drawdown.core.watching.top_up_invariants import check_top_up
 from drawdown.core.watching.top_ups import TopUpRequest
 
@@ -107,7 +106,7 @@ class CoreLedger:
         _miss(state.counts, wanted.counts)
         state.values = dict.fromkeys(wanted.values, 0) | state.values
         _miss(state.documents, wanted.documents)
-        state.spans |= {span: self._tally(span) for span in wanted.spans}
+        state.spans |= {span: self._use(span) for span in wanted.spans}
         state.due_until |= wanted.wallets_due
         state.late_from |= wanted.wallets_late
         state.repaid_after |= wanted.repayments
@@ -117,12 +116,12 @@ class CoreLedger:
                 key for key, wallet in state.wallets.items() if key[0] == customer and wallet
             )
 
-    def _tally(self, span: Span) -> Tally:
+    def _use(self, span: Span) -> Use:
         taken = [each for each in self.state.events.values() if each is not None]
-        return tally_of(
+        return use_of(
             span,
             (
-                Used(each.time, each.id, each.properties)
+                Used(each.time, each.id, each.properties, each.charges)
                 for each in taken
                 if (each.customer, each.name) == (span.customer, span.measure.event_name)
                 and span.start <= each.time < span.end

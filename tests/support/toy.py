@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from drawdown.core import burn
 from drawdown.core.standing.desk import Desk
 from drawdown.core.standing.players import Documents, Players, Wants
 from drawdown.core.types import Document, Id, Instant
@@ -109,7 +110,7 @@ class ToyPlayer:
     def _draw_up(self, desk: Desk, document: Document) -> None:
         cadence = cadence_of(document)
         span = Span(desk.wallet.customer, MEASURE, Instant(cadence.last), desk.at)
-        units = cadence.base + desk.quantity(span) // ONE
+        units = cadence.base + desk.use(span).quantity // ONE
         cadence.last = desk.at
         due_at = Instant(desk.at + cadence.every)
         desk.change(document, text(cadence), due_at=due_at)
@@ -123,7 +124,7 @@ class ToyPlayer:
         slips = [(each, slip_of(each)) for each in desk.standing(SLIP)]
         ended = desk.let_go(Id(bytes.fromhex(slip.hold)) for _, slip in slips if slip.hold)
         slip = slip_of(document)
-        draws, _ = desk.find(slip.units, Instant(slip.valid_at), {}, ended)
+        draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
         desk.draw(draws)
         slip.drawn = [(grant.id.hex(), units) for grant, units in draws]
         slip.hold, slip.held, slip.paid = None, 0, True
@@ -135,7 +136,7 @@ class ToyPlayer:
 
     def _hold(self, desk: Desk, document: Document, ended: Any) -> None:
         slip = slip_of(document)
-        draws, _ = desk.find(slip.units, Instant(slip.valid_at), {}, ended)
+        draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
         slip.hold, slip.held = None, sum(units for _, units in draws)
         if draws:
             slip.hold = desk.hold(document.id.hex(), draws, {}).id.hex()

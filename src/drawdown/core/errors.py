@@ -19,7 +19,7 @@
         ├── HoldEnded, CaptureTooLarge, ScheduleOver
         ├── ReversalTooLarge, AdjustmentTooLarge
         ├── TooManyGrants, TooManyHolds
-        ├── TopUpPaid
+        ├── TopUpPaid, WrongStatus
         └── EventReused, TooManyEvents, TooManyMeters, TooManyCounts
 
 Each class has a stable ``code``; each dialect has one table from class to its own status and words.
@@ -215,6 +215,13 @@ class KeyInUse(Refused):
 class AlreadyExists(Refused):
     code = "already_exists"
     template = "{field} {value!r} is taken."
+
+
+class WrongStatus(Refused):
+    """A subscription or an invoice is not where it would have to be. ``needed``: where, in words."""
+
+    code = "wrong_status"
+    template = "The {kind} is {status}, not {needed}."
 
 
 class DocumentChanged(Refused):

@@ -93,10 +93,11 @@ def nth(origin: bytes, number: int) -> Id:
     return Id(origin[:8] + low.to_bytes(8, "big"))
 
 
-def dated(origin: bytes, label: str, at: Instant) -> Id:
-    """As ``derive``, but of a time of its own: it sorts among what was made then."""
+def dated(origin: bytes, label: str, at: Instant, number: int = 0) -> Id:
+    """As ``derive``, but of a time of its own: it sorts among what was made then, by its number up to 255."""
     fraction = at % 1_000 * 4_096 // 1_000
-    return compose(at // 1_000, fraction, _bits_of(derive(origin, label)), slot_of(origin))
+    bits = min(number, 255) << 40 | _bits_of(derive(origin, label)) >> 8
+    return compose(at // 1_000, fraction, bits, slot_of(origin))
 
 
 def relocate(identifier: bytes, slot: int) -> Id:

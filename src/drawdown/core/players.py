@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drawdown.core.billing import player as billing
 from drawdown.core.standing.players import Players
 
-PLAYERS: Players = {}
+PLAYERS: Players = billing.PLAYERS

@@ -34,7 +34,6 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage.meters import Tally
 from drawdown.core.usage.records import (
     Catalog,
     Count,
@@ -45,7 +44,7 @@ from drawdown.core.usage.records import (
     Rate,
     ValueKey,
 )
-from drawdown.core.usage.spans import Span
+from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching.top_ups import TopUp, TopUpRequest
 from drawdown.core.watching.watch import Watch
 
@@ -309,7 +308,7 @@ class State(msgspec.Struct, kw_only=True):
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}
-    spans: dict[Span, Tally] = {}
+    spans: dict[Span, Use] = {}
     players: Mapping[str, Player] = {}
     changes: Changes = msgspec.field(default_factory=Changes)
 

@@ -146,8 +146,9 @@ def event_of(row: Row) -> Event:
 
 
 def used_of(row: Row) -> Used:
-    """Of a row of time, id and properties."""
-    return Used(row[0], row[1], properties_of(_decode_properties(row[2])))
+    """Of a row of time, id, properties and charges."""
+    properties = properties_of(_decode_properties(row[2]))
+    return Used(row[0], row[1], properties, _decode_charges(row[3]))
 
 
 def event_row(event: Event) -> Row:

@@ -21,7 +21,8 @@ from drawdown.core.state import State
 def act(request: Request, command: Act, state: State) -> Accepted:
     """Do what is asked for, as one operation; what was due before that has its turn first.
 
-    Nothing new stands with a closed customer or entitlement. Raises what the player refuses.
+    An action that changes no document is a look at things as they are, and is not recorded. Nothing new
+    stands with a closed customer or entitlement. Raises what the player refuses.
     """
     customer = find_customer(request, command.customer, state)
     entitlement = find_entitlement(request, command.entitlement, state)
@@ -31,8 +32,10 @@ def act(request: Request, command: Act, state: State) -> Accepted:
     if command.begins:
         check_open(customer, entitlement)
     desk = Desk(started, context.wallet, state, request.book, context.at)
-    register_wallet(context)
     state.players[command.kind].act(desk, command.action)
+    if not desk.touched:
+        return Accepted(customer=customer, entitlement=entitlement, documents=tuple(desk.shown))
+    register_wallet(context)
     if len(desk.touched) == 1:
         started.operation.subject = next(iter(desk.touched))
     playing.note(desk)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from drawdown.core import burn, posting
 from drawdown.core.identity import dated, derive
-from drawdown.core.posting import Draws, Posting
+from drawdown.core.posting import Posting
 from drawdown.core.state import State, Wallet
 from drawdown.core.types import (
     Attributes,
@@ -20,12 +20,17 @@ from drawdown.core.types import (
     Id,
     Instant,
 )
-from drawdown.core.usage.quantities import Quantity
-from drawdown.core.usage.spans import Span, quantity_of
+from drawdown.core.usage.spans import Span, Use
+
+#: Which grants give how many units.
+Shares = Sequence[tuple[Grant, int]]
 
 
 class Desk(msgspec.Struct):
-    """``before`` has the bodies of what was changed, as they were; None: it is new."""
+    """``before`` has the bodies of what was changed, as they were; None: it is new.
+
+    ``shown`` is the answer of an action that changes nothing.
+    """
 
     started: Posting
     wallet: Wallet
@@ -34,6 +39,7 @@ class Desk(msgspec.Struct):
     at: Instant
     before: dict[Id, str | None] = {}
     touched: dict[Id, Document] = {}
+    shown: list[Document] = []
 
     # Documents -----------------------------------------------------------------------------------
 
@@ -43,8 +49,10 @@ class Desk(msgspec.Struct):
         return sorted(found, key=lambda each: (each.created_at, each.id))
 
     def new_id(self, label: str) -> Id:
-        """The id that a document made here will have."""
-        return dated(self.started.operation.id, label, self.at)
+        """The id that a document made here will have: of those made at one instant, the later sorts later."""
+        known = (*self.wallet.documents.values(), *self.touched.values())
+        before = {each.id for each in known if each.created_at == self.at}
+        return dated(self.started.operation.id, label, self.at, len(before))
 
     def make(
         self,
@@ -108,10 +116,10 @@ class Desk(msgspec.Struct):
 
     # Usage and credit ----------------------------------------------------------------------------
 
-    def quantity(self, span: Span) -> Quantity:
-        return quantity_of(span, self.state.spans[span])
+    def use(self, span: Span) -> Use:
+        return self.state.spans[span]
 
-    def let_go(self, holds: Iterable[Id]) -> Draws:
+    def let_go(self, holds: Iterable[Id]) -> Shares:
         """End holds; what they held is not written off yet where its grant has ended: that is returned.
 
         What of it is not used or held again before ``write_off`` is gone with its grant.
@@ -132,19 +140,16 @@ class Desk(msgspec.Struct):
             self.state.changes.holds[held.id] = held
         return list(ended.values())
 
-    def find(
-        self, units: int, valid_at: Instant, attributes: Attributes, ended: Draws
-    ) -> tuple[Draws, int]:
-        """Which grants pay units, in burn-down order, and what they do not. ``ended``: those among them."""
+    def pool(self, ended: Shares = ()) -> list[Grant]:
+        """The grants that may pay, in burn-down order; ``ended``: and those that were let go here."""
         order = self.wallet.burn_order
-        pool = [*self.wallet.queue, *(grant for grant, _ in ended)]
-        pool.sort(key=lambda grant: burn.order_of(grant, order))
-        return burn.split(pool, units, valid_at, attributes)
+        found = [*self.wallet.queue, *(grant for grant, _ in ended)]
+        return sorted(found, key=lambda grant: burn.order_of(grant, order))
 
-    def draw(self, draws: Draws) -> None:
-        posting.draw(self.started, self.wallet, draws, self.at)
+    def draw(self, draws: Shares) -> None:
+        posting.draw(self.started, self.wallet, list(draws), self.at)
 
-    def hold(self, label: str, draws: Draws, attributes: Attributes) -> Hold:
+    def hold(self, label: str, draws: Shares, attributes: Attributes) -> Hold:
         """Set draws aside until they are let go."""
         units = sum(amount for _, amount in draws)
         made = Hold(
@@ -153,7 +158,7 @@ class Desk(msgspec.Struct):
             entitlement=self.wallet.entitlement,
             amount=units,
             held=units,
-            slices=posting.hold(self.started, self.wallet, draws, self.at),
+            slices=posting.hold(self.started, self.wallet, list(draws), self.at),
             created_at=self.at,
             recorded_at=self.started.operation.recorded_at,
             expires_at=None,
@@ -165,7 +170,7 @@ class Desk(msgspec.Struct):
         self.state.hold_wallets[made.id] = (self.wallet.customer, self.wallet.entitlement)
         return made
 
-    def write_off(self, ended: Draws) -> None:
+    def write_off(self, ended: Shares) -> None:
         """What is left free of grants that have ended goes the way of the rest of them."""
         for grant, _ in ended:
             if grant.free > 0:

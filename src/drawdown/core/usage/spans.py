@@ -9,9 +9,10 @@ import msgspec
 
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage import meters
-from drawdown.core.usage.meters import Aggregation, Measure, Tally
+from drawdown.core.usage.meters import Measure, Tally
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.quantities import Quantity
+from drawdown.core.usage.records import Charge
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -28,31 +29,38 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True, gc=False):
-    """An event as it is counted: when the use was, the event's id, and what it says."""
+    """An event as it is counted: when the use was, the event's id, what it says and what it was charged."""
 
     time: Instant
     event: Id
     properties: Properties
+    charges: tuple[Charge, ...] = ()
 
 
-def tally_of(span: Span, events: Iterable[Used]) -> Tally:
-    """What the events of a span's name and time come to; any order, each once."""
+class Use(msgspec.Struct, frozen=True):
+    """What the events of a span come to. ``paid``: what was drawn for them at once, by code of entitlement.
+
+    That is in units, overage included. ``quantity`` is in steps of 10**-12, and never below zero.
+    """
+
+    quantity: Quantity = Quantity(0)
+    paid: dict[str, int] = {}
+
+
+def use_of(span: Span, events: Iterable[Used]) -> Use:
+    """Count events of a span's name and time; any order, each once."""
     kept = events if span.window is None else _latest(events, span.window)
-    tally, seen = Tally(), Counter[bytes]()
+    tally, seen, paid = Tally(), Counter[bytes](), Counter[str]()
     for each in kept:
         found = meters.contribution(span.measure, each.time, each.event, each.properties)
         if found is not None:
             tally = meters.add(span.measure, tally, found, seen)
             seen[found.value] += bool(found.value)
-    return tally
-
-
-def quantity_of(span: Span, tally: Tally) -> Quantity:
-    """The number itself; of nothing, and of a sum below zero, it is 0."""
-    if tally.events == 0:
-        return Quantity(0)
-    sums = span.measure.aggregation is Aggregation.SUM
-    return Quantity(max(tally.quantity, 0)) if sums else tally.quantity
+            for charge in each.charges:
+                paid[charge.entitlement] += charge.paid
+    return Use(
+        Quantity(max(tally.quantity, 0)), {code: units for code, units in paid.items() if units}
+    )
 
 
 def _latest(events: Iterable[Used], window: int) -> Iterable[Used]:

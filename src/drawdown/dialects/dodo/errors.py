@@ -158,6 +158,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.AlertNotFound: Row(404, "NOT_FOUND"),
     core.DocumentNotFound: Row(404, "NOT_FOUND"),
     core.DocumentChanged: Row(400, _ACTION),
+    core.WrongStatus: Row(400, _ACTION),
     core.ScheduleNotFound: Row(404, "NOT_FOUND"),
     core.TopUpNotFound: Row(404, "NOT_FOUND"),
     core.TopUpRequestNotFound: Row(404, "NOT_FOUND"),

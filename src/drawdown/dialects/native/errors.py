@@ -76,6 +76,7 @@ TABLE: dict[type[LedgerError], tuple[int, str]] = {
     ledger.HoldNotFound: (404, "No such hold"),
     ledger.DocumentNotFound: (404, "No such object"),
     ledger.DocumentChanged: (409, "Changed meanwhile"),
+    ledger.WrongStatus: (409, "Not in that state"),
     ledger.AlertNotFound: (404, "No such alert"),
     ledger.ScheduleNotFound: (404, "No such schedule"),
     ledger.TopUpNotFound: (404, "No such top-up"),

@@ -108,6 +108,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.AlertNotFound: Row(404, "NotFound"),
     core.DocumentNotFound: Row(404, "NotFound"),
     core.DocumentChanged: Row(409, "Conflict"),
+    core.WrongStatus: Row(409, "Conflict"),
     core.ScheduleNotFound: Row(404, "NotFound"),
     core.TopUpNotFound: Row(404, "NotFound"),
     core.TopUpRequestNotFound: Row(404, "NotFound"),

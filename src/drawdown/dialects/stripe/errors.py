@@ -128,6 +128,7 @@ LEDGER: dict[type[LedgerError], Row] = {
     ledger_errors.GrantPending: Row(400),
     ledger_errors.DocumentNotFound: Row(404, "resource_missing", "No such object: '{reference}'"),
     ledger_errors.DocumentChanged: Row(429, "lock_timeout"),
+    ledger_errors.WrongStatus: Row(400, "status_transition_invalid"),
     ledger_errors.AlertNotFound: Row(404, "resource_missing", "No such alert: '{reference}'"),
     ledger_errors.ScheduleNotFound: Row(404, "resource_missing", "No such schedule: '{reference}'"),
     ledger_errors.TopUpNotFound: Row(404, "resource_missing", "No such top-up: '{reference}'"),

@@ -1058,7 +1058,7 @@ JOIN usage_event e ON e.slot = u.slot AND e.id = u.id
 WHERE e.slot = ANY ($3::int[])
 
 -- name: used_between
-SELECT e.time, e.id, e.properties FROM usage_event e
+SELECT e.time, e.id, e.properties, e.charges FROM usage_event e
 WHERE e.slot = $1 AND e.customer = $2 AND e.name = $3 AND e.time >= $4 AND e.time < $5
 
 -- name: list_events

@@ -15,7 +15,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
 from drawdown.core.usage.records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
-from drawdown.core.usage.spans import Span, tally_of
+from drawdown.core.usage.spans import Span, use_of
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
@@ -83,7 +83,7 @@ class UsageRows:
             place = (slot_of(span.customer), span.customer, span.measure.event_name)
             bindings = (*place, span.start, span.end)
             found = await self._connection.fetch(self._queries["used_between"], *bindings)
-            state.spans[span] = tally_of(span, (usage_rows.used_of(tuple(row)) for row in found))
+            state.spans[span] = use_of(span, (usage_rows.used_of(tuple(row)) for row in found))
 
     async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
         state.values |= dict.fromkeys(wanted, 0)

@@ -689,7 +689,7 @@ SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges,
 FROM usage_event WHERE id = ?
 
 -- name: used_between
-SELECT time, id, properties FROM usage_event WHERE customer = ? AND name = ? AND time >= ? AND time < ?
+SELECT time, id, properties, charges FROM usage_event WHERE customer = ? AND name = ? AND time >= ? AND time < ?
 
 -- name: list_events
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

@@ -9,7 +9,7 @@ import apsw
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
 from drawdown.core.usage.records import LATEST_MAX, CountKey
-from drawdown.core.usage.spans import Span, tally_of
+from drawdown.core.usage.spans import Span, use_of
 from drawdown.store import rows, usage_rows
 
 
@@ -57,7 +57,7 @@ def count_spans(
     for span in wanted:
         bindings = (span.customer, span.measure.event_name, span.start, span.end)
         used = connection.execute(queries["used_between"], bindings)
-        state.spans[span] = tally_of(span, map(usage_rows.used_of, used))
+        state.spans[span] = use_of(span, map(usage_rows.used_of, used))
 
 
 def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:

@@ -1,0 +1,1 @@
+"""Billing: subscriptions, their invoices, and the credit that pays for them."""

@@ -1,0 +1,93 @@
+"""What can be asked about subscriptions and invoices (``commands.Act``)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core.billing.records import Item, Profile
+from drawdown.core.schedules.calendar import Every
+from drawdown.core.types import Id, Instant
+
+
+class _Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Fields that are not given are as they were."""
+
+
+class Subscribe(_Action, frozen=True):
+    """Begin a subscription now. ``anchor`` None: now, or the end of the trial.
+
+    ``profile`` is the subscription's, ``invoice_profile`` that of each of its invoices.
+    """
+
+    currency: str
+    items: tuple[Item, ...]
+    every: Every
+    anchor: Instant | None = None
+    trial_end: Instant | None = None
+    cancel_at_period_end: bool = False
+    cancel_at: Instant | None = None
+    profile: Profile = {}
+    invoice_profile: Profile = {}
+
+
+class AmendSubscription(_Action, frozen=True):
+    """``cancel_at`` None: it has no end any more."""
+
+    subscription: Id
+    profile: Profile | None = None
+    invoice_profile: Profile | None = None
+    cancel_at_period_end: bool | None = None
+    cancel_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class CancelSubscription(_Action, frozen=True):
+    """End it now. ``invoice_now``: what was used since the last invoice is charged; else it never is."""
+
+    subscription: Id
+    invoice_now: bool = False
+    profile: Profile | None = None
+
+
+class FinalizeInvoice(_Action, frozen=True):
+    """Draw its credit now, and ask for the rest: a draft becomes open, or paid where nothing is left."""
+
+    invoice: Id
+
+
+class DeleteDraft(_Action, frozen=True):
+    """There was no such draft; what it had set aside is free again."""
+
+    invoice: Id
+
+
+class AmendInvoice(_Action, frozen=True):
+    """``advances`` False: a draft becomes final only when somebody says so."""
+
+    invoice: Id
+    profile: Profile | None = None
+    advances: bool | None = None
+
+
+class PayInvoice(_Action, frozen=True):
+    """It was paid, in a way that is not Drawdown's to know."""
+
+    invoice: Id
+    out_of_band: bool = True
+
+
+class VoidInvoice(_Action, frozen=True):
+    """It is not owed; the credit that it took goes back to the grants it came from."""
+
+    invoice: Id
+
+
+class MarkUncollectible(_Action, frozen=True):
+    """Nobody will pay it. Its credit stays spent."""
+
+    invoice: Id
+
+
+class Preview(_Action, frozen=True):
+    """What the next invoice of a subscription would be, as things stand. Nothing is kept of it."""
+
+    subscription: Id

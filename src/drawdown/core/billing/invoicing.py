@@ -1,0 +1,310 @@
+"""Invoices: drawn up at the end of a period, final an hour later, then paid, void or given up.
+
+A draft sets credit aside for its lines. Making one final is one operation: what all of the customer's drafts
+have set aside is let go, this one's lines are drawn, in their order, and the other drafts set aside anew, by
+the ends of their periods and then as they were made. What was reserved of a grant that has ended meanwhile
+takes part in that; what of it is not drawn or reserved again is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from drawdown.core.billing import periods
+from drawdown.core.billing.credits import Claimed, allocate
+from drawdown.core.billing.records import (
+    INVOICE,
+    Applied,
+    Invoice,
+    InvoiceStatus,
+    Item,
+    Line,
+    Profile,
+    Reason,
+    Subscription,
+    attributes_of,
+    body_of,
+    hexed,
+    invoice_of,
+    step_of,
+    unhexed,
+)
+from drawdown.core.errors import DocumentNotFound, FieldInvalid, WrongStatus
+from drawdown.core.identity import derive, spell
+from drawdown.core.standing.desk import Desk, Shares
+from drawdown.core.types import MICROSECONDS, Document, Id, Instant
+from drawdown.core.usage.spans import Use
+
+#: How long a draft waits for usage that comes late.
+DRAFT = 3_600 * MICROSECONDS
+#: So many drafts of a customer's may wait for somebody to say that they are final.
+WAITING_MAX = 100
+
+Draft = tuple[Document, Invoice]
+
+
+def lines_of(
+    desk: Desk, invoice: Id, items: Iterable[tuple[Item, Instant, Instant]], currency: str
+) -> tuple[Line, ...]:
+    """A line for each item and its time, as it was used."""
+    found = []
+    for number, (item, start, end) in enumerate(items):
+        line_id = hexed(derive(invoice, f"line:{number}"))
+        line = Line(id=line_id, item=item, quantity=0, amount=0, start=start, end=end)
+        found.append(counted(desk, line, currency))
+    return tuple(found)
+
+
+def counted(desk: Desk, line: Line, currency: str) -> Line:
+    """The line by what is known of its use now."""
+    span = periods.span_of(desk.wallet.customer, line.item, line.start, line.end)
+    use = Use() if span is None else desk.use(span)
+    quantity, amount, paid = periods.amount_of(line.item, use, currency)
+    return msgspec.structs.replace(line, quantity=quantity, amount=amount, paid_at_once=paid)
+
+
+def due_items(
+    subscription: Subscription, end: Instant, ahead: Instant | None
+) -> list[tuple[Item, Instant, Instant]]:
+    """What a period's end charges: what was used in it; of what is licensed, the time to ``ahead``."""
+    found = []
+    for item in subscription.items:
+        if item.metered is None and ahead is not None:
+            found.append((item, end, ahead))
+        elif item.metered is not None and not periods.is_trial(subscription):
+            found.append((item, subscription.period_start, end))
+    return found
+
+
+def draw_up(
+    desk: Desk, owner: Id, subscription: Subscription, reason: Reason, ahead: Instant | None
+) -> Document:
+    """A draft for the period that ends now, with credit set aside as far as there is."""
+    made = desk.new_id(f"invoice:{owner.hex()}")
+    finalizes_at = Instant(desk.at + DRAFT)
+    items = due_items(subscription, desk.at, ahead)
+    invoice = Invoice(
+        subscription=hexed(owner),
+        currency=subscription.currency,
+        reason=reason,
+        period_start=subscription.period_start,
+        period_end=desk.at,
+        lines=lines_of(desk, made, items, subscription.currency),
+        finalizes_at=finalizes_at,
+        profile=subscription.invoice_profile,
+    )
+    shares = allocate(desk.pool(), _claims(invoice), step_of(invoice.currency))
+    invoice = _reserved(desk, made, invoice, shares)
+    return desk.make(made, INVOICE, body_of(invoice), due_at=finalizes_at)
+
+
+def first_invoice(
+    desk: Desk, owner: Id, subscription: Subscription, items: list[tuple[Item, Instant, Instant]]
+) -> Document:
+    """What is due as a subscription begins: final at once, and paid where that is nothing."""
+    made = desk.new_id(f"invoice:{owner.hex()}")
+    invoice = Invoice(
+        subscription=hexed(owner),
+        currency=subscription.currency,
+        reason=Reason.CREATE,
+        period_start=desk.at,
+        period_end=desk.at,
+        lines=lines_of(desk, made, items, subscription.currency),
+        profile=subscription.invoice_profile,
+    )
+    return desk.make(made, INVOICE, body_of(_final(desk, invoice)), stands=False)
+
+
+def preview(desk: Desk, owner: Id, subscription: Subscription) -> Document:
+    """The next invoice as things stand: nothing is set aside for it, and nothing kept."""
+    end = subscription.period_end
+    ahead = None if periods.ends_with(subscription) else periods.end_of(subscription, end)
+    made = desk.new_id(f"preview:{owner.hex()}")
+    invoice = Invoice(
+        subscription=hexed(owner),
+        currency=subscription.currency,
+        reason=Reason.CYCLE,
+        period_start=subscription.period_start,
+        period_end=end,
+        lines=lines_of(desk, made, due_items(subscription, end, ahead), subscription.currency),
+        profile=subscription.invoice_profile,
+    )
+    shares = allocate(desk.pool(), _claims(invoice), step_of(invoice.currency))
+    lines = tuple(
+        msgspec.structs.replace(line, held=_named(part))
+        for line, part in zip(invoice.lines, shares, strict=True)
+    )
+    invoice = msgspec.structs.replace(invoice, lines=lines)
+    return Document(
+        id=made,
+        book=desk.book,
+        owner=desk.wallet.customer,
+        kind=INVOICE,
+        body=body_of(invoice),
+        created_at=desk.at,
+        updated_at=desk.at,
+    )
+
+
+def _claims(invoice: Invoice) -> list[Claimed]:
+    """What each line asks of credit: only what is metered asks for any."""
+    step = step_of(invoice.currency)
+    return [
+        Claimed(
+            units=line.amount * step if line.item.metered is not None else 0,
+            valid_at=invoice.period_end,
+            attributes=attributes_of(line),
+        )
+        for line in invoice.lines
+    ]
+
+
+def _named(shares: Shares) -> tuple[tuple[str, int], ...]:
+    return tuple((hexed(grant.id), units) for grant, units in shares)
+
+
+def _reserved(desk: Desk, document: Id, invoice: Invoice, shares: Sequence[Shares]) -> Invoice:
+    """The draft with what it sets aside for each line."""
+    lines = []
+    for line, part in zip(invoice.lines, shares, strict=True):
+        hold = None
+        if part:
+            label = f"{document.hex()}:{line.id}"
+            hold = hexed(desk.hold(label, part, attributes_of(line)).id)
+        lines.append(msgspec.structs.replace(line, hold=hold, held=_named(part)))
+    return msgspec.structs.replace(invoice, lines=tuple(lines))
+
+
+def holds_of(invoice: Invoice) -> list[Id]:
+    return [unhexed(line.hold) for line in invoice.lines if line.hold is not None]
+
+
+def drafts_of(desk: Desk) -> list[Draft]:
+    """All drafts, in the order in which credit goes over them."""
+    found = [(each, invoice_of(each.body)) for each in desk.standing(INVOICE)]
+    return sorted(found, key=lambda each: (each[1].period_end, each[0].created_at, each[0].id))
+
+
+def finalize(desk: Desk, document: Document) -> None:
+    """Make a draft final, as one operation with what that means for the others."""
+    drafts = drafts_of(desk)
+    ended = desk.let_go(hold for _, invoice in drafts for hold in holds_of(invoice))
+    own = invoice_of(document.body)
+    lines = tuple(counted(desk, line, own.currency) for line in own.lines)
+    own = msgspec.structs.replace(own, lines=lines)
+    others = [draft for draft in drafts if draft[0].id != document.id]
+    invoices = [own, *(invoice for _, invoice in others)]
+    claims = [claim for invoice in invoices for claim in _claims(invoice)]
+    shares = allocate(desk.pool(ended), claims, step_of(own.currency))
+    drawn, rest = shares[: len(lines)], shares[len(lines) :]
+    own = _final(desk, _drawn(desk, own, drawn))
+    desk.change(document, body_of(own), stands=False)
+    for other, invoice in others:
+        part, rest = rest[: len(invoice.lines)], rest[len(invoice.lines) :]
+        after = _reserved(desk, other.id, invoice, part)
+        if after != invoice:
+            desk.change(other, body_of(after), due_at=other.due_at)
+    desk.write_off(ended)
+
+
+def _drawn(desk: Desk, invoice: Invoice, shares: Sequence[Shares]) -> Invoice:
+    """Draw what each line gets, and keep by which entry."""
+    started, lines = desk.started, []
+    for line, part in zip(invoice.lines, shares, strict=True):
+        first = len(started.entries)
+        desk.draw(part)
+        applied = tuple(
+            Applied(hexed(grant.id), units, hexed(started.operation.id), first + number)
+            for number, (grant, units) in enumerate(part)
+        )
+        lines.append(msgspec.structs.replace(line, hold=None, held=(), applied=applied))
+    return msgspec.structs.replace(invoice, lines=tuple(lines))
+
+
+def _final(desk: Desk, invoice: Invoice) -> Invoice:
+    owed = invoice.total > 0
+    return msgspec.structs.replace(
+        invoice,
+        status=InvoiceStatus.OPEN if owed else InvoiceStatus.PAID,
+        finalizes_at=None,
+        finalized_at=desk.at,
+        paid_at=None if owed else desk.at,
+    )
+
+
+def delete(desk: Desk, document: Document) -> None:
+    """There was no such draft: what it has set aside is let go, and gone with what has ended."""
+    desk.write_off(desk.let_go(holds_of(invoice_of(document.body))))
+    desk.change(document, document.body, deleted=True)
+
+
+def amend(desk: Desk, document: Document, profile: Profile | None, advances: bool | None) -> None:
+    """Change what a dialect keeps of an invoice; of a draft, whether it becomes final by itself."""
+    before = after = invoice_of(document.body)
+    if profile is not None:
+        after = msgspec.structs.replace(after, profile=profile)
+    if advances is not None:
+        _check(before, InvoiceStatus.DRAFT)
+        waiting = sum(each.finalizes_at is None for _, each in drafts_of(desk))
+        if not advances and before.finalizes_at is not None and waiting >= WAITING_MAX:
+            raise FieldInvalid("advances", f"false for at most {WAITING_MAX} drafts of a customer")
+        due_at = before.finalizes_at or max(
+            Instant(before.period_end + DRAFT), Instant(desk.at + 1)
+        )
+        after = msgspec.structs.replace(after, finalizes_at=due_at if advances else None)
+    stands = after.status is InvoiceStatus.DRAFT
+    desk.change(document, body_of(after), due_at=after.finalizes_at, stands=stands)
+
+
+def pay(desk: Desk, document: Document, out_of_band: bool) -> None:
+    invoice = invoice_of(document.body)
+    _check(invoice, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+    paid = msgspec.structs.replace(
+        invoice, status=InvoiceStatus.PAID, paid_at=desk.at, paid_out_of_band=out_of_band
+    )
+    desk.change(document, body_of(paid), stands=False)
+
+
+def give_up(desk: Desk, document: Document) -> None:
+    """Credit stays spent: only what is not owed gives it back."""
+    invoice = invoice_of(document.body)
+    _check(invoice, InvoiceStatus.OPEN)
+    after = msgspec.structs.replace(
+        invoice, status=InvoiceStatus.UNCOLLECTIBLE, uncollectible_at=desk.at
+    )
+    desk.change(document, body_of(after), stands=False)
+
+
+def void(desk: Desk, document: Document) -> None:
+    """Give back what each line took, the last first; what has ended meanwhile is written off again."""
+    invoice = invoice_of(document.body)
+    _check(invoice, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+    for line in reversed(invoice.lines):
+        for each in reversed(line.applied):
+            desk.give_back(unhexed(each.grant), each.units)
+    after = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID, voided_at=desk.at)
+    desk.change(document, body_of(after), stands=False)
+
+
+def _check(invoice: Invoice, *allowed: InvoiceStatus) -> None:
+    if invoice.status not in allowed:
+        needed = " or ".join(allowed)
+        raise WrongStatus(kind="invoice", status=invoice.status.value, needed=needed)
+
+
+def find(desk: Desk, invoice: Id) -> Document:
+    """An invoice of the wallet's customer, as it is now. Raises ``DocumentNotFound``."""
+    found = desk.wallet.documents.get(invoice) or desk.state.documents.get(invoice)
+    own = found is not None and found.owner == desk.wallet.customer and found.kind == INVOICE
+    if found is None or not own or found.deleted_at is not None:
+        raise DocumentNotFound(spell("", invoice))
+    return found
+
+
+def find_draft(desk: Desk, invoice: Id) -> Document:
+    """Raises ``DocumentNotFound`` and ``WrongStatus``."""
+    found = find(desk, invoice)
+    _check(invoice_of(found.body), InvoiceStatus.DRAFT)
+    return found

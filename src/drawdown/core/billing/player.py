@@ -1,0 +1,137 @@
+"""The player of subscriptions and invoices: what they need at their instants, and who does what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from drawdown.core.billing import actions, invoicing, periods, subscribing
+from drawdown.core.billing.records import (
+    INVOICE,
+    SUBSCRIPTION,
+    Invoice,
+    Subscription,
+    invoice_of,
+    subscription_of,
+    unhexed,
+)
+from drawdown.core.standing.desk import Desk
+from drawdown.core.standing.players import Documents, Players, Wants
+from drawdown.core.types import Document, Id, Instant
+
+
+class BillingPlayer:
+    """``standing.players.Player`` of both kinds: one operation may be about documents of both."""
+
+    def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
+        """Usage of the periods that end by then and of drafts, and what drafts have set aside."""
+        found = Wants()
+        for document in standing:
+            if document.kind == INVOICE:
+                _want_draft(found, customer, invoice_of(document.body))
+            elif document.kind == SUBSCRIPTION:
+                subscription = subscription_of(document.body)
+                for start, end in periods.periods_until(subscription, until):
+                    if end <= until:
+                        _want_usage(found, customer, subscription, start, end)
+        return found
+
+    def wants_to_act(
+        self,
+        customer: Id,
+        standing: Collection[Document],
+        action: Any,
+        at: Instant,
+        known: Documents,
+    ) -> Wants:
+        found = self.wants(customer, standing, at)
+        subject = getattr(action, "subscription", None) or getattr(action, "invoice", None)
+        if subject is None:
+            return found
+        document = next((each for each in standing if each.id == subject), None)
+        if document is None:
+            found.documents.add(subject)
+            document = known.get(subject)
+        if document is not None and document.kind == INVOICE:
+            lines = invoice_of(document.body).lines
+            found.grants |= {unhexed(each.grant) for line in lines for each in line.applied}
+        elif document is not None and document.kind == SUBSCRIPTION:
+            subscription = subscription_of(document.body)
+            *_, (start, end) = periods.periods_until(subscription, at)
+            end = at if isinstance(action, actions.CancelSubscription) else end
+            _want_usage(found, customer, subscription, start, end)
+        return found
+
+    def play(self, desk: Desk, document: Document) -> None:
+        if document.kind == SUBSCRIPTION:
+            subscribing.turn(desk, document)
+        else:
+            invoicing.finalize(desk, document)
+
+    def act(self, desk: Desk, action: Any) -> None:
+        _ACTIONS[type(action)](desk, action)
+
+
+def _finalize(desk: Desk, action: actions.FinalizeInvoice) -> None:
+    invoicing.finalize(desk, invoicing.find_draft(desk, action.invoice))
+
+
+def _delete(desk: Desk, action: actions.DeleteDraft) -> None:
+    invoicing.delete(desk, invoicing.find_draft(desk, action.invoice))
+
+
+def _amend(desk: Desk, action: actions.AmendInvoice) -> None:
+    found = invoicing.find(desk, action.invoice)
+    invoicing.amend(desk, found, action.profile, action.advances)
+
+
+def _pay(desk: Desk, action: actions.PayInvoice) -> None:
+    invoicing.pay(desk, invoicing.find(desk, action.invoice), action.out_of_band)
+
+
+def _void(desk: Desk, action: actions.VoidInvoice) -> None:
+    invoicing.void(desk, invoicing.find(desk, action.invoice))
+
+
+def _give_up(desk: Desk, action: actions.MarkUncollectible) -> None:
+    invoicing.give_up(desk, invoicing.find(desk, action.invoice))
+
+
+def _preview(desk: Desk, action: actions.Preview) -> None:
+    document, subscription = subscribing.find(desk, action.subscription)
+    desk.shown.append(invoicing.preview(desk, document.id, subscription))
+
+
+_ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
+    actions.Subscribe: subscribing.subscribe,
+    actions.AmendSubscription: subscribing.amend,
+    actions.CancelSubscription: subscribing.cancel,
+    actions.FinalizeInvoice: _finalize,
+    actions.DeleteDraft: _delete,
+    actions.AmendInvoice: _amend,
+    actions.PayInvoice: _pay,
+    actions.VoidInvoice: _void,
+    actions.MarkUncollectible: _give_up,
+    actions.Preview: _preview,
+}
+
+
+def _want_draft(found: Wants, customer: Id, invoice: Invoice) -> None:
+    found.holds |= set(invoicing.holds_of(invoice))
+    for line in invoice.lines:
+        span = periods.span_of(customer, line.item, line.start, line.end)
+        if span is not None:
+            found.spans.add(span)
+
+
+def _want_usage(
+    found: Wants, customer: Id, subscription: Subscription, start: Instant, end: Instant
+) -> None:
+    for item in subscription.items:
+        span = periods.span_of(customer, item, start, end)
+        if span is not None:
+            found.spans.add(span)
+
+
+_PLAYER = BillingPlayer()
+PLAYERS: Players = {SUBSCRIPTION: _PLAYER, INVOICE: _PLAYER}

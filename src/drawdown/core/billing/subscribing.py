@@ -1,0 +1,163 @@
+"""Subscriptions: how they begin, what the end of a period does, how they are changed and ended."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.core.billing import actions, invoicing, periods
+from drawdown.core.billing.records import (
+    ITEMS_MAX,
+    SUBSCRIPTION,
+    Reason,
+    Subscription,
+    SubscriptionStatus,
+    body_of,
+    hexed,
+    subscription_of,
+)
+from drawdown.core.errors import DocumentNotFound, FieldInvalid, WrongStatus
+from drawdown.core.identity import spell
+from drawdown.core.schedules import calendar
+from drawdown.core.standing.desk import Desk
+from drawdown.core.types import Document, Id, Instant
+from drawdown.core.usage import rating
+
+#: So many of a customer's may run in one currency.
+SUBSCRIPTIONS_MAX = 500
+
+
+def subscribe(desk: Desk, action: actions.Subscribe) -> None:
+    """Begin now, with an invoice for what is due ahead."""
+    _check(desk, action)
+    anchor = action.anchor or action.trial_end or desk.at
+    made = desk.new_id("subscription")
+    subscription = Subscription(
+        currency=action.currency,
+        items=action.items,
+        every=action.every,
+        anchor=anchor,
+        started_at=desk.at,
+        period_start=desk.at,
+        period_end=desk.at,
+        status=(
+            SubscriptionStatus.ACTIVE if action.trial_end is None else SubscriptionStatus.TRIALING
+        ),
+        trial_end=action.trial_end,
+        cancel_at_period_end=action.cancel_at_period_end,
+        cancel_at=action.cancel_at,
+        canceled_at=desk.at if action.cancel_at_period_end or action.cancel_at else None,
+        profile=action.profile,
+        invoice_profile=action.invoice_profile,
+    )
+    end = periods.end_of(subscription, desk.at)
+    subscription = msgspec.structs.replace(subscription, period_end=end)
+    ahead = (
+        []
+        if action.trial_end is not None
+        else [(item, desk.at, end) for item in action.items if item.metered is None]
+    )
+    invoice = invoicing.first_invoice(desk, made, subscription, ahead)
+    subscription = msgspec.structs.replace(subscription, invoice=hexed(invoice.id))
+    desk.make(made, SUBSCRIPTION, body_of(subscription), due_at=end)
+
+
+def _check(desk: Desk, action: actions.Subscribe) -> None:
+    if len(desk.standing(SUBSCRIPTION)) >= SUBSCRIPTIONS_MAX:
+        raise FieldInvalid("customer", f"one with less than {SUBSCRIPTIONS_MAX} subscriptions")
+    if not 1 <= len(action.items) <= ITEMS_MAX:
+        raise FieldInvalid("items", f"1 to {ITEMS_MAX} prices")
+    calendar.check(calendar.Cadence(desk.at, periods.UTC, action.every))
+    for number, item in enumerate(action.items):
+        rating.check(item.rate, f"items[{number}].rate")
+    for field, instant in (("trial_end", action.trial_end), ("cancel_at", action.cancel_at)):
+        if instant is not None and instant <= desk.at:
+            raise FieldInvalid(field, "later than now")
+    if action.anchor is not None:
+        _check_anchor(desk, action, action.anchor)
+
+
+def _check_anchor(desk: Desk, action: actions.Subscribe, anchor: Instant) -> None:
+    """Between now and the end of a whole period from now; nothing is charged for a part of one."""
+    latest = periods.next_end(desk.at, action.every, desk.at)
+    if not desk.at <= anchor <= latest:
+        raise FieldInvalid("anchor", "from now to one period from now")
+    if action.trial_end is not None:
+        raise FieldInvalid("anchor", "left out where there is a trial: periods begin as it ends")
+    if any(item.metered is None for item in action.items):
+        raise FieldInvalid("anchor", "left out where an item is not metered")
+
+
+def turn(desk: Desk, document: Document) -> None:
+    """A period has ended: its invoice is drawn up, and the next begins, unless that was the last."""
+    before = subscription_of(document.body)
+    over = periods.ends_with(before)
+    ahead = None if over else periods.end_of(before, desk.at)
+    after = before
+    if not (over and periods.is_trial(before)):
+        invoice = invoicing.draw_up(desk, document.id, before, Reason.CYCLE, ahead)
+        after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
+    if ahead is None:
+        _end(desk, document, after)
+        return
+    after = msgspec.structs.replace(
+        after, status=SubscriptionStatus.ACTIVE, period_start=desk.at, period_end=ahead
+    )
+    desk.change(document, body_of(after), due_at=ahead)
+
+
+def _end(desk: Desk, document: Document, subscription: Subscription) -> None:
+    after = msgspec.structs.replace(
+        subscription,
+        status=SubscriptionStatus.CANCELED,
+        ended_at=desk.at,
+        canceled_at=subscription.canceled_at or desk.at,
+    )
+    desk.change(document, body_of(after), stands=False)
+
+
+def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
+    """End it now; ``invoice_now``: with a draft of what was used since the last invoice."""
+    document, before = find(desk, action.subscription)
+    after = before
+    if action.profile is not None:
+        after = msgspec.structs.replace(after, profile=action.profile)
+    charges = desk.at > before.period_start and not periods.is_trial(before)
+    if action.invoice_now and charges:
+        invoice = invoicing.draw_up(desk, document.id, before, Reason.CANCEL, None)
+        after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
+    _end(desk, document, msgspec.structs.replace(after, canceled_at=desk.at))
+
+
+def amend(desk: Desk, action: actions.AmendSubscription) -> None:
+    document, before = find(desk, action.subscription)
+    after = before
+    if action.profile is not None:
+        after = msgspec.structs.replace(after, profile=action.profile)
+    if action.invoice_profile is not None:
+        after = msgspec.structs.replace(after, invoice_profile=action.invoice_profile)
+    if action.cancel_at_period_end is not None:
+        after = msgspec.structs.replace(after, cancel_at_period_end=action.cancel_at_period_end)
+    if not isinstance(action.cancel_at, msgspec.UnsetType):
+        if action.cancel_at is not None and action.cancel_at <= desk.at:
+            raise FieldInvalid("cancel_at", "later than now")
+        after = msgspec.structs.replace(after, cancel_at=action.cancel_at)
+        after = msgspec.structs.replace(after, period_end=_end_now(desk, after))
+    ends = after.cancel_at_period_end or after.cancel_at is not None
+    asked = after.canceled_at if before.canceled_at is not None else desk.at
+    after = msgspec.structs.replace(after, canceled_at=asked if ends else None)
+    desk.change(document, body_of(after), due_at=after.period_end)
+
+
+def _end_now(desk: Desk, subscription: Subscription) -> Instant:
+    return max(periods.end_of(subscription, subscription.period_start), Instant(desk.at + 1))
+
+
+def find(desk: Desk, subscription: Id) -> tuple[Document, Subscription]:
+    """One that has not ended. Raises ``DocumentNotFound`` and ``WrongStatus``."""
+    found = desk.wallet.documents.get(subscription) or desk.state.documents.get(subscription)
+    own = found is not None and found.owner == desk.wallet.customer and found.kind == SUBSCRIPTION
+    if found is None or not own:
+        raise DocumentNotFound(spell("", subscription))
+    if found.entitlement is None:
+        raise WrongStatus(kind="subscription", status="canceled", needed="active")
+    return found, subscription_of(found.body)

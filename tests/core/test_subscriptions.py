@@ -1,0 +1,248 @@
+"""Subscriptions beside the table: trials, anchors, ends, licences, previews, use that was paid at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drawdown.core.amounts import Amount
+from drawdown.core.billing import actions
+from drawdown.core.billing.records import (
+    INVOICE,
+    SUBSCRIPTION,
+    Invoice,
+    Item,
+    Subscription,
+    invoice_of,
+    subscription_of,
+)
+from drawdown.core.commands import (
+    Act,
+    CreateCustomer,
+    CreateMeter,
+    CreateRate,
+    IssueGrant,
+    RecordUsage,
+    Settle,
+)
+from drawdown.core.requests import Accepted, Refused
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.types import DAY, Document, Id, Instant
+from drawdown.core.usage import rating
+from drawdown.core.usage.meters import Aggregation, Measure
+from tests.support.billing_play import CURRENCY, START, STEP, item_of
+from tests.support.memory import CoreLedger
+from tests.support.naive_billing import HOUR
+
+MONTH = Every(CalendarUnit.MONTH)
+CALLS = item_of("calls")
+SEATS = Item(id="seats", name="seats", rate=rating.PerUnit(price=Amount(250)), quantity=3)
+
+
+class Customer:
+    def __init__(self) -> None:
+        self.core = CoreLedger()
+        self.core.one(CreateCustomer(own_id="ann"), Instant(START))
+        self.used = 0
+
+    def act(self, action: object, at: int = START) -> Accepted:
+        command = Act(customer="ann", entitlement=CURRENCY, kind=INVOICE, action=action)
+        outcome = self.core.one(command, Instant(at))
+        self.core.check()
+        if isinstance(outcome, Refused):
+            raise outcome.error
+        assert isinstance(outcome, Accepted)
+        return outcome
+
+    def subscribe(self, *items: Item, **more: Any) -> Id:
+        action = actions.Subscribe(currency=CURRENCY, items=items, every=MONTH, **more)
+        made = self.act(action).documents
+        [found] = [each.id for each in made if each.kind == SUBSCRIPTION]
+        return found
+
+    def settle(self, at: int) -> None:
+        self.core.one(Settle(customer="ann", entitlement=CURRENCY), Instant(at))
+        self.core.check()
+
+    def use(self, name: str, quantity: int, at: int) -> None:
+        self.used += 1
+        command = RecordUsage(
+            customer="ann",
+            own_id=f"event-{self.used}",
+            name=name,
+            properties={"value": str(quantity)},
+        )
+        outcome = self.core.one(command, Instant(at))
+        assert isinstance(outcome, Accepted), outcome
+
+    def grant(self, cents: int) -> None:
+        command = IssueGrant(customer="ann", entitlement=CURRENCY, amount=Amount(cents, 2))
+        assert isinstance(self.core.one(command, Instant(START)), Accepted)
+
+    def documents(self, kind: str) -> list[Document]:
+        found = [each for each in self.core.state.documents.values() if each and each.kind == kind]
+        return sorted(found, key=lambda each: each.id)
+
+    @property
+    def invoices(self) -> list[Invoice]:
+        return [invoice_of(each.body) for each in self.documents(INVOICE)]
+
+    def subscription(self, which: Id) -> Subscription:
+        found = self.core.state.documents[which]
+        assert found is not None
+        return subscription_of(found.body)
+
+
+@pytest.fixture
+def ann() -> Customer:
+    return Customer()
+
+
+def days(instant: int | None) -> float | None:
+    return None if instant is None else (instant - START) / DAY
+
+
+def test_the_first_invoice_of_what_is_only_metered_is_over_nothing_and_paid(ann: Customer) -> None:
+    made = ann.subscribe(CALLS)
+    [first] = ann.invoices
+    assert (first.reason, first.status, first.subtotal, first.lines) == ("create", "paid", 0, ())
+    found = ann.subscription(made)
+    assert (found.status, days(found.period_start), days(found.period_end)) == ("active", 0, 31)
+
+
+def test_what_is_licensed_is_charged_ahead_and_takes_no_credit(ann: Customer) -> None:
+    ann.grant(100_000)
+    ann.subscribe(SEATS, CALLS)
+    ann.use("calls", 2, START + DAY)
+    ann.settle(START + 31 * DAY + HOUR)
+    first, cycle = ann.invoices
+    assert (first.status, first.subtotal, first.credits, first.total) == ("open", 750, 0, 750)
+    assert [(line.item.name, line.amount, days(line.start)) for line in cycle.lines] == [
+        ("seats", 750, 31),
+        ("calls", 10, 0),
+    ]
+    assert (cycle.status, cycle.subtotal, cycle.credits) == ("open", 760, 10)
+
+
+def test_a_trial_charges_nothing_and_periods_begin_as_it_ends(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, trial_end=Instant(START + 10 * DAY))
+    assert ann.subscription(made).status == "trialing"
+    ann.use("calls", 100, START + DAY)
+    ann.settle(START + 10 * DAY)
+    found = ann.subscription(made)
+    assert (found.status, days(found.period_start), days(found.period_end)) == ("active", 10, 41)
+    assert [invoice.subtotal for invoice in ann.invoices] == [0, 0]
+
+
+def test_a_first_period_may_end_at_an_anchor(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, anchor=Instant(START + 4 * DAY))
+    ann.use("calls", 3, START + DAY)
+    ann.settle(START + 4 * DAY)
+    found = ann.subscription(made)
+    assert (days(found.period_start), days(found.period_end)) == (4, 35)
+    assert ann.invoices[-1].subtotal == 15
+
+
+def test_an_end_cuts_the_last_period_short(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, cancel_at=Instant(START + 40 * DAY))
+    ann.use("calls", 3, START + 33 * DAY)
+    ann.settle(START + 60 * DAY)
+    found = ann.subscription(made)
+    assert (found.status, days(found.ended_at)) == ("canceled", 40)
+    assert [(invoice.subtotal, days(invoice.period_end)) for invoice in ann.invoices] == [
+        (0, 0),
+        (0, 31),
+        (15, 40),
+    ]
+
+
+def test_an_end_that_is_taken_back_lets_it_go_on(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, cancel_at=Instant(START + 20 * DAY))
+    assert days(ann.subscription(made).period_end) == 20
+    ann.act(actions.AmendSubscription(subscription=made, cancel_at=None), START + DAY)
+    found = ann.subscription(made)
+    assert (days(found.period_end), found.canceled_at) == (31, None)
+    ann.settle(START + 32 * DAY)
+    assert ann.subscription(made).status == "active"
+
+
+def test_a_preview_shows_what_would_be_and_keeps_nothing(ann: Customer) -> None:
+    ann.grant(7)
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 3, START + DAY)
+    before = len(ann.core.state.changes.operations)
+    accepted = ann.act(actions.Preview(subscription=made), START + DAY)
+    [shown] = accepted.documents
+    invoice = invoice_of(shown.body)
+    assert (invoice.status, invoice.subtotal, invoice.credits) == ("draft", 15, 7)
+    assert days(invoice.period_end) == 31
+    assert accepted.operation is None
+    assert len(ann.core.state.changes.operations) == before
+    assert len(ann.invoices) == 1
+    assert ann.core.wallets[0].held == 0
+
+
+def test_what_was_drawn_as_it_was_used_is_not_charged_again(ann: Customer) -> None:
+    """A rate of the same currency draws 3 of the 5 cents that a call costs by the subscription's price."""
+    ann.grant(1_000)
+    measure = Measure(event_name="calls", aggregation=Aggregation.SUM, property="value")
+    ann.core.one(CreateMeter(code="calls", measure=measure), Instant(START))
+    price = rating.PerUnit(price=Amount(3, 2))
+    rate = CreateRate(meter="calls", entitlement=CURRENCY, price=price)
+    assert isinstance(ann.core.one(rate, Instant(START)), Accepted)
+    ann.subscribe(CALLS)
+    ann.use("calls", 10, START + DAY)
+    assert ann.core.wallets[0].used == 30 * STEP
+    ann.settle(START + 31 * DAY + HOUR)
+    [line] = ann.invoices[-1].lines
+    assert (line.amount, line.paid_at_once) == (20, 30 * STEP)
+    assert ann.core.wallets[0].used == 50 * STEP
+
+
+def test_credit_pays_whole_minor_units_only(ann: Customer) -> None:
+    """Of 1.5 cents that are left, one pays: what is shown in cents adds up."""
+    command = IssueGrant(customer="ann", entitlement=CURRENCY, amount=Amount(15, 3))
+    ann.core.one(command, Instant(START))
+    ann.subscribe(CALLS)
+    ann.use("calls", 1, START + DAY)
+    ann.settle(START + 31 * DAY + HOUR)
+    assert (ann.invoices[-1].subtotal, ann.invoices[-1].total) == (5, 4)
+    assert ann.core.wallets[0].posted == STEP // 2
+
+
+def test_a_draft_that_does_not_advance_waits_until_it_is_told(ann: Customer) -> None:
+    ann.subscribe(CALLS)
+    ann.use("calls", 1, START + DAY)
+    ann.settle(START + 31 * DAY)
+    draft = ann.documents(INVOICE)[-1]
+    ann.act(actions.AmendInvoice(invoice=draft.id, advances=False), START + 31 * DAY)
+    ann.settle(START + 40 * DAY)
+    assert ann.invoices[-1].status == "draft"
+    ann.act(actions.FinalizeInvoice(invoice=draft.id), START + 40 * DAY)
+    assert (ann.invoices[-1].status, days(ann.invoices[-1].finalized_at)) == ("open", 40)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"items": ()}, "items"),
+        ({"trial_end": Instant(START)}, "trial_end"),
+        ({"cancel_at": Instant(START - 1)}, "cancel_at"),
+        ({"anchor": Instant(START + 40 * DAY)}, "anchor"),
+        ({"anchor": Instant(START + DAY), "trial_end": Instant(START + DAY)}, "anchor"),
+        ({"anchor": Instant(START + DAY), "items": (SEATS,)}, "anchor"),
+        ({"every": Every(CalendarUnit.MONTH, 0)}, "every.count"),
+    ],
+)
+def test_a_subscription_that_cannot_be_is_refused_and_nothing_is_kept(
+    ann: Customer, said: dict[str, Any], field: str
+) -> None:
+    asked: dict[str, Any] = {"currency": CURRENCY, "items": (CALLS,), "every": MONTH} | said
+    command = Act(
+        customer="ann", entitlement=CURRENCY, kind=INVOICE, action=actions.Subscribe(**asked)
+    )
+    outcome = ann.core.one(command, Instant(START))
+    assert isinstance(outcome, Refused)
+    assert outcome.error.fields["field"] == field
+    assert ann.documents(INVOICE) == ann.documents(SUBSCRIPTION) == []

@@ -1,0 +1,92 @@
+"""What the table of invoices and credit says is so on every store, and the ledger verifies."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawdown.core.billing.records import INVOICE, invoice_of
+from drawdown.core.commands import AdvanceTestClock, Command, CreateTestClock
+from drawdown.core.requests import Accepted
+from drawdown.core.types import DAY, Balance, Document, Instant, Mode
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import DocumentFilter
+from tests.core.test_billing import SCENARIOS
+from tests.support.billing_play import CURRENCY, START, LedgerSubject, Step, read_step, run
+from tests.support.books import SECOND, open_book, verified
+
+pytestmark = pytest.mark.anyio
+
+
+async def subject(ledger: Ledger, clock: ManualClock) -> LedgerSubject:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    owner = (await ledger.customer(book.id, customer)).id
+
+    async def apply(command: Command, at: int) -> Accepted:
+        clock.instant = Instant(at)
+        return await ledger.apply(book.id, command)
+
+    async def documents() -> list[Document]:
+        asked = DocumentFilter(book=book.id, owner=owner, kind=INVOICE, deleted=None, limit=100)
+        return await ledger.documents(asked)
+
+    async def balance() -> Balance | None:
+        return await book.balance(customer, CURRENCY)
+
+    return LedgerSubject(customer, apply, documents, balance)
+
+
+async def test_the_table_of_invoices_holds_on_every_store(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    began = clock.instant
+    for rule, steps in SCENARIOS:
+        clock.instant = began
+        own = await subject(ledger, clock)
+        try:
+            await run(own, steps)
+        except AssertionError as error:
+            raise AssertionError(rule) from error
+    await verified(ledger)
+
+
+async def test_a_subscription_is_played_by_a_test_clock_in_its_order(ledger: Ledger) -> None:
+    """Six months at one go: each month's invoice with the use of that month, each final an hour later."""
+    book = await open_book(ledger)
+    made = await ledger.apply(book.id, CreateTestClock(frozen_at=Instant(START), mode=Mode.TEST))
+    assert made.clock is not None
+    customer = await book.customer(test_clock=made.clock.id)
+    owner = (await ledger.customer(book.id, customer)).id
+
+    async def apply(command: Command, at: int) -> Accepted:
+        return await ledger.apply(book.id, command)
+
+    async def documents() -> list[Document]:
+        asked = DocumentFilter(book=book.id, owner=owner, kind=INVOICE, deleted=None, limit=100)
+        return await ledger.documents(asked)
+
+    async def balance() -> Balance | None:
+        return await book.balance(customer, CURRENCY)
+
+    own = LedgerSubject(customer, apply, documents, balance)
+    for line in ("d0 grant A 10.00", "d0 subscribe S calls every=30", "d0 use calls 50"):
+        assert await own.act(read_step(line)) is None
+    for month in range(1, 7):
+        to = Instant(START + month * 30 * DAY + 60 * SECOND)
+        await ledger.apply(book.id, AdvanceTestClock(clock=made.clock.id, to=to))
+        await ledger.test_clocks.play(book.id, made.clock.id, 60)
+        assert await own.act(Step(to, "use", ["calls", str(month)], {}, {}, None)) is None
+    facts = await own.facts(0)
+    assert [facts[f"S{month}"] for month in range(1, 7)] == [
+        "paid:2.50-2.50",
+        "paid:0.05-0.05",
+        "paid:0.10-0.10",
+        "paid:0.15-0.15",
+        "paid:0.20-0.20",
+        "draft:0.25-0.25",
+    ]
+    assert (facts["ledger"], facts["available"]) == ("7.00", "6.75")
+    ends = [invoice_of(each.body).period_end for each in (await own.invoices()).values()]
+    assert ends == [START + month * 30 * DAY for month in range(1, 7)]
+    await verified(ledger)

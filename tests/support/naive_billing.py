@@ -1,0 +1,295 @@
+"""A naive ledger of credits, subscriptions and invoices in cents: obviously right, and slow.
+
+It shares no code with the core. Time moves from one thing that is due to the next; whatever credit a draft
+has set aside is worked out anew from lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+HOUR = 3_600_000_000
+
+
+@dataclass
+class Grant:
+    name: str
+    left: int
+    number: int
+    priority: int = 50
+    paid: bool = True
+    effective: int = 0
+    expires: int | None = None
+    prices: frozenset[str] = frozenset()
+    ended: bool = False
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        never = self.expires is None
+        return (self.priority, never, self.expires or 0, self.paid, self.effective, self.number)
+
+
+@dataclass
+class Line:
+    price: str
+    start: int
+    end: int
+    amount: int = 0
+    shares: list[tuple[Grant, int]] = field(default_factory=list)
+
+
+@dataclass
+class Invoice:
+    name: str
+    made: int
+    period_end: int
+    lines: list[Line]
+    final_at: int | None
+    number: int
+    status: str = "draft"
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def credits(self) -> int:
+        return sum(share for line in self.lines for _, share in line.shares)
+
+
+@dataclass
+class Subscription:
+    name: str
+    prices: list[str]
+    every: int
+    start: int
+    end: int
+    number: int
+    invoices: int = 0
+    ends: bool = False
+    over: bool = False
+
+
+class Refusal(Exception):
+    """A code, as the core would give it."""
+
+
+class NaiveBilling:
+    def __init__(self, prices: dict[str, str]) -> None:
+        self.prices = prices
+        self.grants: list[Grant] = []
+        self.subscriptions: dict[str, Subscription] = {}
+        self.invoices: dict[str, Invoice] = {}
+        self.events: list[tuple[str, int, Fraction]] = []
+        self.made = 0
+
+    def number(self) -> int:
+        self.made += 1
+        return self.made
+
+    # Time ----------------------------------------------------------------------------------------
+
+    def settle(self, now: int) -> None:
+        while due := self.due(now):
+            at, _, _, what = min(due, key=lambda each: each[:3])
+            if isinstance(what, Grant):
+                what.left, what.ended = self.reserved(what), True
+            elif isinstance(what, Subscription):
+                self.turn(what, at)
+            else:
+                self.finalize(what)
+
+    def due(self, now: int) -> list[tuple[int, int, int, Grant | Subscription | Invoice]]:
+        found: list[tuple[int, int, int, Grant | Subscription | Invoice]] = [
+            (grant.expires, 0, grant.number, grant)
+            for grant in self.grants
+            if grant.expires is not None and grant.expires <= now and not grant.ended
+        ]
+        found += [
+            (each.end, 1, each.number, each)
+            for each in self.subscriptions.values()
+            if not each.over and each.end <= now
+        ]
+        for invoice in self.invoices.values():
+            waits = invoice.status == "draft" and invoice.final_at is not None
+            if waits and invoice.final_at is not None and invoice.final_at <= now:
+                found.append((invoice.final_at, 1, invoice.number, invoice))
+        return found
+
+    def turn(self, each: Subscription, at: int) -> None:
+        self.draw_up(each, at)
+        each.start, each.end = at, at + each.every
+        each.over = each.ends
+
+    # Invoices ------------------------------------------------------------------------------------
+
+    def draw_up(self, each: Subscription, at: int) -> None:
+        each.invoices += 1
+        name = f"{each.name}{each.invoices}"
+        lines = [Line(price, each.start, at) for price in each.prices]
+        made = Invoice(name, at, at, lines, at + HOUR, self.number())
+        for line in lines:
+            line.amount = self.cost(line)
+        self.invoices[name] = made
+        pool = {id(g): g.left - self.reserved(g) for g in self.grants if not g.ended}
+        self.share(made, pool, at)
+
+    def cost(self, line: Line) -> int:
+        used = sum(
+            (
+                quantity
+                for price, time, quantity in self.events
+                if price == line.price and line.start <= time < line.end
+            ),
+            Fraction(0),
+        )
+        cents = cost_of(self.prices[line.price], max(used, Fraction(0)))
+        return int((cents + Fraction(1, 2)).__floor__())
+
+    def share(self, invoice: Invoice, pool: dict[int, int], now: int) -> None:
+        for line in invoice.lines:
+            line.shares, owed = [], line.amount
+            for grant in sorted(self.grants, key=lambda each: each.order):
+                valid = grant.effective <= invoice.period_end and (
+                    grant.expires is None or invoice.period_end < grant.expires
+                )
+                scoped = not grant.prices or line.price in grant.prices
+                share = min(owed, pool.get(id(grant), 0))
+                if valid and scoped and grant.effective <= now and share > 0:
+                    line.shares.append((grant, share))
+                    pool[id(grant)] -= share
+                    owed -= share
+
+    def drafts(self) -> list[Invoice]:
+        found = [each for each in self.invoices.values() if each.status == "draft"]
+        return sorted(found, key=lambda each: (each.period_end, each.made, each.number))
+
+    def reserved(self, grant: Grant) -> int:
+        return sum(
+            share
+            for draft in self.drafts()
+            for line in draft.lines
+            for of, share in line.shares
+            if of is grant
+        )
+
+    def finalize(self, invoice: Invoice) -> None:
+        others = [each for each in self.drafts() if each is not invoice]
+        pool = {id(grant): grant.left for grant in self.grants}
+        for line in invoice.lines:
+            line.amount = self.cost(line)
+        now = max(invoice.final_at or 0, invoice.made)
+        for each in (invoice, *others):
+            self.share(each, pool, now)
+        for line in invoice.lines:
+            for grant, share in line.shares:
+                grant.left -= share
+        invoice.status = "paid" if invoice.subtotal == invoice.credits else "open"
+        self.trim()
+
+    def trim(self) -> None:
+        """Of grants that have ended nothing is left but what is reserved."""
+        for grant in self.grants:
+            if grant.ended:
+                grant.left = self.reserved(grant)
+
+    # What is asked for ---------------------------------------------------------------------------
+
+    def grant(self, name: str, cents: int, now: int, **more: object) -> None:
+        effective = more.pop("effective", now)
+        assert isinstance(effective, int)
+        made = Grant(name, cents, self.number(), effective=effective)
+        for field_name, value in more.items():
+            setattr(made, field_name, value)
+        self.grants.append(made)
+
+    def subscribe(self, name: str, prices: list[str], every: int, now: int) -> None:
+        self.subscriptions[name] = Subscription(
+            name, prices, every, now, now + every, self.number()
+        )
+
+    def use(self, price: str, quantity: Fraction, time: int) -> None:
+        self.events.append((price, time, quantity))
+
+    def cancel(self, name: str, now: int, *, at_end: bool, invoice: bool) -> None:
+        each = self.subscriptions[name]
+        if each.over:
+            raise Refusal("wrong_status")
+        if at_end:
+            each.ends = True
+            return
+        if invoice and now > each.start:
+            self.draw_up(each, now)
+        each.over = True
+
+    def need(self, name: str, *statuses: str) -> Invoice:
+        if name not in self.invoices:
+            raise Refusal("document_not_found")
+        if self.invoices[name].status not in statuses:
+            raise Refusal("wrong_status")
+        return self.invoices[name]
+
+    def finalize_now(self, name: str, now: int) -> None:
+        invoice = self.need(name, "draft")
+        invoice.final_at = now
+        self.finalize(invoice)
+
+    def delete(self, name: str) -> None:
+        self.need(name, "draft")
+        del self.invoices[name]
+        self.trim()
+
+    def pay(self, name: str) -> None:
+        self.need(name, "open", "uncollectible").status = "paid"
+
+    def give_up(self, name: str) -> None:
+        self.need(name, "open").status = "uncollectible"
+
+    def void(self, name: str) -> None:
+        invoice = self.need(name, "open", "uncollectible")
+        invoice.status = "void"
+        for line in invoice.lines:
+            for grant, share in line.shares:
+                if not grant.ended:
+                    grant.left += share
+
+    def expire(self, name: str, now: int) -> None:
+        [grant] = [each for each in self.grants if each.name == name]
+        if grant.ended:
+            raise Refusal("grant_expired")
+        grant.expires, grant.ended, grant.left = now, True, self.reserved(grant)
+
+    def debit(self, cents: int, now: int) -> None:
+        free = [
+            (grant, grant.left - self.reserved(grant))
+            for grant in sorted(self.grants, key=lambda each: each.order)
+            if not grant.ended and grant.effective <= now and not grant.prices
+        ]
+        if sum(left for _, left in free) < cents:
+            raise Refusal("insufficient_credit")
+        for grant, left in free:
+            taken = min(left, cents)
+            grant.left, cents = grant.left - taken, cents - taken
+
+    # What is to be seen --------------------------------------------------------------------------
+
+    def ledger(self, now: int) -> int:
+        return sum(grant.left for grant in self.grants if grant.effective <= now)
+
+    def available(self, now: int) -> int:
+        return self.ledger(now) - sum(
+            self.reserved(grant) for grant in self.grants if grant.effective <= now
+        )
+
+
+def cost_of(price: str, used: Fraction) -> Fraction:
+    """``5``: cents for each. ``pack:100:7``: 7 for each 100 begun. ``tiers:10:3:1``: 3 up to 10, then 1."""
+    kind, *terms = price.split(":")
+    if kind == "pack":
+        size, cents = Fraction(terms[0]), Fraction(terms[1])
+        return -(-used // size) * cents
+    if kind == "tiers":
+        edge, first, then = map(Fraction, terms)
+        return min(used, edge) * first + max(used - edge, Fraction(0)) * then
+    return used * Fraction(kind)
