@@ -253,7 +253,7 @@ class Ledger(CreditReads, PlanReads):
         owner = await self.customer(book, customer)
         kind = None if entitlement is None else await self.entitlement(book, entitlement)
         if after is None:
-            await self._settle_due(book, owner.id)
+            await self.settle_due(book, owner.id)
         try:
             return await self._store.walk_entries(
                 owner.id, None if kind is None else kind.id, after, limit
@@ -261,7 +261,8 @@ class Ledger(CreditReads, PlanReads):
         except CursorInvalid:
             raise FieldInvalid("after", "the `next` of an earlier page") from None
 
-    async def _settle_due(self, book: Id, customer: Id) -> None:
+    async def settle_due(self, book: Id, customer: Id) -> None:
+        """Record what time has made due for a customer: what is asked for next comes after that."""
         now = await self._now(customer)
         for entitlement in await self._store.due_entitlements(customer, now):
             await self._settle(book, Settle(customer=customer, entitlement=entitlement))

@@ -31,6 +31,7 @@ from drawdown.core.types import (
     TestClock,
 )
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
@@ -486,6 +487,9 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
 
     async def find_event(self, book: Id, own_id: str) -> Event | None: ...
     async def list_events(self, events: EventFilter) -> list[Event]: ...
+    async def find_use(self, span: Span) -> Use:
+        """What a customer used in a time."""
+
     async def find_operations(self, operations: Collection[Id]) -> dict[Id, Operation]:
         """Those that are there, by id. All are of one customer."""
 

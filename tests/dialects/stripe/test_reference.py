@@ -15,7 +15,8 @@ from stripe import params
 from stripe.params import billing
 
 from drawdown.core.errors import LedgerError, every_error
-from drawdown.dialects.stripe import errors, requests, wire
+from drawdown.dialects.stripe import errors, requests, wire, wire_catalog
+from drawdown.dialects.stripe import requests_catalog as catalog
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.parameters import Parameters
 from drawdown.web.errors import WebError
@@ -46,6 +47,24 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (requests.CustomField, params.CustomerCreateParamsInvoiceSettingsCustomField),
     (requests.RenderingOptions, params.CustomerCreateParamsInvoiceSettingsRenderingOptions),
     (requests.RetrieveCustomer, params.CustomerRetrieveParams),
+    (catalog.CreateProduct, params.ProductCreateParams),
+    (catalog.UpdateProduct, params.ProductUpdateParams),
+    (catalog.ListProducts, params.ProductListParams),
+    (catalog.Nothing, params.ProductDeleteParams),
+    (catalog.One, params.ProductRetrieveParams),
+    (catalog.CreatePrice, params.PriceCreateParams),
+    (catalog.Recurring, params.PriceCreateParamsRecurring),
+    (catalog.Tier, params.PriceCreateParamsTier),
+    (catalog.TransformQuantity, params.PriceCreateParamsTransformQuantity),
+    (catalog.PriceProduct, params.PriceCreateParamsProductData),
+    (catalog.UpdatePrice, params.PriceUpdateParams),
+    (catalog.ListPrices, params.PriceListParams),
+    (catalog.RecurringFilter, params.PriceListParamsRecurring),
+    (catalog.CreateMeter, billing.MeterCreateParams),
+    (catalog.UpdateMeter, billing.MeterUpdateParams),
+    (catalog.ListMeters, billing.MeterListParams),
+    (catalog.ListSummaries, billing.MeterEventSummaryListParams),
+    (catalog.CreateMeterEvent, billing.MeterEventCreateParams),
 ]
 
 
@@ -60,7 +79,15 @@ def test_every_parameter_of_the_reference_is_known(
 
 @pytest.mark.parametrize(
     ("shown", "reference"),
-    [(wire.CreditGrant, stripe.billing.CreditGrant), (wire.CustomerObject, stripe.Customer)],
+    [
+        (wire.CreditGrant, stripe.billing.CreditGrant),
+        (wire.CustomerObject, stripe.Customer),
+        (wire_catalog.Product, stripe.Product),
+        (wire_catalog.Price, stripe.Price),
+        (wire_catalog.Meter, stripe.billing.Meter),
+        (wire_catalog.Summary, stripe.billing.MeterEventSummary),
+        (wire_catalog.MeterEvent, stripe.billing.MeterEvent),
+    ],
 )
 def test_every_field_of_the_reference_is_shown(shown: Any, reference: Any) -> None:
     expected = {name for name in reference.__annotations__ if not name.startswith("_")}

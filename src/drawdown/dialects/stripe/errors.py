@@ -148,7 +148,7 @@ LEDGER: dict[type[LedgerError], Row] = {
     ledger_errors.MeterNotFound: Row(404, "resource_missing", "No such meter: '{reference}'"),
     ledger_errors.RateNotFound: Row(404, "resource_missing", "No such rate: '{reference}'"),
     ledger_errors.EventNotFound: Row(404, "resource_missing", "No such meter event: '{reference}'"),
-    ledger_errors.EventReused: Row(400),
+    ledger_errors.EventReused: Row(400, None, "An event already exists with identifier {event}."),
     ledger_errors.TooManyMeters: Row(400),
     ledger_errors.TooManyCounts: Row(400),
     ledger_errors.TooManyEvents: Row(400),

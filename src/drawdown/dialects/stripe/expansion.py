@@ -26,6 +26,9 @@ CUSTOMER = frozenset(
         "test_clock",
     }
 )
+PRODUCT = frozenset({"default_price", "tax_code"})
+PRICE = frozenset({"currency_options", "product", "tiers"})
+METER: frozenset[str] = frozenset()
 GRANT = frozenset({"customer", "test_clock", *(f"customer.{path}" for path in CUSTOMER)})
 
 

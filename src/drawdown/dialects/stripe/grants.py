@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from drawdown.core import amounts, currencies, identity
+from drawdown.core.billing.records import PRICE
 from drawdown.core.commands import AmendGrant, ExpireGrant, IssueGrant, VoidGrant
 from drawdown.core.errors import CustomerNotFound, GrantNotFound, NotFound
 from drawdown.core.requests import Accepted, Answer
@@ -24,6 +25,7 @@ from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import NOTHING, Write
 from drawdown.dialects.stripe.parameters import missing
+from drawdown.dialects.stripe.prices import PRICES, price_id
 from drawdown.dialects.stripe.requests import (
     Amount,
     CreateGrant,
@@ -46,7 +48,7 @@ NOUN = "billing credit grant"
 async def create_credit_grant(call: Call, asked: CreateGrant) -> Write:
     currency = asked.amount.monetary.currency.lower()
     amount = _amount(asked.amount, currency)
-    _check_scope(asked.applicability_config.scope)
+    prices = await scope_of(call, asked.applicability_config.scope, "applicability_config[scope]")
     command = IssueGrant(
         customer=identity.reference(asked.customer),
         entitlement=currency,
@@ -56,6 +58,7 @@ async def create_credit_grant(call: Call, asked: CreateGrant) -> Write:
         effective_at=None if asked.effective_at is UNSET else _instant(asked.effective_at),
         expires_at=None if asked.expires_at is None else _instant(asked.expires_at),
         name=asked.name,
+        scope={PRICE: prices} if prices else {},
         metadata=_without_empty(asked.metadata),
         profiles=wire.NAMELESS if asked.name is None else {},
         late_max=LATE_MAX,
@@ -230,25 +233,36 @@ def _amount(asked: Amount, currency: str) -> amounts.Amount:
     return amounts.normalised(value, currencies.MINOR_PLACES[currency])
 
 
-def _check_scope(scope: Scope) -> None:
-    """Every price, or named ones; there are no prices here that could be named."""
-    param = "applicability_config[scope]"
-    if scope.prices is UNSET:
-        if scope.price_type is UNSET:
+async def scope_of(call: Call, asked: Scope, param: str) -> tuple[str, ...]:
+    """The prices that credit is for; none: every metered one. Raises ``StripeError``."""
+    if isinstance(asked.prices, msgspec.UnsetType):
+        if asked.price_type is UNSET:
             raise missing(f"{param}[price_type]")
-        return
-    if scope.price_type is not UNSET:
+        return ()
+    if asked.price_type is not UNSET:
         raise StripeError(
             f"You may only specify one of these parameters: {param}[price_type], {param}[prices].",
             code="parameters_exclusive",
             param=f"{param}[prices]",
         )
-    ids = [price.id for price in scope.prices]
+    if not asked.prices:
+        raise missing(f"{param}[prices]")
+    ids = [price.id for price in asked.prices]
     if len(set(ids)) < len(ids):
         message = f"{param}[prices] must name each price once."
         raise StripeError(message, param=f"{param}[prices]")
-    for index, price in enumerate(ids):
-        raise missing_object("price", price, f"{param}[prices][{index}][id]")
+    return tuple(
+        [await _metered(call, each, f"{param}[prices][{n}][id]") for n, each in enumerate(ids)]
+    )
+
+
+async def _metered(call: Call, text: str, param: str) -> str:
+    """The id of a price that credit can pay for."""
+    found = await PRICES.find(call, text, param)
+    if found.body.recurring is None or found.body.recurring.meter is None:
+        message = "Credit applies to metered prices with a meter only, and this price has none."
+        raise StripeError(message, param=param)
+    return price_id(found.id)
 
 
 def _instant(seconds: int) -> Instant:

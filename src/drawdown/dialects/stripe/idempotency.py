@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core.commands import Command, ExpireGrant
+from drawdown.core.commands import Command, DocumentChange, ExpireGrant
 from drawdown.core.errors import GrantNotFound, LedgerError, NotFound
 from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim
 from drawdown.core.types import Id
@@ -31,11 +31,16 @@ NOTHING = Id(bytes(16))
 
 
 class Write(msgspec.Struct, kw_only=True):
-    """A request understood: what to ask of the ledger, how to show it, what its ids were written as."""
+    """A request understood: what to ask of the ledger, how to show it, what its ids were written as.
+
+    ``documents`` change with it. ``show`` may raise ``StripeError`` for what turns out to have been done
+    before.
+    """
 
     command: Command
     show: Callable[[Accepted], Any]
     names: dict[type[NotFound], tuple[str, str]] = {}
+    documents: tuple[DocumentChange, ...] = ()
 
 
 def key_of(headers: Headers) -> str | None:
@@ -76,7 +81,10 @@ def _parameters(call: Call) -> Any:
 
 async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:
     def render(accepted: Accepted) -> Answer:
-        shown = msgspec.json.encode(write.show(accepted))
+        try:
+            shown = msgspec.json.encode(write.show(accepted))
+        except StripeError as error:
+            return errors.answer(error, call.request_id)
         return Answer(status=call.endpoint.status, body=shown, request_id=call.request_id)
 
     def refuse(error: LedgerError) -> Answer:
@@ -84,7 +92,12 @@ async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:
 
     try:
         return await call.ledger.submit(
-            call.book, write.command, render, claim=claim, refuse=refuse
+            call.book,
+            write.command,
+            render,
+            claim=claim,
+            refuse=refuse,
+            documents=write.documents,
         )
     except NotFound as error:
         raise errors.named(error, write.names) from None

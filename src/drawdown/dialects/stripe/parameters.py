@@ -172,7 +172,21 @@ def _scalar(value: Any, noun: str, name: str) -> str:
     raise StripeError(f"Invalid {noun}: {name} was given as {shape}.", param=name)
 
 
+def _boolean(value: Any, kind: inspect.BoolType, name: str) -> bool:
+    text = _scalar(value, "boolean", name)
+    if text not in ("true", "false"):
+        raise StripeError(f"Invalid boolean: {echoed(text)}", param=name)
+    return text == "true"
+
+
+def _as_it_came(value: Any, kind: inspect.AnyType, name: str) -> Any:
+    """What its endpoint reads by itself: a parameter of several shapes."""
+    return value
+
+
 _READERS: dict[type, Callable[[Any, Any, str], Any]] = {
+    inspect.AnyType: _as_it_came,
+    inspect.BoolType: _boolean,
     inspect.StructType: _hash,
     inspect.ListType: _list,
     inspect.DictType: _metadata,

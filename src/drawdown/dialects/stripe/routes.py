@@ -1,4 +1,4 @@
-"""The table of what this dialect answers."""
+"""The table of what this dialect answers: grants and customers here, the rest beside it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from drawdown.core.errors import (
     KeyReused,
     TooManyGrants,
 )
-from drawdown.dialects.stripe import customers, grants, requests, wire
+from drawdown.dialects.stripe import customers, grants, requests, routes_catalog, wire
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Endpoint
 
-ENDPOINTS = (
+CREDIT = (
     Endpoint(
         method="POST",
         path=wire.GRANTS_URL,
@@ -118,3 +118,4 @@ ENDPOINTS = (
         errors=(CustomerNotFound,),
     ),
 )
+ENDPOINTS = (*CREDIT, *routes_catalog.ENDPOINTS)

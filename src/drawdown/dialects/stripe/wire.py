@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drawdown.core import currencies, identity
+from drawdown.core.billing.records import PRICE
 from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.requests import Address, CustomerDetails, CustomField, Shipping
@@ -32,8 +33,15 @@ class GrantAmount(msgspec.Struct, kw_only=True):
     monetary: GrantMonetary
 
 
-class GrantScope(msgspec.Struct):
-    price_type: str = "metered"
+class GrantPrice(msgspec.Struct):
+    id: str
+
+
+class GrantScope(msgspec.Struct, kw_only=True):
+    """One of the two."""
+
+    price_type: str | UnsetType = UNSET
+    prices: list[GrantPrice] | UnsetType = UNSET
 
 
 class GrantApplicability(msgspec.Struct):
@@ -129,7 +137,7 @@ def credit_grant(
     return CreditGrant(
         id=identity.spell("credgr_test_" if mode is Mode.TEST else "credgr_", grant.id),
         amount=GrantAmount(monetary=GrantMonetary(entitlement.currency, value)),
-        applicability_config=GrantApplicability(GrantScope()),
+        applicability_config=GrantApplicability(_scope(grant)),
         category=grant.category,
         created=_seconds(grant.created_at),
         customer=(
@@ -146,6 +154,14 @@ def credit_grant(
         updated=_seconds(grant.updated_at),
         voided_at=_seconds_or_none(grant.voided_at),
     )
+
+
+def _scope(grant: Grant) -> GrantScope:
+    """A limit that is none of prices is another dialect's, and not told here."""
+    prices = grant.scope.get(PRICE)
+    if prices is None:
+        return GrantScope(price_type="metered")
+    return GrantScope(prices=[GrantPrice(each) for each in prices])
 
 
 #: Beside a grant that was made here without a name: it has none here, as at Stripe.

@@ -15,6 +15,7 @@ from drawdown.core.errors import (
 from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.types import Alert, Id, Instant, Reference
 from drawdown.core.usage.records import Catalog, Customers, Event, Meter, Rate
+from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching import top_ups
 from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine import history
@@ -164,6 +165,10 @@ class PlanReads(DirectoryReads):
             )
         )
         return [top_ups.seen(each, await self._now(each.customer)) for each in found]
+
+    async def use(self, span: Span) -> Use:
+        """What a customer used in a time."""
+        return await self._store.find_use(span)
 
     async def catalog(self, book: Id) -> Catalog:
         """The book's meters and rates."""

@@ -26,6 +26,7 @@ from drawdown.core.types import (
     Instant,
 )
 from drawdown.core.usage.records import Event
+from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
@@ -279,6 +280,9 @@ class CitusStore(PostgresStore):
         if events.customer is None:
             return await super().list_events(events)
         return await self._at(events.customer).list_events(events)
+
+    async def find_use(self, span: Span) -> Use:
+        return await self._at(span.customer).find_use(span)
 
     async def find_debit(self, debit: Id) -> StoredDebit | None:
         return await self._at(debit).find_debit(debit)

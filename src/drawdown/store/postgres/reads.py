@@ -28,6 +28,7 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.spans import Span, Use, use_of
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
@@ -209,6 +210,12 @@ class PostgresReads:
         text, bindings = event_list(self._queries["list_events"], events)
         found = await self._reader.fetch(text, *bindings)
         return [usage_rows.event_of(tuple(row)) for row in found]
+
+    async def find_use(self, span: Span) -> Use:
+        place = (slot_of(span.customer), span.customer, span.measure.event_name)
+        bindings = (*place, span.start, span.end)
+        found = await self._fetch("used_between", *bindings)
+        return use_of(span, (usage_rows.used_of(tuple(row)) for row in found))
 
     async def find_hold(self, hold: Id) -> Hold | None:
         found = await self._find("find_hold", id_columns([hold]))

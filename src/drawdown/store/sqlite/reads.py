@@ -34,6 +34,7 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.spans import Span, Use, use_of
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
@@ -222,6 +223,10 @@ class SqliteReads:
     async def list_events(self, events: EventFilter) -> list[Event]:
         text, bindings = event_list(self._queries["list_events"], events)
         return [usage_rows.event_of(row) for row in self._fetch(text, tuple(bindings))]
+
+    async def find_use(self, span: Span) -> Use:
+        bindings = (span.customer, span.measure.event_name, span.start, span.end)
+        return use_of(span, map(usage_rows.used_of, self._rows("used_between", bindings)))
 
     async def find_schedule(self, schedule: Id) -> Schedule | None:
         found = self._fetch(self._queries["list_schedules"] + " WHERE s.id = ?", (schedule,))

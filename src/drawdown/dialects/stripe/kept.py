@@ -1,0 +1,182 @@
+"""What this dialect keeps as documents: found by their ids, listed by cursors, changed as they were read."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from drawdown.core.commands import DocumentChange
+from drawdown.core.errors import DocumentNotFound
+from drawdown.core.identity import parse, relocate, slot_of
+from drawdown.core.types import MICROSECONDS, Document, Id
+from drawdown.dialects.stripe.errors import StripeError, missing_object
+from drawdown.dialects.stripe.parameters import below
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web.endpoints import Call
+
+_CHUNK = 100
+#: So many are looked at for one page of what a filter keeps.
+LOOKED_AT_MAX = 10_000
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+Item = TypeVar("Item")
+
+
+class Kept(msgspec.Struct, Generic[Body]):
+    """A document and what it says."""
+
+    document: Document
+    body: Body
+
+    @property
+    def id(self) -> Id:
+        return self.document.id
+
+
+class Records(Generic[Body]):
+    """One kind of documents. ``noun`` is the vendor's word for one."""
+
+    def __init__(self, kind: str, noun: str, body: type[Body]) -> None:
+        self.kind, self.noun = kind, noun
+        self._decode = msgspec.json.Decoder(body).decode
+        self._encode = msgspec.json.Encoder().encode
+
+    def read(self, document: Document) -> Kept[Body]:
+        return Kept(document, self._decode(document.body))
+
+    def new(self, call: Call, body: Body) -> DocumentChange:
+        """Of the book's."""
+        return DocumentChange(
+            id=relocate(call.ledger.ids.new(), slot_of(call.book)),
+            owner=call.book,
+            kind=self.kind,
+            body=self._encode(body).decode(),
+        )
+
+    def changed(self, kept: Kept[Body], body: Body | None) -> DocumentChange:
+        """None: it is deleted."""
+        document = kept.document
+        return DocumentChange(
+            id=document.id,
+            owner=document.owner,
+            kind=self.kind,
+            body=None if body is None else self._encode(body).decode(),
+            revision=document.revision,
+        )
+
+    async def find(self, call: Call, text: str, param: str = "id") -> Kept[Body]:
+        """By its id in any spelling. Raises ``StripeError``."""
+        found = parse(text)
+        try:
+            if found is not None:
+                return self.read(await call.ledger.document(call.book, found, self.kind))
+        except DocumentNotFound:
+            pass
+        raise missing_object(self.noun, text, param)
+
+    async def page(
+        self, call: Call, asked: Any, keep: Callable[[Kept[Body]], bool], owner: Id | None = None
+    ) -> tuple[list[Kept[Body]], bool]:
+        """A page of those that ``keep`` keeps, newest first, and whether there are more."""
+
+        async def cursor(text: str, param: str) -> Id:
+            return (await self.find(call, text, param)).id
+
+        async def chunk(after: Id | None, before: Id | None) -> list[Kept[Body]]:
+            listed = DocumentFilter(
+                book=call.book,
+                kind=self.kind,
+                owner=owner,
+                after=after,
+                before=before,
+                limit=_CHUNK,
+            )
+            return [self.read(each) for each in await call.ledger.documents(listed)]
+
+        return await page_of(asked, cursor, chunk, lambda each: each.id, keep)
+
+
+async def page_of(
+    asked: Any,
+    cursor: Callable[[str, str], Awaitable[Id]],
+    chunk: Callable[[Id | None, Id | None], Awaitable[list[Item]]],
+    id_of: Callable[[Item], Id],
+    keep: Callable[[Item], bool],
+) -> tuple[list[Item], bool]:
+    """A page by ``starting_after`` or ``ending_before``: newest first, and whether there are more."""
+    after, before = await cursors(asked, cursor)
+    found: list[Item] = []
+    looked_at = 0
+    backwards = before is not None
+    while len(found) <= asked.limit and looked_at < LOOKED_AT_MAX:
+        some = await chunk(after, before)
+        found += [each for each in some if keep(each)]
+        looked_at += len(some)
+        if len(some) < _CHUNK:
+            break
+        after, before = (None, id_of(some[-1])) if backwards else (id_of(some[-1]), None)
+    page = found[: asked.limit]
+    return (page[::-1] if backwards else page), len(found) > asked.limit
+
+
+async def cursors(
+    asked: Any, cursor: Callable[[str, str], Awaitable[Id]]
+) -> tuple[Id | None, Id | None]:
+    after, before = asked.starting_after, asked.ending_before
+    if isinstance(after, str) and isinstance(before, str):
+        raise StripeError(
+            "You may only specify one of these parameters: starting_after, ending_before.",
+            code="parameters_exclusive",
+            param="starting_after",
+        )
+    return (
+        await cursor(after, "starting_after") if isinstance(after, str) else None,
+        await cursor(before, "ending_before") if isinstance(before, str) else None,
+    )
+
+
+def merged(
+    kept: dict[str, str], given: dict[str, str] | msgspec.UnsetType | None
+) -> dict[str, str]:
+    """Metadata as an update leaves it: an empty value deletes its key, none at all every key."""
+    if given is None:
+        return {}
+    if isinstance(given, msgspec.UnsetType):
+        return kept
+    return {name: value for name, value in {**kept, **given}.items() if value}
+
+
+_BOUNDS: dict[str, Callable[[int, int], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def range_of(value: Any, name: str) -> Callable[[int], bool]:
+    """Whether an instant is in a range: a second, or bounds of it."""
+    if not isinstance(value, str | dict):
+        return lambda instant: True
+    if isinstance(value, str):
+        exactly = _second(value, name)
+        return lambda instant: instant // MICROSECONDS == exactly
+    unknown = [key for key in value if key not in _BOUNDS]
+    if unknown:
+        message = f"Received unknown parameter: {below(name, unknown[0])}"
+        raise StripeError(message, code="parameter_unknown", param=below(name, unknown[0]))
+    bounds = [(_BOUNDS[key], _second(each, below(name, key))) for key, each in value.items()]
+    return lambda instant: all(holds(instant // MICROSECONDS, each) for holds, each in bounds)
+
+
+def _second(value: Any, name: str) -> int:
+    if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13):
+        raise StripeError(
+            "Invalid timestamp: must be an integer Unix timestamp.",
+            code="parameter_invalid_integer",
+            param=name,
+        )
+    return int(value)

@@ -1,0 +1,161 @@
+"""Products, prices, meters and what is counted, as Stripe's API reference (2026-10-28) has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drawdown.dialects.stripe.wire import List
+
+PRODUCTS_URL = "/v1/products"
+PRICES_URL = "/v1/prices"
+METERS_URL = "/v1/billing/meters"
+METER_EVENTS_URL = "/v1/billing/meter_events"
+
+
+class Feature(msgspec.Struct):
+    name: str
+
+
+class Product(msgspec.Struct, tag_field="object", tag="product", kw_only=True):
+    id: str
+    active: bool
+    created: int
+    default_price: str | None
+    description: str | None
+    images: list[str]
+    livemode: bool
+    marketing_features: list[Feature]
+    metadata: dict[str, str]
+    name: str
+    package_dimensions: None = None
+    shippable: None = None
+    statement_descriptor: str | None
+    tax_code: str | None
+    tax_details: None = None
+    type: str
+    unit_label: str | None
+    updated: int
+    url: str | None
+
+
+class ProductList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Product]
+
+
+class Deleted(msgspec.Struct, kw_only=True):
+    """What is left of an object that was deleted."""
+
+    id: str
+    object: str
+    deleted: bool = True
+
+
+class PriceRecurring(msgspec.Struct, kw_only=True):
+    interval: str
+    interval_count: int
+    meter: str | None
+    trial_period_days: int | None
+    usage_type: str
+
+
+class PriceTier(msgspec.Struct, kw_only=True):
+    flat_amount: int | None
+    flat_amount_decimal: str | None
+    unit_amount: int | None
+    unit_amount_decimal: str | None
+    up_to: int | None
+
+
+class PriceTransform(msgspec.Struct, kw_only=True):
+    divide_by: int
+    round: str
+
+
+class Price(msgspec.Struct, tag_field="object", tag="price", kw_only=True):
+    """``unit_amount`` is null where the decimal is no whole number; the decimal is always a string."""
+
+    id: str
+    active: bool
+    billing_scheme: str
+    created: int
+    currency: str
+    custom_unit_amount: None = None
+    livemode: bool
+    lookup_key: str | None
+    metadata: dict[str, str]
+    nickname: str | None
+    product: str | Product
+    recurring: PriceRecurring | None
+    tax_behavior: str
+    tiers: list[PriceTier] | UnsetType = UNSET
+    tiers_mode: str | None
+    transform_quantity: PriceTransform | None
+    type: str
+    unit_amount: int | None
+    unit_amount_decimal: str | None
+    currency_options: dict[str, Any] | UnsetType = UNSET
+
+
+class PriceList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Price]
+
+
+class MeterMapping(msgspec.Struct, kw_only=True):
+    type: str = "by_id"
+    event_payload_key: str
+
+
+class MeterAggregation(msgspec.Struct):
+    formula: str
+
+
+class MeterTransitions(msgspec.Struct):
+    deactivated_at: int | None
+
+
+class MeterValue(msgspec.Struct):
+    event_payload_key: str
+
+
+class Meter(msgspec.Struct, tag_field="object", tag="billing.meter", kw_only=True):
+    id: str
+    created: int
+    customer_mapping: MeterMapping
+    default_aggregation: MeterAggregation
+    display_name: str
+    event_name: str
+    event_time_window: str | None
+    livemode: bool
+    status: str
+    status_transitions: MeterTransitions
+    updated: int
+    value_settings: MeterValue
+
+
+class MeterList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Meter]
+
+
+class Summary(msgspec.Struct, tag_field="object", tag="billing.meter_event_summary", kw_only=True):
+    id: str
+    aggregated_value: msgspec.Raw
+    end_time: int
+    livemode: bool
+    meter: str
+    start_time: int
+
+
+class SummaryList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Summary]
+
+
+class MeterEvent(msgspec.Struct, tag_field="object", tag="billing.meter_event", kw_only=True):
+    created: int
+    event_name: str
+    identifier: str
+    livemode: bool
+    payload: dict[str, str]
+    timestamp: int
