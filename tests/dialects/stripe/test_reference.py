@@ -12,10 +12,11 @@ import httpx
 import pytest
 import stripe
 from stripe import params
-from stripe.params import billing
+from stripe.params import billing, test_helpers
 
 from drawdown.core.errors import LedgerError, every_error
-from drawdown.dialects.stripe import errors, requests, wire, wire_catalog
+from drawdown.dialects.stripe import errors, requests, wire, wire_billing, wire_catalog
+from drawdown.dialects.stripe import requests_billing as billed
 from drawdown.dialects.stripe import requests_catalog as catalog
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.parameters import Parameters
@@ -65,6 +66,22 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (catalog.ListMeters, billing.MeterListParams),
     (catalog.ListSummaries, billing.MeterEventSummaryListParams),
     (catalog.CreateMeterEvent, billing.MeterEventCreateParams),
+    (billed.CreateSubscription, params.SubscriptionCreateParams),
+    (billed.SubscriptionItem, params.SubscriptionCreateParamsItem),
+    (billed.UpdateSubscription, params.SubscriptionUpdateParams),
+    (billed.CancelSubscription, params.SubscriptionCancelParams),
+    (billed.ListSubscriptions, params.SubscriptionListParams),
+    (billed.ListInvoices, params.InvoiceListParams),
+    (billed.FinalizeInvoice, params.InvoiceFinalizeInvoiceParams),
+    (billed.PayInvoice, params.InvoicePayParams),
+    (billed.CreatePreview, params.InvoiceCreatePreviewParams),
+    (catalog.Page, params.InvoiceLineItemListParams),
+    (billed.CreateTestClock, test_helpers.TestClockCreateParams),
+    (billed.AdvanceTestClock, test_helpers.TestClockAdvanceParams),
+    (catalog.Page, test_helpers.TestClockListParams),
+    (billed.RetrieveSummary, billing.CreditBalanceSummaryRetrieveParams),
+    (billed.SummaryFilter, billing.CreditBalanceSummaryRetrieveParamsFilter),
+    (billed.ListTransactions, billing.CreditBalanceTransactionListParams),
 ]
 
 
@@ -87,6 +104,13 @@ def test_every_parameter_of_the_reference_is_known(
         (wire_catalog.Meter, stripe.billing.Meter),
         (wire_catalog.Summary, stripe.billing.MeterEventSummary),
         (wire_catalog.MeterEvent, stripe.billing.MeterEvent),
+        (wire_billing.Subscription, stripe.Subscription),
+        (wire_billing.SubscriptionItem, stripe.SubscriptionItem),
+        (wire_billing.Invoice, stripe.Invoice),
+        (wire_billing.LineItem, stripe.InvoiceLineItem),
+        (wire_billing.TestClock, stripe.test_helpers.TestClock),
+        (wire_billing.BalanceSummary, stripe.billing.CreditBalanceSummary),
+        (wire_billing.Transaction, stripe.billing.CreditBalanceTransaction),
     ],
 )
 def test_every_field_of_the_reference_is_shown(shown: Any, reference: Any) -> None:

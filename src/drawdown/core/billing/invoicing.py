@@ -109,8 +109,8 @@ def first_invoice(
         subscription=hexed(owner),
         currency=subscription.currency,
         reason=Reason.CREATE,
-        period_start=desk.at,
-        period_end=desk.at,
+        period_start=subscription.started_at,
+        period_end=subscription.started_at,
         lines=lines_of(desk, made, items, subscription.currency),
         profile=subscription.invoice_profile,
     )

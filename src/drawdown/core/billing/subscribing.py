@@ -19,7 +19,7 @@ from drawdown.core.errors import DocumentNotFound, FieldInvalid, WrongStatus
 from drawdown.core.identity import spell
 from drawdown.core.schedules import calendar
 from drawdown.core.standing.desk import Desk
-from drawdown.core.types import Document, Id, Instant
+from drawdown.core.types import MICROSECONDS, Document, Id, Instant
 from drawdown.core.usage import rating
 
 #: So many of a customer's may run in one currency.
@@ -27,18 +27,19 @@ SUBSCRIPTIONS_MAX = 500
 
 
 def subscribe(desk: Desk, action: actions.Subscribe) -> None:
-    """Begin now, with an invoice for what is due ahead."""
+    """Begin now, at the whole second, with an invoice for what is due ahead."""
     _check(desk, action)
-    anchor = action.anchor or action.trial_end or desk.at
+    start = Instant(desk.at - desk.at % MICROSECONDS)
+    anchor = action.anchor or action.trial_end or start
     made = desk.new_id("subscription")
     subscription = Subscription(
         currency=action.currency,
         items=action.items,
         every=action.every,
         anchor=anchor,
-        started_at=desk.at,
-        period_start=desk.at,
-        period_end=desk.at,
+        started_at=start,
+        period_start=start,
+        period_end=start,
         status=(
             SubscriptionStatus.ACTIVE if action.trial_end is None else SubscriptionStatus.TRIALING
         ),
@@ -49,12 +50,12 @@ def subscribe(desk: Desk, action: actions.Subscribe) -> None:
         profile=action.profile,
         invoice_profile=action.invoice_profile,
     )
-    end = periods.end_of(subscription, desk.at)
+    end = periods.end_of(subscription, start)
     subscription = msgspec.structs.replace(subscription, period_end=end)
     ahead = (
         []
         if action.trial_end is not None
-        else [(item, desk.at, end) for item in action.items if item.metered is None]
+        else [(item, start, end) for item in action.items if item.metered is None]
     )
     invoice = invoicing.first_invoice(desk, made, subscription, ahead)
     subscription = msgspec.structs.replace(subscription, invoice=hexed(invoice.id))

@@ -10,7 +10,7 @@ from drawdown.core import identity
 from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
-from drawdown.dialects.stripe import expansion, wire
+from drawdown.dialects.stripe import expansion, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.requests import CreateCustomer
@@ -31,7 +31,11 @@ async def create_customer(call: Call, asked: CreateCustomer) -> Write:
         assert accepted.customer is not None
         return wire.customer_object(accepted.customer, mode, expand)
 
+    clock = None
+    if asked.test_clock is not None:
+        clock = (await test_clocks.find(call, asked.test_clock, "test_clock")).id
     command = CreateCustomerCommand(
+        test_clock=clock,
         own_id=asked.id,
         name=asked.name,
         email=asked.email,

@@ -1,6 +1,6 @@
 """``expand``: which ids of an answer are to be followed. A path that leads nowhere is refused.
 
-What is always null here (``test_clock``) may be asked for, as at Stripe, and stays null.
+What is always null here may be asked for, as at Stripe, and stays null; a test clock stays an id.
 """
 
 from __future__ import annotations
@@ -29,6 +29,28 @@ CUSTOMER = frozenset(
 PRODUCT = frozenset({"default_price", "tax_code"})
 PRICE = frozenset({"currency_options", "product", "tiers"})
 METER: frozenset[str] = frozenset()
+SUMMARY = frozenset({"customer", *(f"customer.{path}" for path in CUSTOMER)})
+INVOICE = frozenset(
+    {
+        "customer",
+        "default_payment_method",
+        "payments",
+        "test_clock",
+        *(f"customer.{path}" for path in CUSTOMER),
+    }
+)
+SUBSCRIPTION = frozenset(
+    {
+        "customer",
+        "default_payment_method",
+        "default_source",
+        "latest_invoice",
+        "pending_setup_intent",
+        "schedule",
+        "test_clock",
+        *(f"latest_invoice.{path}" for path in INVOICE),
+    }
+)
 GRANT = frozenset({"customer", "test_clock", *(f"customer.{path}" for path in CUSTOMER)})
 
 

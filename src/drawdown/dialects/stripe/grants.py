@@ -96,7 +96,7 @@ async def void_credit_grant(call: Call, asked: OneGrant) -> Write:
 async def retrieve_credit_grant(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.GRANT)
     text = call.path["grant"]
-    grant = await _find(call, text)
+    grant = await find(call, text)
     if grant is None:
         raise missing_object(NOUN, text, "id")
     shown = await _Shown(call, expand).grant(grant)
@@ -146,13 +146,13 @@ async def _cursors(call: Call, asked: ListGrants) -> tuple[Id | None, Id | None]
 async def _cursor(call: Call, param: str, text: str | msgspec.UnsetType) -> Id | None:
     if not isinstance(text, str):
         return None
-    grant = await _find(call, text)
+    grant = await find(call, text)
     if grant is None:
         raise missing_object(NOUN, text, param)
     return grant.id
 
 
-async def _find(call: Call, text: str) -> Grant | None:
+async def find(call: Call, text: str) -> Grant | None:
     """The grant that ``text`` spells, unless its credit is of something that is no currency."""
     found = identity.parse(text)
     if found is None:
@@ -166,7 +166,7 @@ async def _find(call: Call, text: str) -> Grant | None:
 
 async def _monetary_grant(call: Call) -> Id:
     """The grant in the path; the id of nothing when there is none, for the ledger to refuse."""
-    grant = await _find(call, call.path["grant"])
+    grant = await find(call, call.path["grant"])
     return NOTHING if grant is None else grant.id
 
 

@@ -25,10 +25,9 @@ Text = Annotated[str, Meta(max_length=5000)]
 LongName = Annotated[str, Meta(max_length=150)]
 Phone = Annotated[str, Meta(max_length=20)]
 
-_NO_TEST_CLOCKS = "this server has no test clocks; leave it out."
-_NO_PAYMENTS = "this server takes no payments; leave it out."
-_NO_TAX = "this server computes no tax; leave it out."
-_NO_ACCOUNTS = "this server has no accounts that stand for customers; name a customer instead."
+NO_PAYMENTS = "this server takes no payments; leave it out."
+NO_TAX = "this server computes no tax; leave it out."
+NO_ACCOUNTS = "this server has no accounts that stand for customers; name a customer instead."
 
 
 class Monetary(Parameters, kw_only=True):
@@ -55,7 +54,7 @@ class ApplicabilityConfig(Parameters, kw_only=True):
 
 
 class CreateGrant(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"customer_account": _NO_ACCOUNTS}
+    unsupported: ClassVar[dict[str, str]] = {"customer_account": NO_ACCOUNTS}
 
     amount: Amount
     applicability_config: ApplicabilityConfig
@@ -84,7 +83,7 @@ class OneGrant(Parameters, kw_only=True):
 
 
 class ListGrants(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"customer_account": _NO_ACCOUNTS}
+    unsupported: ClassVar[dict[str, str]] = {"customer_account": NO_ACCOUNTS}
 
     customer: str | UnsetType = UNSET
     ending_before: str | UnsetType = UNSET
@@ -120,7 +119,7 @@ class RenderingOptions(Parameters, kw_only=True):
 
 
 class InvoiceSettings(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"default_payment_method": _NO_PAYMENTS}
+    unsupported: ClassVar[dict[str, str]] = {"default_payment_method": NO_PAYMENTS}
 
     custom_fields: Annotated[list[CustomField], Meta(max_length=4)] | None = None
     footer: Text | None = None
@@ -149,15 +148,15 @@ class CreateCustomer(CustomerDetails, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "balance": "this server issues no invoices, so nothing would use it; make a credit grant.",
         "cash_balance": "this server holds no cash; leave it out.",
-        "payment_method": _NO_PAYMENTS,
-        "source": _NO_PAYMENTS,
-        "tax": _NO_TAX,
-        "tax_id_data": _NO_TAX,
-        "test_clock": _NO_TEST_CLOCKS,
-        "validate": _NO_PAYMENTS,
+        "payment_method": NO_PAYMENTS,
+        "source": NO_PAYMENTS,
+        "tax": NO_TAX,
+        "tax_id_data": NO_TAX,
+        "validate": NO_PAYMENTS,
     }
 
     id: Text | None = None
+    test_clock: Text | None = None
     name: Annotated[str, Meta(max_length=256)] | None = None
     email: Annotated[str, Meta(max_length=512)] | None = None
     metadata: dict[str, str] | None = None

@@ -16,7 +16,14 @@ from drawdown.core.errors import (
     KeyReused,
     TooManyGrants,
 )
-from drawdown.dialects.stripe import customers, grants, requests, routes_catalog, wire
+from drawdown.dialects.stripe import (
+    customers,
+    grants,
+    requests,
+    routes_billing,
+    routes_catalog,
+    wire,
+)
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Endpoint
@@ -118,4 +125,4 @@ CREDIT = (
         errors=(CustomerNotFound,),
     ),
 )
-ENDPOINTS = (*CREDIT, *routes_catalog.ENDPOINTS)
+ENDPOINTS = (*CREDIT, *routes_catalog.ENDPOINTS, *routes_billing.ENDPOINTS)

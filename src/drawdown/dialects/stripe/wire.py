@@ -94,7 +94,7 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     preferred_locales: list[str]
     shipping: Shipping | None
     tax_exempt: str
-    test_clock: None = None
+    test_clock: str | None = None
     cash_balance: UnsetType | None = UNSET
     invoice_credit_balance: dict[str, int] | UnsetType = UNSET
     sources: List | UnsetType = UNSET
@@ -119,7 +119,7 @@ class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant"
     metadata: dict[str, str]
     name: str | None
     priority: int
-    test_clock: None = None
+    test_clock: str | None
     updated: int
     voided_at: int | None
 
@@ -151,6 +151,7 @@ def credit_grant(
         metadata=_texts(grant.metadata),
         name=_grant_name(grant, entitlement),
         priority=grant.priority,
+        test_clock=clock_of(customer),
         updated=_seconds(grant.updated_at),
         voided_at=_seconds_or_none(grant.voided_at),
     )
@@ -179,6 +180,10 @@ def customer_id(customer: Customer) -> str:
     return customer.own_id or identity.spell("cus_", customer.id)
 
 
+def clock_of(customer: Customer) -> str | None:
+    return None if customer.test_clock is None else identity.spell("clock_", customer.test_clock)
+
+
 def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> CustomerObject:
     details = msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
     return CustomerObject(
@@ -199,6 +204,7 @@ def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> Custom
         preferred_locales=details.preferred_locales or [],
         shipping=details.shipping,
         tax_exempt=details.tax_exempt or "none",
+        test_clock=clock_of(customer),
         **_expanded(customer, expand),
     )
 

@@ -1,0 +1,406 @@
+"""The endpoints of ``invoice``: drafts, what makes them final, what becomes of them, and their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from drawdown.core.billing import actions
+from drawdown.core.billing.records import (
+    INVOICE,
+    SUBSCRIPTION,
+    Invoice,
+    InvoiceStatus,
+    Line,
+    Reason,
+    invoice_of,
+    step_of,
+    subscription_of,
+    unhexed,
+)
+from drawdown.core.commands import Act
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.identity import reference, spell
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Id, Mode
+from drawdown.core.usage import quantities
+from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
+from drawdown.dialects.stripe.errors import StripeError, missing_object
+from drawdown.dialects.stripe.expansion import Expansion
+from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.kept import Kept, Records
+from drawdown.dialects.stripe.requests_billing import (
+    CreatePreview,
+    FinalizeInvoice,
+    ListInvoices,
+    PayInvoice,
+)
+from drawdown.dialects.stripe.requests_catalog import One, Page
+from drawdown.dialects.stripe.test_clocks import clock_id
+from drawdown.web.endpoints import Call
+
+INVOICES = Records(INVOICE, "invoice", Invoice)
+_REASONS = {
+    Reason.CREATE: "subscription_create",
+    Reason.CYCLE: "subscription_cycle",
+    Reason.CANCEL: "subscription_cycle",
+}
+
+
+class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What Stripe knows of a subscription and of each of its invoices beside what is charged."""
+
+    collection_method: str = "charge_automatically"
+    days_until_due: int | None = None
+    description: str | None = None
+    metadata: dict[str, str] = {}
+    billing_mode: str = "classic"
+
+
+class ItemProfile(msgspec.Struct, kw_only=True, omit_defaults=True):
+    price: str
+    product: str
+    product_name: str
+    unit: str | None = None
+    metadata: dict[str, str] = {}
+
+
+def invoice_id(found: Id) -> str:
+    return spell("in_", found)
+
+
+def line_id(line: Line) -> str:
+    return spell("il_", unhexed(line.id))
+
+
+def subscription_id(found: Id) -> str:
+    return spell("sub_", found)
+
+
+def transaction_id(operation: Id, ordinal: int, mode: Mode) -> str:
+    prefix = "cbtxn_test_" if mode is Mode.TEST else "cbtxn_"
+    return f"{spell(prefix, operation)}_{ordinal}"
+
+
+def seconds(instant: int | None) -> int | None:
+    return None if instant is None else instant // MICROSECONDS
+
+
+class Shown(msgspec.Struct):
+    """How invoices of one customer are shown."""
+
+    customer: Customer
+    mode: Mode
+    expand: Expansion = expansion.NOTHING
+
+    def customer_shown(self) -> str | wire.CustomerObject:
+        if self.expand.wants("customer"):
+            below = self.expand.below("customer")
+            return wire.customer_object(self.customer, self.mode, below)
+        return wire.customer_id(self.customer)
+
+    @property
+    def test_clock(self) -> str | None:
+        clock = self.customer.test_clock
+        return None if clock is None else clock_id(clock)
+
+    def line(self, line: Line, document: Document, invoice: Invoice) -> wire_billing.LineItem:
+        profile = msgspec.convert(line.item.profile, ItemProfile)
+        whole = quantities.render(quantities.Quantity(line.quantity))
+        subscription = subscription_id(unhexed(invoice.subscription))
+        return wire_billing.LineItem(
+            id=line_id(line),
+            amount=line.amount,
+            currency=invoice.currency,
+            description=f"{whole} × {profile.product_name}",
+            invoice=invoice_id(document.id),
+            livemode=self.mode is Mode.LIVE,
+            metadata=profile.metadata,
+            parent=wire_billing.LineParent(
+                subscription_item_details=wire_billing.LineItemDetails(
+                    subscription=subscription, subscription_item=line.item.id
+                )
+            ),
+            period=wire_billing.LinePeriod(line.start // MICROSECONDS, line.end // MICROSECONDS),
+            pretax_credit_amounts=self.credits(line, invoice),
+            pricing=wire_billing.LinePricing(
+                price_details=wire_billing.PriceDetails(profile.price, profile.product),
+                unit_amount_decimal=profile.unit,
+            ),
+            quantity=line.quantity // quantities.ONE,
+            quantity_decimal=whole,
+            subscription=subscription,
+            subtotal=line.amount,
+        )
+
+    def credits(self, line: Line, invoice: Invoice) -> list[wire_billing.CreditApplied]:
+        step = step_of(invoice.currency)
+        applied = [
+            wire_billing.CreditApplied(
+                amount=each.units // step,
+                credit_balance_transaction=transaction_id(
+                    unhexed(each.operation), each.ordinal, self.mode
+                ),
+            )
+            for each in line.applied
+        ]
+        return applied or [
+            wire_billing.CreditApplied(amount=units // step, credit_balance_transaction=None)
+            for _, units in line.held
+        ]
+
+    def invoice(self, document: Document, *, preview: bool = False) -> wire_billing.Invoice:
+        invoice = invoice_of(document.body)
+        profile = msgspec.convert(invoice.profile, Profile)
+        name = spell("upcoming_in_", document.id) if preview else invoice_id(document.id)
+        lines = [self.line(line, document, invoice) for line in invoice.lines]
+        paid = invoice.status is InvoiceStatus.PAID
+        draft = invoice.status is InvoiceStatus.DRAFT
+        due = None
+        if profile.collection_method == "send_invoice" and invoice.finalized_at is not None:
+            due = invoice.finalized_at + (profile.days_until_due or 0) * DAY
+        details = wire.customer_object(self.customer, self.mode, expansion.NOTHING)
+        total = invoice.total
+        outside = paid and invoice.paid_out_of_band
+        return wire_billing.Invoice(
+            id=name,
+            amount_due=total,
+            amount_paid=total if paid else 0,
+            amount_paid_off_stripe=total if outside else None,
+            amount_remaining=0 if paid else total,
+            attempted=paid,
+            auto_advance=(
+                invoice.finalizes_at is not None if draft else invoice.status is InvoiceStatus.OPEN
+            ),
+            automatically_finalizes_at=seconds(invoice.finalizes_at),
+            billing_reason="upcoming" if preview else _REASONS[invoice.reason],
+            collection_method=profile.collection_method,
+            created=document.created_at // MICROSECONDS,
+            currency=invoice.currency,
+            customer=self.customer_shown(),
+            customer_address=details.address,
+            customer_email=details.email,
+            customer_name=details.name,
+            customer_phone=details.phone,
+            customer_shipping=details.shipping,
+            customer_tax_exempt=details.tax_exempt,
+            description=None,
+            due_date=seconds(due),
+            effective_at=seconds(invoice.finalized_at),
+            ending_balance=None if draft else 0,
+            lines=wire_billing.LineItemList(
+                data=lines, has_more=False, url=f"{wire_billing.INVOICES_URL}/{name}/lines"
+            ),
+            livemode=self.mode is Mode.LIVE,
+            metadata={},
+            number=None if draft else _number(details.invoice_prefix, document.id),
+            parent=wire_billing.InvoiceParent(
+                subscription_details=wire_billing.InvoiceSubscription(
+                    metadata=profile.metadata,
+                    subscription=subscription_id(unhexed(invoice.subscription)),
+                )
+            ),
+            period_end=invoice.period_end // MICROSECONDS,
+            period_start=invoice.period_start // MICROSECONDS,
+            status=invoice.status.value,
+            status_transitions=wire_billing.StatusTransitions(
+                finalized_at=seconds(invoice.finalized_at),
+                marked_uncollectible_at=seconds(invoice.uncollectible_at),
+                paid_at=seconds(invoice.paid_at),
+                voided_at=seconds(invoice.voided_at),
+            ),
+            subtotal=invoice.subtotal,
+            subtotal_excluding_tax=invoice.subtotal,
+            test_clock=self.test_clock,
+            total=total,
+            total_excluding_tax=total,
+            total_pretax_credit_amounts=[
+                each for line in lines for each in line.pretax_credit_amounts
+            ],
+        )
+
+
+def _number(prefix: str, invoice: Id) -> str:
+    """Eight digits that always follow from the invoice's id."""
+    return f"{prefix}-{int.from_bytes(invoice, 'big') % 10**8:08d}"
+
+
+async def owner_of(call: Call, document: Document) -> Customer:
+    return await call.ledger.customer(call.book, document.owner)
+
+
+async def find(call: Call, text: str, param: str = "id") -> Kept[Invoice]:
+    """As it is once what is due of its customer has been recorded."""
+    found = await INVOICES.find(call, text, param)
+    await call.ledger.settle_due(call.book, found.document.owner)
+    return await INVOICES.find(call, text, param)
+
+
+async def retrieve_invoice(call: Call) -> Answer:
+    expand = expansion.expansion(call.query.expand, expansion.INVOICE)
+    found = await find(call, call.path["invoice"])
+    shown = Shown(await owner_of(call, found.document), call.principal.mode, expand)
+    return _answer(call, shown.invoice(found.document))
+
+
+async def list_invoices(call: Call) -> Answer:
+    asked: ListInvoices = call.query
+    expand = expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
+    created = kept.range_of(asked.created, "created")
+    owner = await _owner(call, asked.customer)
+    if owner is not None:
+        await call.ledger.settle_due(call.book, owner)
+
+    def keep(each: Kept[Invoice]) -> bool:
+        invoice = each.body
+        profile = msgspec.convert(invoice.profile, Profile)
+        method = asked.collection_method
+        subscription = subscription_id(unhexed(invoice.subscription))
+        return (
+            (asked.status is UNSET or invoice.status.value == asked.status)
+            and (asked.subscription is UNSET or subscription == asked.subscription)
+            and (method is UNSET or profile.collection_method == method)
+            and created(each.document.created_at)
+        )
+
+    found, more = await INVOICES.page(call, asked, keep, owner)
+    data = [
+        Shown(await owner_of(call, each.document), call.principal.mode, expand).invoice(
+            each.document
+        )
+        for each in found
+    ]
+    page = wire_billing.InvoiceList(data=data, has_more=more, url=wire_billing.INVOICES_URL)
+    return _answer(call, page)
+
+
+async def _owner(call: Call, text: Any) -> Id | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return (await call.ledger.customer(call.book, reference(text))).id
+    except CustomerNotFound:
+        raise missing_object("customer", text, "customer") from None
+
+
+async def list_lines(call: Call) -> Answer:
+    """In the order in which credit goes over them."""
+    asked: Page = call.query
+    expansion.expansion(asked.expand, expansion.METER, of_list=True)
+    found = await find(call, call.path["invoice"])
+    shown = Shown(await owner_of(call, found.document), call.principal.mode)
+    lines = [shown.line(line, found.document, found.body) for line in found.body.lines]
+    names = [line.id for line in lines]
+
+    async def cursor(text: str, param: str) -> Id:
+        if text not in names:
+            raise missing_object("line item", text, param)
+        return Id(str(names.index(text)).encode())
+
+    after, before = await kept.cursors(asked, cursor)
+    start = 0 if after is None else int(after) + 1
+    end = len(lines) if before is None else int(before)
+    some = lines[start:end]
+    page = some[: asked.limit] if before is None else some[-asked.limit :]
+    url = f"{wire_billing.INVOICES_URL}/{call.path['invoice']}/lines"
+    more = len(some) > asked.limit
+    return _answer(call, wire_billing.LineItemList(data=page, has_more=more, url=url))
+
+
+# Writes ------------------------------------------------------------------------------------------
+
+
+async def _act(
+    call: Call, expand: Sequence[str] | None, make: Any, found: Kept[Invoice] | None = None
+) -> Write:
+    followed = expansion.expansion(expand, expansion.INVOICE)
+    found = found or await find(call, call.path["invoice"])
+    mode, invoice = call.principal.mode, found.id
+
+    def show(accepted: Accepted) -> wire_billing.Invoice:
+        assert accepted.customer is not None
+        [document] = [each for each in accepted.documents if each.id == invoice]
+        return Shown(accepted.customer, mode, followed).invoice(document)
+
+    return Write(command=command_of(found, make(invoice=invoice)), show=show)
+
+
+def command_of(found: Kept[Invoice], action: Any) -> Act:
+    return Act(
+        customer=found.document.owner,
+        entitlement=found.body.currency,
+        kind=INVOICE,
+        action=action,
+    )
+
+
+async def finalize_invoice(call: Call, asked: FinalizeInvoice) -> Write:
+    return await _act(call, asked.expand, actions.FinalizeInvoice)
+
+
+async def pay_invoice(call: Call, asked: PayInvoice) -> Write:
+    found = await find(call, call.path["invoice"])
+    if not asked.paid_out_of_band and found.body.status in (
+        InvoiceStatus.OPEN,
+        InvoiceStatus.UNCOLLECTIBLE,
+    ):
+        raise StripeError(
+            "This server takes no payments: give paid_out_of_band=true once the invoice has been paid.",
+            param="paid_out_of_band",
+        )
+    return await _act(call, asked.expand, actions.PayInvoice, found)
+
+
+async def void_invoice(call: Call, asked: One) -> Write:
+    return await _act(call, asked.expand, actions.VoidInvoice)
+
+
+async def mark_uncollectible(call: Call, asked: One) -> Write:
+    return await _act(call, asked.expand, actions.MarkUncollectible)
+
+
+async def delete_invoice(call: Call) -> Answer:
+    """A draft only."""
+    found = await find(call, call.path["invoice"])
+    command = command_of(found, actions.DeleteDraft(invoice=found.id))
+    await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    gone = wire_catalog.Deleted(id=invoice_id(found.id), object="invoice")
+    return _answer(call, gone)
+
+
+async def create_preview(call: Call, asked: CreatePreview) -> Write:
+    """What the next invoice would be now; nothing is kept or set aside."""
+    followed = expansion.expansion(asked.expand, expansion.INVOICE)
+    records = Records(SUBSCRIPTION, "subscription", msgspec.Struct)
+    document = (await records.find(call, asked.subscription, "subscription")).document
+    subscription = subscription_of(document.body)
+    owner = await _owner(call, asked.customer if asked.customer is not None else UNSET)
+    if owner is not None and owner != document.owner:
+        raise missing_object("subscription", asked.subscription, "subscription")
+    if document.entitlement is None:
+        raise StripeError(
+            "No upcoming invoices for this subscription: it has ended.",
+            code="invoice_upcoming_none",
+            status=404,
+        )
+    mode = call.principal.mode
+
+    def show(accepted: Accepted) -> wire_billing.Invoice:
+        assert accepted.customer is not None
+        [preview] = accepted.documents
+        return Shown(accepted.customer, mode, followed).invoice(preview, preview=True)
+
+    command = Act(
+        customer=document.owner,
+        entitlement=subscription.currency,
+        kind=SUBSCRIPTION,
+        action=actions.Preview(subscription=document.id),
+    )
+    return Write(command=command, show=show)
+
+
+def _answer(call: Call, shown: Any) -> Answer:
+    return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)

@@ -1,0 +1,249 @@
+"""What the endpoints of subscriptions, invoices, test clocks and balances take (``requests``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from drawdown.dialects.stripe.parameters import Parameters
+from drawdown.dialects.stripe.requests import (
+    NO_ACCOUNTS,
+    NO_PAYMENTS,
+    NO_TAX,
+    Expand,
+    Scope,
+    Text,
+    Timestamp,
+)
+from drawdown.dialects.stripe.requests_catalog import Page
+
+_NO_CONNECT = "this server has no connected accounts; leave it out."
+_NO_DISCOUNTS = "this server knows no coupons; leave it out."
+_NO_PRORATION = "nothing is charged for a part of a period here; leave it out."
+_NO_ITEMS = "invoices have what subscriptions were used for here, and nothing else; leave it out."
+_NO_SCHEDULES = "this server has no subscription schedules; leave it out."
+_MAKE_ANEW = "end the subscription and make another; this cannot be changed here."
+_METERED = "give it with trial_end."
+_NO_THRESHOLDS = "invoices are made as periods end; leave it out."
+
+Description = Annotated[str, Meta(max_length=500)]
+Days = Annotated[int, Meta(ge=0, le=3650)]
+
+
+class SubscriptionItem(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "billing_thresholds": _NO_THRESHOLDS,
+        "current_trial": _METERED,
+        "discounts": _NO_DISCOUNTS,
+        "plan": "name a price instead.",
+        "price_data": "make the price by itself, and name it with price.",
+        "tax_rates": NO_TAX,
+    }
+
+    price: Text
+    quantity: Annotated[int, Meta(ge=1, le=999_999)] | None = None
+    metadata: dict[str, str] | None = None
+
+
+class BillingMode(Parameters, kw_only=True):
+    type: Literal["classic", "flexible"]
+    flexible: Any = None
+
+
+class CreateSubscription(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "add_invoice_items": _NO_ITEMS,
+        "application_fee_percent": _NO_CONNECT,
+        "automatic_tax": NO_TAX,
+        "backdate_start_date": "a subscription begins now; leave it out.",
+        "billing_cycle_anchor_config": "give the instant itself with billing_cycle_anchor.",
+        "billing_schedules": _NO_SCHEDULES,
+        "billing_thresholds": _NO_THRESHOLDS,
+        "customer_account": NO_ACCOUNTS,
+        "default_payment_method": NO_PAYMENTS,
+        "default_source": NO_PAYMENTS,
+        "default_tax_rates": NO_TAX,
+        "discounts": _NO_DISCOUNTS,
+        "invoice_settings": "this server issues no documents for invoices; leave it out.",
+        "off_session": NO_PAYMENTS,
+        "on_behalf_of": _NO_CONNECT,
+        "payment_settings": NO_PAYMENTS,
+        "pending_invoice_item_interval": _NO_ITEMS,
+        "transfer_data": _NO_CONNECT,
+        "trial_from_plan": _METERED,
+        "trial_settings": NO_PAYMENTS,
+    }
+
+    customer: Text
+    items: Annotated[list[SubscriptionItem], Meta(max_length=20)]
+    billing_cycle_anchor: Timestamp | None = None
+    billing_mode: BillingMode | None = None
+    cancel_at: Timestamp | None = None
+    cancel_at_period_end: bool = False
+    collection_method: Literal["charge_automatically", "send_invoice"] = "charge_automatically"
+    currency: str | None = None
+    days_until_due: Days | None = None
+    description: Description | None = None
+    metadata: dict[str, str] | None = None
+    payment_behavior: (
+        Literal[
+            "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
+        ]
+        | None
+    ) = None
+    proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    trial_end: str | None = None
+    trial_period_days: Annotated[int, Meta(ge=1, le=730)] | None = None
+    expand: Expand | None = None
+
+
+class UpdateSubscription(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        **{
+            name: reason
+            for name, reason in CreateSubscription.unsupported.items()
+            if name
+            not in {"backdate_start_date", "billing_cycle_anchor_config", "customer_account"}
+        },
+        "billing_cycle_anchor": _MAKE_ANEW,
+        "cancellation_details": "give metadata instead.",
+        "items": _MAKE_ANEW,
+        "pause_collection": _MAKE_ANEW,
+        "proration_date": _NO_PRORATION,
+        "trial_end": _MAKE_ANEW,
+    }
+
+    cancel_at: Timestamp | UnsetType | None = UNSET
+    cancel_at_period_end: bool | UnsetType = UNSET
+    collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
+    days_until_due: Days | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType | None = UNSET
+    payment_behavior: (
+        Literal[
+            "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
+        ]
+        | None
+    ) = None
+    proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    expand: Expand | None = None
+
+
+class CancelSubscription(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {"cancellation_details": "give metadata instead."}
+
+    invoice_now: bool = False
+    prorate: bool = False
+    expand: Expand | None = None
+
+
+class ListSubscriptions(Page, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "automatic_tax": NO_TAX,
+        "current_period_end": "filter what is listed.",
+        "current_period_start": "filter what is listed.",
+        "customer_account": NO_ACCOUNTS,
+        "plan": "name a price instead.",
+        "test_clock": "name a customer instead.",
+    }
+
+    collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
+    created: Any = UNSET
+    customer: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    status: (
+        Literal[
+            "active", "all", "canceled", "ended", "incomplete", "incomplete_expired", "past_due",
+            "paused", "trialing", "unpaid",
+        ]
+        | UnsetType
+    ) = UNSET  # fmt: skip
+
+
+class ListInvoices(Page, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "customer_account": NO_ACCOUNTS,
+        "due_date": "filter what is listed.",
+    }
+
+    collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
+    created: Any = UNSET
+    customer: str | UnsetType = UNSET
+    status: Literal["draft", "open", "paid", "uncollectible", "void"] | UnsetType = UNSET
+    subscription: str | UnsetType = UNSET
+
+
+class FinalizeInvoice(Parameters, kw_only=True):
+    auto_advance: bool | None = None
+    expand: Expand | None = None
+
+
+class PayInvoice(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "forgive": NO_PAYMENTS,
+        "mandate": NO_PAYMENTS,
+        "off_session": NO_PAYMENTS,
+        "payment_method": NO_PAYMENTS,
+        "source": NO_PAYMENTS,
+    }
+
+    paid_out_of_band: bool = False
+    expand: Expand | None = None
+
+
+class CreatePreview(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "automatic_tax": NO_TAX,
+        "customer_account": NO_ACCOUNTS,
+        "customer_details": NO_TAX,
+        "discounts": _NO_DISCOUNTS,
+        "invoice_items": _NO_ITEMS,
+        "issuer": _NO_CONNECT,
+        "on_behalf_of": _NO_CONNECT,
+        "schedule": _NO_SCHEDULES,
+        "schedule_details": _NO_SCHEDULES,
+        "subscription_details": "what is previewed is a subscription as it is; name that.",
+    }
+
+    subscription: Text
+    customer: Text | None = None
+    currency: str | None = None
+    preview_mode: Literal["next", "recurring"] = "next"
+    expand: Expand | None = None
+
+
+class CreateTestClock(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "customer": "give test_clock when the customer is made; leave it out."
+    }
+
+    frozen_time: Timestamp
+    name: Annotated[str, Meta(max_length=300)] | None = None
+    expand: Expand | None = None
+
+
+class AdvanceTestClock(Parameters, kw_only=True):
+    frozen_time: Timestamp
+    expand: Expand | None = None
+
+
+class SummaryFilter(Parameters, kw_only=True):
+    type: Literal["applicability_scope", "credit_grant"]
+    applicability_scope: Scope | None = None
+    credit_grant: str | None = None
+
+
+class RetrieveSummary(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {"customer_account": NO_ACCOUNTS}
+
+    customer: Text
+    filter: SummaryFilter
+    expand: Expand | None = None
+
+
+class ListTransactions(Page, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {"customer_account": NO_ACCOUNTS}
+
+    credit_grant: str | UnsetType = UNSET
+    customer: str | UnsetType = UNSET

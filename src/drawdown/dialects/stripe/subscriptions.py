@@ -1,0 +1,393 @@
+"""The endpoints of ``subscription``: prices that a customer is charged by, period by period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drawdown.core.billing import actions
+from drawdown.core.billing.records import (
+    INVOICE,
+    SUBSCRIPTION,
+    Item,
+    Metered,
+    Subscription,
+    subscription_of,
+    unhexed,
+)
+from drawdown.core.commands import Act
+from drawdown.core.errors import CustomerNotFound, DocumentNotFound
+from drawdown.core.identity import reference, spell
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Instant, Mode
+from drawdown.dialects.stripe import (
+    expansion,
+    invoices,
+    kept,
+    meters,
+    prices,
+    products,
+    wire_billing,
+)
+from drawdown.dialects.stripe.errors import StripeError, missing_object
+from drawdown.dialects.stripe.expansion import Expansion
+from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.invoices import ItemProfile, Profile, subscription_id
+from drawdown.dialects.stripe.kept import Kept, Records
+from drawdown.dialects.stripe.parameters import missing
+from drawdown.dialects.stripe.requests_billing import (
+    CancelSubscription,
+    CreateSubscription,
+    ListSubscriptions,
+    SubscriptionItem,
+    UpdateSubscription,
+)
+from drawdown.web.endpoints import Call
+
+SUBSCRIPTIONS = Records(SUBSCRIPTION, "subscription", Subscription)
+Prices = dict[str, Kept[prices.Price]]
+
+
+async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
+    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    if not asked.items:
+        raise missing("items")
+    found = [
+        await prices.PRICES.find(call, each.price, f"items[{number}][price]")
+        for number, each in enumerate(asked.items)
+    ]
+    recurring, currency = _terms(asked, found)
+    items = tuple(
+        [
+            await _item(call, each, price, f"items[{number}]")
+            for number, (each, price) in enumerate(zip(asked.items, found, strict=True))
+        ]
+    )
+    customer = await _customer(call, asked.customer)
+    await call.ledger.settle_due(call.book, customer.id)
+    trial_end = await _trial_end(call, asked, customer)
+    if asked.collection_method == "send_invoice" and asked.days_until_due is None:
+        raise missing("days_until_due")
+    profile = Profile(
+        collection_method=asked.collection_method,
+        days_until_due=asked.days_until_due,
+        description=asked.description,
+        metadata=kept.merged({}, asked.metadata),
+        billing_mode="classic" if asked.billing_mode is None else asked.billing_mode.type,
+    )
+    action = actions.Subscribe(
+        currency=currency,
+        items=items,
+        every=Every(CalendarUnit(recurring.interval), recurring.interval_count),
+        anchor=_instant(asked.billing_cycle_anchor),
+        trial_end=trial_end,
+        cancel_at_period_end=asked.cancel_at_period_end,
+        cancel_at=_instant(asked.cancel_at),
+        profile=msgspec.to_builtins(profile),
+        invoice_profile=msgspec.to_builtins(profile),
+    )
+    command = Act(
+        customer=customer.id, entitlement=currency, kind=SUBSCRIPTION, action=action, begins=True
+    )
+    by_id = {prices.price_id(each.id): each for each in found}
+    return _write(call, command, by_id, expand)
+
+
+def _terms(
+    asked: CreateSubscription, found: list[Kept[prices.Price]]
+) -> tuple[prices.KeptRecurring, str]:
+    """The interval and the currency, which all prices have in common."""
+    currency = found[0].body.currency if asked.currency is None else asked.currency.lower()
+    first = found[0].body.recurring
+    for number, price in enumerate(found):
+        param = f"items[{number}][price]"
+        recurring = price.body.recurring
+        if recurring is None or first is None:
+            message = "The price specified is set to `type=one_time`; a subscription takes recurring ones."
+            raise StripeError(message, param=param)
+        if not price.body.active:
+            raise StripeError("The price specified is inactive.", param=param)
+        if price.body.currency != currency:
+            raise StripeError(f"All prices must be in one currency, here {currency}.", param=param)
+        if (recurring.interval, recurring.interval_count) != (first.interval, first.interval_count):
+            raise StripeError("All prices must recur at the same interval.", param=param)
+    if len({each.id for each in found}) < len(found):
+        raise StripeError("A subscription has each price once.", param="items")
+    assert first is not None
+    return first, currency
+
+
+async def _item(call: Call, asked: SubscriptionItem, price: Kept[prices.Price], param: str) -> Item:
+    body = price.body
+    assert body.recurring is not None
+    metered = None
+    if body.recurring.meter is not None:
+        if asked.quantity is not None:
+            raise StripeError(
+                "Quantity should not be specified where usage_type is `metered`.",
+                param=f"{param}[quantity]",
+            )
+        meter = await meters.find(call, body.recurring.meter, f"{param}[price]")
+        metered = Metered(
+            meter=meter.id.hex(), measure=meter.measure, window=meters.window_of(meter)
+        )
+    product = await products.PRODUCTS.find(call, body.product)
+    profile = ItemProfile(
+        price=prices.price_id(price.id),
+        product=body.product,
+        product_name=product.body.name,
+        unit=body.unit,
+        metadata=kept.merged({}, asked.metadata),
+    )
+    return Item(
+        id=spell("si_", call.ledger.ids.new()),
+        name=prices.price_id(price.id),
+        rate=prices.rate_of(body),
+        metered=metered,
+        quantity=asked.quantity or 1,
+        profile=msgspec.to_builtins(profile),
+    )
+
+
+async def _trial_end(call: Call, asked: CreateSubscription, customer: Customer) -> Instant | None:
+    if asked.trial_period_days is not None and asked.trial_end is not None:
+        raise StripeError(
+            "You may only specify one of these parameters: trial_end, trial_period_days.",
+            code="parameters_exclusive",
+            param="trial_period_days",
+        )
+    if asked.trial_period_days is not None:
+        now = await call.ledger.now_of(customer)
+        whole = now - now % MICROSECONDS
+        return Instant(whole + asked.trial_period_days * DAY)
+    if asked.trial_end is None or asked.trial_end == "now":
+        return None
+    if not (asked.trial_end.isascii() and asked.trial_end.isdigit() and len(asked.trial_end) < 12):
+        message = "Invalid trial_end: must be a timestamp or now"
+        raise StripeError(message, code="parameter_invalid_integer", param="trial_end")
+    return _instant(int(asked.trial_end))
+
+
+async def _customer(call: Call, text: str) -> Customer:
+    try:
+        return await call.ledger.customer(call.book, reference(text))
+    except CustomerNotFound:
+        raise missing_object("customer", text, "customer") from None
+
+
+def _instant(second: int | None) -> Instant | None:
+    return None if second is None else Instant(second * MICROSECONDS)
+
+
+def _write(
+    call: Call,
+    command: Act,
+    by_id: Prices,
+    expand: Expansion,
+    latest: Document | None = None,
+) -> Write:
+    mode = call.principal.mode
+
+    def show(accepted: Accepted) -> wire_billing.Subscription:
+        assert accepted.customer is not None
+        [document] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
+        made = [each for each in accepted.documents if each.kind == INVOICE]
+        newest = made[-1] if made else latest
+        return shown(document, accepted.customer, mode, by_id, expand, newest)
+
+    return Write(command=command, show=show)
+
+
+def shown(
+    document: Document,
+    customer: Customer,
+    mode: Mode,
+    by_id: Prices,
+    expand: Expansion,
+    latest: Document | None,
+) -> wire_billing.Subscription:
+    body = subscription_of(document.body)
+    profile = msgspec.convert(body.profile, Profile)
+    view = invoices.Shown(customer, mode, expand)
+    invoice: str | wire_billing.Invoice | None = None
+    if body.invoice is not None:
+        invoice = invoices.invoice_id(unhexed(body.invoice))
+        if expand.wants("latest_invoice") and latest is not None:
+            below = expand.below("latest_invoice")
+            invoice = invoices.Shown(customer, mode, below).invoice(latest)
+    items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
+    name = subscription_id(document.id)
+    started = body.started_at // MICROSECONDS
+    url = f"/v1/subscription_items?subscription={name}"
+    return wire_billing.Subscription(
+        id=name,
+        billing_cycle_anchor=body.anchor // MICROSECONDS,
+        billing_mode=wire_billing.BillingModeShown(type=profile.billing_mode),
+        cancel_at=invoices.seconds(
+            body.period_end
+            if body.cancel_at_period_end and body.ended_at is None
+            else body.cancel_at
+        ),
+        cancel_at_period_end=body.cancel_at_period_end,
+        canceled_at=invoices.seconds(body.canceled_at),
+        cancellation_details=wire_billing.CancellationDetails(
+            reason=None if body.canceled_at is None else "cancellation_requested"
+        ),
+        collection_method=profile.collection_method,
+        created=started,
+        currency=body.currency,
+        customer=view.customer_shown(),
+        days_until_due=profile.days_until_due,
+        description=profile.description,
+        ended_at=invoices.seconds(body.ended_at),
+        items=wire_billing.SubscriptionItems(data=items, has_more=False, url=url),
+        latest_invoice=invoice,
+        livemode=mode is Mode.LIVE,
+        metadata=profile.metadata,
+        start_date=started,
+        status=body.status.value,
+        test_clock=view.test_clock,
+        trial_end=invoices.seconds(body.trial_end),
+        trial_start=None if body.trial_end is None else started,
+    )
+
+
+def _shown_item(
+    item: Item, document: Document, body: Subscription, mode: Mode, by_id: Prices
+) -> wire_billing.SubscriptionItem:
+    profile = msgspec.convert(item.profile, ItemProfile)
+    return wire_billing.SubscriptionItem(
+        id=item.id,
+        created=body.started_at // MICROSECONDS,
+        current_period_end=body.period_end // MICROSECONDS,
+        current_period_start=body.period_start // MICROSECONDS,
+        metadata=profile.metadata,
+        price=prices.shown(by_id[profile.price], mode, expansion.NOTHING),
+        subscription=subscription_id(document.id),
+        quantity=UNSET if item.metered is not None else item.quantity,
+    )
+
+
+async def _prices(call: Call, body: Subscription) -> Prices:
+    names = [msgspec.convert(each.profile, ItemProfile).price for each in body.items]
+    return {name: await prices.PRICES.find(call, name) for name in names}
+
+
+async def find(call: Call, text: str, param: str = "id") -> Kept[Subscription]:
+    """As it is once what is due of its customer has been recorded."""
+    found = await SUBSCRIPTIONS.find(call, text, param)
+    await call.ledger.settle_due(call.book, found.document.owner)
+    return await SUBSCRIPTIONS.find(call, text, param)
+
+
+async def _latest(call: Call, body: Subscription, expand: Expansion) -> Document | None:
+    if body.invoice is None or not expand.wants("latest_invoice"):
+        return None
+    try:
+        return await call.ledger.document(call.book, unhexed(body.invoice), INVOICE)
+    except DocumentNotFound:  # a draft that was deleted
+        return None
+
+
+async def _shown(
+    call: Call, found: Kept[Subscription], expand: Expansion
+) -> wire_billing.Subscription:
+    customer = await call.ledger.customer(call.book, found.document.owner)
+    by_id, latest = await _prices(call, found.body), await _latest(call, found.body, expand)
+    return shown(found.document, customer, call.principal.mode, by_id, expand, latest)
+
+
+async def retrieve_subscription(call: Call) -> Answer:
+    expand = expansion.expansion(call.query.expand, expansion.SUBSCRIPTION)
+    found = await find(call, call.path["subscription"])
+    return _answer(call, await _shown(call, found, expand))
+
+
+async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
+    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    found = await find(call, call.path["subscription"])
+    before = msgspec.convert(found.body.profile, Profile)
+    given: dict[str, Any] = {
+        name: value
+        for name in ("collection_method", "days_until_due", "description")
+        if (value := getattr(asked, name)) is not UNSET
+    }
+    metadata = kept.merged(before.metadata, asked.metadata)
+    profile = msgspec.structs.replace(before, metadata=metadata, **given)
+    at = asked.cancel_at
+    at_end = asked.cancel_at_period_end
+    action = actions.AmendSubscription(
+        subscription=found.id,
+        profile=msgspec.to_builtins(profile),
+        invoice_profile=msgspec.to_builtins(profile),
+        cancel_at_period_end=None if isinstance(at_end, UnsetType) else at_end,
+        cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
+    )
+    latest = await _latest(call, found.body, expand)
+    by_id = await _prices(call, found.body)
+    return _write(call, _command(found, action), by_id, expand, latest)
+
+
+def _command(found: Kept[Subscription], action: Any) -> Act:
+    return Act(
+        customer=found.document.owner,
+        entitlement=found.body.currency,
+        kind=SUBSCRIPTION,
+        action=action,
+    )
+
+
+async def cancel_subscription(call: Call) -> Answer:
+    """End it now; with ``invoice_now`` what was used since the last invoice is charged."""
+    asked: CancelSubscription = call.query
+    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    found = await find(call, call.path["subscription"])
+    action = actions.CancelSubscription(subscription=found.id, invoice_now=asked.invoice_now)
+    latest, by_id = await _latest(call, found.body, expand), await _prices(call, found.body)
+    write = _write(call, _command(found, action), by_id, expand, latest)
+
+    def render(accepted: Accepted) -> Answer:
+        return _answer(call, write.show(accepted))
+
+    return await call.ledger.submit(call.book, write.command, render)
+
+
+async def list_subscriptions(call: Call) -> Answer:
+    asked: ListSubscriptions = call.query
+    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
+    created = kept.range_of(asked.created, "created")
+    owner = None
+    if isinstance(asked.customer, str):
+        owner = (await _customer(call, asked.customer)).id
+        await call.ledger.settle_due(call.book, owner)
+
+    def keep(each: Kept[Subscription]) -> bool:
+        profile = msgspec.convert(each.body.profile, Profile)
+        method = asked.collection_method
+        names = [item.name for item in each.body.items]
+        return (
+            _has_status(each.body, asked.status)
+            and (asked.price is UNSET or asked.price in names)
+            and (method is UNSET or profile.collection_method == method)
+            and created(each.body.started_at)
+        )
+
+    found, more = await SUBSCRIPTIONS.page(call, asked, keep, owner)
+    data = [await _shown(call, each, expand) for each in found]
+    url = wire_billing.SUBSCRIPTIONS_URL
+    return _answer(call, wire_billing.SubscriptionList(data=data, has_more=more, url=url))
+
+
+def _has_status(body: Subscription, status: Any) -> bool:
+    """Unless others are asked for, those that have not ended."""
+    if status is UNSET:
+        return body.ended_at is None
+    wanted = "canceled" if status == "ended" else status
+    return bool(wanted in {"all", body.status.value})
+
+
+def _answer(call: Call, shown: Any) -> Answer:
+    return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)

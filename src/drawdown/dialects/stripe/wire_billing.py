@@ -1,0 +1,360 @@
+"""Subscriptions, invoices, test clocks and balances, as Stripe's API reference (2026-10-28) has them.
+
+What this server has no part in (payment, tax, discounts) is null or empty, always.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drawdown.dialects.stripe.wire import CustomerObject, GrantAmount, List
+from drawdown.dialects.stripe.wire_catalog import Price
+
+SUBSCRIPTIONS_URL = "/v1/subscriptions"
+INVOICES_URL = "/v1/invoices"
+CLOCKS_URL = "/v1/test_helpers/test_clocks"
+SUMMARY_URL = "/v1/billing/credit_balance_summary"
+TRANSACTIONS_URL = "/v1/billing/credit_balance_transactions"
+
+
+class ClockAdvancing(msgspec.Struct):
+    target_frozen_time: int
+
+
+class ClockDetails(msgspec.Struct, omit_defaults=True):
+    advancing: ClockAdvancing | UnsetType = UNSET
+
+
+class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock", kw_only=True):
+    id: str
+    created: int
+    deletes_after: int
+    frozen_time: int
+    livemode: bool
+    name: str | None
+    status: str
+    status_details: ClockDetails
+
+
+class TestClockList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[TestClock]
+
+
+class AutomaticTax(msgspec.Struct, kw_only=True, frozen=True):
+    enabled: bool = False
+    liability: None = None
+    disabled_reason: None = None
+
+
+class BillingModeShown(msgspec.Struct, kw_only=True):
+    type: str
+    flexible: None = None
+
+
+class CancellationDetails(msgspec.Struct, kw_only=True):
+    comment: None = None
+    feedback: None = None
+    reason: str | None = None
+
+
+class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_item", kw_only=True):
+    id: str
+    billed_until: None = None
+    billing_thresholds: None = None
+    created: int
+    current_period_end: int
+    current_period_start: int
+    current_trial: None = None
+    discounts: list[Any] = []
+    metadata: dict[str, str]
+    plan: None = None
+    price: Price
+    quantity: int | UnsetType = UNSET
+    subscription: str
+    tax_rates: list[Any] = []
+
+
+class SubscriptionItems(List, tag_field="object", tag="list", kw_only=True):
+    data: list[SubscriptionItem]
+
+
+class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_only=True):
+    id: str
+    application: None = None
+    application_fee_percent: None = None
+    automatic_tax: AutomaticTax = AutomaticTax()
+    billing_cycle_anchor: int
+    billing_cycle_anchor_config: None = None
+    billing_mode: BillingModeShown
+    billing_schedules: list[Any] = []
+    billing_thresholds: None = None
+    cancel_at: int | None
+    cancel_at_period_end: bool
+    canceled_at: int | None
+    cancellation_details: CancellationDetails
+    collection_method: str
+    created: int
+    currency: str
+    customer: str | CustomerObject
+    customer_account: None = None
+    days_until_due: int | None
+    default_payment_method: None = None
+    default_source: None = None
+    default_tax_rates: list[Any] = []
+    description: str | None
+    discounts: list[Any] = []
+    ended_at: int | None
+    invoice_settings: dict[str, Any] = {}
+    items: SubscriptionItems
+    latest_invoice: str | Invoice | None
+    livemode: bool
+    managed_payments: None = None
+    metadata: dict[str, str]
+    next_pending_invoice_item_invoice: None = None
+    on_behalf_of: None = None
+    pause_collection: None = None
+    payment_settings: dict[str, Any] = {}
+    pending_invoice_item_interval: None = None
+    pending_setup_intent: None = None
+    pending_update: None = None
+    presentment_details: None = None
+    schedule: None = None
+    start_date: int
+    status: str
+    status_details: None = None
+    test_clock: str | None
+    transfer_data: None = None
+    trial_end: int | None
+    trial_settings: None = None
+    trial_start: int | None
+
+
+class SubscriptionList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Subscription]
+
+
+class CreditApplied(msgspec.Struct, kw_only=True):
+    """Of a draft nothing is booked yet: there is no transaction to name."""
+
+    amount: int
+    credit_balance_transaction: str | None
+    type: str = "credit_balance_transaction"
+
+
+class ProrationDetails(msgspec.Struct, frozen=True):
+    credited_items: None = None
+
+
+class LineItemDetails(msgspec.Struct, kw_only=True):
+    invoice_item: None = None
+    proration: bool = False
+    proration_details: ProrationDetails = ProrationDetails()
+    subscription: str
+    subscription_item: str
+
+
+class LineParent(msgspec.Struct, kw_only=True):
+    type: str = "subscription_item_details"
+    invoice_item_details: None = None
+    subscription_item_details: LineItemDetails
+
+
+class LinePeriod(msgspec.Struct):
+    start: int
+    end: int
+
+
+class PriceDetails(msgspec.Struct):
+    price: str
+    product: str
+
+
+class LinePricing(msgspec.Struct, kw_only=True):
+    type: str = "price_details"
+    price_details: PriceDetails
+    unit_amount_decimal: str | None
+
+
+class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True):
+    id: str
+    amount: int
+    currency: str
+    description: str | None
+    discount_amounts: list[Any] = []
+    discountable: bool = True
+    discounts: list[Any] = []
+    invoice: str
+    livemode: bool
+    metadata: dict[str, str]
+    parent: LineParent
+    period: LinePeriod
+    pretax_credit_amounts: list[CreditApplied]
+    pricing: LinePricing
+    quantity: int
+    quantity_decimal: str
+    subscription: str
+    subtotal: int
+    taxes: list[Any] = []
+
+
+class LineItemList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[LineItem]
+
+
+class InvoiceSubscription(msgspec.Struct, kw_only=True):
+    metadata: dict[str, str]
+    subscription: str
+
+
+class InvoiceParent(msgspec.Struct, kw_only=True):
+    type: str = "subscription_details"
+    quote_details: None = None
+    subscription_details: InvoiceSubscription
+
+
+class StatusTransitions(msgspec.Struct, kw_only=True):
+    finalized_at: int | None
+    marked_uncollectible_at: int | None
+    paid_at: int | None
+    voided_at: int | None
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    type: str = "self"
+
+
+class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
+    id: str
+    account_country: None = None
+    account_name: None = None
+    account_tax_ids: None = None
+    amount_due: int
+    amount_overpaid: int = 0
+    amount_paid: int
+    amount_paid_off_stripe: int | None
+    amount_remaining: int
+    amount_shipping: int = 0
+    application: None = None
+    attempt_count: int = 0
+    attempted: bool
+    auto_advance: bool
+    automatic_tax: AutomaticTax = AutomaticTax()
+    automatically_finalizes_at: int | None
+    billing_reason: str
+    collection_method: str
+    confirmation_secret: None = None
+    created: int
+    currency: str
+    custom_fields: None = None
+    customer: str | CustomerObject
+    customer_account: None = None
+    customer_address: Any
+    customer_email: str | None
+    customer_name: str | None
+    customer_phone: str | None
+    customer_shipping: Any
+    customer_tax_exempt: str
+    customer_tax_ids: list[Any] = []
+    default_payment_method: None = None
+    default_source: None = None
+    default_tax_rates: list[Any] = []
+    description: str | None
+    discounts: list[Any] = []
+    due_date: int | None
+    effective_at: int | None
+    ending_balance: int | None
+    footer: None = None
+    from_invoice: None = None
+    hosted_invoice_url: None = None
+    invoice_pdf: None = None
+    issuer: Issuer = Issuer()
+    last_finalization_error: None = None
+    latest_revision: None = None
+    lines: LineItemList
+    livemode: bool
+    metadata: dict[str, str]
+    next_payment_attempt: None = None
+    number: str | None
+    on_behalf_of: None = None
+    parent: InvoiceParent
+    payment_settings: dict[str, Any] = {}
+    payments: UnsetType = UNSET
+    period_end: int
+    period_start: int
+    post_payment_credit_notes_amount: int = 0
+    pre_payment_credit_notes_amount: int = 0
+    receipt_number: None = None
+    rendering: None = None
+    shipping_cost: None = None
+    shipping_details: None = None
+    starting_balance: int = 0
+    statement_descriptor: None = None
+    status: str
+    status_details: None = None
+    status_transitions: StatusTransitions
+    subtotal: int
+    subtotal_excluding_tax: int
+    test_clock: str | None
+    threshold_reason: None = None
+    total: int
+    total_discount_amounts: list[Any] = []
+    total_excluding_tax: int
+    total_pretax_credit_amounts: list[CreditApplied]
+    total_taxes: list[Any] = []
+    webhooks_delivered_at: None = None
+
+
+class InvoiceList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Invoice]
+
+
+class Balance(msgspec.Struct, kw_only=True):
+    available_balance: GrantAmount
+    ledger_balance: GrantAmount
+
+
+class BalanceSummary(
+    msgspec.Struct, tag_field="object", tag="billing.credit_balance_summary", kw_only=True
+):
+    balances: list[Balance]
+    customer: str | CustomerObject
+    customer_account: None = None
+    livemode: bool
+
+
+class OfInvoice(msgspec.Struct):
+    invoice: str
+    invoice_line_item: str
+
+
+class Credit(msgspec.Struct, kw_only=True):
+    amount: GrantAmount
+    credits_application_invoice_voided: OfInvoice | None = None
+    type: str
+
+
+class Debit(msgspec.Struct, kw_only=True):
+    amount: GrantAmount
+    credits_applied: OfInvoice | None = None
+    type: str
+
+
+class Transaction(
+    msgspec.Struct, tag_field="object", tag="billing.credit_balance_transaction", kw_only=True
+):
+    id: str
+    created: int
+    credit: Credit | None
+    credit_grant: str
+    debit: Debit | None
+    effective_at: int
+    livemode: bool
+    test_clock: str | None
+    type: str
+
+
+class TransactionList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[Transaction]
