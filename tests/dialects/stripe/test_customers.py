@@ -141,7 +141,6 @@ UNSUPPORTED = {
     "source": "tok_1",
     "tax[ip_address]": "127.0.0.1",
     "tax_id_data[0][type]": "eu_vat",
-    "test_clock": "clock_1",
     "validate": "true",
     "invoice_settings[default_payment_method]": "pm_1",
     "invoice_settings[rendering_options][template]": "inrtem_1",

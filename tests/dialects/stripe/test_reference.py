@@ -67,7 +67,7 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (catalog.ListSummaries, billing.MeterEventSummaryListParams),
     (catalog.CreateMeterEvent, billing.MeterEventCreateParams),
     (billed.CreateSubscription, params.SubscriptionCreateParams),
-    (billed.SubscriptionItem, params.SubscriptionCreateParamsItem),
+    (billed.AskedItem, params.SubscriptionCreateParamsItem),
     (billed.UpdateSubscription, params.SubscriptionUpdateParams),
     (billed.CancelSubscription, params.SubscriptionCancelParams),
     (billed.ListSubscriptions, params.SubscriptionListParams),

@@ -31,7 +31,7 @@ Description = Annotated[str, Meta(max_length=500)]
 Days = Annotated[int, Meta(ge=0, le=3650)]
 
 
-class SubscriptionItem(Parameters, kw_only=True):
+class AskedItem(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "billing_thresholds": _NO_THRESHOLDS,
         "current_trial": _METERED,
@@ -76,7 +76,7 @@ class CreateSubscription(Parameters, kw_only=True):
     }
 
     customer: Text
-    items: Annotated[list[SubscriptionItem], Meta(max_length=20)]
+    items: Annotated[list[AskedItem], Meta(max_length=20)]
     billing_cycle_anchor: Timestamp | None = None
     billing_mode: BillingMode | None = None
     cancel_at: Timestamp | None = None

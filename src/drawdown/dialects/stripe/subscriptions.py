@@ -39,10 +39,10 @@ from drawdown.dialects.stripe.invoices import ItemProfile, Profile, subscription
 from drawdown.dialects.stripe.kept import Kept, Records
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
+    AskedItem,
     CancelSubscription,
     CreateSubscription,
     ListSubscriptions,
-    SubscriptionItem,
     UpdateSubscription,
 )
 from drawdown.web.endpoints import Call
@@ -120,7 +120,7 @@ def _terms(
     return first, currency
 
 
-async def _item(call: Call, asked: SubscriptionItem, price: Kept[prices.Price], param: str) -> Item:
+async def _item(call: Call, asked: AskedItem, price: Kept[prices.Price], param: str) -> Item:
     body = price.body
     assert body.recurring is not None
     metered = None

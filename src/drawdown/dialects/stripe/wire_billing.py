@@ -281,7 +281,7 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     on_behalf_of: None = None
     parent: InvoiceParent
     payment_settings: dict[str, Any] = {}
-    payments: UnsetType = UNSET
+    payments: UnsetType | None = UNSET
     period_end: int
     period_start: int
     post_payment_credit_notes_amount: int = 0
