@@ -211,6 +211,17 @@ async def test_what_was_reserved_of_a_grant_outlives_it_until_it_is_paid_or_let_
     await verified(ledger)
 
 
+async def test_a_balance_counts_what_a_document_has_set_aside_though_no_job_has_run(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    own = await stand(ledger)
+    await own.book.grant(own.customer, 10)
+    await own.act(Begin(every=DAY, wait=HOUR, base=6))
+    clock.instant = Instant(clock.instant + DAY)
+    balance = await own.book.balance(own.customer)
+    assert (balance.available, balance.held) == (4, 6)
+
+
 async def test_what_stands_no_more_is_not_due(ledger: Ledger, clock: ManualClock) -> None:
     own = await stand(ledger)
     made = (await own.act(Begin(every=DAY, wait=HOUR, base=6))).documents[0]

@@ -52,7 +52,15 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreditReads(DirectoryReads):
-    """Nothing that is read here waits for what time makes due to be recorded."""
+    """Nothing that is read here waits for what time makes due to be recorded, but for documents.
+
+    What becomes of those that stand with a wallet follows from more than the wallet: a balance in which one
+    has its turn is read once that is recorded.
+    """
+
+    async def settle_due(self, book: Id, customer: Id) -> None:
+        """Record what time has made due for a customer (``Ledger``)."""
+        raise AssertionError("whoever reads balances can settle them")
 
     async def grant(self, book: Id, grant: Id, *, at: Instant | None = None) -> Grant:
         """The grant as it is now, or at an instant (``balance``). Raises ``GrantNotFound``."""
@@ -173,6 +181,11 @@ class CreditReads(DirectoryReads):
         if wallet is None:
             owner = (await self.customer(book, owner)).id
             return Balance(customer=owner, entitlement=kind.id, scale=kind.scale, as_of=now)
+        if any(
+            each.due_at is not None and each.due_at <= now for each in wallet.documents.values()
+        ):
+            await self.settle_due(book, owner)
+            wallet = await self._store.find_wallet(owner, kind.id, now) or wallet
         as_of = max(now, wallet.last_at)
         if wallet.is_due(now):
             wallet.overage_default = kind.overage

@@ -183,6 +183,8 @@ class PostgresReads:
             wallet.schedules[row[2]] = schedule_of(row)
         for row in await self._find("schedule_grants", columns[:3]):
             wallet.grants.setdefault(row[2], grant_of(row))
+        for row in await self._find("standing_documents", columns[:3]):
+            wallet.documents[row[0]] = document_rows.document_of(tuple(row))
         named = {part.grant for hold in wallet.holds.values() for part in hold.slices}
         missing = sorted(named - wallet.grants.keys())
         if missing:

@@ -191,6 +191,8 @@ class SqliteReads:
             wallet.schedules[schedule.id] = schedule
         for row in self._rows("schedule_grants", (wallet.number,)):
             self._read_grant(wallet, row)
+        for row in self._rows("standing_documents", (wallet.customer, wallet.entitlement)):
+            wallet.documents[row[0]] = document_rows.document_of(row)
 
     @staticmethod
     def _read_grant(wallet: Wallet, row: rows.Row | None) -> None:
