@@ -6,6 +6,7 @@ import pytest
 
 from drawdown.core.billing.records import INVOICE, invoice_of
 from drawdown.core.commands import AdvanceTestClock, Command, CreateTestClock
+from drawdown.core.fold import Fault
 from drawdown.core.requests import Accepted
 from drawdown.core.types import DAY, Balance, Document, Instant, Mode
 from drawdown.engine.clocks import ManualClock
@@ -13,7 +14,8 @@ from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
 from tests.core.test_billing import SCENARIOS
 from tests.support.billing_play import CURRENCY, START, LedgerSubject, Step, read_step, run
-from tests.support.books import SECOND, open_book, verified
+from tests.support.books import SECOND, open_book, open_ledger_on, verified
+from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +92,35 @@ async def test_a_subscription_is_played_by_a_test_clock_in_its_order(ledger: Led
     ends = [invoice_of(each.body).period_end for each in (await own.invoices()).values()]
     assert ends == [START + month * 30 * DAY for month in range(1, 7)]
     await verified(ledger)
+
+
+TAMPERINGS = {
+    "UPDATE wallet SET next_due_at = next_due_at + 1": "the wallet is due later",
+    "UPDATE document SET due_at = due_at - 1 WHERE due_at IS NOT NULL": "the wallet is due later",
+    "UPDATE document SET body = '{}' WHERE kind = 'billing.subscription'": "cannot be read",
+    'UPDATE document SET body = replace(body, \'"held":[[\', \'"held":[["00",1],[\') '
+    "WHERE due_at IS NOT NULL": "does not name what is held",
+    "UPDATE document SET deleted_at = 1 WHERE due_at IS NOT NULL": "was deleted",
+}
+
+
+@pytest.mark.parametrize(("statement", "fault"), TAMPERINGS.items())
+async def test_verify_finds_a_draft_or_a_subscription_that_was_changed_by_hand(
+    database: Database, clock: ManualClock, statement: str, fault: str
+) -> None:
+    ledger = open_ledger_on(await database.open(), clock)
+    own = await subject(ledger, clock)
+    for line in (
+        "d0 grant A 10.00",
+        "d0 subscribe S calls every=30",
+        "d0 use calls 50",
+        "d30 read",
+    ):
+        assert await own.act(read_step(line)) is None
+    await verified(ledger)
+    await ledger.close()
+    await tamper(database.url, statement)
+    ledger = open_ledger_on(await database.open(), clock)
+    with pytest.raises(Fault, match=fault):
+        await verified(ledger)
+    await ledger.close()

@@ -7,7 +7,7 @@ others hold again. That is all that a player may do, on terms that are simple en
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from drawdown.core import burn
 from drawdown.core.standing.desk import Desk
 from drawdown.core.standing.players import Documents, Players, Wants
-from drawdown.core.types import Document, Id, Instant
+from drawdown.core.types import Document, Hold, Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.quantities import ONE
 from drawdown.core.usage.spans import Span
@@ -162,6 +162,12 @@ class ToyPlayer:
                     desk.give_back(Id(bytes.fromhex(grant)), units)
                 slip.drawn = []
                 desk.change(found, text(slip), stands=False)
+
+    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
+        if document.kind == SLIP:
+            slip = slip_of(document)
+            held = 0 if slip.hold is None else holds[Id(bytes.fromhex(slip.hold))].held
+            assert held == slip.held
 
 
 PLAYERS: Players = dict.fromkeys((CADENCE, SLIP), ToyPlayer())

@@ -18,6 +18,7 @@ from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.players import PLAYERS
 from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules.invariants import check_schedules
+from drawdown.core.standing.invariants import check_documents
 from drawdown.core.standing.players import Players
 from drawdown.core.types import Entry, Id, Reference
 from drawdown.core.watching.top_up_invariants import check_top_up
@@ -91,6 +92,7 @@ class Ledger(CreditReads, PlanReads):
         super().__init__(store, clock)
         self.accounts = Accounts(store, clock, ids)
         self.ids = ids
+        self._players = players
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer, players)
         self.test_clocks = TestClocks(store, clock, self.submit_many, observer)
@@ -279,7 +281,7 @@ class Ledger(CreditReads, PlanReads):
         async with self._store.audit() as audit:
             progress.wallets_total = audit.wallets
             async for wallet in audit.walk():
-                _verify_wallet(wallet, progress)
+                _verify_wallet(wallet, progress, self._players)
                 yield progress
             async for progress.events in verify_usage(audit):
                 yield progress
@@ -289,13 +291,14 @@ class Ledger(CreditReads, PlanReads):
         yield progress
 
 
-def _verify_wallet(wallet: WalletAudit, progress: Verified) -> None:
+def _verify_wallet(wallet: WalletAudit, progress: Verified, players: Players) -> None:
     """Fold one wallet's entries, compare, and add its accounts to the totals."""
     try:
         folded = fold(wallet.entries)
         invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
         check_schedules(wallet, wallet.schedules, wallet.grants, wallet.entries)
         check_top_up(wallet, wallet.standing, wallet.requests, wallet.grants)
+        check_documents(wallet, wallet.documents, wallet.holds, players)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

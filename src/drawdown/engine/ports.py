@@ -265,6 +265,7 @@ class WalletAudit(msgspec.Struct, kw_only=True):
     entries: list[Entry]
     standing: Standing | None
     requests: list[TopUpRequest]
+    documents: list[Document]
 
 
 class StoredDebit(msgspec.Struct, kw_only=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from drawdown.core.types import Document, Id, Instant
+from drawdown.core.types import Document, Hold, Id, Instant
 from drawdown.core.usage.spans import Span
 
 if TYPE_CHECKING:
@@ -56,3 +56,6 @@ class Player(Protocol):
 
     def act(self, desk: Desk, action: Any) -> None:
         """Do what is asked for. Raises ``LedgerError`` before anything is moved."""
+
+    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
+        """Raises ``Fault`` where a document does not say what is kept. ``holds``: the open ones."""

@@ -14,7 +14,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.types import Id
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store import top_up_rows, usage_rows
+from drawdown.store import document_rows, top_up_rows, usage_rows
 from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of
 from drawdown.store.rows import optional_overage
 from drawdown.store.usage_rows import readable
@@ -94,6 +94,10 @@ class PostgresAudit:
             entries=[entry_of(found) for found in reversed(entries)],
             standing=standing,
             requests=[top_up_rows.request_of(tuple(found)) for found in requests],
+            documents=[
+                document_rows.document_of(tuple(found))
+                for found in await self._fetch("documents_of_wallet", *place)
+            ],
         )
 
     def walk_events(self) -> AsyncIterator[Event | None]:

@@ -749,6 +749,11 @@ SELECT s.customer, s.entitlement, s.id, s.state, s.amount, s.change, s.cycle, s.
   s.ends_at, s.ended_at, s.updated_at, s.created_at, s.recorded_at, s.terms, s.overage_rule
 FROM schedule s WHERE s.slot = $1 AND s.customer = $2 AND s.entitlement = $3
 
+-- name: documents_of_wallet
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
+FROM document d WHERE d.slot = $1 AND d.owner = $2 AND d.entitlement = $3
+
 -- name: requests_of_wallet
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
   r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id

@@ -12,7 +12,7 @@ from drawdown.core.fold import Fault
 from drawdown.core.types import Id
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import WalletAudit
-from drawdown.store import rows, top_up_rows, usage_rows
+from drawdown.store import document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.usage_rows import readable
 
 _CHUNK = 100
@@ -97,6 +97,10 @@ class SqliteAudit:
             ],
             standing=standing,
             requests=[top_up_rows.request_of(found) for found in requests],
+            documents=[
+                document_rows.document_of(found)
+                for found in self._rows("standing_documents", (customer, entitlement))
+            ],
         )
 
     def walk_events(self) -> AsyncIterator[Event | None]:
