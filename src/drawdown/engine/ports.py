@@ -82,7 +82,8 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     ``states`` are judged at ``now``. ``after``: older than that id. ``before``: the ``limit`` next newer
     than that id, still newest first. ``monetary``: of currencies only. ``made_by``: not those made after
     that instant. ``unspent``: only those with something remaining, as recorded. ``clocked``: of customers on
-    test clocks states are judged at those clocks' time.
+    test clocks states are judged at those clocks' time. ``by_creation``: newest first by their customer's
+    time, a cycle's new credit before what was carried into it; for one wallet, without a cursor.
     """
 
     book: Id
@@ -95,6 +96,7 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     made_by: Instant | None = None
     unspent: bool = False
     clocked: bool = False
+    by_creation: bool = False
     after: Id | None = None
     before: Id | None = None
     offset: int = 0

@@ -81,6 +81,7 @@ async def list_grants(call: Call, *, page_base: int) -> Answer:
         customer=customer.id,
         entitlement=entitlement.id,
         states=rendering.SHOWN if query.status is None else rendering.STATES[query.status],
+        by_creation=True,
         offset=max(query.page_number - page_base, 0) * query.page_size,
         limit=query.page_size,
     )

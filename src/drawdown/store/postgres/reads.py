@@ -452,15 +452,15 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:
         conditions.append(f"g.created_at <= {_bound(bindings, grants.made_by)}")
     if grants.unspent:
         conditions.append("g.remaining > 0")
-    order = "DESC"
+    order = rows.GRANTS_BY_CREATION if grants.by_creation else "g.id DESC"
     if grants.after is not None:
         conditions.append(f"g.id < {_bound(bindings, grants.after)}")
     if grants.before is not None:
         conditions.append(f"g.id > {_bound(bindings, grants.before)}")
-        order = "ASC"
+        order = "g.id ASC"
     limit, offset = _bound(bindings, grants.limit), _bound(bindings, grants.offset)
     where = " AND ".join(conditions)
-    text = f"{select} WHERE {where} ORDER BY g.id {order} LIMIT {limit} OFFSET {offset}"
+    text = f"{select} WHERE {where} ORDER BY {order} LIMIT {limit} OFFSET {offset}"
     return text, bindings
 
 

@@ -466,14 +466,14 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]
         bindings["made_by"] = grants.made_by
     if grants.unspent:
         conditions.append("g.remaining > 0")
-    order = "DESC"
+    order = rows.GRANTS_BY_CREATION if grants.by_creation else "g.id DESC"
     if grants.after is not None:
         conditions.append("g.id < :after")
         bindings["after"] = grants.after
     if grants.before is not None:
         conditions.append("g.id > :before")
         bindings["before"] = grants.before
-        order = "ASC"
+        order = "g.id ASC"
     bindings |= {"limit": grants.limit, "offset": grants.offset}
     where = " AND ".join(conditions)
-    return f"{select} WHERE {where} ORDER BY g.id {order} LIMIT :limit OFFSET :offset", bindings
+    return f"{select} WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset", bindings
