@@ -83,7 +83,8 @@ class AskedOverage(msgspec.Struct, frozen=True, kw_only=True):
 class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """Refused with ``AlreadyExists`` when ``own_id`` is taken in the book.
 
-    With ``test_clock`` that clock's time is the customer's, for life.
+    With ``test_clock`` that clock's time is the customer's, for life. ``created_at``: when he was made in the
+    system that he comes from; None: now.
     """
 
     own_id: str | None = None
@@ -92,6 +93,7 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
     profiles: Profiles = {}
     test_clock: Id | None = None
+    created_at: Instant | None = None
 
 
 class CreateTestClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +125,10 @@ class DeleteTestClock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
-    """``name`` and ``code`` are unique among the living in the book; no code means: follows the id."""
+    """``name`` and ``code`` are unique among the living in the book; no code means: follows the id.
+
+    ``created_at`` as of ``CreateCustomer``.
+    """
 
     name: str | None = None
     code: str | None = None
@@ -135,6 +140,7 @@ class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
     shortfall: Shortfall = Shortfall.REFUSE
     late_usage_grace: int = 0
     profiles: Profiles = {}
+    created_at: Instant | None = None
 
 
 class AmendEntitlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +196,8 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unused_max`` refuses the grant when the customer has that many unused ones (any entitlement).
     ``late_max``, in microseconds, refuses one effective longer ago than that, and takes less as now.
+    ``used_before``: the grant comes from another system, where so much of it was used. That is an entry of
+    its own. Then it may have expired already: what is left is written off with it.
     """
 
     customer: Reference
@@ -207,13 +215,15 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     unused_max: int | None = None
     late_max: int | None = None
+    used_before: Amount | None = None
 
 
 class Debit(msgspec.Struct, frozen=True, kw_only=True):
     """Draw ``amount`` in burn-down order, all or nothing.
 
     ``within_credit``: never past zero, whatever the rule for that. ``valid_at`` is the instant whose grants
-    may pay (default: now). ``occurred_at`` is kept and shown.
+    may pay (default: now). ``occurred_at`` is kept and shown. ``as_overage``: all of it past zero, whatever
+    credit and rule there are, since it was used so in another system.
     """
 
     customer: Reference
@@ -225,6 +235,7 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
     reason: str | None = None
     within_credit: bool = False
+    as_overage: bool = False
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -556,17 +567,25 @@ class CloseRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttachRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Charge a customer by a rate that is for those it is attached to, from now on."""
+    """Charge a customer by a rate that is for those it is attached to.
+
+    For usage from ``starts_at`` to before ``ends_at``; None: without that bound. What was said under the same
+    ``name`` before is replaced.
+    """
 
     rate: Id
     customer: Reference
+    name: str = ""
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
 
 
 class DetachRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Charge a customer by a rate no more. What was charged stays."""
+    """Charge a customer by a rate no more, as far as ``name`` said so. What was charged stays."""
 
     rate: Id
     customer: Reference
+    name: str = ""
 
 
 class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):

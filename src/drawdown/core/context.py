@@ -31,11 +31,13 @@ encode_facts = msgspec.json.Encoder(order="sorted").encode
 
 
 def given(command: Command, *names: str) -> dict[str, object]:
-    """Those of a command's fields that were given, for its facts: nothing, {} and False are defaults."""
+    """Those of a command's fields that were given, for its facts: nothing, "", {} and False are defaults."""
     return {
         name: value
         for name in names
-        if (value := getattr(command, name)) is not None and value is not False and value != {}
+        if (value := getattr(command, name)) is not None
+        and value is not False
+        and value not in ({}, "")
     }
 
 

@@ -34,6 +34,8 @@ from drawdown.core.types import (
     TestClock,
 )
 from drawdown.core.usage.records import (
+    Attachment,
+    AttachmentKey,
     Catalog,
     Count,
     CountKey,
@@ -252,7 +254,7 @@ class Changes(msgspec.Struct, kw_only=True):
     rates: list[Rate] = []
     changed_meters: list[Meter] = []
     closed_rates: list[Rate] = []
-    attachments: dict[tuple[Id, Id], bool] = {}
+    attachments: dict[AttachmentKey, Attachment | None] = {}
     events: dict[Id, Event] = {}
     amended_events: dict[Id, Event] = {}
     counts: dict[CountKey, Count] = {}
@@ -267,7 +269,7 @@ class State(msgspec.Struct, kw_only=True):
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
-    ``attached``: by customer, the rates that are for him. ``latest_events``: by customer, at most
+    ``attached``: by customer, for when rates are for him. ``latest_events``: by customer, at most
     ``LATEST_MAX``, the last taken first.
     """
 
@@ -297,7 +299,7 @@ class State(msgspec.Struct, kw_only=True):
     event_ids: dict[EventName, Id | None] = {}
     events: dict[Id, Event | None] = {}
     latest_events: dict[Id, Sequence[Event]] = {}
-    attached: dict[Id, set[Id]] = {}
+    attached: dict[Id, dict[AttachmentKey, Attachment]] = {}
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}

@@ -30,7 +30,7 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Attachment, Catalog, Count, Event, ValueKey
 from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
@@ -480,8 +480,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         wrote; at the place of another customer's list there is nothing.
         """
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        """Those that the customer is attached to."""
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        """Those that the customer is attached to, and for when."""
 
     async def find_catalog(self, book: Id) -> Catalog:
         """All meters and rates of the book."""

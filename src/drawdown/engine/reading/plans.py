@@ -181,7 +181,9 @@ class PlanReads(DirectoryReads):
         catalog = await self.catalog(book)
         if customer is None:
             return list(catalog.rates.values())
-        attached = await self._store.customer_rates((await self.customer(book, customer)).id)
+        whose = await self.customer(book, customer)
+        found, now = await self._store.customer_rates(whose.id), await self.now_of(whose)
+        attached = {each.rate for each in found if each.covers(now)}
         return [
             rate
             for rate in catalog.rates.values()

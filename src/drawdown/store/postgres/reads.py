@@ -27,7 +27,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.records import Attachment, Catalog, Event
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
@@ -193,8 +193,9 @@ class PostgresReads:
             await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
         )
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        return {row[1] for row in await self._find("customer_rates", id_columns([customer]))}
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        found = await self._find("customer_rates", id_columns([customer]))
+        return list(usage_rows.attachments_of(tuple(row) for row in found).values())
 
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = await self.find_name(book, USAGE_EVENT, own_id)

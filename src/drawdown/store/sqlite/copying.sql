@@ -310,10 +310,11 @@ SELECT count(*) FROM usage_count
 SELECT count(*) FROM usage_value
 
 -- name: pass_rate_customer
-SELECT customer, rate, slot FROM rate_customer WHERE (customer, rate) > (?, ?) ORDER BY customer, rate LIMIT ?
+SELECT customer, rate, name, slot, starts_at, ends_at FROM rate_customer
+WHERE (customer, rate, name) > (?, ?, ?) ORDER BY customer, rate, name LIMIT ?
 
 -- name: customer_rate_customer
-SELECT customer, rate, slot FROM rate_customer WHERE customer = ?
+SELECT customer, rate, name, slot, starts_at, ends_at FROM rate_customer WHERE customer = ?
 
 -- name: count_rate_customer
 SELECT count(*) FROM rate_customer

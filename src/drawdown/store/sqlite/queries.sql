@@ -669,13 +669,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE rate SET closed_at = ? WHERE id = ?
 
 -- name: customer_rates
-SELECT rate FROM rate_customer WHERE customer = ?
+SELECT customer, rate, name, starts_at, ends_at FROM rate_customer WHERE customer = ?
 
 -- name: attach_rate
-INSERT INTO rate_customer (slot, customer, rate) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO rate_customer (slot, customer, rate, name, starts_at, ends_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (customer, rate, name) DO UPDATE SET starts_at = excluded.starts_at, ends_at = excluded.ends_at
 
 -- name: detach_rate
-DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ?
+DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ? AND name = ?
 
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision

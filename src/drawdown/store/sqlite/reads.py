@@ -33,7 +33,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.records import Attachment, Catalog, Event
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
     AlertFilter,
@@ -211,8 +211,8 @@ class SqliteReads:
             self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
         )
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        return {row[0] for row in self._rows("customer_rates", (customer,))}
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        return list(usage_rows.attachments_of(self._rows("customer_rates", (customer,))).values())
 
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = self._row("find_name", (book, USAGE_EVENT, own_id))

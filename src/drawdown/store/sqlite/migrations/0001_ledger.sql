@@ -474,8 +474,11 @@ CREATE TABLE usage_value (
 CREATE TABLE rate_customer (
   customer    BLOB NOT NULL,
   rate        BLOB NOT NULL,
+  name        TEXT NOT NULL,             -- whose it is: a subscription of a dialect's; empty: nobody's
   slot        INTEGER NOT NULL,
-  PRIMARY KEY (customer, rate)
+  starts_at   INTEGER,                   -- NULL: from ever on
+  ends_at     INTEGER,                   -- usage from then on is not charged by it; NULL: without end
+  PRIMARY KEY (customer, rate, name)
 ) STRICT, WITHOUT ROWID;
 
 -- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
