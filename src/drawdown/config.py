@@ -14,6 +14,9 @@ DATABASE_DEFAULT = "sqlite:///drawdown.db"
 CLIENT_VARIABLES = frozenset({"DRAWDOWN_URL", "DRAWDOWN_API_KEY", "DRAWDOWN_KEY_ID"})
 
 
+Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
 class ConfigError(Exception):
     """A setting breaks its rule; the message names the variable and the rule."""
 
@@ -25,6 +28,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``log_format``: ``auto`` is ``text`` on a terminal and ``json`` elsewhere. ``access_log``: one
     line for each request. ``request_seconds_max``: from a request's first byte to its last.
     ``claims_kept_days``: how long HTTP idempotency keys are remembered.
+    ``rate_limit_*``: requests of one caller, 0 for no limit; ``unauthenticated`` is who has no key that opens
+    anything, by address.
     ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
     server. ``database_connections_max``: to PostgreSQL, of all its workers together.
     ``webhooks_allow_private``: events may go to private addresses, and without TLS.
@@ -41,6 +46,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: Annotated[int, Meta(ge=1024, le=1 << 30)] = 4 * 1024 * 1024
     request_seconds_max: Annotated[int, Meta(ge=1, le=3600)] = 60
     claims_kept_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    rate_limit_per_second: Requests = 0
+    rate_limit_per_minute: Requests = 0
+    rate_limit_unauthenticated_per_second: Requests = 0
+    rate_limit_unauthenticated_per_minute: Requests = 0
     dodo_page_base: Literal[0, 1] = 0
     webhooks_allow_private: bool = False
 

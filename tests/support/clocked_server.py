@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import uvicorn
@@ -22,10 +23,10 @@ from drawdown.web.metrics import Metrics
 class ClockedServer:
     """Serves in a thread of its own; ``clock.instant`` is what its ledger takes for now."""
 
-    def __init__(self, database: str, now: Instant) -> None:
+    def __init__(self, database: str, now: Instant, config: Config) -> None:
         self.clock = ManualClock(now)
         self.secret = ""
-        self._database = database
+        self._database, self._config = database, config
         # Named a TCP socket, or asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
         self._socket = socket.socket(proto=socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
@@ -49,7 +50,7 @@ class ClockedServer:
             first = await ledger.accounts.first_start()
             assert first is not None
             self.secret = first[2]
-            app = create_app(Config(access_log=False), ledger, Metrics())
+            app = create_app(self._config, ledger, Metrics())
             config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)
             self._server = uvicorn.Server(config)
             self._started.set()
@@ -61,9 +62,9 @@ class ClockedServer:
 
 
 @contextlib.contextmanager
-def clocked_server(database: str, now: Instant) -> Iterator[ClockedServer]:
-    """On the database of that URL; nothing but the test changes its clock."""
-    server = ClockedServer(database, now)
+def clocked_server(database: str, now: Instant, **settings: Any) -> Iterator[ClockedServer]:
+    """On the database of that URL; nothing but the test changes its clock. ``settings`` are of ``Config``."""
+    server = ClockedServer(database, now, Config(access_log=False, **settings))
     server.start()
     try:
         yield server

@@ -31,6 +31,7 @@ from drawdown.web.errors import (
     Header,
     MethodNotAllowed,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     Unexpected,
@@ -38,6 +39,7 @@ from drawdown.web.errors import (
 )
 from drawdown.web.headers import Headers
 from drawdown.web.openapi import document
+from drawdown.web.rate_limits import RateLimiter
 from drawdown.web.request_ids import new_request_id
 from drawdown.web.routing import Router
 
@@ -63,7 +65,10 @@ def ignore(dialect: str, context: Context, status: int, seconds: float) -> None:
 
 
 class DialectApp:
-    """Serves one dialect over one ledger, to whoever ``authenticate`` knows: by default, by its keys."""
+    """Serves one dialect over one ledger, to whoever ``authenticate`` knows: by default, by its keys.
+
+    ``limiter`` None: everybody may ask as often as they like.
+    """
 
     def __init__(
         self,
@@ -72,8 +77,9 @@ class DialectApp:
         limits: Limits,
         observe: Observe,
         authenticate: Authenticate | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
-        self._dialect, self._ledger = dialect, ledger
+        self._dialect, self._ledger, self._limiter = dialect, ledger, limiter
         self._authenticate = authenticate or ledger.authenticate
         #: Who has asked in this turn of the event loop, by what they sent as Authorization.
         self._known: dict[bytes, Principal] = {}
@@ -93,6 +99,7 @@ class DialectApp:
             query=scope["query_string"],
             headers=Headers(scope["headers"]),
             request_id=new_request_id(),
+            client=_address_of(scope),
         )
         extra: tuple[Header, ...] = ()
         answer: Answer | Stream
@@ -102,7 +109,7 @@ class DialectApp:
         except ClientGone:
             return
         except (LedgerError, WebError) as error:
-            answer, extra = self._refusal(error, context)
+            answer, extra = self._refusal(self._counted(error, context), context)
         except StoreUnavailable:
             answer, extra = self._refusal(Unavailable(), context)
         except Exception:
@@ -134,10 +141,12 @@ class DialectApp:
         if context.path == self._document_path:
             if context.method not in READING:
                 raise MethodNotAllowed(context.method, context.path, READING)
+            self._count(context)
             return Answer(status=200, body=self._document)
         endpoint, path = self._router.find(context.method, context.path)
         context.endpoint = endpoint
         principal = context.principal = await self._principal(context.headers)
+        self._count(context)
         if not principal.role.allows(endpoint.role):
             raise Forbidden(endpoint.role.value, principal.role.value)
         call = Call(
@@ -156,6 +165,28 @@ class DialectApp:
         if decode_body is not None:
             call.body = decode_body(await self._read(context.headers, receive), context.headers)
         return await endpoint.handler(call)
+
+    def _count(self, context: Context) -> None:
+        """Count the request, under the key that was found or else the address. Raises when it is too much."""
+        if self._limiter is None:
+            return
+        found = (
+            self._limiter.of_address(context.client)
+            if context.principal is None
+            else self._limiter.of_account(context.principal)
+        )
+        context.allowance = found
+        if found is not None and not found.granted:
+            raise TooManyRequests(found.limit, found.seconds, found.reset_in)
+
+    def _counted(self, error: LedgerError | WebError, context: Context) -> LedgerError | WebError:
+        """The refusal of a request that got no further than to a key is one of nobody known."""
+        if context.principal is None and context.allowance is None:
+            try:
+                self._count(context)
+            except TooManyRequests as too_many:
+                return too_many
+        return error
 
     @cached_property
     def _document(self) -> bytes:
@@ -213,6 +244,12 @@ class DialectApp:
     ) -> tuple[Answer, tuple[Header, ...]]:
         answer = self._dialect.error(error, context)
         return answer, error.headers if isinstance(error, WebError) else ()
+
+
+def _address_of(scope: Scope) -> str:
+    """Of the other end of the connection; it has none on a local socket."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _stream(stream: Stream, context: Context, receive: Receive, send: Send) -> None:

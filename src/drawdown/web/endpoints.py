@@ -16,21 +16,28 @@ from drawdown.web import headers as web_headers
 from drawdown.web.decoding import json_decoder, query_decoder
 from drawdown.web.errors import Header, WebError
 from drawdown.web.headers import Credentials, Headers
+from drawdown.web.rate_limits import Allowance
 
 BodyDecoder = Callable[[bytes, Headers], Any]
 QueryDecoder = Callable[[bytes], Any]
 
 
 class Context(msgspec.Struct, kw_only=True):
-    """One request as far as it is known: ``endpoint``, ``principal`` are None until found."""
+    """One request as far as it is known: ``endpoint``, ``principal`` are None until found.
+
+    ``client`` is the address at the other end of the connection. ``allowance`` is what is left to the
+    caller; None where nothing is counted.
+    """
 
     method: str
     path: str
     query: bytes
     headers: Headers
     request_id: str
+    client: str = ""
     endpoint: Endpoint | None = None
     principal: Principal | None = None
+    allowance: Allowance | None = None
 
 
 class Call(msgspec.Struct, kw_only=True):

@@ -128,6 +128,7 @@ def _refusals(endpoint: Endpoint) -> Iterable[Any]:
         yield from (web.BadRequest, web.UnknownField, web.MissingField)
     if "{" in endpoint.path:
         yield web.UnknownUrl
+    yield web.TooManyRequests
     yield from endpoint.errors
     yield from (web.Unexpected, web.Unavailable)
 

@@ -8,6 +8,7 @@ from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import errors, meters, routes, usage, webhooks, wire
+from drawdown.web import rate_limits
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
 from drawdown.web.headers import Credentials, Headers, bearer
@@ -50,7 +51,8 @@ class DodoDialect(Dialect):
         return errors.answer(error)
 
     def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
-        return _NO_RETRY if answer.status == 409 else ()
+        found = rate_limits.headers(context.allowance)
+        return (*found, *_NO_RETRY) if answer.status == 409 else found
 
 
 def build(config: Config) -> Dialect:
