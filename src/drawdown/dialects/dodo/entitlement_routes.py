@@ -14,7 +14,7 @@ from drawdown.dialects.dodo.credit_wire import (
     ListEntitlementsQuery,
     UpdateEntitlementRequest,
 )
-from drawdown.dialects.dodo.errors import NotRestored
+from drawdown.dialects.dodo.errors import NotRestored, message_of
 from drawdown.dialects.dodo.named import answer, entitlement_named
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Call, Endpoint
@@ -69,7 +69,7 @@ async def undelete_entitlement(call: Call) -> Answer:
     try:
         found = await call.ledger.entitlement(call.book, entitlement_named(call))
     except EntitlementNotFound as error:
-        raise NotRestored(str(error)) from None
+        raise NotRestored(message_of(error)) from None
     if found.closed_at is None:
         raise NotRestored("The credit entitlement is not deleted.")
     return await _carry_out(call, ReopenEntitlement(entitlement=found.id))

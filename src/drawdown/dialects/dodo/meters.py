@@ -19,7 +19,7 @@ from drawdown.core.usage import records as usage_records
 from drawdown.core.usage.meters import Measure
 from drawdown.dialects.dodo import meter_filters, reading
 from drawdown.dialects.dodo import meter_wire as wire
-from drawdown.dialects.dodo.errors import NotRestored
+from drawdown.dialects.dodo.errors import NotRestored, message_of
 from drawdown.dialects.dodo.reading import DESCRIPTION_MAX, NAME_MAX, PROFILE, UNIT_MAX
 from drawdown.dialects.dodo.rendering import business_id
 from drawdown.engine.accounts import Role
@@ -120,7 +120,7 @@ async def unarchive(call: Call) -> Answer:
         command = commands.ReopenMeter(meter=found.id)
         return await call.ledger.submit(call.book, command, _nothing(call, 200))
     except (MeterNotFound, TooManyMeters) as error:
-        raise NotRestored(str(error)) from None
+        raise NotRestored(message_of(error)) from None
 
 
 # What they share -----------------------------------------------------------------------------------
