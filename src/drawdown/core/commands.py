@@ -369,6 +369,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
     ``anchor`` None: the start, or the trial's end. A start in the past takes up the cycle that runs now: what
     is over is not made up for. Carried credit without a ``timeframe`` lives by the entitlement's days.
     ``overage`` stands in place of the entitlement's rule from the first cycle to the end of the schedule.
+    ``paused``: no cycle begins but one that is due now.
     """
 
     customer: Reference
@@ -390,6 +391,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = {}
     name: str | None = None
     metadata: Metadata = {}
+    paused: bool = False
 
 
 class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -413,9 +415,10 @@ class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on at the next cycle that begins."""
+    """Go on at the next cycle that begins; ``at_once``: with the one that would run now, whole, unless it does."""
 
     schedule: Id
+    at_once: bool = False
 
 
 class CancelSchedule(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,8 +25,9 @@ from drawdown.core.types import (
 )
 from drawdown.core.watching.watch import Notice
 from drawdown.dialects.dodo import links
+from drawdown.dialects.dodo.imported import entitlement_id, grant_ids
 from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
-from drawdown.dialects.dodo.rendering import business_id, customer_id, entitlement_id
+from drawdown.dialects.dodo.rendering import business_id, customer_id
 from drawdown.dialects.dodo.wire_ledger import (
     BalanceLow,
     LedgerRow,
@@ -58,7 +59,7 @@ _TYPES: dict[TransactionType, str] = {
     TransactionType.MANUAL_ADJUSTMENT: "credit.manual_adjustment",
 }
 #: Kinds of operation whose subject is a schedule.
-_OF_SCHEDULES = frozenset({"cycle", "amend_schedule", "cancel_schedule"})
+_OF_SCHEDULES = frozenset({"cycle", "amend_schedule", "cancel_schedule", "resume_schedule"})
 #: And all that are about one.
 ABOUT_SCHEDULES = _OF_SCHEDULES | {"create_schedule"}
 _encode = msgspec.json.Encoder().encode
@@ -98,7 +99,7 @@ class DodoFormat(Format):
             customer_id=spell("cus_", _NOBODY),
             subscription_id=spell("sub_", _NOBODY),
             brand_id=brand_id(_NOBODY),
-            credit_entitlement_id=entitlement_id(_NOBODY),
+            credit_entitlement_id=spell("cde_", _NOBODY),
             credit_entitlement_name="The endpoint can be reached",
             available_balance="0",
             subscription_credits_amount="0",
@@ -134,11 +135,13 @@ async def _names(ledger: Ledger, recorded: Recorded, notices: Sequence[Notice]) 
     operation, book = recorded.operation, recorded.book
     kinds = [entry.entitlement for entry in recorded.entries]
     kinds += [notice.entitlement for notice in notices]
+    owner = await ledger.customer(book, operation.customer)
     return Names(
-        owner=await ledger.customer(book, operation.customer),
+        owner=owner,
         account=await ledger.accounts.of_book(book),
         kinds={each: await ledger.entitlement(book, each) for each in dict.fromkeys(kinds)},
         subscription=links.subscription_in(await schedule_metadata(ledger, operation)),
+        grants=await grant_ids(ledger, owner, recorded.entries),
     )
 
 
@@ -185,7 +188,7 @@ async def _low(
         customer_id=customer_id(names.owner),
         subscription_id=link.subscription,
         brand_id=brand_id(names.account),
-        credit_entitlement_id=entitlement_id(kind.id),
+        credit_entitlement_id=entitlement_id(kind),
         credit_entitlement_name=kind.name,
         available_balance=decimal(notice.available, kind.scale),
         subscription_credits_amount=link.credits,

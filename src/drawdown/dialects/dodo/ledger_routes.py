@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from functools import partial
+
+import msgspec
 
 from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
 from drawdown.core.requests import Answer
@@ -16,7 +19,8 @@ from drawdown.dialects.dodo.credit_wire import (
 )
 from drawdown.dialects.dodo.customer_routes import instant
 from drawdown.dialects.dodo.histories import Happened, walk
-from drawdown.dialects.dodo.ledger_rows import Names, rows_of
+from drawdown.dialects.dodo.imported import grant_ids, rows_there
+from drawdown.dialects.dodo.ledger_rows import Names, row_there, rows_of
 from drawdown.dialects.dodo.named import answer, customer_named, entitlement_named
 from drawdown.dialects.dodo.wire import Balance
 from drawdown.dialects.dodo.wire_ledger import LedgerRow
@@ -52,7 +56,7 @@ async def _balance(call: Call, owner: Customer, kind: Entitlement) -> Balance | 
     found = await call.ledger.balance(call.book, owner.id, kind.id)
     if found.created_at is None:
         return None
-    return rendering.balance(found, owner, found.created_at)
+    return rendering.balance(found, owner, kind, found.created_at)
 
 
 async def list_ledger(call: Call, *, page_base: int) -> Answer:
@@ -63,23 +67,28 @@ async def list_ledger(call: Call, *, page_base: int) -> Answer:
     since = instant(query.start_date, "start_date")
     until = instant(query.end_date, "end_date")
     offset, rows = query.offset(page_base), Rows(call, owner, kind)
+    span, end = Span(since, until), offset + query.page_size
     found: list[LedgerRow] = []
     if query.page_size:
-        async for happened in walk(call, owner.id, kind.id):
-            if since is not None and happened.entries[-1].at < since:
+        async for at, row in rows.every(span):
+            if span.is_before(at) or len(found) >= end:
                 break
-            if not _is_within(happened, since, until):
-                continue
-            shown = reversed(await rows.of(happened))
-            found.extend(each for each in shown if _is_of(each, query.transaction_type))
-            if len(found) >= offset + query.page_size:
-                break
-    return answer(call, LedgerPage(found[offset : offset + query.page_size]))
+            if span.holds(at) and _is_of(row, query.transaction_type):
+                found.append(row)
+    return answer(call, LedgerPage(found[offset:end]))
 
 
-def _is_within(happened: Happened, since: Instant | None, until: Instant | None) -> bool:
-    at = happened.entries[-1].at
-    return (since is None or at >= since) and (until is None or at <= until)
+class Span(msgspec.Struct, frozen=True):
+    """A time that rows are chosen by, both ends included."""
+
+    since: Instant | None
+    until: Instant | None
+
+    def is_before(self, at: Instant) -> bool:
+        return self.since is not None and at < self.since
+
+    def holds(self, at: Instant) -> bool:
+        return not self.is_before(at) and (self.until is None or at <= self.until)
 
 
 def _is_of(row: LedgerRow, transaction_type: str | None) -> bool:
@@ -90,16 +99,29 @@ class Rows:
     """The rows of one wallet's operations; each schedule's subscription is looked up once."""
 
     def __init__(self, call: Call, owner: Customer, kind: Entitlement) -> None:
-        self._call = call
+        self._call, self._kind = call, kind
         self._names = Names(owner, call.principal.account, {kind.id: kind})
         self._subscriptions: dict[Id, str | None] = {}
 
+    async def every(self, span: Span) -> AsyncIterator[tuple[Instant, LedgerRow]]:
+        """Newest first, with their times; where an operation is not within ``span``, none of it."""
+        async for happened in walk(self._call, self._names.owner.id, self._kind.id):
+            at = happened.entries[-1].at
+            shown = await self.of(happened) if span.holds(at) else []
+            for row in reversed(shown):
+                yield at, row
+            if span.is_before(at):
+                return
+        async for entry in rows_there(self._call.ledger, self._names.owner, self._kind):
+            yield entry.at, row_there(entry, self._kind, self._names)
+
     async def of(self, happened: Happened) -> list[LedgerRow]:
         """In the order in which they happened."""
-        subscription = await self._subscription(happened)
-        names = self._names
-        if subscription is not None:
-            names = Names(names.owner, names.account, names.kinds, subscription)
+        names = msgspec.structs.replace(
+            self._names,
+            subscription=await self._subscription(happened),
+            grants=await grant_ids(self._call.ledger, self._names.owner, happened.entries),
+        )
         return rows_of(happened.operation, happened.entries, names)
 
     async def _subscription(self, happened: Happened) -> str | None:

@@ -8,7 +8,7 @@ overage (a hold, credit that is not effective yet) has no row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,12 +18,9 @@ from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
 from drawdown.core.types import Entitlement, Entry, EntryKind, Id, Operation
-from drawdown.dialects.dodo.rendering import (
-    business_id,
-    customer_id,
-    entitlement_id,
-    only_grant,
-)
+from drawdown.dialects.dodo import imported
+from drawdown.dialects.dodo.imported import EntryThere, entitlement_id
+from drawdown.dialects.dodo.rendering import business_id, customer_id, grant_name, only_grant
 from drawdown.dialects.dodo.wire_ledger import LedgerRow, TransactionType
 
 ROW_PREFIX = "cle_"
@@ -61,11 +58,19 @@ _ASKED = frozenset({"grant", "debit", "spend", "capture"})
 
 
 class _Facts(msgspec.Struct):
-    """Of what was asked for, that which a row shows."""
+    """Of what was asked for, that which a row shows, and whether it was brought over from elsewhere."""
 
     reason: str | None = None
     metadata: dict[str, Any] = {}
     event: str | None = None
+    used_before: int | None = None
+    as_overage: bool = False
+
+    @property
+    def is_vendors(self) -> bool:
+        """Whether the vendor's own rows stand for it."""
+        brought = self.used_before is not None or self.as_overage
+        return brought and self.reason == imported.REASON
 
 
 _facts = msgspec.json.Decoder(_Facts).decode
@@ -84,17 +89,27 @@ class _Part(msgspec.Struct):
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What the ids of an operation stand for. ``subscription``: the one whose cycle it is, if it is one's."""
+    """What the ids of an operation stand for. ``subscription``: the one whose cycle it is, if it is one's.
+
+    ``grants``: the vendor's ids of those that were made there.
+    """
 
     owner: types.Customer
     account: Id
     kinds: dict[Id, Entitlement]
     subscription: str | None = None
+    grants: Mapping[Id, str] = {}
 
 
 def rows_of(operation: Operation, entries: Sequence[Entry], names: Names) -> list[LedgerRow]:
-    """In the order in which they happened. Their ids are the same whichever of the entries are given."""
-    return [_row(operation, part, names) for part in _parts(operation, entries)]
+    """In the order in which they happened. Their ids are the same whichever of the entries are given.
+
+    What was brought over has none: the vendor's own rows say how it came about.
+    """
+    facts = _facts(operation.facts)
+    if facts.is_vendors:
+        return []
+    return [_row(operation, part, facts, names) for part in _parts(operation, entries)]
 
 
 def brand_id(account: Id) -> str:
@@ -132,10 +147,25 @@ def _belongs(part: _Part, entry: Entry, told: _Told) -> bool:
     return told == part.told and told[0] in _MERGED
 
 
-def _row(operation: Operation, part: _Part, names: Names) -> LedgerRow:
+def row_there(entry: EntryThere, kind: Entitlement, names: Names) -> LedgerRow:
+    """A row that the vendor wrote, in its words; only whose it is, is said in ours."""
+    told = {name: getattr(entry, name) for name in _SAID_THERE}
+    return LedgerRow(
+        business_id=business_id(names.account),
+        brand_id=brand_id(names.account),
+        customer_id=customer_id(names.owner),
+        credit_entitlement_id=entitlement_id(kind),
+        **told,
+    )
+
+
+_SAID_THERE = sorted(set(EntryThere.__struct_fields__) - {"entitlement", "at"})
+
+
+def _row(operation: Operation, part: _Part, facts: _Facts, names: Names) -> LedgerRow:
     first, last = part.entries[0], part.entries[-1]
     kind = names.kinds[first.entitlement]
-    facts, (transaction_type, is_credit) = _facts(operation.facts), part.told
+    transaction_type, is_credit = part.told
     asked = operation.kind in _ASKED or operation.kind in _BY_HAND
     reference_type, reference_id = _reference(operation, part, facts, names)
     return LedgerRow(
@@ -143,7 +173,7 @@ def _row(operation: Operation, part: _Part, names: Names) -> LedgerRow:
         business_id=business_id(names.account),
         brand_id=brand_id(names.account),
         customer_id=customer_id(names.owner),
-        credit_entitlement_id=entitlement_id(kind.id),
+        credit_entitlement_id=entitlement_id(kind),
         transaction_type=transaction_type,
         amount=decimal(_amount(part), kind.scale),
         is_credit=is_credit,
@@ -151,7 +181,7 @@ def _row(operation: Operation, part: _Part, names: Names) -> LedgerRow:
         balance_after=decimal(last.posted_after, kind.scale),
         overage_before=decimal(first.overage_before, kind.scale),
         overage_after=decimal(last.overage_after, kind.scale),
-        grant_id=only_grant(part.entries),
+        grant_id=only_grant(part.entries, names.grants),
         description=facts.reason if asked else None,
         reference_type=reference_type,
         reference_id=reference_id,
@@ -178,7 +208,7 @@ def _reference(
     """What a row is about beside its grant: the grant it was carried from, a subscription, a usage event."""
     first, transaction_type = part.entries[0], part.told[0]
     if first.kind is EntryKind.ROLLED_IN and part.before is not None:
-        return "credit_grant", spell("cgr_", part.before.grant)
+        return "credit_grant", grant_name(part.before.grant, names.grants)
     if transaction_type is TransactionType.MANUAL_ADJUSTMENT:
         return None, None
     if names.subscription is not None:

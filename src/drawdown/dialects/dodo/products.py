@@ -13,6 +13,7 @@ from drawdown.core.times import text_of
 from drawdown.core.types import Id
 from drawdown.dialects.dodo import rendering
 from drawdown.dialects.dodo.errors import UnsupportedCurrency
+from drawdown.dialects.dodo.imported import entitlement_id
 from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.product_wire import (
     Attached,
@@ -104,7 +105,7 @@ def attached(
     if (terms.rollover_timeframe_count is None) != (terms.rollover_timeframe_interval is None):
         rule = "given together with rollover_timeframe_interval, or not at all"
         raise BadRequest(f"{field}.rollover_timeframe_count", rule)
-    found = Attached(id=mapping, entitlement=rendering.entitlement_id(entitlement.id), terms=terms)
+    found = Attached(id=mapping, entitlement=entitlement_id(entitlement), terms=terms)
     check_overage(mapping_of(found, entitlement), field)
     return found
 

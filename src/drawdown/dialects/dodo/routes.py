@@ -60,10 +60,11 @@ async def retrieve_entitlement(call: Call) -> Answer:
 async def retrieve_balance(call: Call) -> Answer:
     """A balance exists from the wallet's first entry on."""
     customer = await call.ledger.customer(call.book, _customer(call))
-    balance = await call.ledger.balance(call.book, customer.id, _entitlement(call))
+    kind = await call.ledger.entitlement(call.book, _entitlement(call))
+    balance = await call.ledger.balance(call.book, customer.id, kind.id)
     if balance.created_at is None:
         raise NoBalance()
-    return _answer(call, 200, rendering.balance(balance, customer, balance.created_at))
+    return _answer(call, 200, rendering.balance(balance, customer, kind, balance.created_at))
 
 
 async def list_grants(call: Call, *, page_base: int) -> Answer:
@@ -85,7 +86,7 @@ async def list_grants(call: Call, *, page_base: int) -> Answer:
         offset=max(query.page_number - page_base, 0) * query.page_size,
         limit=query.page_size,
     )
-    items = [rendering.grant(grant, customer, entitlement.scale, now) for grant in found]
+    items = [rendering.grant(grant, customer, entitlement, now) for grant in found]
     return _answer(call, 200, wire.GrantPage(items))
 
 

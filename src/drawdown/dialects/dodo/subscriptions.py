@@ -28,6 +28,7 @@ from drawdown.core.types import (
     AlertKind,
     Id,
     Instant,
+    Reference,
 )
 from drawdown.dialects.dodo import overage, products
 from drawdown.dialects.dodo.links import LowBalance, of_low_balance, of_subscription
@@ -258,10 +259,9 @@ def rate_of(link: Link) -> Id:
     return found
 
 
-def entitlement_of(terms: CreditMapping) -> Id:
-    found = identity.parse(terms.credit_entitlement_id)
-    assert found is not None, "it was spelled here"
-    return found
+def entitlement_of(terms: CreditMapping) -> Reference:
+    """The vendor's id of one that was brought over is its code."""
+    return identity.reference(terms.credit_entitlement_id)
 
 
 def schedule_of(

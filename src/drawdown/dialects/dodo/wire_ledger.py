@@ -11,7 +11,7 @@ from drawdown.dialects.dodo.wire import MetadataShown
 
 
 class TransactionType(StrEnum):
-    """What a row of the ledger says happened. The vendor's list has two more that nothing here makes."""
+    """What a row of the ledger says happened. The last two are only in rows that the vendor wrote."""
 
     CREDIT_ADDED = "credit_added"
     CREDIT_DEDUCTED = "credit_deducted"
@@ -21,6 +21,8 @@ class TransactionType(StrEnum):
     OVERAGE_CHARGED = "overage_charged"
     OVERAGE_RESET = "overage_reset"
     MANUAL_ADJUSTMENT = "manual_adjustment"
+    AUTO_TOP_UP = "auto_top_up"
+    REFUND = "refund"
 
 
 class LedgerRow(msgspec.Struct, kw_only=True):
