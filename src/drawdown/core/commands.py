@@ -415,7 +415,7 @@ class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on at the next cycle that begins; ``at_once``: with the one that would run now, whole, unless it does."""
+    """Go on at the next cycle that begins; ``at_once``: with the whole of the one that would run now."""
 
     schedule: Id
     at_once: bool = False

@@ -82,7 +82,9 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
         cycles.play(
             context.wallet, schedule, state.changes, context.at, context.request.recorded_at
         )
-        _refresh(context, accepted, schedule)
+    if command.paused:
+        _stand_still(schedule)
+    _refresh(context, accepted, schedule)
     return accepted
 
 
@@ -120,6 +122,7 @@ _FACTS = (
     "scope",
     "name",
     "metadata",
+    "paused",
 )
 
 
@@ -376,24 +379,34 @@ def pause_schedule(request: Request, command: PauseSchedule, state: State) -> Ac
     if schedule.state is not ScheduleState.ACTIVE:
         raise ScheduleOver(state=schedule.state.value, verb="paused")
     started.note_changes({"state": [schedule.state.value, "paused"]})
-    schedule.state = ScheduleState.PAUSED
-    if schedule.cycle_at is None:
-        schedule.next_at = schedule.ends_at
+    _stand_still(schedule)
     return _finish(context, started, schedule)
 
 
+def _stand_still(schedule: Schedule) -> None:
+    schedule.state = ScheduleState.PAUSED
+    if schedule.cycle_at is None:
+        schedule.next_at = schedule.ends_at
+
+
 def resume_schedule(request: Request, command: ResumeSchedule, state: State) -> Accepted:
-    """The calendar has gone on: the next cycle is the first that begins from now on."""
+    """The calendar has gone on: the next cycle is the first to begin from now on, or the one of this time."""
     context, schedule = schedule_context(request, command.schedule, state)
-    started = context.begin("resume_schedule", {}, command.schedule)
+    started = context.begin("resume_schedule", given(command, "at_once"), command.schedule)
     if schedule.state is not ScheduleState.PAUSED:
         raise ScheduleOver(state=schedule.state.value, verb="resumed")
     started.note_changes({"state": [schedule.state.value, "active"]})
     schedule.state = ScheduleState.ACTIVE
-    if schedule.cycle_at is None:
+    grant = None
+    if schedule.cycle_at is None and command.at_once and schedule.starts_at <= context.at:
+        number = schedules.number_at(schedule, context.at)
+        _check_grant_room(context, schedule.amount_of(number))
+        grant = cycles.begin_late(started, context.wallet, schedule, number, context.at)
+    elif schedule.cycle_at is None:
         _resume_at(schedule, context.at)
         cycles.note_rule(context.wallet, state.changes)
     accepted = _finish(context, started, schedule)
+    accepted.grant = None if grant is None else msgspec.structs.replace(grant)
     if schedule.next_at is not None and schedule.next_at <= context.at:
         cycles.play(
             context.wallet,

@@ -38,7 +38,7 @@ def play(
     started = _begin(wallet, schedule, changes, at, recorded_at, is_over)
     if schedule.cycle_at is not None:
         _end_cycle(started, wallet, schedule, at)
-        _reset_overage(started, wallet, at)
+        _reset_overage(started, wallet, schedule, at)
     if is_over:
         end(schedule, ScheduleState.ENDED, at)
         note_rule(wallet, changes)
@@ -98,9 +98,11 @@ def _begin(
     return Posting(operation, changes)
 
 
-def _reset_overage(started: Posting, wallet: Wallet, at: Instant) -> None:
+def _reset_overage(started: Posting, wallet: Wallet, schedule: Schedule, at: Instant) -> None:
+    """By the rule of the schedule whose cycle ends, whichever of several has begun last."""
     before = wallet.overage
-    kind = overage.RESETS.get(wallet.overage_rule.behavior)
+    rule = schedule.overage or wallet.overage_rule
+    kind = overage.RESETS.get(rule.behavior)
     if posting.reset_overage(started, wallet, kind, at):
         posting.note_reset(started, wallet, before)
 
@@ -161,15 +163,24 @@ def _carried_grant(
     )
 
 
+def begin_late(
+    started: Posting, wallet: Wallet, schedule: Schedule, number: int, at: Instant
+) -> Grant | None:
+    """Begin the cycle that would run at ``at`` by the calendar, and has been skipped."""
+    begun = _begin_cycle(started, wallet, schedule, number, at)
+    schedule.cycle_at = schedule.begins_at(number)
+    return begun
+
+
 def _begin_cycle(
     started: Posting, wallet: Wallet, schedule: Schedule, number: int, at: Instant
-) -> None:
+) -> Grant | None:
     if number != TRIAL and schedule.change is not None:
         schedule.amount, schedule.change = schedule.change, None
     schedule.cycle, schedule.cycle_at = number, at
     schedule.next_at = schedules.cycle_ends_at(schedule, number)
     note_rule(wallet, started.changes)
-    give(started, wallet, schedule, schedule.amount_of(number), at)
+    return give(started, wallet, schedule, schedule.amount_of(number), at)
 
 
 def give(

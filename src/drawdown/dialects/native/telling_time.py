@@ -130,6 +130,7 @@ def _turned(name: str) -> Tell:
             schedule=telling.subject(SCHEDULE_PREFIX), entitlement=telling.kind.code
         )
         yield name, shown, ()
+        yield from moves(telling)
 
     return tell
 
