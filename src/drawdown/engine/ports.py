@@ -193,7 +193,8 @@ class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which usage events of a book to list, the newest recorded first.
 
-    ``since`` and ``until`` bound the time of use: from the one, before the other.
+    ``since`` and ``until`` bound the time of use: from the one, before the other. ``offset``: so many of
+    those after ``after`` are passed over; what is passed over is read, too.
     """
 
     book: Id
@@ -204,6 +205,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: Instant | None = None
     uncovered: bool = False
     after: Id | None = None
+    offset: int = 0
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -282,4 +282,7 @@ def event_list(
     if asked.after is not None:
         conditions.append(f"e.id < {bound(asked.after)}")
     where = " AND ".join(conditions)
-    return f"{select} WHERE {where} ORDER BY e.id DESC LIMIT {bound(asked.limit)}", bindings
+    page = f"LIMIT {bound(asked.limit)}"
+    if asked.offset:
+        page += f" OFFSET {bound(asked.offset)}"
+    return f"{select} WHERE {where} ORDER BY e.id DESC {page}", bindings

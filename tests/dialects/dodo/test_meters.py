@@ -264,9 +264,9 @@ def test_events_are_listed_newest_first_by_what_is_asked(dodo: Dodo) -> None:
         lambda client: client.usage_events.list(meter_id=meter, event_name="other")
     )
     assert (refused.error, refused.code) == (BadRequestError, "INVALID_QUERY_PARAMS")
-    for query in ({"page_size": 100, "page_number": 100}, {"start": "yesterday"}):
-        refused = dodo.refused(partial(list_events, **query))
-        assert (refused.status, refused.code) == (422, "INVALID_QUERY_PARAMS")
+    assert listed(dodo, page_size=100, page_number=20_000) == []
+    refused = dodo.refused(partial(list_events, start="yesterday"))
+    assert (refused.status, refused.code) == (422, "INVALID_QUERY_PARAMS")
 
 
 BATCHES: tuple[tuple[list[dict[str, Any]], int, str], ...] = (

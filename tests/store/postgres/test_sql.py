@@ -123,6 +123,7 @@ def lists() -> Iterator[tuple[str, str]]:
         "until": Instant(2),
         "uncovered": True,
         "after": KIND,
+        "offset": 10,
     }
     for given in ({}, *({name: value} for name, value in of_events.items()), of_events):
         asked_events = EventFilter(book=BOOK, limit=10, **given)

@@ -14,11 +14,11 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Customer, Id, Instant
 from drawdown.core.usage import meters, properties
-from drawdown.core.usage.filters import matches
 from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.recording import AHEAD_MAX
 from drawdown.core.usage.records import Catalog, Event
+from drawdown.dialects.dodo import event_pages
 from drawdown.dialects.dodo import meter_wire as wire
 from drawdown.dialects.dodo.errors import EventRefused, QueryConflict, QueryInvalid
 from drawdown.dialects.dodo.meters import answer, exact_object
@@ -31,9 +31,6 @@ from drawdown.web.errors import BadRequest
 
 #: How far back the time of an event may be.
 BACK_MAX = 3_600 * MICROSECONDS
-#: A list looks at no more events than so many; ``start`` and ``end`` narrow what it looks at.
-LOOKED_AT_MAX = 10_000
-_CHUNK = 500
 _WINDOW = f"at most {BACK_MAX // MICROSECONDS // 60} minutes back and {AHEAD_MAX // MICROSECONDS // 60} ahead"
 
 
@@ -143,10 +140,6 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
     query: wire.ListEventsQuery = call.query
     measure = await _measure(call)
     first = max(query.page_number - page_base, 0) * query.page_size
-    if first + query.page_size > LOOKED_AT_MAX:
-        raise QueryInvalid(
-            f"page_number must end within the newest {LOOKED_AT_MAX} events: narrow start and end."
-        )
     asked: dict[str, Any] = {
         "name": query.event_name if measure is None else measure.event_name,
         "since": _instant(query.start, "start"),
@@ -158,7 +151,9 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
             asked["customer"] = (await call.ledger.customer(call.book, reference)).id
     except errors.CustomerNotFound:
         return answer(call, 200, wire.EventPage([]))
-    found = await _page(call, asked, measure, first, query.page_size)
+    found = await event_pages.page_of(
+        call.ledger, call.book, asked, measure, first=first, size=query.page_size
+    )
     owners: dict[Id, Customer] = {}
     for event in found:
         if event.customer not in owners:
@@ -167,31 +162,6 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
     return answer(
         call, 200, wire.EventPage([_shown(each, owners[each.customer], account) for each in found])
     )
-
-
-async def _page(
-    call: Call, asked: dict[str, Any], measure: Measure | None, first: int, size: int
-) -> list[Event]:
-    """Those that the meter's filter lets pass, from the ``first``-th on, of the newest ``LOOKED_AT_MAX``."""
-    kept: list[Event] = []
-    after: Id | None = None
-    has_filter = measure is not None and measure.filter is not None
-    chunk = _CHUNK if has_filter else min(_CHUNK, first + size)
-    for _ in range(LOOKED_AT_MAX // _CHUNK):
-        if len(kept) >= first + size or not size:
-            break
-        found = await call.ledger.usage_events(call.book, **asked, after=after, limit=chunk)
-        kept += [each for each in found if _passes(measure, each)]
-        if len(found) < chunk:
-            break
-        after = found[-1].id
-    return kept[first : first + size]
-
-
-def _passes(measure: Measure | None, event: Event) -> bool:
-    if measure is None or measure.filter is None:
-        return True
-    return matches(measure.filter, event.properties, case_sensitive=measure.case_sensitive)
 
 
 async def _measure(call: Call) -> Measure | None:

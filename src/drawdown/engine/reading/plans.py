@@ -216,6 +216,7 @@ class PlanReads(DirectoryReads):
         until: Instant | None = None,
         uncovered: bool = False,
         after: Id | None = None,
+        offset: int = 0,
         limit: int,
     ) -> list[Event]:
         """The newest recorded first (``ports.EventFilter``). Raises ``CustomerNotFound``."""
@@ -230,5 +231,6 @@ class PlanReads(DirectoryReads):
                 until=until,
                 uncovered=uncovered,
                 after=after,
+                offset=offset,
             )
         )
