@@ -18,6 +18,7 @@ from drawdown.core.types import Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.opening import open_ledger
 from drawdown.web.metrics import Metrics
+from tests.support.server import Tenant, new_tenant
 
 
 class ClockedServer:
@@ -55,6 +56,10 @@ class ClockedServer:
             self._server = uvicorn.Server(config)
             self._started.set()
             await self._server.serve(sockets=[self._socket])
+
+    def tenant(self) -> Tenant:
+        """A fresh account, as on any server."""
+        return asyncio.run(new_tenant(self.url, self._database))
 
     def client(self) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.secret}"}
