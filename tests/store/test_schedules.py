@@ -21,7 +21,7 @@ from drawdown.core.commands import (
     Settle,
     TrialTerms,
 )
-from drawdown.core.errors import InsufficientCredit, ScheduleNotFound, ScheduleOver
+from drawdown.core.errors import FieldInvalid, InsufficientCredit, ScheduleNotFound, ScheduleOver
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.types import DAY, Instant, OverageBehavior, OverageMode
@@ -271,4 +271,32 @@ async def test_of_several_schedules_the_one_whose_cycle_ends_says_what_becomes_o
     assert (await book.balance(customer)).overage == 7
     clock.instant = Instant(START + 15 * DAY)
     assert (await book.balance(customer)).overage == 0
+    await verified(ledger)
+
+
+async def test_the_end_of_a_schedule_is_moved_both_ways(ledger: Ledger, clock: ManualClock) -> None:
+    """What its cycles carried counts on; it cannot end in the past."""
+    book = await open_book(ledger)
+    customer = await book.customer()
+    terms = RolloverTerms(percentage=50, generations_max=1)
+    made = await schedule(book, customer, 100, every=Every(CalendarUnit.DAY, 10), rollover=terms)
+
+    async def ends(at: Instant | None) -> Schedule:
+        found = (await ledger.apply(book.id, AmendSchedule(schedule=made.id, ends_at=at))).schedule
+        assert found is not None
+        return found
+
+    clock.instant = Instant(START + 5 * DAY)
+    assert (await ends(Instant(START + 10 * DAY))).next_at == Instant(START + 10 * DAY)
+    assert (await ends(None)).ends_at is None
+    assert (await ends(Instant(START + 20 * DAY))).next_at == Instant(START + 10 * DAY)
+    clock.instant = Instant(START + 10 * DAY)
+    assert (await book.balance(customer)).available == 150
+    with pytest.raises(FieldInvalid):
+        await ends(clock.instant)
+    clock.instant = Instant(START + 20 * DAY)
+    assert (await book.balance(customer)).available == 50
+    assert (await ledger.schedule(book.id, made.id)).state is ScheduleState.ENDED
+    with pytest.raises(ScheduleOver):
+        await ends(None)
     await verified(ledger)

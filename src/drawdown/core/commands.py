@@ -399,11 +399,13 @@ class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
     Now: the difference is granted for the cycle that runs, or taken from what is free of it; ``prorate``:
     only for what is still to come of the cycle. ``overage`` UNSET: as it was; None: the entitlement's.
+    ``ends_at`` UNSET: as it was; None: without end. What was given keeps the expiry that it has.
     """
 
     schedule: Id
     amount: Amount | None = None
     overage: AskedOverage | msgspec.UnsetType | None = msgspec.UNSET
+    ends_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     when: ChangeTime = ChangeTime.NEXT_CYCLE
     prorate: bool = False
 

@@ -357,6 +357,7 @@ class _AmendSchedule(Struct):
     prorate: bool
     amount: int | None = None
     overage: Overage | UnsetType | None = UNSET
+    ends_at: Instant | UnsetType | None = UNSET
 
 
 def _amend_schedule(operation: Operation, past: Past) -> Command:
@@ -368,6 +369,7 @@ def _amend_schedule(operation: Operation, past: Past) -> Command:
         when=facts.when,
         prorate=facts.prorate,
         overage=UNSET if isinstance(rule, UnsetType) else _overage(rule, past, kind),
+        ends_at=facts.ends_at,
     )
 
 

@@ -291,6 +291,9 @@ def amend_schedule(request: Request, command: AmendSchedule, state: State) -> Ac
         changed["overage"] = [schedule.overage, rule]
         schedule.overage = rule
         cycles.note_rule(context.wallet, state.changes)
+    if not isinstance(command.ends_at, msgspec.UnsetType):
+        changed["ends_at"] = [schedule.ends_at, command.ends_at]
+        _end_at(context, schedule, command.ends_at)
     started.note_changes(changed)
     grant = _move(context, started, schedule, moved)
     accepted = _finish(context, started, schedule)
@@ -306,15 +309,29 @@ def _amendment(
     facts: dict[str, Any] = {"when": command.when, "prorate": command.prorate}
     if command.amount is not None:
         facts["amount"] = positive_units(command.amount, entitlement)
+    if not isinstance(command.ends_at, msgspec.UnsetType):
+        facts["ends_at"] = command.ends_at
     if isinstance(command.overage, msgspec.UnsetType):
         return facts, None
     facts["overage"] = _override(command.overage, entitlement)
     return facts, facts["overage"]
 
 
+def _end_at(context: Context, schedule: Schedule, ends_at: Instant | None) -> None:
+    """Another end, later than now and than the start, at which the schedule is due if nothing is before."""
+    if ends_at is not None and ends_at <= max(context.at, schedule.starts_at):
+        raise FieldInvalid("ends_at", "later than now, and than starts_at")
+    schedule.ends_at = ends_at
+    if schedule.state is ScheduleState.PAUSED and schedule.cycle_at is None:
+        schedule.next_at = ends_at
+    else:
+        begins_at = schedule.begins_at(schedule.next_number)
+        schedule.next_at = schedules.bounded(schedule, begins_at)
+
+
 def _check_amendment(command: AmendSchedule) -> None:
     if command.amount is None:
-        if isinstance(command.overage, msgspec.UnsetType):
+        if command.overage is msgspec.UNSET and command.ends_at is msgspec.UNSET:
             raise FieldInvalid("amount", "given, unless overage is")
         if command.prorate or command.when is not ChangeTime.NEXT_CYCLE:
             raise FieldInvalid("when", "left out, as prorate is, where no amount is given")

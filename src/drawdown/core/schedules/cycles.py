@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core import overage, posting
-from drawdown.core.identity import derive
+from drawdown.core.identity import derive, precede
 from drawdown.core.posting import Posting
 from drawdown.core.schedules import rollover
 from drawdown.core.schedules import terms as schedules
@@ -231,8 +231,12 @@ def grant_id(operation: Id) -> Id:
 
 
 def carried_id(operation: Id, parent: Id) -> Id:
-    """The id of the grant into which an operation carries what is left of another."""
-    return derive(operation, "rollover:" + parent.hex())
+    """The id of the grant into which an operation carries what is left of another.
+
+    It comes before that of the grant which the operation makes: in all else that orders grants by age the two
+    are equal, and what was carried is the older credit (``burn``).
+    """
+    return precede(grant_id(operation), "rollover:" + parent.hex())
 
 
 def _cost_basis(schedule: Schedule, category: Category, units: int) -> CostBasis | None:
