@@ -52,6 +52,9 @@ Authenticate = Callable[[str, str | None], Awaitable[Principal | None]]
 Observe = Callable[[str, Context, int, float], None]
 
 READING = ("GET", "HEAD")
+#: Of a body that is too large, so many times the limit is thrown away before the answer, in so many seconds.
+_DISCARDED = 4
+_DISCARDING_SECONDS = 5
 
 log = structlog.get_logger("drawdown.web")
 
@@ -221,23 +224,30 @@ class DialectApp:
         """The whole body; gives up as soon as it is known to be too large."""
         announced = headers.get("content-length")
         if announced is not None and int(announced) > self._body_bytes_max:
-            raise TooLarge(self._body_bytes_max)
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            return self._bounded(message.get("body", b""))
-        parts, size = [], 0
-        while message["type"] == "http.request":
-            parts.append(self._bounded(message.get("body", b""), size))
-            size += len(parts[-1])
-            if not message.get("more_body", False):
-                return b"".join(parts)
+            raise await self._too_large(receive)
+        parts, size, more = list[bytes](), 0, True
+        while more:
             message = await receive()
-        raise ClientGone
+            if message["type"] != "http.request":
+                raise ClientGone
+            parts.append(message.get("body", b""))
+            size, more = size + len(parts[-1]), message.get("more_body", False)
+            if size > self._body_bytes_max:
+                raise await self._too_large(receive) if more else TooLarge(self._body_bytes_max)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _bounded(self, part: bytes, before: int = 0) -> bytes:
-        if before + len(part) > self._body_bytes_max:
-            raise TooLarge(self._body_bytes_max)
-        return part
+    async def _too_large(self, receive: Receive) -> TooLarge:
+        """What is still to come is thrown away first, within bounds: a client that sends all of it before it
+        reads would find its connection broken, and never learn why.
+        """
+        left, more = _DISCARDED * self._body_bytes_max, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARDING_SECONDS):
+                while more and left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+        return TooLarge(self._body_bytes_max)
 
     def _refusal(
         self, error: LedgerError | WebError, context: Context
