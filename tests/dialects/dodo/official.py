@@ -59,8 +59,8 @@ class Official(Protocol):
     def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
         """All that the SDK's own pager finds."""
 
-    def acting(self, secret: str) -> Official:
-        """The same with another key. Close it, too."""
+    def acting(self, secret: str, url: str | None = None) -> Official:
+        """The same with another key, and on another server. Close it, too."""
 
     def close(self) -> None: ...
 
@@ -101,8 +101,8 @@ class Python:
         found = self._dodo.every(lambda client: _method(client, name)(*ids, **given))
         return [each.to_dict(mode="json") for each in found]
 
-    def acting(self, secret: str) -> Python:
-        return Python(self._url, secret, blocking=self._dodo.blocking)
+    def acting(self, secret: str, url: str | None = None) -> Python:
+        return Python(url or self._url, secret, blocking=self._dodo.blocking)
 
     def close(self) -> None:
         self._dodo.close()
@@ -137,8 +137,9 @@ class TypeScript:
     def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
         return self._sdk.pages(_camel(name), *ids, *_last(given))
 
-    def acting(self, secret: str) -> Self:
-        return type(self)(self._sdk.with_options(bearerToken=secret), owner=False)
+    def acting(self, secret: str, url: str | None = None) -> Self:
+        options = {"bearerToken": secret} | ({"baseURL": url + BASE} if url else {})
+        return type(self)(self._sdk.with_options(**options), owner=False)
 
     def close(self) -> None:
         if self._owner:

@@ -224,7 +224,12 @@ def _answer(call: Call, record: msgspec.Struct) -> Answer:
     return Answer(status=200, body=_encode(record), request_id=call.request_id)
 
 
-_SALE = (errors.EntitlementNotFound, errors.EntitlementClosed, errors.MeterNotFound)
+_SALE = (
+    errors.EntitlementNotFound,
+    errors.EntitlementClosed,
+    errors.MeterNotFound,
+    errors.TooManyMeters,
+)
 
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
