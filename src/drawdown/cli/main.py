@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from drawdown.cli import accounts, keys
+from drawdown.cli import accounts, imports, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
 from drawdown.cli.credit import (
@@ -113,7 +113,7 @@ OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:
     app.command(rich_help_panel=INSTALLATION)(command)
-for name, group in (("accounts", accounts.app), ("keys", keys.app)):
+for name, group in (("accounts", accounts.app), ("keys", keys.app), ("import", imports.app)):
     app.add_typer(group, name=name, rich_help_panel=INSTALLATION)
 for name, group in (
     ("customers", customers.app),

@@ -1,0 +1,96 @@
+"""What the vendor's pages hold, as far as it is brought over; whatever else a record has is left alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from drawdown.dialects.dodo.wire import MetadataGiven, OverageBehavior
+from drawdown.dialects.dodo.wire_ledger import TransactionType
+
+#: An id names a folder, too.
+VendorId = Annotated[str, Meta(pattern=r"\A(?!\.{1,2}\Z)[A-Za-z0-9._:@-]{1,64}\Z")]
+Text = Annotated[str, Meta(max_length=1_000)]
+Decimal = Annotated[str, Meta(max_length=64)]
+
+
+class Entitlement(msgspec.Struct, kw_only=True):
+    id: VendorId
+    business_id: VendorId
+    name: str
+    unit: str
+    precision: Annotated[int, Meta(ge=0, le=10)]
+    rollover_enabled: bool
+    overage_enabled: bool
+    overage_behavior: OverageBehavior
+    created_at: Text
+    description: str | None = None
+    expires_after_days: int | None = None
+    rollover_percentage: int | None = None
+    rollover_timeframe_count: int | None = None
+    rollover_timeframe_interval: str | None = None
+    max_rollover_count: int | None = None
+    overage_limit: int | None = None
+    price_per_unit: Decimal | None = None
+    currency: str | None = None
+
+
+class Customer(msgspec.Struct, kw_only=True):
+    customer_id: VendorId
+    business_id: VendorId
+    name: str
+    email: str
+    created_at: Text
+    phone_number: str | None = None
+    metadata: MetadataGiven | None = None
+    preferred_locale: Annotated[str, Meta(max_length=35)] | None = None
+
+
+class Balance(msgspec.Struct, kw_only=True):
+    id: Text
+    customer_id: VendorId
+    credit_entitlement_id: VendorId
+    balance: Decimal
+    overage: Decimal
+    created_at: Text
+
+
+class Grant(msgspec.Struct, kw_only=True):
+    id: VendorId
+    customer_id: VendorId
+    credit_entitlement_id: VendorId
+    source_type: Text
+    initial_amount: Decimal
+    remaining_amount: Decimal
+    rollover_count: Annotated[int, Meta(ge=0)]
+    is_expired: bool
+    is_rolled_over: bool
+    created_at: Text
+    updated_at: Text
+    source_id: Text | None = None
+    parent_grant_id: Text | None = None
+    expires_at: Text | None = None
+    metadata: MetadataGiven | None = None
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """A row of the ledger."""
+
+    id: VendorId
+    customer_id: VendorId
+    credit_entitlement_id: VendorId
+    transaction_type: TransactionType
+    amount: Decimal
+    is_credit: bool
+    balance_before: Decimal
+    balance_after: Decimal
+    overage_before: Decimal
+    overage_after: Decimal
+    created_at: Text
+    grant_id: Text | None = None
+    description: Text | None = None
+    reference_type: Text | None = None
+    reference_id: Text | None = None
+    metadata: MetadataGiven | None = None

@@ -1,0 +1,150 @@
+"""Getting pages from a live account: a few at once, as fast as it likes, and again when it was busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from drawdown.importing.pages import PAGE_BYTES_MAX, PAGES_MAX, Folder, decoded
+from drawdown.importing.problems import ImportRefused
+
+AT_ONCE = 4
+ATTEMPTS_MAX = 10
+#: The first pause, which doubles up to the longest; what the vendor asks for is kept up to that, too.
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.5, 120.0
+TIMEOUT_SECONDS = 60.0
+PAGE_SIZE = 100
+
+_BUSY = frozenset({408, 409, 425, 429})
+Told = Callable[[str, int], None]
+
+
+class NotThere(Exception):
+    """The account has no such list."""
+
+
+class Fetcher:
+    """One account, by its base URL and key. ``told`` hears of each page: of which list, how many records."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        folder: Folder,
+        told: Told,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        check_url(base_url)
+        self._folder, self._told, self._sleep = folder, told, sleep
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._quiet_until = 0.0
+        self._http = httpx.AsyncClient(
+            headers={"authorization": f"Bearer {key}", "accept": "application/json"},
+            timeout=TIMEOUT_SECONDS,
+        )
+        self._base_url = base_url.rstrip("/")
+
+    async def __aenter__(self) -> Fetcher:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get_list(self, name: str, path: str, **query: str) -> None:
+        """Keep the pages of a list that are not there yet, up to the one with nothing on it.
+
+        Raises ``NotThere`` and ``ImportRefused``.
+        """
+        folder = self._folder
+        if folder.is_complete(name):
+            return
+        for number in range(len(folder.numbers(name)), PAGES_MAX):
+            asked = {**query, "page_size": str(PAGE_SIZE), "page_number": str(number)}
+            body = await self._get(path, asked)
+            try:
+                count = len(decoded(body).items)
+            except msgspec.DecodeError as error:
+                raise ImportRefused(f"{path} did not answer a list: {error}.") from None
+            folder.keep(name, number, body)
+            self._told(name, count)
+            if count == 0:
+                return
+        raise ImportRefused(f"{path} has more than {PAGES_MAX:,} pages.")
+
+    async def _get(self, path: str, query: dict[str, str]) -> bytes:
+        """The body of a 200, however often it has to be asked for."""
+        said = ""
+        for attempt in range(ATTEMPTS_MAX):
+            pause = PAUSE_SECONDS * 2**attempt
+            async with self._slots:
+                await self._be_quiet()
+                try:
+                    status, headers, body = await self._ask(path, query)
+                except httpx.TransportError as error:
+                    said = f"{type(error).__name__}: {error}"
+                    self._wait(pause)
+                    continue
+            if status == 200:
+                return body
+            if status not in _BUSY and status < 500:
+                raise _refusal(path, status, body)
+            said = f"status {status}"
+            self._wait(_asked_pause(headers) or pause)
+        raise ImportRefused(
+            f"{self._base_url}{path} did not answer, {ATTEMPTS_MAX} times over ({said}).",
+            "Run it again later: what is there is not fetched again.",
+        )
+
+    async def _ask(self, path: str, query: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        url = f"{self._base_url}{path}"
+        async with self._http.stream("GET", url, params=query) as response:
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > PAGE_BYTES_MAX:
+                    raise ImportRefused(f"{path} answered more than {PAGE_BYTES_MAX:,} bytes.")
+            return response.status_code, response.headers, body
+
+    def _wait(self, seconds: float) -> None:
+        """Nobody asks for a while: what is too much is so for all."""
+        until = time.monotonic() + min(seconds, PAUSE_SECONDS_MAX)
+        self._quiet_until = max(self._quiet_until, until)
+
+    async def _be_quiet(self) -> None:
+        left = self._quiet_until - time.monotonic()
+        if left > 0:
+            await self._sleep(left)
+
+
+def check_url(text: str) -> None:
+    """Raises ``ImportRefused``."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ImportRefused(
+            f"{text} is no base URL.", "Give one such as https://live.dodopayments.com."
+        )
+
+
+def _asked_pause(headers: httpx.Headers) -> float | None:
+    """How many seconds the answer asks to wait; None where it does not, or not in seconds."""
+    for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1)):
+        text = headers.get(name, "")
+        if text.isascii() and text.isdigit():
+            return int(text[:9]) / unit
+    return None
+
+
+def _refusal(path: str, status: int, body: bytes) -> Exception:
+    if status == 404:
+        return NotThere(path)
+    if status in (401, 403):
+        return ImportRefused(
+            f"The account refuses the key (status {status}).", "Give one that may read everything."
+        )
+    said = body[:200].decode("utf-8", "replace")
+    return ImportRefused(f"{path} answered status {status}: {said}")
