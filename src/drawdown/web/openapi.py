@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
+from msgspec import inspect
 
 from drawdown.web import errors as web
 from drawdown.web.endpoints import Dialect, Endpoint
@@ -45,15 +46,60 @@ def document(dialect: Dialect) -> bytes:
 
 def _schemas(dialect: Dialect) -> tuple[dict[type, Json], dict[str, Json]]:
     """The schema of every record in the table, and the components they refer to."""
-    records: dict[type, None] = dict.fromkeys(dialect.schemas)
-    for endpoint in dialect.endpoints:
-        records |= dict.fromkeys(
-            record for record in (endpoint.body, endpoint.query, endpoint.answer) if record
-        )
-    if dialect.error_record is not None:
-        records[dialect.error_record] = None
-    found, components = msgspec.json.schema_components(list(records), ref_template=REFERENCE)
-    return dict(zip(records, found, strict=True)), components
+    asked = _records(each for row in dialect.endpoints for each in (row.body, row.query))
+    answered = _records((dialect.error_record, *(row.answer for row in dialect.endpoints)))
+    records = [*dialect.schemas, *asked, *answered]
+    found, components = msgspec.json.schema_components(records, ref_template=REFERENCE)
+    schemas = dict(zip(records, found, strict=True))
+    for record in answered - asked.keys():
+        if always := _always_answered(record):
+            components[_name_of(schemas[record])]["required"] = always
+    return schemas, components
+
+
+def _records(types: Iterable[type | None]) -> dict[type, None]:
+    """Those, and every record within them."""
+    found: dict[type, None] = {}
+    waiting = [inspect.type_info(each) for each in types if each is not None]
+    while waiting:
+        info = waiting.pop()
+        if isinstance(info, inspect.StructType):
+            if info.cls in found:
+                continue
+            found[info.cls] = None
+        waiting += _within(info)
+    return found
+
+
+def _within(info: inspect.Type) -> Iterable[inspect.Type]:
+    """The types that a type is made of."""
+    match info:
+        case inspect.StructType():
+            return [field.type for field in info.fields]
+        case inspect.UnionType():
+            return info.types
+        case inspect.TupleType():
+            return info.item_types
+        case inspect.ListType() | inspect.VarTupleType():
+            return [info.item_type]
+        case inspect.DictType():
+            return [info.value_type]
+        case inspect.Metadata():
+            return [info.type]
+    return []
+
+
+def _always_answered(record: type) -> list[str]:
+    """The fields that are written whatever is in them: a default is for who makes the record."""
+    plain: type[msgspec.Struct] = get_origin(record) or record
+    config = plain.__struct_config__
+    omits = config.omit_defaults
+    tag = [] if config.tag is None else [str(config.tag_field)]
+    return tag + [
+        field.encode_name
+        for field in msgspec.structs.fields(plain)
+        if field.required or not (omits or field.default is msgspec.UNSET)
+    ]
 
 
 def _operation(

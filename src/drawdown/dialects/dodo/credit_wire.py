@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -21,6 +21,7 @@ from drawdown.dialects.dodo.wire import (
     MetadataGiven,
     OverageBehavior,
     Percentage,
+    Time,
 )
 from drawdown.dialects.dodo.wire_ledger import LedgerRow
 
@@ -132,8 +133,8 @@ class Wallet(msgspec.Struct, kw_only=True):
     customer_id: str
     currency: WalletCurrency
     balance: int
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 class Wallets(msgspec.Struct):
@@ -164,9 +165,9 @@ class WalletEntry(msgspec.Struct, kw_only=True):
     is_credit: bool
     before_balance: int
     after_balance: int
-    created_at: str
+    created_at: Time
     reason: str | None
-    event_type: str = "merchant_adjustment"
+    event_type: Literal["merchant_adjustment"] = "merchant_adjustment"
     reference_object_id: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.dialects.dodo import errors, meters, routes, usage, webhooks, wire
+from drawdown.dialects.dodo import errors, meter_wire, routes, wire
 from drawdown.web import rate_limits
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, WebError
@@ -21,14 +21,10 @@ class DodoDialect(Dialect):
     name, title, bases = "dodo", "Dodo Payments credit entitlements", ("/dodo",)
     error_record = wire.Error
     error_statuses = errors.STATUSES
+    schemas = (meter_wire.MeterCondition,)
 
     def __init__(self, page_base: int, *, allow_private: bool) -> None:
-        self.endpoints = (
-            *routes.endpoints(page_base),
-            *meters.endpoints(page_base),
-            *usage.endpoints(page_base),
-            *webhooks.endpoints(allow_private=allow_private),
-        )
+        self.endpoints = routes.endpoints(page_base, allow_private=allow_private)
 
     def credentials(self, headers: Headers) -> Credentials:
         found = bearer(headers)

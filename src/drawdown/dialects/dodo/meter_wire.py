@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core.usage.properties import NAME_MAX
 from drawdown.core.usage.records import EVENT_ID_MAX
-from drawdown.dialects.dodo.wire import Bits32
+from drawdown.dialects.dodo.wire import Bits32, Time, one_of
 
 EVENTS_MAX = 1_000
 
@@ -50,11 +50,29 @@ class AggregationGiven(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     key: PropertyText | None = None
 
 
+#: For the document: what metadata holds, exact numbers among them.
+_VALUE = {"type": ["string", "number", "boolean"]}
+_CLAUSES = {
+    "anyOf": [
+        {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+        for name in ("MeterCondition", "MeterFilter")
+    ]
+}
+
+
+class MeterCondition(msgspec.Struct, kw_only=True):
+    """For the document: conditions are shown as the core has them."""
+
+    key: str
+    operator: Operator
+    value: Annotated[Any, Meta(extra_json_schema=_VALUE)]
+
+
 class MeterFilter(msgspec.Struct, kw_only=True):
     """``clauses`` are all conditions, or all filters in their turn."""
 
     conjunction: Conjunction
-    clauses: list[Any]
+    clauses: Annotated[list[Any], Meta(extra_json_schema=_CLAUSES)]
 
 
 def _null() -> msgspec.Raw:
@@ -93,7 +111,7 @@ class MeterProfile(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
 
 
 class MeterAggregation(msgspec.Struct, kw_only=True):
-    type: str
+    type: Annotated[str, one_of(*Aggregation)]
     key: str | None
 
 
@@ -106,8 +124,8 @@ class Meter(msgspec.Struct, kw_only=True):
     measurement_unit: str
     aggregation: MeterAggregation
     filter: MeterFilter | None
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 class ListMetersQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -160,8 +178,8 @@ class Event(msgspec.Struct, kw_only=True):
     business_id: str
     customer_id: str
     event_name: str
-    timestamp: str
-    metadata: dict[str, Any]
+    timestamp: Time
+    metadata: Annotated[dict[str, Any], Meta(extra_json_schema={"additionalProperties": _VALUE})]
 
 
 class ListEventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

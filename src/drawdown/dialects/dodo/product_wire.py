@@ -12,10 +12,14 @@ from drawdown.core.schedules.calendar import EVERY_MAX
 from drawdown.dialects.dodo.wire import (
     Bits32,
     Bits64,
+    CurrencyText,
+    IntervalText,
     MetadataGiven,
     MetadataShown,
+    NothingHere,
     OverageBehavior,
     Percentage,
+    Time,
 )
 
 #: The vendor's limits on one product.
@@ -64,7 +68,7 @@ class MeterLink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Price(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    currency: str
+    currency: CurrencyText
     discount: Percentage | None = None
     discount_bps: BasisPoints | None = None
     purchasing_power_parity: bool = False
@@ -120,7 +124,7 @@ class AttachRequest(Overrides, kw_only=True, forbid_unknown_fields=True):
 
     credit_entitlement_id: str
     credits_amount: str
-    currency: str | None = None
+    currency: CurrencyText | None = None
     overage_behavior: OverageBehavior | None = None
     price_per_unit: str | None = None
     proration_behavior: Proration = Proration.NO_PRORATE
@@ -209,7 +213,7 @@ class CreditMapping(msgspec.Struct, kw_only=True):
     proration_behavior: Proration
     rollover_enabled: bool
     trial_credits_expire_after_trial: bool
-    currency: str | None
+    currency: CurrencyText | None
     expires_after_days: int | None
     low_balance_threshold_percent: int | None
     max_rollover_count: int | None
@@ -217,7 +221,7 @@ class CreditMapping(msgspec.Struct, kw_only=True):
     price_per_unit: str | None
     rollover_percentage: int | None
     rollover_timeframe_count: int | None
-    rollover_timeframe_interval: str | None
+    rollover_timeframe_interval: IntervalText | None
     trial_credits: str | None
 
 
@@ -232,10 +236,10 @@ class Product(msgspec.Struct, kw_only=True):
     is_recurring: bool
     credit_entitlements: list[CreditMapping]
     metadata: MetadataShown
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
     license_key_enabled: bool = False
-    entitlements: list[str] = []
+    entitlements: NothingHere = []
 
 
 class ProductItem(msgspec.Struct, kw_only=True):
@@ -245,16 +249,16 @@ class ProductItem(msgspec.Struct, kw_only=True):
     business_id: str
     name: str
     description: str | None
-    currency: str
+    currency: CurrencyText
     price: int
     price_detail: Price
     tax_category: TaxCategory
     tax_inclusive: bool | None
     is_recurring: bool
     metadata: MetadataShown
-    created_at: str
-    updated_at: str
-    entitlements: list[str] = []
+    created_at: Time
+    updated_at: Time
+    entitlements: NothingHere = []
 
 
 class ProductPage(msgspec.Struct):

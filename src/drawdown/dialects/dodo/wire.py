@@ -31,6 +31,19 @@ _CODES = (
 #: The currencies that the vendor's SDK knows (1.123.0, ``Currency``): a closed list.
 CURRENCIES = frozenset(_CODES.split())
 
+
+def one_of(*values: str) -> Meta:
+    """For the document: the only texts that there are. Where they are given, others are refused by hand."""
+    return Meta(extra_json_schema={"enum": list(values)})
+
+
+#: What answers hold, as the vendor's SDKs require it.
+CurrencyText = Annotated[str, one_of(*sorted(CURRENCIES))]
+IntervalText = Annotated[str, one_of("Day", "Week", "Month", "Year")]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+#: What the vendor's objects have and no credit needs: always empty.
+NothingHere = Annotated[list[str], Meta(max_length=0)]
+
 #: The languages that the vendor's SDK knows (1.123.0, ``Locale``).
 Locale = StrEnum("Locale", "ar ca zh nl en fr de he id it ja ka ko ms pl pt ro ru es sv th tr")
 
@@ -75,11 +88,11 @@ class Customer(msgspec.Struct, kw_only=True):
     business_id: str
     name: str
     email: str
-    created_at: str
+    created_at: Time
     phone_number: str | None
     metadata: MetadataShown
-    preferred_locale: str | None
-    blocked_at: str | None = None
+    preferred_locale: Annotated[str, one_of(*Locale)] | None
+    blocked_at: Time | None = None
     blocklist_entry_id: str | None = None
 
 
@@ -131,15 +144,15 @@ class CreditEntitlement(msgspec.Struct, kw_only=True):
     rollover_enabled: bool
     rollover_percentage: int | None
     rollover_timeframe_count: int | None
-    rollover_timeframe_interval: str | None
+    rollover_timeframe_interval: IntervalText | None
     max_rollover_count: int | None
     overage_enabled: bool
     overage_limit: int | None
     overage_behavior: OverageBehavior
     price_per_unit: str | None
-    currency: str | None
-    created_at: str
-    updated_at: str
+    currency: CurrencyText | None
+    created_at: Time
+    updated_at: Time
 
 
 class RetrieveEntitlementQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -154,9 +167,9 @@ class Balance(msgspec.Struct, kw_only=True):
     credit_entitlement_id: str
     balance: str
     overage: str
-    created_at: str
-    updated_at: str
-    last_transaction_at: str | None
+    created_at: Time
+    updated_at: Time
+    last_transaction_at: Time | None
 
 
 class ListGrantsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -169,7 +182,7 @@ class Grant(msgspec.Struct, kw_only=True):
     id: str
     credit_entitlement_id: str
     customer_id: str
-    source_type: str
+    source_type: Annotated[str, one_of("subscription", "one_time", "addon", "api", "rollover")]
     source_id: str | None
     initial_amount: str
     remaining_amount: str
@@ -177,10 +190,10 @@ class Grant(msgspec.Struct, kw_only=True):
     is_expired: bool
     is_rolled_over: bool
     parent_grant_id: str | None
-    expires_at: str | None
+    expires_at: Time | None
     metadata: MetadataShown
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 class GrantPage(msgspec.Struct):
@@ -210,7 +223,7 @@ class LedgerEntry(msgspec.Struct, kw_only=True):
     grant_id: str | None
     reason: str | None
     metadata: MetadataShown
-    created_at: str
+    created_at: Time
 
 
 class Error(msgspec.Struct):

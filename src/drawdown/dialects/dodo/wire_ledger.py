@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from drawdown.dialects.dodo.wire import MetadataShown
+from drawdown.dialects.dodo.wire import MetadataShown, Time
 
 
 class TransactionType(StrEnum):
@@ -45,7 +45,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     reference_type: str | None
     reference_id: str | None
     metadata: MetadataShown
-    created_at: str
+    created_at: Time
 
 
 class LedgerRowTold(LedgerRow, kw_only=True):
@@ -74,5 +74,5 @@ class WebhookEvent(msgspec.Struct, kw_only=True):
 
     business_id: str
     type: str
-    timestamp: str
+    timestamp: Time
     data: Any
