@@ -197,6 +197,7 @@ def settled_context(
             created_at=now,
         )
     wallet.overage_default, wallet.alerts = entitlement.overage, entitlement.alerts
+    wallet.closed = customer.closed_at is not None or entitlement.closed_at is not None
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)

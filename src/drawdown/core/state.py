@@ -71,7 +71,8 @@ class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``overage_default`` is the entitlement's rule, as whoever decides or looks ahead knows it;
-    ``overage_override`` what its schedules say instead.
+    ``overage_override`` what its schedules say instead. ``closed``: its customer is, or its entitlement, as
+    whoever decides knows: time goes on for it, but nobody is told of it, or asked for a payment.
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
     ``grants``, ``holds`` and ``schedules`` have every loaded one by id; with a hold come the grants it names.
     ``schedules`` has all that are live, with their open grants, once what is due is loaded. ``number``,
@@ -105,6 +106,7 @@ class Wallet(msgspec.Struct, gc=False):
     overage_override: Overage | None = None
     alerts: tuple[AlertRule, ...] = ()
     watch: Watch | None = None
+    closed: bool = False
     number: int = 0
     head: int = 0
     drawn: Id | None = None
