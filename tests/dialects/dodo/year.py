@@ -53,7 +53,7 @@ def _months(*rows: str) -> tuple[Month, ...]:
 
 _PRICED = {"overage_enabled": True, "price_per_unit": "2", "currency": "USD"}
 
-#: Half of what is left is carried on, once; overage is forgiven.
+#: Half of what is left is carried on, once, and drawn before what is new; overage is forgiven.
 ROLLING = Kind(
     name="Rolling",
     settings=_PRICED
@@ -69,7 +69,7 @@ ROLLING = Kind(
         "100     0  40      60     0",
         "130     0  150     0      20",
         "100     0  0       100    0",
-        "150     0  0       150    0",
+        "150     0  20      130    0",
         "150     0  190     0      40",
         "100     0  99.5    0.5    0",
         "100.25  0  110.25  0      10",
@@ -82,13 +82,13 @@ ROLLING = Kind(
     ),
     at_end={
         ("credit_added", True): "1300",
-        ("credit_deducted", False): "828.08",
+        ("credit_deducted", False): "848.08",
         ("overage_charged", False): "70",
         ("overage_reset", False): "70",
         ("credit_rolled_over", False): "251.08",
         ("credit_rolled_over", True): "251.08",
         ("credit_expired", False): "251.09",
-        ("rollover_forfeited", False): "83.33",
+        ("rollover_forfeited", False): "63.33",
     },
 )
 #: What is left stays; what is owed is invoiced as the cycle ends.
