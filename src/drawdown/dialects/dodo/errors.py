@@ -67,6 +67,12 @@ class NotAllowedNow(WebError):
     status = 400
 
 
+class ChangeWaits(NotAllowedNow):
+    """Another change of the plan is waited for already."""
+
+    status = 409
+
+
 class InsufficientWalletFunds(WebError):
     """A wallet has less money than is to be taken out."""
 
@@ -188,6 +194,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     NoBalance: Row(404, "NOT_FOUND"),
     RecordNotFound: Row(404, "NOT_FOUND"),
     NotAllowedNow: Row(400, _ACTION),
+    ChangeWaits: Row(409, _ACTION),
     InsufficientWalletFunds: Row(400, "INSUFFICIENT_WALLET_FUNDS"),
     NotRestored: Row(500, "INTERNAL_SERVER_ERROR"),
     EventRefused: Row(400, _BODY),

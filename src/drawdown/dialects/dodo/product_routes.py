@@ -16,6 +16,7 @@ from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Customers, Meter, Period, Rate
 from drawdown.dialects.dodo import products, reading
 from drawdown.dialects.dodo.errors import RecordNotFound
+from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.product_wire import (
     Attached,
     AttachRequest,
@@ -62,10 +63,15 @@ async def retrieve_product(call: Call) -> Answer:
 
 async def list_products(call: Call, *, page_base: int) -> Answer:
     query: ListProductsQuery = call.query
+    account = call.principal.account
 
-    def keep(kept: Kept[ProductRecord]) -> bool:
+    async def keep(kept: Kept[ProductRecord]) -> bool:
         recurring = products.is_recurring(kept.body.price)
-        return kept.body.archived is query.archived and query.recurring in (None, recurring)
+        return (
+            kept.body.archived is query.archived
+            and query.recurring in (None, recurring)
+            and query.brand_id in (None, brand_id(account))
+        )
 
     found = await PRODUCTS.page(
         call.ledger,
@@ -74,7 +80,6 @@ async def list_products(call: Call, *, page_base: int) -> Answer:
         offset=max(query.page_number - page_base, 0) * query.page_size,
         limit=query.page_size,
     )
-    account = call.principal.account
     return _answer(call, ProductPage([products.render_item(each, account) for each in found]))
 
 

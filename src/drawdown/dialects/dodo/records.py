@@ -73,7 +73,7 @@ class Records(Generic[Body]):
         self,
         ledger: Ledger,
         book: Id,
-        keep: Callable[[Kept[Body]], bool],
+        keep: Callable[[Kept[Body]], Awaitable[bool]],
         *,
         owner: Id | None = None,
         offset: int,
@@ -87,7 +87,10 @@ class Records(Generic[Body]):
                 book=book, kind=self.kind, owner=owner, after=after, limit=_CHUNK
             )
             documents = await ledger.documents(asked)
-            found.extend(kept for each in documents if keep(kept := self.read(each)))
+            for each in documents:
+                kept = self.read(each)
+                if await keep(kept):
+                    found.append(kept)
             if len(documents) < _CHUNK:
                 break
             after = documents[-1].id

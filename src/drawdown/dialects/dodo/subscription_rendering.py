@@ -14,6 +14,7 @@ from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.reading import PROFILE
 from drawdown.dialects.dodo.records import Kept
 from drawdown.dialects.dodo.subscription_wire import (
+    AwaitedPayment,
     CartItem,
     CreatedSubscription,
     CreditCart,
@@ -23,6 +24,7 @@ from drawdown.dialects.dodo.subscription_wire import (
     MeterCreditCart,
     Scheduled,
     ScheduledChange,
+    Status,
     Subscription,
     SubscriptionItem,
     SubscriptionRecord,
@@ -45,7 +47,7 @@ def limited(found: types.Customer) -> LimitedCustomer:
 
 def payment_id(kept: Kept[SubscriptionRecord]) -> str:
     """The payment that is waited for, or that there is nothing of: one a billing cycle."""
-    number = len(kept.body.payments)
+    number = kept.body.confirmed
     return identity.spell("pay_", identity.derive(kept.document.id, f"payment:{number}"))
 
 
@@ -88,7 +90,19 @@ def item(kept: Kept[SubscriptionRecord], owner: types.Customer, now: Instant) ->
         customer_business_name=body.customer_business_name,
         tax_id=body.tax_id,
         scheduled_change=None if body.scheduled is None else _scheduled(body.scheduled),
+        paused_at=None if body.paused_at is None else text_of(body.paused_at),
+        awaited_payment=_awaited(kept, now),
     )
+
+
+def _awaited(kept: Kept[SubscriptionRecord], now: Instant) -> AwaitedPayment | None:
+    plan, pending = kept.body.plan, kept.body.pending
+    if subscriptions.status_of(kept.body, now) in (Status.PENDING, Status.ON_HOLD):
+        return AwaitedPayment(payment_id(kept), plan.amount, plan.currency, plan.product_id)
+    if pending is None:
+        return None
+    plan = pending.plan
+    return AwaitedPayment(pending.payment_id, pending.amount, plan.currency, plan.product_id)
 
 
 def _scheduled(found: Scheduled) -> ScheduledChange:

@@ -2,87 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
-import msgspec
-
 from drawdown.core import errors, types
-from drawdown.core.commands import (
-    CancelSchedule,
-    CloseAlert,
-    Command,
-    CreateCustomer,
-    DetachRate,
-    KeepDocuments,
-    Together,
-)
-from drawdown.core.identity import spell
-from drawdown.core.requests import Accepted, Answer
-from drawdown.core.schedules.terms import Schedule, ScheduleState
+from drawdown.core.commands import Command, CreateCustomer
+from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Instant
 from drawdown.dialects.dodo import (
-    product_routes,
+    held,
     products,
     reading,
     records,
+    subscription_changes,
+    subscription_commands,
     subscription_rendering,
     subscriptions,
 )
-from drawdown.dialects.dodo.errors import NotAllowedNow, RecordNotFound
-from drawdown.dialects.dodo.links import subscription_in
-from drawdown.dialects.dodo.product_wire import Link, OneTimePrice, ProductRecord
-from drawdown.dialects.dodo.products import PRODUCTS
+from drawdown.dialects.dodo.errors import (
+    ChangeWaits,
+    NotAllowedNow,
+    QueryInvalid,
+    RecordNotFound,
+)
+from drawdown.dialects.dodo.ledger_rows import brand_id
+from drawdown.dialects.dodo.plan_routes import cancel_change_plan, change_plan, preview_change_plan
 from drawdown.dialects.dodo.records import Kept
+from drawdown.dialects.dodo.subscription_changes import confirm_payment, update_subscription
 from drawdown.dialects.dodo.subscription_wire import (
-    CartRequest,
     ChangedPlan,
     ChangePlanRequest,
     ConfirmPaymentRequest,
     CreatedSubscription,
     CreateSubscriptionRequest,
     CreditUsage,
-    EffectiveAt,
     ListSubscriptionsQuery,
     Plan,
-    ProrationMode,
+    PlanPreview,
     RetrieveSubscriptionQuery,
-    Scheduled,
-    Status,
     Subscription,
     SubscriptionPage,
     SubscriptionRecord,
     UpdateSubscriptionRequest,
+    UsageHistory,
+    UsageHistoryQuery,
     WhoSubscribes,
 )
 from drawdown.dialects.dodo.subscriptions import SUBSCRIPTIONS
+from drawdown.dialects.dodo.usage_history import retrieve_usage_history
 from drawdown.dialects.dodo.wire import CreateCustomerRequest
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
-
-_encode = msgspec.json.Encoder().encode
-#: Live schedules and alerts of one wallet are fewer.
-_LIVE_MAX = 200
-_REFERENCE_MAX = 255
-
-
-class Held(msgspec.Struct):
-    """A subscription with its customer, and what time it is for him."""
-
-    kept: Kept[SubscriptionRecord]
-    owner: types.Customer
-    now: Instant
-
-    @property
-    def id(self) -> str:
-        return subscriptions.subscription_id(self.kept.document.id)
-
-    @property
-    def body(self) -> SubscriptionRecord:
-        return self.kept.body
-
 
 # Beginning ----------------------------------------------------------------------------------------
 
@@ -90,14 +62,13 @@ class Held(msgspec.Struct):
 async def create_subscription(call: Call) -> Answer:
     """With nothing to pay, or in a trial, it begins at once; else it waits for its payment."""
     body: CreateSubscriptionRequest = call.body
-    product = await _sold(call, body.product_id)
-    plan = await _plan(call, product, body.quantity)
-    days = body.trial_period_days
-    _check_details(body)
+    _check_sold(body)
+    plan, days = await _plan(call, body)
+    subscription_changes.check_details(body)
     record = SubscriptionRecord(
         plan=plan,
         billing=body.billing,
-        trial_days=products.trial_days_of(product.body.price) if days is None else days,
+        trial_days=days,
         metadata=reading.metadata(body.metadata),
         customer_business_name=body.customer_business_name,
         tax_id=body.tax_id,
@@ -109,50 +80,33 @@ async def create_subscription(call: Call) -> Answer:
         record = subscriptions.started(record, now)
     change = SUBSCRIPTIONS.new(call.ledger, owner.id, record)
     subscription = subscriptions.subscription_id(change.id)
-    commands = list(_beginning(record, subscription, owner.id, now)) if begins else []
-    made = await records.submit(call.ledger, call.book, _together(owner, commands), change)
+    commands: list[Command] = []
+    if begins:
+        commands += subscription_commands.beginning(record, subscription, owner.id, now)
+        commands += subscription_commands.meter_changes(None, record, subscription, owner.id)
+    asked = held.together(owner, commands)
+    made = await records.submit(call.ledger, call.book, asked, change)
     kept = SUBSCRIPTIONS.read(made.documents[0])
-    return _answer(call, subscription_rendering.created(kept, owner))
+    return held.answer(call, subscription_rendering.created(kept, owner))
 
 
-def _check_details(body: CreateSubscriptionRequest | UpdateSubscriptionRequest) -> None:
-    products.check_texts(customer_business_name=body.customer_business_name, tax_id=body.tax_id)
-    if body.billing is not None:
-        products.check_texts("billing", **msgspec.structs.asdict(body.billing))
+def _check_sold(body: CreateSubscriptionRequest) -> None:
+    """Raises ``BadRequest`` for what the vendor sells, and is not here."""
+    subscriptions.check_not_sold(body)
+    if body.on_demand is not None:
+        raise BadRequest("on_demand", "left out: no subscription is charged on demand here")
+    if body.one_time_product_cart:
+        rule = "left out or empty: nothing is sold once here"
+        raise BadRequest("one_time_product_cart", rule)
 
 
-def _beginning(
-    record: SubscriptionRecord, subscription: str, customer: Id, now: Instant
-) -> Iterable[Command]:
-    stretch = subscriptions.now_to(record, now)
-    yield from subscriptions.begin(record, subscription, customer, stretch)
-    yield from subscriptions.watch(record, subscription, customer)
-    yield from subscriptions.attach(record.plan.links, customer)
-
-
-def _together(owner: types.Customer, commands: list[Command]) -> Command:
-    if not commands:
-        return KeepDocuments(customer=owner.id)
-    return Together(customer=owner.id, commands=tuple(commands))
-
-
-async def _sold(call: Call, product_id: str) -> Kept[ProductRecord]:
-    product = await PRODUCTS.find(call.ledger, call.book, product_id)
-    if product.body.archived:
-        raise NotAllowedNow("The product is archived: POST /products/{id}/unarchive first.")
-    if isinstance(product.body.price, OneTimePrice):
-        raise NotAllowedNow("The product has a one-time price: a subscription's is recurring.")
-    return product
-
-
-async def _plan(call: Call, product: Kept[ProductRecord], quantity: int) -> Plan:
-    found = {}
-    for number, each in enumerate(product.body.attachments):
-        field = f"credit_entitlements[{number}]"
-        found[each.entitlement] = await product_routes.live_entitlement(
-            call, each.entitlement, field
-        )
-    return subscriptions.plan_of(product, found, quantity)
+async def _plan(call: Call, body: CreateSubscriptionRequest) -> tuple[Plan, int]:
+    """What is sold, and for how many days it is tried first."""
+    product = await held.sold(call, body.product_id)
+    plan = await held.plan_of(call, product, body.quantity)
+    plan = subscriptions.with_amounts(plan, body.credit_entitlements or [], "credit_entitlements")
+    days = body.trial_period_days
+    return plan, products.trial_days_of(product.body.price) if days is None else days
 
 
 async def _customer(call: Call, asked: WhoSubscribes) -> types.Customer:
@@ -174,41 +128,67 @@ async def _customer(call: Call, asked: WhoSubscribes) -> types.Customer:
 
 
 async def retrieve_subscription(call: Call) -> Answer:
-    return await _shown(call, await _held(call))
+    return await held.shown(call, await held.find(call))
 
 
 async def retrieve_credit_usage(call: Call) -> Answer:
-    held = await _held(call)
-    found = await _balances(call, held)
-    return _answer(call, subscription_rendering.credit_usage(held.kept, found))
+    found = await held.find(call)
+    balances = await held.balances(call, found)
+    return held.answer(call, subscription_rendering.credit_usage(found.kept, balances))
 
 
 async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
+    """Each is looked at as it is for its customer, who may be on a clock of his own."""
     query: ListSubscriptionsQuery = call.query
     owner: types.Customer | None = None
     if query.customer_id is not None:
         reference = reading.path_reference(query.customer_id, "customer_id")
         owner = await call.ledger.customer(call.book, reference)
-    now = call.now if owner is None else await call.ledger.now_of(owner)
+    whose = _Whose(call)
+    keep = _filter(query, brand_id(call.principal.account))
+
+    async def wanted(kept: Kept[SubscriptionRecord]) -> bool:
+        return keep(kept, await whose.now(kept.document.owner))
+
     found = await SUBSCRIPTIONS.page(
         call.ledger,
         call.book,
-        _filter(query, now),
+        wanted,
         owner=None if owner is None else owner.id,
         offset=max(query.page_number - page_base, 0) * query.page_size,
         limit=query.page_size,
     )
     items = []
     for kept in found:
-        whose = owner or await call.ledger.customer(call.book, kept.document.owner)
-        at = await call.ledger.now_of(whose)
-        items.append(subscription_rendering.item(_as_of(kept, at), whose, at))
-    return _answer(call, SubscriptionPage(items))
+        at = await whose.now(kept.document.owner)
+        customer = await whose.customer(kept.document.owner)
+        items.append(subscription_rendering.item(held.as_of(kept, at), customer, at))
+    return held.answer(call, SubscriptionPage(items))
+
+
+class _Whose:
+    """The customers of a list and what time it is for each, asked for once."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._found: dict[Id, tuple[types.Customer, Instant]] = {}
+
+    async def customer(self, owner: Id) -> types.Customer:
+        return (await self._look(owner))[0]
+
+    async def now(self, owner: Id) -> Instant:
+        return (await self._look(owner))[1]
+
+    async def _look(self, owner: Id) -> tuple[types.Customer, Instant]:
+        if owner not in self._found:
+            customer = await self._call.ledger.customer(self._call.book, owner)
+            self._found[owner] = customer, await self._call.ledger.now_of(customer)
+        return self._found[owner]
 
 
 def _filter(
-    query: ListSubscriptionsQuery, now: Instant
-) -> Callable[[Kept[SubscriptionRecord]], bool]:
+    query: ListSubscriptionsQuery, brand: str
+) -> Callable[[Kept[SubscriptionRecord], Instant], bool]:
     since, until = (
         None if text is None else fields.instant(text, name, assume_utc=True)
         for name, text in (
@@ -221,12 +201,13 @@ def _filter(
         found = fields.generated(query.product_id)
         product = "" if found is None else products.product_id(found)
 
-    def keep(kept: Kept[SubscriptionRecord]) -> bool:
+    def keep(kept: Kept[SubscriptionRecord], now: Instant) -> bool:
         body, made_at = subscriptions.as_of(kept.body, now), kept.document.created_at
         ends = body.cancel_at is not None and body.cancelled_at is None
         return (
             (query.status is None or subscriptions.status_of(body, now) is query.status)
             and product in (None, body.plan.product_id)
+            and query.brand_id in (None, brand)
             and (since is None or made_at >= since)
             and (until is None or made_at <= until)
             and query.cancel_at_next_billing_date in (None, ends)
@@ -235,321 +216,14 @@ def _filter(
     return keep
 
 
-async def _held(call: Call) -> Held:
-    kept = await SUBSCRIPTIONS.find(call.ledger, call.book, call.path["subscription_id"])
-    owner = await call.ledger.customer(call.book, kept.document.owner)
-    now = await call.ledger.now_of(owner)
-    return Held(_as_of(kept, now), owner, now)
-
-
-def _as_of(kept: Kept[SubscriptionRecord], now: Instant) -> Kept[SubscriptionRecord]:
-    return Kept(kept.document, subscriptions.as_of(kept.body, now))
-
-
-async def _balances(call: Call, held: Held) -> dict[str, types.Balance]:
-    return {
-        each.terms.credit_entitlement_id: await call.ledger.balance(
-            call.book, held.owner.id, subscriptions.entitlement_of(each.terms)
-        )
-        for each in held.body.plan.cart
-    }
-
-
-async def _shown(call: Call, held: Held) -> Answer:
-    meters: dict[str, str] = {}
-    if held.body.plan.links:
-        catalog = await call.ledger.catalog(call.book)
-        meters = {spell("mtr_", each.id): each.name for each in catalog.meters.values()}
-    shown = subscription_rendering.subscription(
-        held.kept,
-        held.owner,
-        await _balances(call, held),
-        meters,
-        call.principal.account,
-        held.now,
+async def refuse_charge(call: Call) -> Answer:
+    raise NotAllowedNow(
+        "Nothing is charged on demand here: confirm-payment tells of what was paid."
     )
-    return _answer(call, shown)
 
 
-# Changing -----------------------------------------------------------------------------------------
-
-Decide = Callable[[Held], Awaitable[tuple[SubscriptionRecord, list[Command]]]]
-
-
-async def _change(call: Call, decide: Decide) -> Held:
-    """Change a subscription and what the ledger does for it, as both are when it happens."""
-
-    async def attempt() -> Accepted:
-        held = await _held(call)
-        after, commands = await decide(held)
-        change = SUBSCRIPTIONS.changed(held.kept, after)
-        return await records.submit(call.ledger, call.book, _together(held.owner, commands), change)
-
-    await records.again(attempt)
-    return await _held(call)
-
-
-async def confirm_payment(call: Call) -> Answer:
-    """What is waited for was paid: the subscription begins, or its next cycle does. Nothing is taken here."""
-    body: ConfirmPaymentRequest = call.body
-    reference = "" if body.reference is None else _reference(body.reference)
-
-    async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
-        record, now = held.body, held.now
-        status = subscriptions.status_of(record, now)
-        if status is Status.PENDING:
-            after = subscriptions.started(record, now)
-            commands = list(_beginning(after, held.id, held.owner.id, now))
-        elif status is Status.ON_HOLD:
-            ends_at = subscriptions.cycle_of(record, now).ends_at
-            after = msgspec.structs.replace(record, paid_to=ends_at)
-            stretch = subscriptions.now_to(after, now)
-            commands = list(subscriptions.begin(after, held.id, held.owner.id, stretch))
-        else:
-            raise NotAllowedNow(f"There is nothing to pay: the subscription is {status.value}.")
-        payments = [*record.payments, reference][-_PAYMENTS_KEPT:]
-        return msgspec.structs.replace(after, payments=payments), commands
-
-    return await _shown(call, await _change(call, decide))
-
-
-_PAYMENTS_KEPT = 100
-
-
-def _reference(text: str) -> str:
-    return fields.text(text, "reference", longest=_REFERENCE_MAX)
-
-
-async def update_subscription(call: Call) -> Answer:
-    """Change details, cancel now or with the next billing date, or change the credit from then on."""
-    body: UpdateSubscriptionRequest = call.body
-    if body.status not in (None, Status.CANCELLED):
-        raise BadRequest("status", "cancelled, the only one that can be set")
-    _check_details(body)
-    products.check_texts(cancellation_comment=body.cancellation_comment)
-
-    async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
-        record, commands = _with_details(held.body, body), list[Command]()
-        if body.credit_entitlement_cart or body.cancel_at_next_billing_date is not None:
-            _check_live(held)
-        if body.credit_entitlement_cart:
-            record, more = await _with_cart(call, held, record, body.credit_entitlement_cart)
-            commands += more
-        if body.status is Status.CANCELLED:
-            return await _cancelled(call, held, record)
-        if body.cancel_at_next_billing_date is not None:
-            record, more = await _with_end(call, held, record, body.cancel_at_next_billing_date)
-            commands += more
-        return record, commands
-
-    return await _shown(call, await _change(call, decide))
-
-
-def _with_details(
-    record: SubscriptionRecord, body: UpdateSubscriptionRequest
-) -> SubscriptionRecord:
-    said = {
-        "billing": body.billing,
-        "cancellation_comment": body.cancellation_comment,
-        "cancellation_feedback": body.cancellation_feedback,
-        "customer_business_name": body.customer_business_name,
-        "tax_id": body.tax_id,
-        "metadata": None if body.metadata is None else reading.metadata(body.metadata),
-    }
-    given = {name: value for name, value in said.items() if value is not None}
-    return msgspec.structs.replace(record, **given)
-
-
-def _check_live(held: Held) -> None:
-    status = subscriptions.status_of(held.body, held.now)
-    if status in (Status.CANCELLED, Status.EXPIRED):
-        raise NotAllowedNow(f"The subscription is {status.value}: make a new one.")
-
-
-async def _cancelled(
-    call: Call, held: Held, record: SubscriptionRecord
-) -> tuple[SubscriptionRecord, list[Command]]:
-    """At once: nothing more is given or charged. Credit that was given stays until it expires."""
-    _check_live(held)
-    commands = [
-        *await _end_schedules(call, held, at_cycle_end=False),
-        *await _close_alerts(call, held),
-        *await _detach(call, held, []),
-    ]
-    return msgspec.structs.replace(record, cancelled_at=held.now, scheduled=None), commands
-
-
-async def _with_end(
-    call: Call, held: Held, record: SubscriptionRecord, ends: bool
-) -> tuple[SubscriptionRecord, list[Command]]:
-    """Cancel with the next billing date, or go on after all."""
-    if ends is (record.cancel_at is not None):
-        return record, []
-    if not ends:
-        record = msgspec.structs.replace(record, cancel_at=None)
-        return record, _from_next(record, held)
-    cancel_at = subscriptions.cycle_of(record, held.now).ends_at
-    commands = await _end_schedules(call, held, at_cycle_end=True)
-    return msgspec.structs.replace(record, cancel_at=cancel_at, scheduled=None), commands
-
-
-async def _with_cart(
-    call: Call, held: Held, record: SubscriptionRecord, cart: list[CartRequest]
-) -> tuple[SubscriptionRecord, list[Command]]:
-    """Other terms from the next billing date on: the schedules end with their cycles, new ones follow."""
-    plan = record.plan
-    for number, asked in enumerate(cart):
-        field = f"credit_entitlement_cart[{number}]"
-        plan = subscriptions.overridden(plan, asked, field)
-    record = msgspec.structs.replace(record, plan=plan)
-    if record.cancel_at is not None or record.started_at is None:
-        return record, []
-    if record.scheduled is not None:
-        raise NotAllowedNow("A change of the plan is scheduled: take it back first.")
-    ended = await _end_schedules(call, held, at_cycle_end=True)
-    alerts = await _close_alerts(call, held)
-    watched = subscriptions.watch(record, held.id, held.owner.id)
-    return record, [*ended, *alerts, *watched, *_from_next(record, held)]
-
-
-def _from_next(record: SubscriptionRecord, held: Held) -> list[Command]:
-    stretch = subscriptions.from_next(record, held.now)
-    if stretch is None or record.started_at is None:
-        return []
-    return list(subscriptions.begin(record, held.id, held.owner.id, stretch))
-
-
-async def change_plan(call: Call) -> Answer:
-    """Another product from now on. What the old plan gave stays until it expires."""
-    body: ChangePlanRequest = call.body
-    product = await _sold(call, body.product_id)
-    plan = await _plan(call, product, body.quantity)
-
-    async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
-        _check_changeable(held)
-        if body.effective_at is EffectiveAt.NEXT_BILLING_DATE:
-            return await _scheduled(call, held, plan)
-        anew = body.proration_billing_mode is ProrationMode.FULL
-        after = subscriptions.changed_plan(held.body, plan, held.now, anew=anew)
-        if body.metadata is not None:
-            after = msgspec.structs.replace(after, metadata=reading.metadata(body.metadata))
-        stretch = subscriptions.stretch_of_change(after, held.now)
-        commands = [
-            *await _end_schedules(call, held, at_cycle_end=False),
-            *await _close_alerts(call, held),
-            *await _detach(call, held, plan.links),
-            *subscriptions.begin(after, held.id, held.owner.id, stretch),
-            *subscriptions.watch(after, held.id, held.owner.id),
-            *subscriptions.attach(plan.links, held.owner.id),
-        ]
-        return after, commands
-
-    await _change(call, decide)
-    return _answer(call, ChangedPlan())
-
-
-def _check_changeable(held: Held) -> None:
-    if subscriptions.status_of(held.body, held.now) is not Status.ACTIVE:
-        raise NotAllowedNow("Only an active subscription's plan can be changed.")
-    if held.body.cancel_at is not None:
-        raise NotAllowedNow("The subscription ends: set cancel_at_next_billing_date to false.")
-
-
-async def _scheduled(
-    call: Call, held: Held, plan: Plan
-) -> tuple[SubscriptionRecord, list[Command]]:
-    """The schedules end with their cycles; those of the new plan begin then, unless it is to be paid."""
-    if {each.rate for each in plan.links} != {each.rate for each in held.body.plan.links}:
-        raise NotAllowedNow("The plans differ in their meters: such a change is immediate.")
-    effective_at = subscriptions.cycle_of(held.body, held.now).ends_at
-    if effective_at is None:
-        raise NotAllowedNow("There is no further billing date.")
-    scheduled = Scheduled(
-        id=spell("pch_", call.ledger.ids.new()),
-        plan=plan,
-        created_at=held.now,
-        effective_at=effective_at,
-    )
-    record = msgspec.structs.replace(held.body, scheduled=scheduled)
-    commands = await _end_schedules(call, held, at_cycle_end=True)
-    if not plan.amount:
-        after = subscriptions.as_of(record, effective_at)
-        stretch = subscriptions.Stretch(starts_at=effective_at, ends_at=record.ends_at)
-        commands += subscriptions.begin(after, held.id, held.owner.id, stretch)
-    return record, commands
-
-
-async def cancel_change_plan(call: Call) -> Answer:
-    """The plan that runs goes on."""
-
-    async def decide(held: Held) -> tuple[SubscriptionRecord, list[Command]]:
-        if held.body.scheduled is None:
-            raise NotAllowedNow("No change of the plan is scheduled.")
-        record = msgspec.structs.replace(held.body, scheduled=None)
-        ended = await _end_schedules(call, held, at_cycle_end=True)
-        return record, [*ended, *_from_next(record, held)]
-
-    await _change(call, decide)
-    return Answer(status=200, body=b"", request_id=call.request_id)
-
-
-async def _schedules(call: Call, held: Held) -> list[Schedule]:
-    """Those of the subscription that are live now."""
-    found: list[Schedule] = []
-    body = held.body
-    plans = [body.plan] if body.scheduled is None else [body.plan, body.scheduled.plan]
-    kinds = [subscriptions.entitlement_of(item.terms) for plan in plans for item in plan.cart]
-    for kind in dict.fromkeys(kinds):
-        listed = await call.ledger.schedules(
-            call.book,
-            customer=held.owner.id,
-            entitlement=kind,
-            state=ScheduleState.ACTIVE,
-            limit=_LIVE_MAX,
-        )
-        found += [each for each in listed if subscription_in(each.metadata) == held.id]
-    now = [await call.ledger.schedule(call.book, each.id) for each in found]
-    return [each for each in now if each.is_live]
-
-
-async def _end_schedules(call: Call, held: Held, *, at_cycle_end: bool) -> list[Command]:
-    """End what runs, and what was to begin with the next billing date."""
-    return [
-        CancelSchedule(schedule=each.id, at_cycle_end=at_cycle_end and each.cycle_at is not None)
-        for each in await _schedules(call, held)
-    ]
-
-
-async def _close_alerts(call: Call, held: Held) -> list[Command]:
-    found = await call.ledger.alerts(call.book, customer=held.owner.id, live=True, limit=_LIVE_MAX)
-    return [
-        CloseAlert(alert=each.id) for each in found if subscription_in(each.metadata) == held.id
-    ]
-
-
-async def _detach(call: Call, held: Held, stay: list[Link]) -> list[Command]:
-    """Charge by the plan's meters no more, unless another subscription of the customer does."""
-    rates = {each.rate for each in held.body.plan.links} - {each.rate for each in stay}
-    if not rates:
-        return []
-
-    def keep(kept: Kept[SubscriptionRecord]) -> bool:
-        other = kept.document.id != held.kept.document.id
-        return other and not subscriptions.is_over(kept.body, held.now)
-
-    others = await SUBSCRIPTIONS.page(
-        call.ledger, call.book, keep, owner=held.owner.id, offset=0, limit=_LIVE_MAX
-    )
-    rates -= {link.rate for each in others for link in each.body.plan.links}
-    return [
-        DetachRate(rate=subscriptions.rate_of(link), customer=held.owner.id)
-        for link in held.body.plan.links
-        if link.rate in rates
-    ]
-
-
-def _answer(call: Call, record: msgspec.Struct) -> Answer:
-    return Answer(status=200, body=_encode(record), request_id=call.request_id)
+async def refuse_payment_method(call: Call) -> Answer:
+    raise NotAllowedNow("No payment is taken here, so that there is no payment method.")
 
 
 _ONE = "/subscriptions/{subscription_id}"
@@ -592,6 +266,16 @@ def _reading(page_base: int) -> tuple[Endpoint, ...]:
             answer=CreditUsage,
             errors=(RecordNotFound,),
         ),
+        Endpoint(
+            method="GET",
+            path=f"{_ONE}/usage-history",
+            handler=partial(retrieve_usage_history, page_base=page_base),
+            summary="Retrieve what a subscription's meters counted in each billing period",
+            role=Role.VIEWER,
+            query=UsageHistoryQuery,
+            answer=UsageHistory,
+            errors=(RecordNotFound, errors.MeterNotFound, QueryInvalid),
+        ),
     )
 
 
@@ -625,7 +309,17 @@ def _writing() -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             body=ChangePlanRequest,
             answer=ChangedPlan,
-            errors=_CHANGES,
+            errors=(*_CHANGES, ChangeWaits),
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{_ONE}/change-plan/preview",
+            handler=preview_change_plan,
+            summary="Look at what a change to another product would cost and be",
+            role=Role.EDITOR,
+            body=ChangePlanRequest,
+            answer=PlanPreview,
+            errors=(*_CHANGES, ChangeWaits),
         ),
         Endpoint(
             method="DELETE",
@@ -644,5 +338,21 @@ def _writing() -> tuple[Endpoint, ...]:
             body=ConfirmPaymentRequest,
             answer=Subscription,
             errors=_CHANGES,
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{_ONE}/charge",
+            handler=refuse_charge,
+            summary="Refused: nothing is charged on demand",
+            role=Role.EDITOR,
+            errors=(NotAllowedNow,),
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{_ONE}/update-payment-method",
+            handler=refuse_payment_method,
+            summary="Refused: no payment is taken here",
+            role=Role.EDITOR,
+            errors=(NotAllowedNow,),
         ),
     )

@@ -11,30 +11,17 @@ from collections.abc import Iterator
 import msgspec
 
 from drawdown.core import amounts, identity
-from drawdown.core.commands import (
-    AskedOverage,
-    AttachRate,
-    Command,
-    CreateAlert,
-    CreateSchedule,
-    RolloverTerms,
-    TrialTerms,
-)
 from drawdown.core.schedules import calendar
 from drawdown.core.schedules.calendar import Cadence, CalendarUnit, Cycle, Every
-from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry
 from drawdown.core.types import (
     DAY,
-    AlertKind,
     Id,
     Instant,
     Reference,
 )
-from drawdown.dialects.dodo import overage, products
-from drawdown.dialects.dodo.links import LowBalance, of_low_balance, of_subscription
+from drawdown.dialects.dodo import products
 from drawdown.dialects.dodo.product_wire import (
     CreditMapping,
-    Link,
     OneTimePrice,
     ProductRecord,
     TimeInterval,
@@ -43,6 +30,8 @@ from drawdown.dialects.dodo.records import Kept, Records
 from drawdown.dialects.dodo.subscription_wire import (
     CartItem,
     CartRequest,
+    CreditOverride,
+    NotSold,
     Plan,
     Status,
     SubscriptionRecord,
@@ -56,13 +45,12 @@ WHOLE = (1, 1)
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """For when schedules are made: from ``starts_at`` (None: now) to ``ends_at`` (None: without end).
+    """From when on schedules are made: ``starts_at``; None: now.
 
     ``first_ends_at``: the end of a first cycle with ``part`` of its credit; in a trial, of the trial's.
     """
 
     starts_at: Instant | None = None
-    ends_at: Instant | None = None
     first_ends_at: Instant | None = None
     part: tuple[int, int] = WHOLE
     trial: bool = False
@@ -113,16 +101,20 @@ def started(record: SubscriptionRecord, at: Instant) -> SubscriptionRecord:
     plan = record.plan
     trial_ends_at = Instant(at + record.trial_days * DAY) if record.trial_days else None
     anchor = at if trial_ends_at is None else trial_ends_at
-    lasts = Cadence(at, ZONE, every_of(plan.lasts, plan.lasts_interval))
     begun = msgspec.structs.replace(
         record,
         started_at=at,
         trial_ends_at=trial_ends_at,
         anchor=anchor,
-        ends_at=calendar.occurrence(lasts, 1),
+        ends_at=term_ends_at(plan, at),
     )
     paid_to = cycle_of(begun, at).ends_at if plan.amount else None
     return msgspec.structs.replace(begun, paid_to=paid_to)
+
+
+def term_ends_at(plan: Plan, begun_at: Instant) -> Instant | None:
+    lasts = Cadence(begun_at, ZONE, every_of(plan.lasts, plan.lasts_interval))
+    return calendar.occurrence(lasts, 1)
 
 
 def cycle_of(record: SubscriptionRecord, at: Instant) -> Cycle:
@@ -138,6 +130,17 @@ def cycle_of(record: SubscriptionRecord, at: Instant) -> Cycle:
     return found
 
 
+def cycles_to(record: SubscriptionRecord, at: Instant) -> Iterator[Cycle]:
+    """The billing cycles that have begun by ``at``, the newest first, as it counts them now."""
+    if record.started_at is None:
+        return
+    while at >= record.started_at:
+        cycle = cycle_of(record, at)
+        starts_at = max(cycle.starts_at, record.started_at)
+        yield Cycle(cycle.number, starts_at, cycle.ends_at)
+        at = Instant(starts_at - 1)
+
+
 def in_trial(record: SubscriptionRecord, at: Instant) -> bool:
     return record.trial_ends_at is not None and at < record.trial_ends_at
 
@@ -151,19 +154,31 @@ def status_of(record: SubscriptionRecord, at: Instant) -> Status:
         return Status.PENDING
     if record.ends_at is not None and record.ends_at <= at:
         return Status.EXPIRED
+    if record.paused_at is not None:
+        return Status.PAUSED
     if record.paid_to is not None and record.paid_to <= at:
         return Status.ON_HOLD
     return Status.ACTIVE
 
 
 def as_of(record: SubscriptionRecord, at: Instant) -> SubscriptionRecord:
-    """The subscription with the plan that was to take its plan's place by ``at``."""
-    scheduled = record.scheduled
+    """The subscription with the plan that was to take its plan's place by ``at``, if one was."""
+    pending, scheduled = record.pending, record.scheduled
+    if pending is not None and pending.expires_at <= at:
+        record = msgspec.structs.replace(record, pending=None)
     if scheduled is None or scheduled.effective_at > at:
         return record
     plan, since = scheduled.plan, scheduled.effective_at
-    after = msgspec.structs.replace(record, plan=plan, scheduled=None)
-    if (record.plan.every, record.plan.interval) != (plan.every, plan.interval):
+    known = {link.rate for link in record.plan.links}
+    stays = {link.rate for link in plan.links} <= known
+    after = msgspec.structs.replace(
+        record,
+        plan=plan,
+        scheduled=None,
+        pending=None,
+        metered_since=record.metered_since if stays else since,
+    )
+    if other_cycles(record.plan, plan):
         after = msgspec.structs.replace(after, anchor=since)
     return msgspec.structs.replace(after, paid_to=since if plan.amount else None)
 
@@ -172,36 +187,30 @@ def is_over(record: SubscriptionRecord, at: Instant) -> bool:
     return status_of(record, at) in (Status.CANCELLED, Status.EXPIRED)
 
 
-def now_to(record: SubscriptionRecord, at: Instant) -> Stretch:
+def at_start(record: SubscriptionRecord, at: Instant) -> Stretch:
     """For when the schedules of a subscription are made as it begins, or as a cycle of it is paid."""
     if in_trial(record, at):
-        ends_at = record.paid_to or record.ends_at
-        return Stretch(ends_at=ends_at, first_ends_at=record.trial_ends_at, trial=True)
-    return Stretch(ends_at=end_of(record))
+        return Stretch(first_ends_at=record.trial_ends_at, trial=True)
+    return Stretch()
 
 
-def from_next(record: SubscriptionRecord, at: Instant) -> Stretch | None:
-    """For when what changes with the next billing date is made; None where a payment comes first."""
-    starts_at = cycle_of(record, at).ends_at
-    if record.paid_to is not None or starts_at is None:
-        return None
-    if record.ends_at is not None and record.ends_at <= starts_at:
-        return None
-    return Stretch(starts_at=starts_at, ends_at=record.ends_at)
+def goes_on_after(record: SubscriptionRecord, at: Instant) -> bool:
+    """Whether a cycle begins at ``at`` by itself: nothing is to be paid, and it is not over by then."""
+    return record.paid_to is None and (record.ends_at is None or at < record.ends_at)
 
 
-def end_of(record: SubscriptionRecord) -> Instant | None:
-    ends = [each for each in (record.paid_to, record.ends_at) if each is not None]
-    return min(ends) if ends else None
+def other_cycles(old: Plan, plan: Plan) -> bool:
+    return (old.every, old.interval) != (plan.every, plan.interval)
 
 
 def changed_plan(
     record: SubscriptionRecord, plan: Plan, at: Instant, *, anew: bool
 ) -> SubscriptionRecord:
     """The subscription with another plan. Its cycle goes on; ``anew`` one of the new plan's begins now."""
-    old = record.plan
-    anew = anew or (old.every, old.interval) != (plan.every, plan.interval)
-    after = msgspec.structs.replace(record, plan=plan, scheduled=None)
+    anew = anew or other_cycles(record.plan, plan)
+    after = msgspec.structs.replace(
+        record, plan=plan, scheduled=None, pending=None, metered_since=None
+    )
     if anew:
         after = msgspec.structs.replace(after, anchor=at, trial_ends_at=None)
     paid_to = cycle_of(after, at).ends_at if plan.amount else None
@@ -212,51 +221,13 @@ def stretch_of_change(record: SubscriptionRecord, at: Instant) -> Stretch:
     """The first credit of a plan that has just changed is for what is left of the cycle."""
     cycle = cycle_of(record, at)
     return Stretch(
-        ends_at=end_of(record),
         first_ends_at=cycle.ends_at,
         part=cycle.remaining(at),
         trial=in_trial(record, at),
     )
 
 
-# What is asked of the ledger ----------------------------------------------------------------------
-
-
-def begin(
-    record: SubscriptionRecord, subscription: str, customer: Id, stretch: Stretch
-) -> Iterator[Command]:
-    """A schedule for each credit of the plan."""
-    for item in record.plan.cart:
-        yield schedule_of(record, item, subscription, customer, stretch)
-
-
-def watch(record: SubscriptionRecord, subscription: str, customer: Id) -> Iterator[Command]:
-    """An alert for each credit with a threshold."""
-    for item in record.plan.cart:
-        percent = item.terms.low_balance_threshold_percent
-        units = 0 if percent is None else units_of(item, item.terms.credits_amount) * percent // 100
-        if percent is None or not units:
-            continue
-        link = LowBalance(subscription, item.terms.credits_amount, percent)
-        yield CreateAlert(
-            entitlement=entitlement_of(item.terms),
-            kind=AlertKind.AVAILABLE_BELOW,
-            customer=customer,
-            amount=amounts.normalised(units, item.precision),
-            name=subscription,
-            metadata=of_low_balance(link),
-        )
-
-
-def attach(links: list[Link], customer: Id) -> Iterator[Command]:
-    for link in links:
-        yield AttachRate(rate=rate_of(link), customer=customer)
-
-
-def rate_of(link: Link) -> Id:
-    found = identity.parse(link.rate)
-    assert found is not None, "it was spelled here"
-    return found
+# What is said of it -------------------------------------------------------------------------------
 
 
 def entitlement_of(terms: CreditMapping) -> Reference:
@@ -264,114 +235,73 @@ def entitlement_of(terms: CreditMapping) -> Reference:
     return identity.reference(terms.credit_entitlement_id)
 
 
-def schedule_of(
-    record: SubscriptionRecord,
-    item: CartItem,
-    subscription: str,
-    customer: Id,
-    stretch: Stretch,
-) -> CreateSchedule:
-    """A schedule over a stretch of the subscription. Where credit rolls over, the rest ends with a cycle."""
-    terms, plan = item.terms, record.plan
-    every = every_of(plan.every, plan.interval)
-    paid_apart = record.paid_to is not None
-    expires, days = _expiry(terms)
-    return CreateSchedule(
-        customer=customer,
-        entitlement=entitlement_of(terms),
-        amount=fields.amount(terms.credits_amount),
-        every=every,
-        anchor=record.anchor,
-        zone=ZONE,
-        starts_at=stretch.starts_at,
-        ends_at=stretch.ends_at,
-        trial=_first(item, stretch),
-        expires=expires,
-        expires_after_days=days,
-        rollover=_rollover(terms, every if paid_apart else None),
-        overage=_overage(terms),
-        name=subscription,
-        metadata=of_subscription(subscription),
-    )
-
-
-def _first(item: CartItem, stretch: Stretch) -> TrialTerms | None:
-    """The first cycle's own credit: a trial's, or that of the part that is left of a running one."""
-    terms, prorated = item.terms, products.prorates(item.terms)
-    if stretch.first_ends_at is None or not (stretch.trial or prorated):
-        return None
-    text = (terms.trial_credits or "0") if stretch.trial else terms.credits_amount
-    units = calendar.prorated(units_of(item, text), stretch.part if prorated else WHOLE)
-    return TrialTerms(
-        amount=amounts.normalised(units, item.precision),
-        ends_at=stretch.first_ends_at,
-        expires=stretch.trial and terms.trial_credits_expire_after_trial,
-    )
-
-
 def units_of(item: CartItem, text: str) -> int:
     return amounts.to_units(fields.amount(text), item.precision)
 
 
-def _expiry(terms: CreditMapping) -> tuple[CycleExpiry, int | None]:
-    """Credit lives by its days; with rollover the cycle's end decides what becomes of it."""
-    if terms.rollover_enabled:
-        return CycleExpiry.CYCLE_END, None
-    if terms.expires_after_days is None:
-        return CycleExpiry.NEVER, None
-    return CycleExpiry.AFTER_DAYS, terms.expires_after_days
+def overridden(plan: Plan, asked: CartRequest, field: str, since: Instant | None) -> Plan:
+    """The plan with other terms of one credit, from ``since`` on; what is not said stays.
 
-
-def _rollover(terms: CreditMapping, lives: Every | None) -> RolloverTerms | None:
-    """``lives``: how long carried credit does where the terms do not say."""
-    percentage = 100 if terms.rollover_percentage is None else terms.rollover_percentage
-    most = terms.max_rollover_count
-    if not terms.rollover_enabled or not percentage or most == 0:
-        return None
-    count, interval = terms.rollover_timeframe_count, terms.rollover_timeframe_interval
-    if count is not None and interval is not None:
-        lives = every_of(count, interval)
-    elif terms.expires_after_days is not None:
-        lives = Every(CalendarUnit.DAY, min(terms.expires_after_days, calendar.EVERY_MAX))
-    return RolloverTerms(
-        percentage=percentage,
-        generations_max=None if most is None else min(most, GENERATIONS_MAX),
-        timeframe=lives,
-    )
-
-
-def _overage(terms: CreditMapping) -> AskedOverage:
-    limit = terms.overage_limit
-    return overage.rule(
-        enabled=terms.overage_enabled,
-        limit=None if limit is None else fields.amount(limit),
-        behavior=terms.overage_behavior.value,
-        price_per_unit=terms.price_per_unit,
-        currency=terms.currency,
-    )
-
-
-def overridden(plan: Plan, asked: CartRequest, field: str) -> Plan:
-    """The plan with other terms of one credit; what is not said stays. Raises ``BadRequest``."""
-    kinds = [item.terms.credit_entitlement_id for item in plan.cart]
-    if asked.credit_entitlement_id not in kinds:
-        rule = "the id of an entitlement that the subscription gives credit of"
-        raise BadRequest(f"{field}.credit_entitlement_id", rule)
-    number = kinds.index(asked.credit_entitlement_id)
+    Raises ``BadRequest``.
+    """
+    number = _attached(plan, asked.credit_entitlement_id, field)
     item = plan.cart[number]
-    for name in ("credits_amount", "overage_limit"):
-        if (text := getattr(asked, name)) is not None:
-            found = fields.amount(text, f"{field}.{name}")
-            amounts.to_units(found, item.precision, f"{field}.{name}")
-    if asked.credits_amount is not None:
-        products.positive(asked.credits_amount, f"{field}.credits_amount")
-    said = {
+    said: dict[str, object] = {
         name: value
         for name, value in msgspec.structs.asdict(asked).items()
         if value is not None and name != "credit_entitlement_id"
     }
+    for name in said.keys() & {"credits_amount", "overage_limit"}:
+        said[name] = _whole(str(said[name]), item, f"{field}.{name}")
+    if asked.credits_amount is not None:
+        products.positive(asked.credits_amount, f"{field}.credits_amount")
     terms = msgspec.structs.replace(item.terms, **said)
+    if (terms.rollover_timeframe_count is None) != (terms.rollover_timeframe_interval is None):
+        rule = "given together with rollover_timeframe_interval, or not at all"
+        raise BadRequest(f"{field}.rollover_timeframe_count", rule)
     products.check_overage(terms, field)
+    if terms == item.terms:
+        return plan
     cart = list(plan.cart)
-    cart[number] = CartItem(terms=terms, precision=item.precision)
+    cart[number] = CartItem(terms=terms, precision=item.precision, since=since)
     return msgspec.structs.replace(plan, cart=cart)
+
+
+def _whole(text: str, item: CartItem, field: str) -> str:
+    found = fields.amount(text, field)
+    amounts.to_units(found, item.precision, field)
+    return str(found)
+
+
+def _attached(plan: Plan, kind: str, field: str) -> int:
+    kinds = [item.terms.credit_entitlement_id for item in plan.cart]
+    if kind not in kinds:
+        rule = "the id of an entitlement that the subscription gives credit of"
+        raise BadRequest(f"{field}.credit_entitlement_id", rule)
+    return kinds.index(kind)
+
+
+def with_amounts(plan: Plan, asked: list[CreditOverride], field: str) -> Plan:
+    """The plan with other amounts of its credits, as one is sold. Raises ``BadRequest``."""
+    seen: set[str] = set()
+    for number, each in enumerate(asked):
+        place = f"{field}[{number}]"
+        if each.credit_entitlement_id in seen:
+            rule = "an entitlement that is not said already"
+            raise BadRequest(f"{place}.credit_entitlement_id", rule)
+        seen.add(each.credit_entitlement_id)
+        terms = CartRequest(
+            credit_entitlement_id=each.credit_entitlement_id, credits_amount=each.credits_amount
+        )
+        plan = overridden(plan, terms, place, None)
+    return plan
+
+
+def check_not_sold(asked: NotSold) -> None:
+    """Raises ``BadRequest`` for what the vendor sells beside a product."""
+    if asked.addons:
+        raise BadRequest("addons", "left out or empty: there are no add-ons here")
+    if asked.discount_code is not None:
+        raise BadRequest("discount_code", "left out: there are no discounts here")
+    if asked.discount_codes:
+        raise BadRequest("discount_codes", "left out or empty: there are no discounts here")

@@ -1,0 +1,148 @@
+"""A subscription as an endpoint has it in hand: found, changed together with its schedules, shown."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from drawdown.core import types
+from drawdown.core.commands import Command, KeepDocuments, Together
+from drawdown.core.identity import spell
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.types import Instant
+from drawdown.dialects.dodo import (
+    product_routes,
+    records,
+    subscription_commands,
+    subscription_rendering,
+    subscriptions,
+)
+from drawdown.dialects.dodo.errors import NotAllowedNow
+from drawdown.dialects.dodo.product_wire import OneTimePrice, ProductRecord
+from drawdown.dialects.dodo.products import PRODUCTS
+from drawdown.dialects.dodo.records import Kept
+from drawdown.dialects.dodo.subscription_wire import Plan, Subscription, SubscriptionRecord
+from drawdown.dialects.dodo.subscriptions import SUBSCRIPTIONS
+from drawdown.web.endpoints import Call
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Held(msgspec.Struct):
+    """A subscription with its customer, and what time it is for him."""
+
+    kept: Kept[SubscriptionRecord]
+    owner: types.Customer
+    now: Instant
+
+    @property
+    def id(self) -> str:
+        return subscriptions.subscription_id(self.kept.document.id)
+
+    @property
+    def body(self) -> SubscriptionRecord:
+        return self.kept.body
+
+
+Decide = Callable[[Held], Awaitable[tuple[SubscriptionRecord, list[Command]]]]
+
+
+async def find(call: Call) -> Held:
+    """The one that the path names, as it is now. Raises ``RecordNotFound``."""
+    kept = await SUBSCRIPTIONS.find(call.ledger, call.book, call.path["subscription_id"])
+    owner = await call.ledger.customer(call.book, kept.document.owner)
+    now = await call.ledger.now_of(owner)
+    return Held(as_of(kept, now), owner, now)
+
+
+def as_of(kept: Kept[SubscriptionRecord], now: Instant) -> Kept[SubscriptionRecord]:
+    return Kept(kept.document, subscriptions.as_of(kept.body, now))
+
+
+async def change(call: Call, decide: Decide) -> Held:
+    """Change a subscription and what the ledger does for it, as both are when it happens.
+
+    For when its meters charge follows from what it becomes.
+    """
+
+    async def attempt() -> Accepted:
+        held = await find(call)
+        after, commands = await decide(held)
+        metered = subscription_commands.meter_changes(held.body, after, held.id, held.owner.id)
+        asked = together(held.owner, [*commands, *metered])
+        kept = SUBSCRIPTIONS.changed(held.kept, after)
+        return await records.submit(call.ledger, call.book, asked, kept)
+
+    await records.again(attempt)
+    return await find(call)
+
+
+def together(owner: types.Customer, commands: list[Command]) -> Command:
+    if not commands:
+        return KeepDocuments(customer=owner.id)
+    return Together(customer=owner.id, commands=tuple(commands))
+
+
+# What is sold -------------------------------------------------------------------------------------
+
+
+async def sold(call: Call, product_id: str) -> Kept[ProductRecord]:
+    """Raises ``RecordNotFound`` and ``NotAllowedNow``."""
+    product = await PRODUCTS.find(call.ledger, call.book, product_id)
+    if product.body.archived:
+        raise NotAllowedNow("The product is archived: POST /products/{id}/unarchive first.")
+    if isinstance(product.body.price, OneTimePrice):
+        raise NotAllowedNow("The product has a one-time price: a subscription's is recurring.")
+    return product
+
+
+async def plan_of(call: Call, product: Kept[ProductRecord], quantity: int) -> Plan:
+    """Raises ``EntitlementClosed``."""
+    found = {}
+    for number, each in enumerate(product.body.attachments):
+        field = f"credit_entitlements[{number}]"
+        found[each.entitlement] = await product_routes.live_entitlement(
+            call, each.entitlement, field
+        )
+    return subscriptions.plan_of(product, found, quantity)
+
+
+# Showing ------------------------------------------------------------------------------------------
+
+
+async def balances(call: Call, held: Held) -> dict[str, types.Balance]:
+    return {
+        each.terms.credit_entitlement_id: await call.ledger.balance(
+            call.book, held.owner.id, subscriptions.entitlement_of(each.terms)
+        )
+        for each in held.body.plan.cart
+    }
+
+
+async def rendered(call: Call, held: Held) -> Subscription:
+    meters: dict[str, str] = {}
+    if held.body.plan.links:
+        catalog = await call.ledger.catalog(call.book)
+        meters = {spell("mtr_", each.id): each.name for each in catalog.meters.values()}
+    return subscription_rendering.subscription(
+        held.kept,
+        held.owner,
+        await balances(call, held),
+        meters,
+        call.principal.account,
+        held.now,
+    )
+
+
+async def shown(call: Call, held: Held) -> Answer:
+    return answer(call, await rendered(call, held))
+
+
+def answer(call: Call, record: msgspec.Struct) -> Answer:
+    return Answer(status=200, body=_encode(record), request_id=call.request_id)
+
+
+def spelled(call: Call, prefix: str) -> str:
+    """A new id."""
+    return spell(prefix, call.ledger.ids.new())

@@ -1,0 +1,127 @@
+"""A subscription's usage by meters, billing period by billing period, counted from the events themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from drawdown.core.requests import Answer
+from drawdown.core.schedules.calendar import Cycle
+from drawdown.core.times import text_of
+from drawdown.core.types import Id, Instant
+from drawdown.core.usage import meters, quantities
+from drawdown.core.usage.meters import Contribution
+from drawdown.core.usage.records import Event, Meter
+from drawdown.dialects.dodo import held, reading, subscription_commands, subscriptions
+from drawdown.dialects.dodo.errors import QueryInvalid
+from drawdown.dialects.dodo.held import Held
+from drawdown.dialects.dodo.product_wire import Link
+from drawdown.dialects.dodo.subscription_wire import (
+    PeriodUsage,
+    UsageHistory,
+    UsageHistoryQuery,
+    UsagePeriod,
+)
+from drawdown.web import fields
+from drawdown.web.endpoints import Call
+
+_PAGE_SIZE = 10
+_CHUNK = 1_000
+#: So many events are counted for one page.
+EVENTS_MAX = 100_000
+
+
+async def retrieve_usage_history(call: Call, *, page_base: int) -> Answer:
+    """The newest period first, with what its meters have charged; none without a meter."""
+    query: UsageHistoryQuery = call.query
+    found = await held.find(call)
+    links = await _links(call, found, query)
+    size = _PAGE_SIZE if query.page_size is None else query.page_size
+    first = max((query.page_number or 0) - page_base, 0) * size
+    since, until = (
+        None if text is None else fields.instant(text, name, assume_utc=True)
+        for name, text in (("start_date", query.start_date), ("end_date", query.end_date))
+    )
+    periods = _within(found, since, until) if links else iter(())
+    page = [
+        each for number, each in zip(range(first + size), periods, strict=False) if number >= first
+    ]
+    counted = Counted(call, found)
+    return held.answer(call, UsageHistory([await counted.period(cycle, links) for cycle in page]))
+
+
+async def _links(call: Call, found: Held, query: UsageHistoryQuery) -> list[tuple[Link, Meter]]:
+    catalog = await call.ledger.catalog(call.book)
+    wanted = None
+    if query.meter_id is not None:
+        reference = reading.path_reference(query.meter_id, "meter_id")
+        wanted = (await call.ledger.meter(call.book, reference)).id
+    pairs = [
+        (link, catalog.meters[catalog.rates[subscription_commands.rate_of(link.rate)].meter])
+        for link in found.body.plan.links
+    ]
+    return [(link, meter) for link, meter in pairs if wanted in (None, meter.id)]
+
+
+def _within(found: Held, since: Instant | None, until: Instant | None) -> Iterator[Cycle]:
+    """The billing periods that have begun and reach into that stretch of time, the newest first."""
+    for cycle in subscriptions.cycles_to(found.body, found.now):
+        if since is not None and cycle.ends_at is not None and cycle.ends_at <= since:
+            return
+        if until is None or cycle.starts_at <= until:
+            yield cycle
+
+
+class Counted:
+    """Counts a subscription's usage, so many events of it in all."""
+
+    def __init__(self, call: Call, found: Held) -> None:
+        self._call = call
+        self._found = found
+        self._left = EVENTS_MAX
+
+    async def period(self, cycle: Cycle, links: list[tuple[Link, Meter]]) -> UsagePeriod:
+        ends_at = self._found.now if cycle.ends_at is None else cycle.ends_at
+        return UsagePeriod(
+            start_date=text_of(cycle.starts_at),
+            end_date=text_of(ends_at),
+            meters=[await self._usage(cycle, link, meter) for link, meter in links],
+        )
+
+    async def _usage(self, cycle: Cycle, link: Link, meter: Meter) -> PeriodUsage:
+        rate = subscription_commands.rate_of(link.rate)
+        found: list[Contribution] = []
+        async for event in self._events(cycle, meter):
+            if any(charge.rate == rate.hex() and not charge.left for charge in event.charges):
+                each = meters.contribution(meter.measure, event.time, event.id, event.properties)
+                found += [] if each is None else [each]
+        consumed = quantities.render(meters.recount(meter.measure, found).quantity)
+        return PeriodUsage(
+            id=link.meter,
+            name=meter.name,
+            consumed_units=consumed,
+            chargeable_units=consumed,
+            currency=self._found.body.plan.currency,
+        )
+
+    async def _events(self, cycle: Cycle, meter: Meter) -> AsyncIterator[Event]:
+        after: Id | None = None
+        while True:
+            chunk = await self._call.ledger.usage_events(
+                self._call.book,
+                customer=self._found.owner.id,
+                name=meter.measure.event_name,
+                since=cycle.starts_at,
+                until=cycle.ends_at,
+                after=after,
+                limit=_CHUNK,
+            )
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise QueryInvalid(
+                    f"page_size must be smaller: a page counts at most {EVENTS_MAX:,} events."
+                )
+            for event in chunk:
+                yield event
+            if len(chunk) < _CHUNK:
+                return
+            after = chunk[-1].id
