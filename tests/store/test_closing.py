@@ -1,4 +1,4 @@
-"""What goes on by itself ends with its customer, and rests while its entitlement is closed: on every store."""
+"""What goes on by itself ends with its customer, and rests while its entitlement is closed: on each store."""
 
 from __future__ import annotations
 
