@@ -1,4 +1,4 @@
-"""Customers: changed and listed, with the credit that they have."""
+"""Customers: made, changed and listed, with the credit that they have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Instant
-from drawdown.dialects.dodo import changes, rendering
+from drawdown.dialects.dodo import changes, reading, rendering
 from drawdown.dialects.dodo.credit_wire import (
     CustomerPage,
     HeldCredits,
@@ -16,12 +16,25 @@ from drawdown.dialects.dodo.credit_wire import (
 )
 from drawdown.dialects.dodo.errors import QueryInvalid
 from drawdown.dialects.dodo.named import answer, customer_named
-from drawdown.dialects.dodo.wire import Customer
+from drawdown.dialects.dodo.wire import CreateCustomerRequest, Customer
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import CustomerFilter
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
+
+
+async def create_customer(call: Call) -> Answer:
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.customer is not None
+        return answer(call, rendering.customer(accepted.customer, call.principal.account))
+
+    return await call.ledger.submit(call.book, reading.create_customer(call.body), render)
+
+
+async def retrieve_customer(call: Call) -> Answer:
+    found = await call.ledger.customer(call.book, customer_named(call))
+    return answer(call, rendering.customer(found, call.principal.account))
 
 
 async def update_customer(call: Call) -> Answer:
@@ -73,6 +86,24 @@ def instant(text: str | None, field: str) -> Instant | None:
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     return (
+        Endpoint(
+            method="POST",
+            path="/customers",
+            handler=create_customer,
+            summary="Create a customer",
+            role=Role.EDITOR,
+            body=CreateCustomerRequest,
+            answer=Customer,
+        ),
+        Endpoint(
+            method="GET",
+            path="/customers/{customer_id}",
+            handler=retrieve_customer,
+            summary="Retrieve a customer",
+            role=Role.VIEWER,
+            answer=Customer,
+            errors=(CustomerNotFound,),
+        ),
         Endpoint(
             method="GET",
             path="/customers",

@@ -10,7 +10,7 @@ from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import errors, meter_wire, routes, wire
 from drawdown.web import rate_limits
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
-from drawdown.web.errors import BadRequest, Header, Malformed, WebError
+from drawdown.web.errors import BadRequest, Header, Malformed, UnknownUrl, WebError
 from drawdown.web.headers import Credentials, Headers, bearer
 
 #: The vendor's SDKs send a 409 three times unless they are told not to.
@@ -21,6 +21,7 @@ class DodoDialect(Dialect):
     name, title, bases = "dodo", "Dodo Payments credit entitlements", ("/dodo",)
     error_record = wire.Error
     error_statuses = errors.STATUSES
+    path_errors = (UnknownUrl, errors.ParameterInvalid)
     schemas = (meter_wire.MeterCondition,)
 
     def __init__(self, page_base: int, *, allow_private: bool) -> None:

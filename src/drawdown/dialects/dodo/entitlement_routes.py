@@ -1,4 +1,4 @@
-"""Credit entitlements: listed, changed, deleted and brought back."""
+"""Credit entitlements: made, listed, changed, deleted and brought back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import partial
 
 from drawdown.core.commands import CloseEntitlement, Command, ReopenEntitlement
 from drawdown.core.errors import AlreadyExists, EntitlementClosed, EntitlementNotFound, FieldInvalid
-from drawdown.core.requests import Answer
+from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Entitlement, Id
-from drawdown.dialects.dodo import changes, rendering
+from drawdown.dialects.dodo import changes, reading, rendering
 from drawdown.dialects.dodo.credit_wire import (
     EntitlementPage,
     ListEntitlementsQuery,
@@ -16,6 +16,11 @@ from drawdown.dialects.dodo.credit_wire import (
 )
 from drawdown.dialects.dodo.errors import NotRestored, message_of
 from drawdown.dialects.dodo.named import answer, entitlement_named
+from drawdown.dialects.dodo.wire import (
+    CreateEntitlementRequest,
+    CreditEntitlement,
+    RetrieveEntitlementQuery,
+)
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Call, Endpoint
 
@@ -28,6 +33,19 @@ async def live(call: Call) -> Entitlement:
     if found.closed_at is not None:
         raise EntitlementNotFound(call.path["credit_entitlement_id"])
     return found
+
+
+async def create_entitlement(call: Call) -> Answer:
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.entitlement is not None
+        found = rendering.entitlement(accepted.entitlement, call.principal.account)
+        return answer(call, found, 201)
+
+    return await call.ledger.submit(call.book, reading.create_entitlement(call.body), render)
+
+
+async def retrieve_entitlement(call: Call) -> Answer:
+    return answer(call, rendering.entitlement(await live(call), call.principal.account))
 
 
 async def list_entitlements(call: Call, *, page_base: int) -> Answer:
@@ -84,6 +102,27 @@ _PATH = "/credit-entitlements/{credit_entitlement_id}"
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     return (
+        Endpoint(
+            method="POST",
+            path="/credit-entitlements",
+            handler=create_entitlement,
+            summary="Create a credit entitlement",
+            role=Role.EDITOR,
+            body=CreateEntitlementRequest,
+            answer=CreditEntitlement,
+            status=201,
+            errors=(AlreadyExists,),
+        ),
+        Endpoint(
+            method="GET",
+            path=_PATH,
+            handler=retrieve_entitlement,
+            summary="Retrieve a credit entitlement",
+            role=Role.VIEWER,
+            query=RetrieveEntitlementQuery,
+            answer=CreditEntitlement,
+            errors=(EntitlementNotFound,),
+        ),
         Endpoint(
             method="GET",
             path="/credit-entitlements",

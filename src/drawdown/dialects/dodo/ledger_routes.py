@@ -1,4 +1,4 @@
-"""Balances and the ledger, as lists."""
+"""The ledger: credited, debited and listed."""
 
 from __future__ import annotations
 
@@ -7,56 +7,48 @@ from functools import partial
 
 import msgspec
 
+from drawdown.core import errors
 from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
-from drawdown.core.requests import Answer
+from drawdown.core.identity import spell
+from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.dialects.dodo import events, links, reading, rendering
-from drawdown.dialects.dodo.credit_wire import (
-    BalancePage,
-    LedgerPage,
-    ListBalancesQuery,
-    ListLedgerQuery,
-)
+from drawdown.dialects.dodo.credit_wire import LedgerPage, ListLedgerQuery
 from drawdown.dialects.dodo.customer_routes import instant
 from drawdown.dialects.dodo.histories import Happened, walk
 from drawdown.dialects.dodo.imported import grant_ids, rows_there
 from drawdown.dialects.dodo.ledger_rows import Names, row_there, rows_of
 from drawdown.dialects.dodo.named import answer, customer_named, entitlement_named
-from drawdown.dialects.dodo.wire import Balance
+from drawdown.dialects.dodo.wire import CreateLedgerEntryRequest, LedgerEntry
 from drawdown.dialects.dodo.wire_ledger import LedgerRow
 from drawdown.engine.accounts import Role
+from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 
 _NAMED = (CustomerNotFound, EntitlementNotFound)
 
 
-async def list_balances(call: Call, *, page_base: int) -> Answer:
-    """The customer who has had the credit for the shortest time comes first."""
-    query: ListBalancesQuery = call.query
-    kind = await call.ledger.entitlement(call.book, entitlement_named(call))
-    offset = query.offset(page_base)
-    if query.customer_id is None:
-        found = await call.ledger.holders(call.book, kind.id, offset=offset, limit=query.page_size)
-    else:
-        found = (await _named(call, query.customer_id))[offset : offset + query.page_size]
-    shown = [await _balance(call, each, kind) for each in found]
-    return answer(call, BalancePage([each for each in shown if each is not None]))
+async def create_ledger_entry(call: Call) -> Answer:
+    """A used idempotency key is refused, not replayed: the vendor answers 409."""
+    body: CreateLedgerEntryRequest = call.body
+    entitlement = await call.ledger.entitlement(call.book, entitlement_named(call))
+    command = reading.ledger_entry(body, customer_named(call), entitlement.id)
+
+    def render(accepted: Accepted) -> Answer:
+        entry = rendering.ledger_entry(accepted, body.entry_type, body.reason, command.metadata)
+        return answer(call, entry, 201)
+
+    return await call.ledger.submit(
+        call.book, command, render, key=_ledger_key(body.idempotency_key, entitlement.id)
+    )
 
 
-async def _named(call: Call, text: str) -> list[Customer]:
-    """The customer of a filter; nobody where there is none."""
-    reference = reading.path_reference(text, "customer_id")
-    try:
-        return [await call.ledger.customer(call.book, reference)]
-    except CustomerNotFound:
-        return []
-
-
-async def _balance(call: Call, owner: Customer, kind: Entitlement) -> Balance | None:
-    found = await call.ledger.balance(call.book, owner.id, kind.id)
-    if found.created_at is None:
+def _ledger_key(key: str | None, entitlement: Id) -> LedgerKey | None:
+    """A key is the customer's and the entitlement's own: another entitlement may use it again."""
+    if key is None:
         return None
-    return rendering.balance(found, owner, kind, found.created_at)
+    namespace = f"dodo.ledger_entry:{spell('cde_', entitlement)}"
+    return LedgerKey(namespace, fields.key(key), replays=False)
 
 
 async def list_ledger(call: Call, *, page_base: int) -> Answer:
@@ -135,24 +127,31 @@ class Rows:
         return self._subscriptions[key]
 
 
-_PATH = "/credit-entitlements/{credit_entitlement_id}/balances"
+_PATH = "/credit-entitlements/{credit_entitlement_id}/balances/{customer_id}"
 
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
-            method="GET",
-            path=_PATH,
-            handler=partial(list_balances, page_base=page_base),
-            summary="List the balances of an entitlement, the newest first",
-            role=Role.VIEWER,
-            query=ListBalancesQuery,
-            answer=BalancePage,
-            errors=(EntitlementNotFound,),
+            method="POST",
+            path=f"{_PATH}/ledger-entries",
+            handler=create_ledger_entry,
+            summary="Credit or debit a customer",
+            role=Role.EDITOR,
+            body=CreateLedgerEntryRequest,
+            answer=LedgerEntry,
+            status=201,
+            errors=(
+                *_NAMED,
+                errors.InsufficientCredit,
+                errors.KeyInUse,
+                errors.EntitlementClosed,
+                errors.TooManyGrants,
+            ),
         ),
         Endpoint(
             method="GET",
-            path=f"{_PATH}/{{customer_id}}/ledger",
+            path=f"{_PATH}/ledger",
             handler=partial(list_ledger, page_base=page_base),
             summary="List what happened to a balance, newest first",
             role=Role.VIEWER,
