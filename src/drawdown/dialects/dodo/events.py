@@ -24,7 +24,7 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.core.watching.watch import Notice
-from drawdown.dialects.dodo import links
+from drawdown.dialects.dodo import links, subscriptions
 from drawdown.dialects.dodo.imported import entitlement_id, grant_ids
 from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
 from drawdown.dialects.dodo.rendering import business_id, customer_id
@@ -45,8 +45,9 @@ from drawdown.webhooks.formats import Format
 
 MINUTE, HOUR = 60, 3_600
 BALANCE_LOW = "credit.balance_low"
-#: Under this name an endpoint's profile keeps the headers that are sent with each delivery.
-HEADERS = "headers"
+#: Under these names an endpoint's profile keeps the headers that are sent with each delivery, and how many
+#: of those may begin within a second.
+HEADERS, RATE_LIMIT = "headers", "rate_limit"
 _NOBODY = Id(bytes(16))
 _TYPES: dict[TransactionType, str] = {
     TransactionType.CREDIT_ADDED: "credit.added",
@@ -120,6 +121,10 @@ class DodoFormat(Format):
     def new_secret(self) -> str:
         return signing.new_secret()
 
+    def rate_limit(self, endpoint: Endpoint) -> int | None:
+        found: int | None = endpoint.settings.profile.get(RATE_LIMIT)
+        return found
+
     def headers(self, endpoint: Endpoint, event: Event, now: Instant) -> Mapping[str, str]:
         """The endpoint's own headers are beside the signature, and never in its place."""
         seconds = now // MICROSECONDS
@@ -181,9 +186,11 @@ async def _low(
     """What an alert of a subscription says; nothing of one that somebody made elsewhere."""
     alert = await ledger.alert(recorded.book, notice.alert)
     link = links.low_balance_in(alert.metadata)
+    kind = names.kinds[notice.entitlement]
     if link is None or notice.threshold is None:
         return []
-    kind = names.kinds[notice.entitlement]
+    if not await _is_watched(ledger, recorded.book, link, notice, kind):
+        return []
     data = BalanceLow(
         customer_id=customer_id(names.owner),
         subscription_id=link.subscription,
@@ -201,6 +208,15 @@ async def _low(
             business_id=business, type=BALANCE_LOW, timestamp=text_of(notice.at), data=data
         )
     ]
+
+
+async def _is_watched(
+    ledger: Ledger, book: Id, link: links.LowBalance, notice: Notice, kind: Entitlement
+) -> bool:
+    """Whether the subscription was not over then, and its plan the one whose credit the alert is about."""
+    kept = await subscriptions.SUBSCRIPTIONS.find(ledger, book, link.subscription)
+    kinds = (kind.id, kind.code)
+    return subscriptions.watches(kept.body, link, kinds, notice.at)
 
 
 def _event(recorded: Recorded, ordinal: int, told: WebhookEvent) -> Event:

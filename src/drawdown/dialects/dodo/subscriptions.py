@@ -20,6 +20,7 @@ from drawdown.core.types import (
     Reference,
 )
 from drawdown.dialects.dodo import products
+from drawdown.dialects.dodo.links import LowBalance
 from drawdown.dialects.dodo.product_wire import (
     CreditMapping,
     OneTimePrice,
@@ -185,6 +186,33 @@ def as_of(record: SubscriptionRecord, at: Instant) -> SubscriptionRecord:
 
 def is_over(record: SubscriptionRecord, at: Instant) -> bool:
     return status_of(record, at) in (Status.CANCELLED, Status.EXPIRED)
+
+
+def watches(
+    record: SubscriptionRecord, link: LowBalance, kinds: tuple[Reference, ...], at: Instant
+) -> bool:
+    """Whether an alert of the subscription counted at ``at``; ``kinds`` are what its entitlement is called.
+
+    Alerts of a plan that is to come are made with its scheduling, and those of the one before it stay.
+    """
+    ends = (record.cancelled_at, record.cancel_at, record.ends_at, record.paused_at)
+    if any(end is not None and end <= at for end in ends):
+        return False
+    scheduled = record.scheduled
+    if scheduled is None:
+        return True
+    current = as_of(record, at).plan
+    other = record.plan if current is scheduled.plan else scheduled.plan
+    return _says(current, link, kinds) or not _says(other, link, kinds)
+
+
+def _says(plan: Plan, link: LowBalance, kinds: tuple[Reference, ...]) -> bool:
+    said = (link.credits, link.percent)
+    return any(
+        entitlement_of(item.terms) in kinds
+        and (item.terms.credits_amount, item.terms.low_balance_threshold_percent) == said
+        for item in plan.cart
+    )
 
 
 def at_start(record: SubscriptionRecord, at: Instant) -> Stretch:
