@@ -14,7 +14,7 @@ from drawdown.engine.accounts import Principal, Role
 from drawdown.engine.ledger import Ledger
 from drawdown.web import headers as web_headers
 from drawdown.web.decoding import json_decoder, query_decoder
-from drawdown.web.errors import Header, WebError
+from drawdown.web.errors import Header, UnknownUrl, WebError
 from drawdown.web.headers import Credentials, Headers
 from drawdown.web.rate_limits import Allowance
 
@@ -115,6 +115,8 @@ class Dialect:
     #: records that other schemas refer to.
     error_record: ClassVar[type | None] = None
     error_statuses: ClassVar[Mapping[type[Exception], int]] = {}
+    #: Likewise: what may be wrong with the parameters of a path.
+    path_errors: ClassVar[tuple[type[WebError], ...]] = (UnknownUrl,)
     schemas: ClassVar[tuple[type, ...]] = ()
 
     endpoints: tuple[Endpoint, ...] = ()

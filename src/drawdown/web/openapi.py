@@ -156,7 +156,7 @@ def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) 
         success["content"] = {endpoint.stream: {"schema": {"type": "string"}}}
     found: Json = {str(endpoint.status): success}
     by_status: dict[int, list[str]] = {}
-    for error in _refusals(endpoint):
+    for error in _refusals(dialect, endpoint):
         status = dialect.error_statuses.get(error, getattr(error, "status", 400))
         by_status.setdefault(status, []).append(error.code)
     for status in sorted(by_status):
@@ -164,7 +164,7 @@ def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) 
     return found
 
 
-def _refusals(endpoint: Endpoint) -> Iterable[Any]:
+def _refusals(dialect: Dialect, endpoint: Endpoint) -> Iterable[Any]:
     yield from (web.Unauthorized, web.Forbidden)
     if endpoint.body is not None:
         yield from (web.Malformed, web.TooLarge)
@@ -173,7 +173,7 @@ def _refusals(endpoint: Endpoint) -> Iterable[Any]:
     if endpoint.body is not None or endpoint.query is not None:
         yield from (web.BadRequest, web.UnknownField, web.MissingField)
     if "{" in endpoint.path:
-        yield web.UnknownUrl
+        yield from dialect.path_errors
     yield web.TooManyRequests
     yield from endpoint.errors
     yield from (web.Unexpected, web.Unavailable)
