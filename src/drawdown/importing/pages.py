@@ -7,6 +7,7 @@ Whoever has no key for the program may put pages there that were got in any othe
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ from drawdown.web.errors import BadRequest
 PAGE_BYTES_MAX = 16 * 1024 * 1024
 PAGES_MAX = 100_000
 SOURCE = "source.json"
+#: An id names a folder, too.
+ID_RULE = "1 to 64 characters of A-Z a-z 0-9 . _ : @ -, and not . or .."
+_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:@-]{1,64}")
 
 Record = TypeVar("Record")
 
@@ -129,7 +133,10 @@ class Folder:
             except msgspec.ValidationError as error:
                 problems.add(Problem(page, _name_of(raw), "", f"{error}."))
                 continue
-            found[id_of(record)] = (page, record)
+            if _ID.fullmatch(id_of(record)) is None:
+                problems.add(Problem(page, _name_of(raw), "id", f"{ID_RULE}."))
+            else:
+                found[id_of(record)] = (page, record)
         return list(found.values())
 
     def _raw(self, name: str) -> Iterator[tuple[str, msgspec.Raw]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -81,14 +82,14 @@ class Report(msgspec.Struct, kw_only=True):
         return everybody and all(each.is_equal for each in self.entitlements)
 
 
-def lines(there: Sums, here: Sums, scale: int) -> list[Line]:
-    """Counts and amounts of both, in the order in which they were first counted."""
+def lines(there: Sums, here: Sums, scale: int, order: Iterable[str]) -> list[Line]:
+    """Counts and amounts of both, by their names in ``order``; what neither has is left out."""
     found = []
-    for name in dict.fromkeys((*there.counts, *here.counts)):
-        one, other = there.counts[name], here.counts[name]
-        found.append(Line(name, f"{one}", f"{other}", f"{other - one}"))
-    for name in dict.fromkeys((*there.amounts, *here.amounts)):
-        one, other = there.amounts[name], here.amounts[name]
-        shown = (render(each, scale) for each in (one, other, other - one))
-        found.append(Line(name, *shown))
+    for name in order:
+        if name in there.counts or name in here.counts:
+            one, other = there.counts[name], here.counts[name]
+            found.append(Line(name, *(str(each) for each in (one, other, other - one))))
+        elif name in there.amounts or name in here.amounts:
+            one, other = there.amounts[name], here.amounts[name]
+            found.append(Line(name, *(render(each, scale) for each in (one, other, other - one))))
     return found

@@ -10,7 +10,7 @@ import msgspec
 
 from drawdown.core import amounts
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
-from drawdown.core.identity import is_own_id, parse
+from drawdown.core.identity import parse
 from drawdown.core.types import Id, Instant
 from drawdown.dialects.dodo import imported, reading
 from drawdown.dialects.dodo.imported import FromVendor
@@ -20,8 +20,6 @@ from drawdown.importing.pages import Folder, checked
 from drawdown.importing.problems import ImportRefused, Problem, Problems
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest
-
-ID_RULE = "an id of at most 64 characters of A-Z a-z 0-9 . _ : @ -"
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +97,7 @@ def _kind(record: records.Entitlement, deleted: bool, now: Instant) -> Kind:
         body = msgspec.convert(asked, CreateEntitlementRequest)
     except msgspec.ValidationError as error:
         raise BadRequest("", f"one that may be made: {error}") from None
-    identifier, created_at = own_id(record.id), instant(record.created_at, "created_at", now)
+    identifier, created_at = parse(record.id), instant(record.created_at, "created_at", now)
     made = reading.create_entitlement(body)
     mark = msgspec.to_builtins(FromVendor(business=record.business_id, id=record.id))
     return Kind(
@@ -148,7 +146,7 @@ def _people(
 def _person(record: records.Customer, now: Instant) -> Person:
     """A customer that was made without a name or an e-mail has none here either."""
     identifier, created_at = (
-        own_id(record.customer_id),
+        parse(record.customer_id),
         instant(record.created_at, "created_at", now),
     )
     number = reading.optional_text(
@@ -178,14 +176,6 @@ def _text(value: str, field: str, longest: int) -> str | None:
 
 
 # Scalars -----------------------------------------------------------------------------------------
-
-
-def own_id(text: str) -> Id | None:
-    """The very id, where it has that form; else it is the own id or code. Raises ``BadRequest``."""
-    found = parse(text)
-    if found is None and not is_own_id(text):
-        raise BadRequest("id", ID_RULE)
-    return found
 
 
 def plain(text: str) -> str:

@@ -58,9 +58,10 @@ async def _fetch_credit(
 
 
 async def _fetch_wallet(fetcher: Fetcher, kind: str, customer: str) -> None:
+    """The ledger comes first: who lists it has what is due recorded, in the grants too."""
     grants, ledger = places.grants(kind, customer), places.ledger(kind, customer)
-    await fetcher.get_list(grants, places.path_of_grants(kind, customer))
     await fetcher.get_list(ledger, places.path_of_ledger(kind, customer))
+    await fetcher.get_list(grants, places.path_of_grants(kind, customer))
 
 
 async def _few_at_once(work: Sequence[Callable[[], Awaitable[None]]]) -> None:

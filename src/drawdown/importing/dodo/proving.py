@@ -22,7 +22,7 @@ from drawdown.importing.problems import Problems
 from drawdown.importing.report import NAMED_MAX, Compared, Report, Sums, lines
 
 _CHUNK = 1_000
-_STATUS = {state: status.value for status, states in rendering.STATES.items() for state in states}
+_STATUS = {state: status for status, states in rendering.STATES.items() for state in states}
 Told = Callable[[str, int], None]
 
 
@@ -89,7 +89,7 @@ class _Adding:
                 self._found.customers.append(f"{customer}: {', '.join(differences)}")
 
     def compared(self) -> Compared:
-        self._found.totals = lines(self._there, self._here, self._kind.scale)
+        self._found.totals = lines(self._there, self._here, self._kind.scale, Totals.ORDER)
         return self._found
 
 

@@ -10,15 +10,13 @@ from msgspec import Meta
 from drawdown.dialects.dodo.wire import MetadataGiven, OverageBehavior
 from drawdown.dialects.dodo.wire_ledger import TransactionType
 
-#: An id names a folder, too.
-VendorId = Annotated[str, Meta(pattern=r"\A(?!\.{1,2}\Z)[A-Za-z0-9._:@-]{1,64}\Z")]
 Text = Annotated[str, Meta(max_length=1_000)]
 Decimal = Annotated[str, Meta(max_length=64)]
 
 
 class Entitlement(msgspec.Struct, kw_only=True):
-    id: VendorId
-    business_id: VendorId
+    id: str
+    business_id: str
     name: str
     unit: str
     precision: Annotated[int, Meta(ge=0, le=10)]
@@ -38,8 +36,8 @@ class Entitlement(msgspec.Struct, kw_only=True):
 
 
 class Customer(msgspec.Struct, kw_only=True):
-    customer_id: VendorId
-    business_id: VendorId
+    customer_id: str
+    business_id: str
     name: str
     email: str
     created_at: Text
@@ -50,17 +48,17 @@ class Customer(msgspec.Struct, kw_only=True):
 
 class Balance(msgspec.Struct, kw_only=True):
     id: Text
-    customer_id: VendorId
-    credit_entitlement_id: VendorId
+    customer_id: str
+    credit_entitlement_id: str
     balance: Decimal
     overage: Decimal
     created_at: Text
 
 
 class Grant(msgspec.Struct, kw_only=True):
-    id: VendorId
-    customer_id: VendorId
-    credit_entitlement_id: VendorId
+    id: str
+    customer_id: str
+    credit_entitlement_id: str
     source_type: Text
     initial_amount: Decimal
     remaining_amount: Decimal
@@ -78,9 +76,9 @@ class Grant(msgspec.Struct, kw_only=True):
 class Row(msgspec.Struct, kw_only=True):
     """A row of the ledger."""
 
-    id: VendorId
-    customer_id: VendorId
-    credit_entitlement_id: VendorId
+    id: str
+    customer_id: str
+    credit_entitlement_id: str
     transaction_type: TransactionType
     amount: Decimal
     is_credit: bool

@@ -9,6 +9,7 @@ import msgspec
 from drawdown.core.types import GRANTS_OPEN_MAX, UNITS_MAX, Instant, Metadata
 from drawdown.dialects.dodo import reading
 from drawdown.dialects.dodo.imported import GrantThere
+from drawdown.dialects.dodo.wire import GrantStatus
 from drawdown.dialects.dodo.wire_ledger import TransactionType
 from drawdown.importing.dodo import places, records
 from drawdown.importing.dodo.account import Account, Kind, instant, units
@@ -48,10 +49,18 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         """What of it can be used."""
         return 0 if self.is_over(now) else self.remaining
 
-    def status(self, now: Instant) -> str:
+    def status(self, now: Instant) -> GrantStatus:
         if self.is_expired or (self.remaining and self.is_over(now)):
-            return "expired"
-        return "active" if self.remaining else "depleted"
+            return GrantStatus.EXPIRED
+        return GrantStatus.ACTIVE if self.remaining else GrantStatus.DEPLETED
+
+    def planned(self, now: Instant) -> tuple[GrantStatus, int]:
+        """What it will be here, by what is written of it; and what of it can be used."""
+        unused = self.amount - self.used
+        if unused == 0:
+            return GrantStatus.DEPLETED, 0
+        over = self.expires_at is not None and self.expires_at <= now
+        return (GrantStatus.EXPIRED, 0) if over else (GrantStatus.ACTIVE, unused)
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -104,12 +113,10 @@ class Holding(msgspec.Struct, kw_only=True):
     def planned(self, now: Instant) -> Sums:
         """What will be here once the grants are: they decide, whatever the balance was said to be."""
         totals = Totals()
-        totals.balance(sum(each.left(now) for each in self.grants), self.overage)
-        for each in self.grants:
-            unused = each.amount - each.used
-            over = each.expires_at is not None and each.expires_at <= now
-            status = ("expired" if over else "active") if unused else "depleted"
-            totals.grant(status, each.amount, 0 if over else unused)
+        planned = [(each.amount, *each.planned(now)) for each in self.grants]
+        totals.balance(sum(left for _, _, left in planned), self.overage)
+        for amount, status, left in planned:
+            totals.grant(status, amount, left)
         for happened in self.rows:
             totals.row(happened.row.transaction_type)
         return totals.sums
@@ -121,18 +128,31 @@ class Holding(msgspec.Struct, kw_only=True):
 class Totals:
     """What is compared, by the names that it is told under."""
 
+    ORDER = (
+        _HOLDERS := "customers with a balance",
+        _BALANCE := "balance",
+        _OVERAGE := "overage",
+        *(
+            f"{status.value} grants{what}"
+            for status in GrantStatus
+            for what in ("", ", initial", ", remaining")
+        ),
+        *(f"{each.value} rows" for each in TransactionType),
+    )
+
     def __init__(self) -> None:
         self.sums = Sums()
 
     def balance(self, posted: int, overage: int) -> None:
-        self.sums.count("customers with a balance")
-        self.sums.amount("balance", posted)
-        self.sums.amount("overage", overage)
+        self.sums.count(self._HOLDERS)
+        self.sums.amount(self._BALANCE, posted)
+        self.sums.amount(self._OVERAGE, overage)
 
-    def grant(self, status: str, amount: int, remaining: int) -> None:
-        self.sums.count(f"{status} grants")
-        self.sums.amount(f"{status} grants, initial", amount)
-        self.sums.amount(f"{status} grants, remaining", remaining)
+    def grant(self, status: GrantStatus, amount: int, remaining: int) -> None:
+        self.sums.count(f"{status.value} grants")
+        self.sums.amount(f"{status.value} grants, initial", amount)
+        if status is GrantStatus.ACTIVE:
+            self.sums.amount(f"{status.value} grants, remaining", remaining)
 
     def row(self, transaction_type: TransactionType) -> None:
         self.sums.count(f"{transaction_type.value} rows")

@@ -1,8 +1,8 @@
 """Bringing an account over, by ordinary commands of the ledger.
 
-Each is under a key that follows from the vendor's id, so it may be done again, whatever ended it: what is there
-is not made twice. An entitlement that is deleted at the vendor is closed as soon as all of it is there, since
-only then another may have its name.
+Each is under a key that follows from the vendor's id, so it may be done again, whatever ended it: what is
+there is not made twice. An entitlement that is deleted at the vendor is closed as soon as all of it is there,
+since only then another may have its name.
 """
 
 from __future__ import annotations
