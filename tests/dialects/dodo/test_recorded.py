@@ -17,6 +17,7 @@ from drawdown.core.types import MICROSECONDS, Instant
 from tests.conftest import NewUrl
 from tests.dialects.dodo.raw import Raw, exchange, message
 from tests.support.clocked_server import ClockedServer, clocked_server
+from tests.support.openapi import Described, document_at
 from tests.support.server import Tenant
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_requests.json").read_text("utf-8"))
@@ -27,10 +28,14 @@ ENTITLEMENT = "cde_ztxm5XJsKxWucRWA3rjdM"
 BEGAN = 1_767_322_800
 SAMPLED = Instant((BEGAN + 245) * MICROSECONDS + 678_901)
 SAMPLED_TEXT = "2026-01-02T03:04:05.678901Z"
-MONTHLY = {
-    "type": "recurring_price",
+#: A meter of calls, each of which costs an image.
+METERED = {
+    "type": "usage_based_price",
     "currency": "USD",
-    "price": 0,
+    "fixed_price": 0,
+    "meters": [
+        {"meter_id": "mtr_1", "credit_entitlement_id": "images", "meter_units_per_credit": "1"}
+    ],
     "payment_frequency_count": 1,
     "payment_frequency_interval": "Month",
     "subscription_period_count": 1,
@@ -41,16 +46,16 @@ MONTHLY = {
 class Place:
     """An account with something of each kind in it, and the ids that stand for the samples'."""
 
-    def __init__(self, server: ClockedServer) -> None:
-        self.clock = server.clock
+    def __init__(self, server: ClockedServer, described: Described) -> None:
+        self.clock, self._described = server.clock, described
         self._tenant: Tenant = server.tenant()
         self._secret = self._tenant.test.editor.secret
         self._furnish()
-        self.ids = {
-            "mtr_1": self._made("/meters", METER)["id"],
-            "ep_1": self._made("/webhooks", {"url": "https://example.com/first"})["id"],
-            "pdt_1": self._made("/products", PRODUCT)["product_id"],
-        }
+        self.ids: dict[str, str] = {}
+        self.ids["mtr_1"] = self._made("/meters", METER)["id"]
+        hook = self._made("/webhooks", {"url": "https://example.com/first"})
+        product = self._made("/products", PRODUCT)
+        self.ids |= {"ep_1": hook["id"], "pdt_1": product["product_id"]}
         asked = {"billing": {"country": "US"}, "product_id": self.ids["pdt_1"], "quantity": 1}
         made = self._made("/subscriptions", asked | {"customer": {"customer_id": CUSTOMER}})
         self.ids["sub_7EeHq2ewQuadropD2ra"] = made["subscription_id"]
@@ -79,8 +84,7 @@ class Place:
     def ask(self, method: str, path: str, body: Any = None) -> Raw:
         """A request that is not a sample."""
         given = {"authorization": f"Bearer {self._secret}", "content-type": "application/json"}
-        sent = b"" if body is None else json.dumps(body).encode()
-        return exchange(self._tenant.url, message(method, f"/dodo{path}", given, sent))
+        return self._exchanged(method, f"/dodo{path}", given, body)
 
     def got(self, path: str) -> Any:
         answer = self.ask("GET", path)
@@ -93,12 +97,17 @@ class Place:
         query = f"?{recorded['query']}" if recorded["query"] else ""
         headers = RECORDED["headers"] | recorded["headers"]
         headers["authorization"] = f"Bearer {self._secret}"
-        body = "" if recorded["body"] is None else compact(recorded["body"])
         target = f"/dodo{recorded['path']}{query}"
+        return self._exchanged(recorded["method"], target, headers, recorded["body"])
+
+    def _exchanged(self, method: str, target: str, headers: dict[str, str], body: Any) -> Raw:
+        """Every answer is as the OpenAPI document has it."""
+        sent = "" if body is None else compact(body)
         for sample, own in self.ids.items():
-            target, body = target.replace(sample, own), body.replace(f'"{sample}"', f'"{own}"')
-        request = message(recorded["method"], target, headers, body.encode())
-        return exchange(self._tenant.url, request)
+            target, sent = target.replace(sample, own), sent.replace(f'"{sample}"', f'"{own}"')
+        answer = exchange(self._tenant.url, message(method, target, headers, sent.encode()))
+        self._described.check(method, target, answer.status, answer.body)
+        return answer
 
 
 METER = {
@@ -110,7 +119,7 @@ METER = {
 }
 PRODUCT = {
     "name": "Basic",
-    "price": MONTHLY,
+    "price": METERED,
     "tax_category": "saas",
     "credit_entitlements": [{"credit_entitlement_id": "images", "credits_amount": "500"}],
 }
@@ -126,10 +135,15 @@ def running(new_url: NewUrl) -> Iterator[ClockedServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def described(running: ClockedServer) -> Described:
+    return Described(document_at(f"{running.url}/dodo/openapi.json"), "/dodo")
+
+
 @pytest.fixture
-def place(running: ClockedServer) -> Place:
+def place(running: ClockedServer, described: Described) -> Place:
     running.clock.instant = Instant(BEGAN * MICROSECONDS)
-    return Place(running)
+    return Place(running, described)
 
 
 # What a request says, and what is answered and kept ------------------------------------------------
@@ -579,10 +593,15 @@ def _(place: Place, answer: Raw) -> None:
     assert answer.json["customer"]["customer_id"] == CUSTOMER
 
 
-@answered("subscriptions.retrieve_usage_history", 404)
+@answered("subscriptions.retrieve_usage_history")
 def _(place: Place, answer: Raw) -> None:
-    """Metered usage billed in money, by the vendor's invoices: there are none here."""
-    assert answer.json["code"] == "NOT_FOUND"
+    """The period in which that instant is, with the one meter that is named."""
+    [period] = items(answer)
+    [meter] = period["meters"]
+    fields(meter, id=place.ids["mtr_1"], consumed_units="0")
+    place.send("usage_events.ingest")
+    [after] = items(place.send("subscriptions.retrieve_usage_history"))
+    fields(after["meters"][0], consumed_units="2", chargeable_units="2", total_price=0)
 
 
 @answered("subscriptions.create")
