@@ -70,7 +70,7 @@ class UpdateWebhookRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 
 
 class Webhook(msgspec.Struct, kw_only=True):
-    """``rate_limit`` is kept and shown, and delays nothing."""
+    """``rate_limit``: so many deliveries begin within any second at most; null: as many as there are."""
 
     id: str
     url: str
@@ -109,6 +109,6 @@ class WebhookHeaders(msgspec.Struct, kw_only=True):
 
 
 class UpdateHeadersRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Added to the headers that there are, in the place of those of the same names."""
+    """Added to the headers that there are, in the place of those of the same names; an empty one removes."""
 
     headers: HeaderMap

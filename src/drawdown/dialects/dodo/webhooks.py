@@ -15,7 +15,7 @@ from drawdown.core.times import text_of
 from drawdown.core.types import Id
 from drawdown.dialects.dodo import webhook_wire as wire
 from drawdown.dialects.dodo.errors import NotAllowedNow, QueryInvalid, RecordNotFound
-from drawdown.dialects.dodo.events import FORMAT, HEADERS
+from drawdown.dialects.dodo.events import FORMAT, HEADERS, RATE_LIMIT
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
 from drawdown.engine.endpoints import ENDPOINTS_MAX, Settings
@@ -30,7 +30,6 @@ ALL = "*"
 HEADERS_MAX = 20
 HEADER_NAME_MAX = 100
 HEADER_VALUE_MAX = 1_000
-RATE_LIMIT, KEY = "rate_limit", "idempotency_key"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What says who sends, how long it is and who signed it is not for others to say.
 _RESERVED = re.compile(
@@ -44,10 +43,8 @@ async def create(call: Call, *, allow_private: bool) -> Answer:
     """With an idempotency key that an endpoint was made with, that one is answered."""
     body: wire.CreateWebhookRequest = call.body
     key = None if body.idempotency_key is None else fields.key(body.idempotency_key)
-    made = None if key is None else await _made_with(call, key)
-    if made is not None:
-        return _shown(call, made)
-    profile = {KEY: key, RATE_LIMIT: body.rate_limit, HEADERS: _headers(body.headers or {})}
+    headers = {name: value for name, value in _headers(body.headers or {}).items() if value}
+    profile = {RATE_LIMIT: body.rate_limit, HEADERS: headers}
     settings = Settings(
         url=_url(body.url, allow_private),
         format=FORMAT.name,
@@ -56,14 +53,13 @@ async def create(call: Call, *, allow_private: bool) -> Answer:
         metadata=fields.metadata(body.metadata or {}),
         profile={name: value for name, value in profile.items() if value},
     )
-    return _shown(
-        call, await _desk(call).create(settings, FORMAT.new_secret(), enabled=not body.disabled)
+    made = await _desk(call).create(
+        settings,
+        FORMAT.new_secret(),
+        enabled=not body.disabled,
+        key=key,
     )
-
-
-async def _made_with(call: Call, key: str) -> engine.Endpoint | None:
-    ours = await _ours(call)
-    return next((each for each in ours if each.settings.profile.get(KEY) == key), None)
+    return _shown(call, made)
 
 
 async def list_all(call: Call) -> Answer:
@@ -132,12 +128,14 @@ async def get_headers(call: Call) -> Answer:
 
 
 async def update_headers(call: Call) -> Answer:
+    """Laid over what there is. The vendor has no way to remove one: here an empty value does."""
     body: wire.UpdateHeadersRequest = call.body
     found, given = await _found(call), _headers(body.headers)
 
     def change(endpoint: engine.Endpoint) -> None:
         profile = dict(endpoint.settings.profile)
-        profile[HEADERS] = {**profile.get(HEADERS, {}), **given}
+        laid = {**profile.get(HEADERS, {}), **given}
+        profile[HEADERS] = {name: value for name, value in laid.items() if value}
         if len(profile[HEADERS]) > HEADERS_MAX:
             raise BadRequest("headers", f"at most {HEADERS_MAX} together with those there are")
         endpoint.settings = msgspec.structs.replace(endpoint.settings, profile=profile)
@@ -330,7 +328,7 @@ _FIXED = (
         method="PATCH",
         path="/webhooks/{webhook_id}/headers",
         handler=_answering(update_headers),
-        summary="Add or replace headers that are sent with a webhook's deliveries",
+        summary="Add, replace or remove headers that are sent with a webhook's deliveries",
         role=Role.EDITOR,
         body=wire.UpdateHeadersRequest,
         errors=(RecordNotFound,),

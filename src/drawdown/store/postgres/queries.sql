@@ -922,23 +922,24 @@ WHERE u.slot = ANY ($16::int[])
 
 -- name: list_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint ORDER BY id
 
 -- name: book_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE book = $1 ORDER BY id
 
 -- name: find_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE id = $1
 
 -- name: insert_endpoint
 INSERT INTO webhook_endpoint (id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT DO NOTHING
 
 -- name: update_endpoint
 UPDATE webhook_endpoint SET settings = $1, secret = $2, previous_secret = $3, previous_until = $4,

@@ -22,7 +22,7 @@ FROM test_clock WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_webhook_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_webhook_retry

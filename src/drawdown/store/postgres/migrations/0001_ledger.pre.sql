@@ -108,7 +108,9 @@ CREATE TABLE webhook_endpoint (
   cursor_operation uuid NOT NULL,
   revision         int NOT NULL,
   created_at       bigint NOT NULL,
-  updated_at       bigint NOT NULL
+  updated_at       bigint NOT NULL,
+  made_with        text,                 -- the idempotency key that it was made with: one endpoint for each
+  UNIQUE (book, made_with)
 );
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).

@@ -497,7 +497,9 @@ CREATE TABLE webhook_endpoint (
   cursor_operation BLOB NOT NULL,
   revision         INTEGER NOT NULL,
   created_at       INTEGER NOT NULL,
-  updated_at       INTEGER NOT NULL
+  updated_at       INTEGER NOT NULL,
+  made_with        TEXT,                 -- the idempotency key that it was made with: one endpoint for each
+  UNIQUE (book, made_with)
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).
