@@ -6,7 +6,6 @@ from functools import partial
 
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import Instant
 from drawdown.dialects.dodo import changes, reading, rendering
 from drawdown.dialects.dodo.credit_wire import (
     CustomerPage,
@@ -14,14 +13,11 @@ from drawdown.dialects.dodo.credit_wire import (
     ListCustomersQuery,
     UpdateCustomerRequest,
 )
-from drawdown.dialects.dodo.errors import QueryInvalid
 from drawdown.dialects.dodo.named import answer, customer_named
 from drawdown.dialects.dodo.wire import CreateCustomerRequest, Customer
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import CustomerFilter
-from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
-from drawdown.web.errors import BadRequest
 
 
 async def create_customer(call: Call) -> Answer:
@@ -56,8 +52,8 @@ async def list_customers(call: Call, *, page_base: int) -> Answer:
         offset=query.offset(page_base),
         email=query.email,
         name=query.name,
-        since=instant(query.created_at_gte, "created_at_gte"),
-        until=instant(query.created_at_lte, "created_at_lte"),
+        since=reading.query_instant(query.created_at_gte, "created_at_gte"),
+        until=reading.query_instant(query.created_at_lte, "created_at_lte"),
     )
     found = await call.ledger.customers(asked)
     account = call.principal.account
@@ -74,14 +70,6 @@ async def list_credit(call: Call) -> Answer:
             balance = await call.ledger.balance(call.book, owner.id, kind.id)
             items.append(rendering.held(balance, kind))
     return answer(call, HeldCredits(items))
-
-
-def instant(text: str | None, field: str) -> Instant | None:
-    """A time of a query; without a zone it is UTC."""
-    try:
-        return None if text is None else fields.instant(text, field, assume_utc=True)
-    except BadRequest as error:
-        raise QueryInvalid(str(error)) from None
 
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:

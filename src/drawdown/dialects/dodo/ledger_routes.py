@@ -14,7 +14,6 @@ from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.dialects.dodo import events, links, reading, rendering
 from drawdown.dialects.dodo.credit_wire import LedgerPage, ListLedgerQuery
-from drawdown.dialects.dodo.customer_routes import instant
 from drawdown.dialects.dodo.histories import Happened, walk
 from drawdown.dialects.dodo.imported import grant_ids, rows_there
 from drawdown.dialects.dodo.ledger_rows import Names, row_there, rows_of
@@ -56,8 +55,8 @@ async def list_ledger(call: Call, *, page_base: int) -> Answer:
     query: ListLedgerQuery = call.query
     kind = await call.ledger.entitlement(call.book, entitlement_named(call))
     owner = await call.ledger.customer(call.book, customer_named(call))
-    since = instant(query.start_date, "start_date")
-    until = instant(query.end_date, "end_date")
+    since = reading.query_instant(query.start_date, "start_date")
+    until = reading.query_instant(query.end_date, "end_date")
     offset, rows = query.offset(page_base), Rows(call, owner, kind)
     span, end = Span(since, until), offset + query.page_size
     found: list[LedgerRow] = []

@@ -23,7 +23,12 @@ from drawdown.core.types import (
     Shortfall,
 )
 from drawdown.dialects.dodo import overage
-from drawdown.dialects.dodo.errors import ParameterInvalid, TooManyPairs, UnsupportedCurrency
+from drawdown.dialects.dodo.errors import (
+    ParameterInvalid,
+    QueryInvalid,
+    TooManyPairs,
+    UnsupportedCurrency,
+)
 from drawdown.dialects.dodo.wire import (
     CURRENCIES,
     CreateCustomerRequest,
@@ -58,6 +63,14 @@ def path_reference(text: str, field: str) -> Reference:
         return fields.reference(text, field)
     except BadRequest as error:
         raise ParameterInvalid(field, error.rule) from None
+
+
+def query_instant(text: str | None, field: str) -> Instant | None:
+    """A time of a query; without a zone it is UTC."""
+    try:
+        return None if text is None else fields.instant(text, field, assume_utc=True)
+    except BadRequest as error:
+        raise QueryInvalid(str(error)) from None
 
 
 def create_customer(body: CreateCustomerRequest) -> CreateCustomer:

@@ -14,6 +14,7 @@ from drawdown.core.usage.records import Event, Meter
 from drawdown.dialects.dodo import held, reading, subscription_commands, subscriptions
 from drawdown.dialects.dodo.errors import QueryInvalid
 from drawdown.dialects.dodo.held import Held
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.product_wire import Link
 from drawdown.dialects.dodo.subscription_wire import (
     PeriodUsage,
@@ -21,7 +22,6 @@ from drawdown.dialects.dodo.subscription_wire import (
     UsageHistoryQuery,
     UsagePeriod,
 )
-from drawdown.web import fields
 from drawdown.web.endpoints import Call
 
 _PAGE_SIZE = 10
@@ -38,15 +38,15 @@ async def retrieve_usage_history(call: Call, *, page_base: int) -> Answer:
     size = _PAGE_SIZE if query.page_size is None else query.page_size
     first = max((query.page_number or 0) - page_base, 0) * size
     since, until = (
-        None if text is None else fields.instant(text, name, assume_utc=True)
-        for name, text in (("start_date", query.start_date), ("end_date", query.end_date))
+        reading.query_instant(query.start_date, "start_date"),
+        reading.query_instant(query.end_date, "end_date"),
     )
     periods = _within(found, since, until) if links else iter(())
     page = [
         each for number, each in zip(range(first + size), periods, strict=False) if number >= first
     ]
     counted = Counted(call, found)
-    return held.answer(call, UsageHistory([await counted.period(cycle, links) for cycle in page]))
+    return answer(call, UsageHistory([await counted.period(cycle, links) for cycle in page]))
 
 
 async def _links(call: Call, found: Held, query: UsageHistoryQuery) -> list[tuple[Link, Meter]]:
