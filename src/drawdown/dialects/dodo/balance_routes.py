@@ -74,7 +74,7 @@ async def list_grants(call: Call, *, page_base: int) -> Answer:
         entitlement=entitlement.id,
         states=rendering.SHOWN if query.status is None else rendering.STATES[query.status],
         by_creation=True,
-        offset=max(query.page_number - page_base, 0) * query.page_size,
+        offset=query.offset(page_base),
         limit=query.page_size,
     )
     items = [rendering.grant(grant, customer, entitlement, now) for grant in found]

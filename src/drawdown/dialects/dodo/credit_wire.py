@@ -20,21 +20,11 @@ from drawdown.dialects.dodo.wire import (
     Locale,
     MetadataGiven,
     OverageBehavior,
+    Page,
     Percentage,
     Time,
 )
 from drawdown.dialects.dodo.wire_ledger import LedgerRow
-
-PAGE_MAX = 100
-
-
-class Page(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=PAGE_MAX)] = 10
-    page_number: Bits32 = 0
-
-    def offset(self, page_base: int) -> int:
-        """How many come before the page; ``page_base`` is the number of the first one."""
-        return max(self.page_number - page_base, 0) * self.page_size
 
 
 class ListEntitlementsQuery(Page):

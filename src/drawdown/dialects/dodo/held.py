@@ -19,14 +19,13 @@ from drawdown.dialects.dodo import (
     subscriptions,
 )
 from drawdown.dialects.dodo.errors import NotAllowedNow
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.product_wire import OneTimePrice, ProductRecord
 from drawdown.dialects.dodo.products import PRODUCTS
 from drawdown.dialects.dodo.records import Kept
 from drawdown.dialects.dodo.subscription_wire import Plan, Subscription, SubscriptionRecord
 from drawdown.dialects.dodo.subscriptions import SUBSCRIPTIONS
 from drawdown.web.endpoints import Call
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Held(msgspec.Struct):
@@ -137,10 +136,6 @@ async def rendered(call: Call, held: Held) -> Subscription:
 
 async def shown(call: Call, held: Held) -> Answer:
     return answer(call, await rendered(call, held))
-
-
-def answer(call: Call, record: msgspec.Struct) -> Answer:
-    return Answer(status=200, body=_encode(record), request_id=call.request_id)
 
 
 def spelled(call: Call, prefix: str) -> str:

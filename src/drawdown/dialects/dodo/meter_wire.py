@@ -10,14 +10,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core.usage.properties import NAME_MAX
 from drawdown.core.usage.records import EVENT_ID_MAX
-from drawdown.dialects.dodo.wire import Bits32, Time, one_of
+from drawdown.dialects.dodo.wire import Page, Time, one_of
 
 EVENTS_MAX = 1_000
 
 PropertyText = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 EventIdText = Annotated[str, Meta(min_length=1, max_length=EVENT_ID_MAX)]
 CustomerText = Annotated[str, Meta(min_length=1, max_length=255)]
-PageSize = Annotated[int, Meta(ge=0, le=100)]
 
 
 class Aggregation(StrEnum):
@@ -128,11 +127,9 @@ class Meter(msgspec.Struct, kw_only=True):
     updated_at: Time
 
 
-class ListMetersQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ListMetersQuery(Page):
     """``archived``: those that are, instead of those that are not."""
 
-    page_size: PageSize = 10
-    page_number: Bits32 = 0
     archived: bool = False
     locale: str | None = None
 
@@ -182,11 +179,9 @@ class Event(msgspec.Struct, kw_only=True):
     metadata: Annotated[dict[str, Any], Meta(extra_json_schema={"additionalProperties": _VALUE})]
 
 
-class ListEventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ListEventsQuery(Page):
     """``start`` and ``end`` are times of use: from the one, before the other."""
 
-    page_size: PageSize = 10
-    page_number: Bits32 = 0
     customer_id: CustomerText | None = None
     event_name: PropertyText | None = None
     meter_id: CustomerText | None = None

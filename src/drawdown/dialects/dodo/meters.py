@@ -20,6 +20,7 @@ from drawdown.core.usage.meters import Measure
 from drawdown.dialects.dodo import meter_filters, reading
 from drawdown.dialects.dodo import meter_wire as wire
 from drawdown.dialects.dodo.errors import NotRestored, message_of
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.reading import DESCRIPTION_MAX, NAME_MAX, PROFILE, UNIT_MAX
 from drawdown.dialects.dodo.rendering import business_id
 from drawdown.engine.accounts import Role
@@ -30,7 +31,6 @@ from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
 METER_PREFIX = "mtr_"
-_encode = msgspec.json.Encoder().encode
 _decode_exact = msgspec.json.Decoder(float_hook=properties.exact).decode
 
 
@@ -69,7 +69,7 @@ def _measure(body: wire.CreateMeterRequest) -> Measure:
 
 async def retrieve(call: Call) -> Answer:
     found = await call.ledger.meter(call.book, named(call))
-    return answer(call, 200, shown(found, call.principal.account))
+    return answer(call, shown(found, call.principal.account))
 
 
 async def list_all(call: Call, *, page_base: int) -> Answer:
@@ -81,10 +81,10 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
         for each in reversed(catalog.meters.values())
         if (each.closed_at is not None) is query.archived
     ]
-    first = max(query.page_number - page_base, 0) * query.page_size
+    first = query.offset(page_base)
     page = found[first : first + query.page_size]
     items = [shown(each, call.principal.account) for each in page]
-    return answer(call, 200, wire.MeterPage(items))
+    return answer(call, wire.MeterPage(items))
 
 
 async def update(call: Call) -> Answer:
@@ -158,21 +158,17 @@ def exact_object(raw: msgspec.Raw, field: str) -> Mapping[str, Any] | None:
     return found
 
 
-def answer(call: Call, status: int, record: msgspec.Struct) -> Answer:
-    return Answer(status=status, body=_encode(record), request_id=call.request_id)
-
-
 def _shown(call: Call, status: int) -> Render:
     def render(accepted: Accepted) -> Answer:
         assert accepted.meter is not None
-        return answer(call, status, shown(accepted.meter, call.principal.account))
+        return answer(call, shown(accepted.meter, call.principal.account), status)
 
     return render
 
 
 def _nothing(call: Call, status: int) -> Render:
     def render(accepted: Accepted) -> Answer:
-        return Answer(status=status, body=b"", request_id=call.request_id)
+        return answer(call, None, status)
 
     return render
 

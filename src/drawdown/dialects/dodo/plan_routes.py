@@ -18,6 +18,7 @@ from drawdown.dialects.dodo import (
 )
 from drawdown.dialects.dodo.errors import ChangeWaits, NotAllowedNow
 from drawdown.dialects.dodo.held import Held
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.records import Kept
 from drawdown.dialects.dodo.subscription_wire import (
     ChangedPlan,
@@ -59,7 +60,7 @@ async def change_plan(call: Call) -> Answer:
         return msgspec.structs.replace(found.body, pending=pending), []
 
     await held.change(call, decide)
-    return held.answer(call, _told(waits[-1] if waits else None))
+    return answer(call, _told(waits[-1] if waits else None))
 
 
 async def _asked(call: Call, body: ChangePlanRequest) -> Plan:
@@ -175,7 +176,7 @@ async def cancel_change_plan(call: Call) -> Answer:
         return record, commands
 
     await held.change(call, decide)
-    return Answer(status=200, body=b"", request_id=call.request_id)
+    return answer(call, None)
 
 
 async def preview_change_plan(call: Call) -> Answer:
@@ -199,4 +200,4 @@ async def preview_change_plan(call: Call) -> Answer:
         immediate_charge=plan_changes.charge(record, plan, cost, document.id, at),
         new_plan=await held.rendered(call, then),
     )
-    return held.answer(call, preview)
+    return answer(call, preview)

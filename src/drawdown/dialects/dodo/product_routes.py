@@ -17,6 +17,7 @@ from drawdown.core.usage.records import Customers, Meter, Period, Rate
 from drawdown.dialects.dodo import products, reading
 from drawdown.dialects.dodo.errors import RecordNotFound
 from drawdown.dialects.dodo.ledger_rows import brand_id
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.product_wire import (
     Attached,
     AttachRequest,
@@ -37,8 +38,6 @@ from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
-
-_encode = msgspec.json.Encoder().encode
 
 
 async def create_product(call: Call) -> Answer:
@@ -77,10 +76,10 @@ async def list_products(call: Call, *, page_base: int) -> Answer:
         call.ledger,
         call.book,
         keep,
-        offset=max(query.page_number - page_base, 0) * query.page_size,
+        offset=query.offset(page_base),
         limit=query.page_size,
     )
-    return _answer(call, ProductPage([products.render_item(each, account) for each in found]))
+    return answer(call, ProductPage([products.render_item(each, account) for each in found]))
 
 
 async def update_product(call: Call) -> Answer:
@@ -101,13 +100,13 @@ async def update_product(call: Call) -> Answer:
     if body.credit_entitlements is not None:
         changes["attachments"] = await _attachments(call, body.credit_entitlements)
     await _change(call, changes)
-    return Answer(status=200, body=b"", request_id=call.request_id)
+    return answer(call, None)
 
 
 async def archive_product(call: Call, *, to: bool) -> Answer:
     """One that is archived is sold no more; the subscriptions to it go on."""
     await _change(call, {"archived": to})
-    return Answer(status=200, body=b"", request_id=call.request_id)
+    return answer(call, None)
 
 
 async def _change(call: Call, changes: dict[str, object]) -> None:
@@ -128,7 +127,7 @@ async def _shown(call: Call, kept: Kept[ProductRecord]) -> Answer:
         each.entitlement: await call.ledger.entitlement(call.book, reference_of(each.entitlement))
         for each in kept.body.attachments
     }
-    return _answer(call, products.render(kept, named, call.principal.account))
+    return answer(call, products.render(kept, named, call.principal.account))
 
 
 def reference_of(text: str) -> Reference:
@@ -223,10 +222,6 @@ def _description(text: str | None) -> str | None:
         return None
     longest = reading.DESCRIPTION_MAX
     return fields.text(text, "description", longest=longest, shortest=0, lines=True)
-
-
-def _answer(call: Call, record: msgspec.Struct) -> Answer:
-    return Answer(status=200, body=_encode(record), request_id=call.request_id)
 
 
 _SALE = (

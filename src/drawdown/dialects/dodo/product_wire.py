@@ -18,6 +18,7 @@ from drawdown.dialects.dodo.wire import (
     MetadataShown,
     NothingHere,
     OverageBehavior,
+    Page,
     Percentage,
     Time,
 )
@@ -161,9 +162,7 @@ class RetrieveProductQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     locale: str | None = None
 
 
-class ListProductsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=100)] = 10
-    page_number: Bits32 = 0
+class ListProductsQuery(Page):
     archived: bool = False
     recurring: bool | None = None
     brand_id: str | None = None

@@ -26,6 +26,7 @@ from drawdown.dialects.dodo.errors import (
     RecordNotFound,
 )
 from drawdown.dialects.dodo.ledger_rows import brand_id
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.plan_routes import cancel_change_plan, change_plan, preview_change_plan
 from drawdown.dialects.dodo.records import Kept
 from drawdown.dialects.dodo.subscription_changes import confirm_payment, update_subscription
@@ -87,7 +88,7 @@ async def create_subscription(call: Call) -> Answer:
     asked = held.together(owner, commands)
     made = await records.submit(call.ledger, call.book, asked, change)
     kept = SUBSCRIPTIONS.read(made.documents[0])
-    return held.answer(call, subscription_rendering.created(kept, owner))
+    return answer(call, subscription_rendering.created(kept, owner))
 
 
 def _check_sold(body: CreateSubscriptionRequest) -> None:
@@ -134,7 +135,7 @@ async def retrieve_subscription(call: Call) -> Answer:
 async def retrieve_credit_usage(call: Call) -> Answer:
     found = await held.find(call)
     balances = await held.balances(call, found)
-    return held.answer(call, subscription_rendering.credit_usage(found.kept, balances))
+    return answer(call, subscription_rendering.credit_usage(found.kept, balances))
 
 
 async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
@@ -155,7 +156,7 @@ async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
         call.book,
         wanted,
         owner=None if owner is None else owner.id,
-        offset=max(query.page_number - page_base, 0) * query.page_size,
+        offset=query.offset(page_base),
         limit=query.page_size,
     )
     items = []
@@ -163,7 +164,7 @@ async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
         at = await whose.now(kept.document.owner)
         customer = await whose.customer(kept.document.owner)
         items.append(subscription_rendering.item(held.as_of(kept, at), customer, at))
-    return held.answer(call, SubscriptionPage(items))
+    return answer(call, SubscriptionPage(items))
 
 
 class _Whose:
@@ -189,13 +190,8 @@ class _Whose:
 def _filter(
     query: ListSubscriptionsQuery, brand: str
 ) -> Callable[[Kept[SubscriptionRecord], Instant], bool]:
-    since, until = (
-        None if text is None else fields.instant(text, name, assume_utc=True)
-        for name, text in (
-            ("created_at_gte", query.created_at_gte),
-            ("created_at_lte", query.created_at_lte),
-        )
-    )
+    since = reading.query_instant(query.created_at_gte, "created_at_gte")
+    until = reading.query_instant(query.created_at_lte, "created_at_lte")
     product = None
     if query.product_id is not None:
         found = fields.generated(query.product_id)

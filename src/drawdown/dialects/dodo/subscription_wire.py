@@ -20,13 +20,13 @@ from drawdown.dialects.dodo.product_wire import (
 )
 from drawdown.dialects.dodo.wire import (
     INT32_MAX,
-    Bits32,
     CurrencyText,
     IntervalText,
     MetadataGiven,
     MetadataShown,
     NothingHere,
     OverageBehavior,
+    Page,
     Time,
 )
 
@@ -212,9 +212,7 @@ class RetrieveSubscriptionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fie
     locale: str | None = None
 
 
-class ListSubscriptionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=100)] = 10
-    page_number: Bits32 = 0
+class ListSubscriptionsQuery(Page):
     brand_id: str | None = None
     cancel_at_next_billing_date: bool | None = None
     created_at_gte: str | None = None
@@ -225,9 +223,7 @@ class ListSubscriptionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields
     status: Status | None = None
 
 
-class UsageHistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=100)] | None = None
-    page_number: Bits32 | None = None
+class UsageHistoryQuery(Page):
     start_date: str | None = None
     end_date: str | None = None
     meter_id: str | None = None

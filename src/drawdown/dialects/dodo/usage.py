@@ -18,10 +18,11 @@ from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.recording import AHEAD_MAX
 from drawdown.core.usage.records import Catalog, Event
-from drawdown.dialects.dodo import event_pages
+from drawdown.dialects.dodo import event_pages, reading
 from drawdown.dialects.dodo import meter_wire as wire
-from drawdown.dialects.dodo.errors import EventRefused, QueryConflict, QueryInvalid
-from drawdown.dialects.dodo.meters import answer, exact_object
+from drawdown.dialects.dodo.errors import EventRefused, QueryConflict
+from drawdown.dialects.dodo.meters import exact_object
+from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.rendering import business_id, customer_id
 from drawdown.engine.accounts import Role
 from drawdown.engine.ledger import Asked
@@ -45,7 +46,7 @@ async def ingest(call: Call) -> Answer:
         for place, given in enumerate(body.events)
     ]
     answers = await call.ledger.submit_many(call.book, asked)
-    return answer(call, 200, wire.Ingested(sum(map(_is_new, answers))))
+    return answer(call, wire.Ingested(sum(map(_is_new, answers))))
 
 
 def _is_new(outcome: Answer | BaseException) -> bool:
@@ -132,25 +133,25 @@ def _check_counted(command: RecordUsage, field: str, time: Instant, catalog: Cat
 async def retrieve(call: Call) -> Answer:
     event = await call.ledger.usage_event(call.book, call.path["event_id"])
     owner = await call.ledger.customer(call.book, event.customer)
-    return answer(call, 200, _shown(event, owner, call.principal.account))
+    return answer(call, _shown(event, owner, call.principal.account))
 
 
 async def list_all(call: Call, *, page_base: int) -> Answer:
     """The newest recorded first. A customer whom nobody knows has no events."""
     query: wire.ListEventsQuery = call.query
     measure = await _measure(call)
-    first = max(query.page_number - page_base, 0) * query.page_size
+    first = query.offset(page_base)
     asked: dict[str, Any] = {
         "name": query.event_name if measure is None else measure.event_name,
-        "since": _instant(query.start, "start"),
-        "until": _instant(query.end, "end"),
+        "since": reading.query_instant(query.start, "start"),
+        "until": reading.query_instant(query.end, "end"),
     }
     try:
         if query.customer_id is not None:
             reference = fields.reference(query.customer_id, "customer_id")
             asked["customer"] = (await call.ledger.customer(call.book, reference)).id
     except errors.CustomerNotFound:
-        return answer(call, 200, wire.EventPage([]))
+        return answer(call, wire.EventPage([]))
     found = await event_pages.page_of(
         call.ledger, call.book, asked, measure, first=first, size=query.page_size
     )
@@ -160,7 +161,7 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
             owners[event.customer] = await call.ledger.customer(call.book, event.customer)
     account = call.principal.account
     return answer(
-        call, 200, wire.EventPage([_shown(each, owners[each.customer], account) for each in found])
+        call, wire.EventPage([_shown(each, owners[each.customer], account) for each in found])
     )
 
 
@@ -176,15 +177,6 @@ async def _measure(call: Call) -> Measure | None:
             f"event_name must be left out, or the meter's own, {measure.event_name!r}."
         )
     return measure
-
-
-def _instant(text: str | None, field: str) -> Instant | None:
-    if text is None:
-        return None
-    try:
-        return fields.instant(text, field, assume_utc=True)
-    except BadRequest as error:
-        raise QueryInvalid(str(error)) from None
 
 
 def _shown(event: Event, owner: Customer, account: Id) -> wire.Event:

@@ -24,7 +24,6 @@ from drawdown.dialects.dodo.subscription_wire import (
 )
 from drawdown.web.endpoints import Call
 
-_PAGE_SIZE = 10
 _CHUNK = 1_000
 #: So many events are counted for one page.
 EVENTS_MAX = 100_000
@@ -35,8 +34,7 @@ async def retrieve_usage_history(call: Call, *, page_base: int) -> Answer:
     query: UsageHistoryQuery = call.query
     found = await held.find(call)
     links = await _links(call, found, query)
-    size = _PAGE_SIZE if query.page_size is None else query.page_size
-    first = max((query.page_number or 0) - page_base, 0) * size
+    first, size = query.offset(page_base), query.page_size
     since, until = (
         reading.query_instant(query.start_date, "start_date"),
         reading.query_instant(query.end_date, "end_date"),

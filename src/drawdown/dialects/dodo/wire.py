@@ -10,6 +10,7 @@ from msgspec import Meta
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
+PAGE_MAX = 100
 
 Bits32 = Annotated[int, Meta(ge=0, le=INT32_MAX)]
 Bits64 = Annotated[int, Meta(ge=0, le=INT64_MAX)]
@@ -66,6 +67,15 @@ class GrantStatus(StrEnum):
     ACTIVE = "active"
     EXPIRED = "expired"
     DEPLETED = "depleted"
+
+
+class Page(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    page_size: Annotated[int, Meta(ge=0, le=PAGE_MAX)] = 10
+    page_number: Bits32 = 0
+
+    def offset(self, page_base: int) -> int:
+        """How many come before the page; ``page_base`` is the number of the first one."""
+        return max(self.page_number - page_base, 0) * self.page_size
 
 
 class CreateCustomerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -172,9 +182,7 @@ class Balance(msgspec.Struct, kw_only=True):
     last_transaction_at: Time | None
 
 
-class ListGrantsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=100)] = 10
-    page_number: Bits32 = 0
+class ListGrantsQuery(Page):
     status: GrantStatus | None = None
 
 
