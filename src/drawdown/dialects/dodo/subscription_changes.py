@@ -198,6 +198,7 @@ async def _paused(call: Call, found: Held) -> Change:
         for each in await subscription_schedules.schedules(call, found)
         if each.state is ScheduleState.ACTIVE
     ]
+    commands += await subscription_schedules.close_alerts(call, found)
     return msgspec.structs.replace(found.body, paused_at=found.now, pending=None), commands
 
 
@@ -206,12 +207,13 @@ async def _resumed(call: Call, found: Held) -> Change:
     if subscriptions.status_of(found.body, found.now) is not Status.PAUSED:
         raise NotAllowedNow("Only a paused subscription can be resumed.")
     record = msgspec.structs.replace(found.body, paused_at=None)
-    if record.paid_to is not None:
-        return record, []
-    return record, [
-        ResumeSchedule(schedule=each.id, at_once=True)
-        for each in await subscription_schedules.schedules(call, found)
-    ]
+    commands = list(subscription_commands.watch(record.plan.cart, found.id, found.owner.id))
+    if record.paid_to is None:
+        commands += [
+            ResumeSchedule(schedule=each.id, at_once=True)
+            for each in await subscription_schedules.schedules(call, found)
+        ]
+    return record, commands
 
 
 # Ends ---------------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def watches(
 
     Alerts of a plan that is to come are made with its scheduling, and those of the one before it stay.
     """
-    ends = (record.cancelled_at, record.cancel_at, record.ends_at, record.paused_at)
+    ends = (record.cancelled_at, record.cancel_at, record.ends_at)
     if any(end is not None and end <= at for end in ends):
         return False
     scheduled = record.scheduled
