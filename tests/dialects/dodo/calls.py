@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.dialects.dodo.official import Official
+import pytest
+
+from tests.dialects.dodo.official import Official, Refused
 from tests.dialects.dodo.test_products import MONTHLY
 from tests.dialects.dodo.world import (
     BALANCES,
@@ -589,6 +591,53 @@ def change_plan(sdk: Official, world: World) -> None:
     [cart] = after["credit_entitlement_cart"]
     assert (after["product_id"], cart["credit_entitlement_id"]) == (larger, kind)
     assert cart["remaining_balance"] == "400"
+
+
+@call(f"POST {_ONE}/change-plan/preview")
+def preview_change_plan(sdk: Official, world: World) -> None:
+    made = world.subscription(world.plan("100")[1])
+    larger = world.plan("400", price=MONTHLY | {"price": 900})[1]
+    asked = other_plan(larger, proration_billing_mode="full_immediately")
+    preview = sdk("subscriptions.preview_change_plan", made, **asked)
+    charge = preview["immediate_charge"]
+    assert (charge["summary"]["total_amount"], charge["summary"]["currency"]) == (900, "USD")
+    assert preview["new_plan"]["product_id"] == larger
+    assert world.sdk("subscriptions.retrieve", made)["product_id"] != larger
+
+
+@call(f"POST {_ONE}/charge")
+def charge(sdk: Official, world: World) -> None:
+    """Nothing is taken here, which is what it says to all who may ask."""
+    made = world.subscription(world.plan()[1])
+    not_done(lambda: sdk("subscriptions.charge", made, product_price=100))
+
+
+@call(f"POST {_ONE}/update-payment-method")
+def update_payment_method(sdk: Official, world: World) -> None:
+    made, method = world.subscription(world.plan()[1]), {"type": "new"}
+    not_done(lambda: sdk("subscriptions.update_payment_method", made, payment_method=method))
+
+
+def not_done(ask: Callable[[], object]) -> None:
+    with pytest.raises(Refused) as caught:
+        ask()
+    if caught.value.code == "UNAUTHORIZED":
+        raise caught.value
+    assert (caught.value.status, caught.value.code) == (400, "UNSUPPORTED_ACTION")
+
+
+@call(f"GET {_ONE}/usage-history")
+def retrieve_usage_history(sdk: Official, world: World) -> None:
+    customer, kind, name = world.customer(), world.entitlement(), world.name("call")
+    meter = world.meter(event_name=name)
+    product = world.product(attached(kind), price=metered(meter, kind, "1"))
+    made = world.subscription(product, customer)
+    world.sdk("usage_events.ingest", events=[world.event(customer, event_name=name)])
+    [period] = sdk("subscriptions.retrieve_usage_history", made, meter_id=meter)["items"]
+    [used] = period["meters"]
+    expected = {"id": meter, "consumed_units": "1", "chargeable_units": "1", "total_price": 0}
+    assert pick(used, expected) == expected
+    assert period["start_date"] < period["end_date"]
 
 
 @call(f"DELETE {_ONE}/change-plan/scheduled")

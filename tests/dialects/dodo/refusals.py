@@ -111,6 +111,13 @@ TOLD: dict[type[Exception], Told] = {
     core.TooManyCounts: Told("BadRequestError", 400, "UNSUPPORTED_ACTION"),
     errors.EventRefused: Told("BadRequestError", 400, "INVALID_REQUEST_BODY"),
     errors.QueryConflict: Told("BadRequestError", 400, "INVALID_QUERY_PARAMS"),
+    errors.QueryInvalid: Told("UnprocessableEntityError", 422, "INVALID_QUERY_PARAMS"),
+    errors.ChangeWaits: Told(
+        "ConflictError",
+        409,
+        "UNSUPPORTED_ACTION",
+        "A change of plan is scheduled: cancel_scheduled_change_plan.",
+    ),
 }
 
 
@@ -193,6 +200,12 @@ _unknown("POST /products/{id}/unarchive", _NO_RECORD, "products.unarchive", "pdt
 _unknown(f"GET {_ONE}", _NO_RECORD, "subscriptions.retrieve", "sub_unknown")
 _unknown(
     f"GET {_ONE}/credit-usage", _NO_RECORD, "subscriptions.retrieve_credit_usage", "sub_unknown"
+)
+_unknown(
+    f"GET {_ONE}/usage-history",
+    _NO_RECORD,
+    "subscriptions.retrieve_usage_history",
+    "sub_unknown",
 )
 _unknown(f"PATCH {_ONE}", _NO_RECORD, "subscriptions.update", "sub_unknown", status="cancelled")
 _unknown(
@@ -432,14 +445,66 @@ def cancelled_twice(sdk: Official, world: World) -> object:
     return sdk("subscriptions.update", world.cancelled(), status="cancelled")
 
 
-@refusal(f"POST {_ONE}/change-plan", _NO_RECORD)
-def another_plan_for_nobody(sdk: Official, world: World) -> object:
-    return sdk("subscriptions.change_plan", "sub_unknown", **other_plan(world.product()))
+def _another_plan(sdk: Official, world: World, method: str, made: str) -> object:
+    return sdk(f"subscriptions.{method}", made, **other_plan(world.product()))
 
 
-@refusal(f"POST {_ONE}/change-plan", _NOT_NOW, "Only an active subscription's plan can be changed.")
-def another_plan_for_what_is_over(sdk: Official, world: World) -> object:
-    return sdk("subscriptions.change_plan", world.cancelled(), **other_plan(world.product()))
+def _for_nobody(sdk: Official, world: World, method: str) -> object:
+    return _another_plan(sdk, world, method, "sub_unknown")
+
+
+def _for_what_is_over(sdk: Official, world: World, method: str) -> object:
+    return _another_plan(sdk, world, method, world.cancelled())
+
+
+def _for_one_that_has_a_change_to_come(sdk: Official, world: World, method: str) -> object:
+    made = world.subscription(world.plan()[1])
+    later = other_plan(world.product(), effective_at="next_billing_date")
+    world.sdk("subscriptions.change_plan", made, **later)
+    return _another_plan(sdk, world, method, made)
+
+
+for _path, _method in (("", "change_plan"), ("/preview", "preview_change_plan")):
+    _path = f"POST {_ONE}/change-plan{_path}"
+    _keep(_path, _NO_RECORD, partial(_for_nobody, method=_method))
+    _keep(
+        _path,
+        _NOT_NOW,
+        partial(_for_what_is_over, method=_method),
+        "Only an active subscription's plan can be changed.",
+    )
+    _keep(_path, errors.ChangeWaits, partial(_for_one_that_has_a_change_to_come, method=_method))
+
+
+@refusal(
+    f"POST {_ONE}/charge",
+    _NOT_NOW,
+    "Nothing is charged on demand here: confirm-payment tells of what was paid.",
+)
+def charged_on_demand(sdk: Official, world: World) -> object:
+    return sdk("subscriptions.charge", world.subscription(world.product()), product_price=100)
+
+
+@refusal(
+    f"POST {_ONE}/update-payment-method",
+    _NOT_NOW,
+    "No payment is taken here, so that there is no payment method.",
+)
+def another_payment_method(sdk: Official, world: World) -> object:
+    made = world.subscription(world.product())
+    return sdk("subscriptions.update_payment_method", made, payment_method={"type": "new"})
+
+
+@refusal(f"GET {_ONE}/usage-history", _NO_METER)
+def usage_by_a_meter_that_nobody_made(sdk: Official, world: World) -> object:
+    made = world.subscription(world.product())
+    return sdk("subscriptions.retrieve_usage_history", made, meter_id="mtr_unknown")
+
+
+@refusal(f"GET {_ONE}/usage-history", errors.QueryInvalid, "start_date must be .*")
+def usage_since_no_time(sdk: Official, world: World) -> object:
+    made = world.subscription(world.product(price=metered(world.meter(), world.entitlement())))
+    return sdk("subscriptions.retrieve_usage_history", made, start_date="yesterday")
 
 
 @refusal(f"DELETE {_ONE}/change-plan/scheduled", _NOT_NOW, "No change of the plan is scheduled.")
