@@ -17,7 +17,7 @@ from tests.support.receiver import Receiver, receiver
 
 
 @pytest.fixture
-def ada(serve: StartServer, database_url: str) -> Iterator[tuple[Clocked, Dodo]]:
+def ada(database_url: str, serve: StartServer) -> Iterator[tuple[Clocked, Dodo]]:
     tenant = serve(database=database_url, webhooks_allow_private="1").tenant()
     clocked, sdk = Clocked(tenant), Dodo(tenant.url, tenant.test.editor.secret, blocking=True)
     yield clocked, sdk

@@ -61,6 +61,8 @@ async def confirm_payment(call: Call) -> Answer:
 
     async def decide(found: Held) -> Change:
         record, status = found.body, subscriptions.status_of(found.body, found.now)
+        if reference and reference in record.payments:
+            raise NotAllowedNow("The payment with this reference was confirmed before.")
         if status is Status.PENDING:
             after = subscriptions.started(record, found.now)
             commands = subscription_commands.beginning(after, found.id, found.owner.id, found.now)
