@@ -20,16 +20,21 @@ from drawdown.core.commands import (
     CreateAlert,
     CreateSchedule,
     Direction,
+    KeepDocuments,
     ResetOverage,
     RolloverTerms,
     Settle,
 )
 from drawdown.core.identity import parse, reference
+from drawdown.core.requests import Answer
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import MICROSECONDS, AlertKind, Id, Instant, OverageMode
-from drawdown.dialects.dodo import links
+from drawdown.dialects.dodo import links, subscriptions
+from drawdown.dialects.dodo.countries import Country
 from drawdown.dialects.dodo.events import FORMAT
 from drawdown.dialects.dodo.ledger_rows import Names, rows_of
+from drawdown.dialects.dodo.product_wire import TimeInterval
+from drawdown.dialects.dodo.subscription_wire import Billing, Plan, SubscriptionRecord
 from drawdown.engine.endpoints import Endpoint, Settings
 from drawdown.engine.ports import Recorded
 from drawdown.engine.positions import BEGINNING
@@ -256,11 +261,38 @@ async def test_what_expires_and_what_is_corrected_by_hand(here: Story) -> None:
     assert expired["data"]["grant_id"] == data["grant_id"]
 
 
+async def subscribed(here: Story, ada: dict[str, Any]) -> str:
+    """The id of a subscription of the customer's, as it is kept."""
+    owner = await here.ledger.customer(here.book.id, ada["customer"])
+    plan = Plan(
+        product_id="pdt_1",
+        product_name="Plan",
+        quantity=1,
+        currency="USD",
+        price=0,
+        every=1,
+        interval=TimeInterval.MONTH,
+        lasts=1,
+        lasts_interval=TimeInterval.YEAR,
+    )
+    record = SubscriptionRecord(plan=plan, billing=Billing(country=Country.DE), anchor=here.clock.now())
+    made = subscriptions.SUBSCRIPTIONS.new(here.ledger, owner.id, record)
+    await here.ledger.submit(
+        here.book.id,
+        KeepDocuments(customer=ada["customer"]),
+        lambda _: Answer(status=200, body=b""),
+        documents=(made,),
+    )
+    return subscriptions.subscription_id(made.id)
+
+
 async def test_a_low_balance_is_told_of_a_subscriptions_alert_alone(here: Story) -> None:
     ada = await here.ada()
-    link = links.LowBalance(subscription="sub_1", credits="100", percent=20)
+    subscription = await subscribed(here, ada)
     below: dict[str, Any] = {"kind": AlertKind.AVAILABLE_BELOW, "amount": Amount(20)}
-    await here.do(CreateAlert(**ada, **below, metadata=links.of_low_balance(link)))
+    for named in (subscription, "sub_1"):
+        link = links.LowBalance(subscription=named, credits="100", percent=20)
+        await here.do(CreateAlert(**ada, **below, metadata=links.of_low_balance(link)))
     await here.do(CreateAlert(**ada, **below))
     await here.give(ada, 100)
     await here.draw(ada, 85)
@@ -271,7 +303,7 @@ async def test_a_low_balance_is_told_of_a_subscriptions_alert_alone(here: Story)
     assert low["data"] == {
         "payload_type": "CreditBalanceLow",
         "customer_id": ada["customer"],
-        "subscription_id": "sub_1",
+        "subscription_id": subscription,
         "brand_id": low["business_id"].replace("bus_", "brd_"),
         "credit_entitlement_id": low["data"]["credit_entitlement_id"],
         "credit_entitlement_name": kind.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -44,17 +45,26 @@ def by_stripe(tenant: Tenant) -> str:
         return made
 
 
+def list_customers(client: Any, query: dict[str, Any]) -> Any:
+    return client.customers.list(**query)
+
+
+def retrieve(client: Any, customer: str) -> Any:
+    return client.customers.retrieve(customer)
+
+
 @pytest.mark.parametrize("make", [natively, by_an_own_id, by_stripe])
 def test_a_customer_of_another_dialect_is_listed_and_used_everywhere(
     sdk: Dodo, tenant: Tenant, make: Callable[[Tenant], str]
 ) -> None:
     made = make(tenant)
-    for query in ({}, {"email": NAMED["email"]}, {"name": "hopper"}):
-        [shown] = sdk(lambda client, query=query: client.customers.list(**query)).items
+    queries: tuple[dict[str, Any], ...] = ({}, {"email": NAMED["email"]}, {"name": "hopper"})
+    for query in queries:
+        [shown] = sdk(partial(list_customers, query=query)).items
         assert (shown.name, shown.email) == (NAMED["name"], NAMED["email"])
     customer = shown.customer_id
     for named in (made, customer):
-        assert sdk(lambda client, named=named: client.customers.retrieve(named)) == shown
+        assert sdk(partial(retrieve, customer=named)) == shown
     kind = sdk.entitlement(precision=0).id
     sdk.credit(customer, kind, "100")
     sdk.debit(customer, kind, "30")

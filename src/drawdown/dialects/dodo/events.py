@@ -25,6 +25,7 @@ from drawdown.core.types import (
 )
 from drawdown.core.watching.watch import Notice
 from drawdown.dialects.dodo import links, subscriptions
+from drawdown.dialects.dodo.errors import RecordNotFound
 from drawdown.dialects.dodo.imported import entitlement_id, grant_ids
 from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
 from drawdown.dialects.dodo.rendering import business_id, customer_id
@@ -213,8 +214,14 @@ async def _low(
 async def _is_watched(
     ledger: Ledger, book: Id, link: links.LowBalance, notice: Notice, kind: Entitlement
 ) -> bool:
-    """Whether the subscription was not over then, and its plan the one whose credit the alert is about."""
-    kept = await subscriptions.SUBSCRIPTIONS.find(ledger, book, link.subscription)
+    """Whether the subscription was not over then, and its plan the one whose credit the alert is about.
+
+    An alert that somebody made elsewhere may name one that never was.
+    """
+    try:
+        kept = await subscriptions.SUBSCRIPTIONS.find(ledger, book, link.subscription)
+    except RecordNotFound:
+        return False
     kinds = (kind.id, kind.code)
     return subscriptions.watches(kept.body, link, kinds, notice.at)
 
