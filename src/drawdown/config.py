@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from drawdown.core.types import BurnOrder
+
 PREFIX = "DRAWDOWN_"
 DATABASE_DEFAULT = "sqlite:///drawdown.db"
 #: What a client has in its shell; the server itself does not read them.
@@ -30,8 +32,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``claims_kept_days``: how long HTTP idempotency keys are remembered.
     ``rate_limit_*``: requests of one caller, 0 for no limit; ``unauthenticated`` is who has no key that opens
     anything, by address.
-    ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
-    server. ``database_connections_max``: to PostgreSQL, of all its workers together.
+    ``dodo_*``: in the Dodo dialect, the number of the first page, the burn-down order of the entitlements
+    that are made there, and whether a meter's free threshold counts for credit.
+    ``workers``: processes of one server.
+    ``database_connections_max``: to PostgreSQL, of all its workers together.
     ``webhooks_allow_private``: events may go to private addresses, and without TLS.
     """
 
@@ -51,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_unauthenticated_per_second: Requests = 0
     rate_limit_unauthenticated_per_minute: Requests = 0
     dodo_page_base: Literal[0, 1] = 0
+    dodo_burn_order: BurnOrder = BurnOrder.OLDEST_FIRST
+    dodo_free_threshold: bool = False
     webhooks_allow_private: bool = False
 
 

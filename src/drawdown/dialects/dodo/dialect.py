@@ -7,6 +7,7 @@ from typing import Any
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
+from drawdown.core.types import BurnOrder
 from drawdown.dialects.dodo import errors, meter_wire, routes, wire
 from drawdown.web import rate_limits
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
@@ -24,8 +25,20 @@ class DodoDialect(Dialect):
     path_errors = (UnknownUrl, errors.ParameterInvalid)
     schemas = (meter_wire.MeterCondition,)
 
-    def __init__(self, page_base: int, *, allow_private: bool) -> None:
-        self.endpoints = routes.endpoints(page_base, allow_private=allow_private)
+    def __init__(
+        self,
+        page_base: int,
+        *,
+        allow_private: bool,
+        burn_order: BurnOrder = BurnOrder.OLDEST_FIRST,
+        free_threshold: bool = False,
+    ) -> None:
+        self.endpoints = routes.endpoints(
+            page_base,
+            allow_private=allow_private,
+            burn_order=burn_order,
+            free_threshold=free_threshold,
+        )
 
     def credentials(self, headers: Headers) -> Credentials:
         found = bearer(headers)
@@ -53,4 +66,9 @@ class DodoDialect(Dialect):
 
 
 def build(config: Config) -> Dialect:
-    return DodoDialect(config.dodo_page_base, allow_private=config.webhooks_allow_private)
+    return DodoDialect(
+        config.dodo_page_base,
+        allow_private=config.webhooks_allow_private,
+        burn_order=config.dodo_burn_order,
+        free_threshold=config.dodo_free_threshold,
+    )

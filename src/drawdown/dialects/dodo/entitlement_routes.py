@@ -7,7 +7,7 @@ from functools import partial
 from drawdown.core.commands import CloseEntitlement, Command, ReopenEntitlement
 from drawdown.core.errors import AlreadyExists, EntitlementClosed, EntitlementNotFound, FieldInvalid
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import Entitlement, Id
+from drawdown.core.types import BurnOrder, Entitlement, Id
 from drawdown.dialects.dodo import changes, reading, rendering
 from drawdown.dialects.dodo.credit_wire import (
     EntitlementPage,
@@ -35,13 +35,15 @@ async def live(call: Call) -> Entitlement:
     return found
 
 
-async def create_entitlement(call: Call) -> Answer:
+async def create_entitlement(call: Call, *, burn_order: BurnOrder) -> Answer:
+    command = reading.create_entitlement(call.body, burn_order)
+
     def render(accepted: Accepted) -> Answer:
         assert accepted.entitlement is not None
         found = rendering.entitlement(accepted.entitlement, call.principal.account)
         return answer(call, found, 201)
 
-    return await call.ledger.submit(call.book, reading.create_entitlement(call.body), render)
+    return await call.ledger.submit(call.book, command, render)
 
 
 async def retrieve_entitlement(call: Call) -> Answer:
@@ -100,12 +102,12 @@ async def _carry_out(call: Call, command: Command) -> Answer:
 _PATH = "/credit-entitlements/{credit_entitlement_id}"
 
 
-def endpoints(page_base: int) -> tuple[Endpoint, ...]:
+def endpoints(page_base: int, burn_order: BurnOrder) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
             path="/credit-entitlements",
-            handler=create_entitlement,
+            handler=partial(create_entitlement, burn_order=burn_order),
             summary="Create a credit entitlement",
             role=Role.EDITOR,
             body=CreateEntitlementRequest,

@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from drawdown.core import errors, types
+from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateRate
 from drawdown.core.identity import parse, spell, spell_uuid
 from drawdown.core.requests import Accepted, Answer
@@ -40,7 +41,7 @@ from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
 
-async def create_product(call: Call) -> Answer:
+async def create_product(call: Call, *, free_threshold: bool) -> Answer:
     body: CreateProductRequest = call.body
     products.check_price(body.price)
     record = ProductRecord(
@@ -50,7 +51,7 @@ async def create_product(call: Call) -> Answer:
         description=_description(body.description),
         metadata=reading.metadata(body.metadata),
         attachments=await _attachments(call, body.credit_entitlements or []),
-        links=await _links(call, body.price),
+        links=await _links(call, body.price, free_threshold),
     )
     made = await submit(call.ledger, call.book, None, PRODUCTS.new(call.ledger, call.book, record))
     return await _shown(call, PRODUCTS.read(made.documents[0]))
@@ -82,7 +83,7 @@ async def list_products(call: Call, *, page_base: int) -> Answer:
     return answer(call, ProductPage([products.render_item(each, account) for each in found]))
 
 
-async def update_product(call: Call) -> Answer:
+async def update_product(call: Call, *, free_threshold: bool) -> Answer:
     """What is null stays. Subscriptions that run keep what they were sold."""
     body: UpdateProductRequest = call.body
     changes: dict[str, object] = {}
@@ -90,7 +91,7 @@ async def update_product(call: Call) -> Answer:
         changes["name"] = _name(body.name)
     if body.price is not None:
         products.check_price(body.price)
-        changes |= {"price": body.price, "links": await _links(call, body.price)}
+        changes |= {"price": body.price, "links": await _links(call, body.price, free_threshold)}
     if body.tax_category is not None:
         changes["tax_category"] = body.tax_category
     if body.description is not None:
@@ -157,7 +158,7 @@ async def live_entitlement(call: Call, text: str, field: str) -> types.Entitleme
     return found
 
 
-async def _links(call: Call, price: Price) -> list[Link]:
+async def _links(call: Call, price: Price, free_threshold: bool) -> list[Link]:
     """The meters that are paid in credit, each with its rate: one that is there already, or a new one."""
     if not isinstance(price, UsageBasedPrice):
         return []
@@ -170,7 +171,11 @@ async def _links(call: Call, price: Price) -> list[Link]:
         if link.credit_entitlement_id is None or link.meter_units_per_credit is None:
             continue
         entitlement = await live_entitlement(call, link.credit_entitlement_id, field)
-        rate = await _rate(call, meter, entitlement, link.meter_units_per_credit)
+        free = (link.free_threshold or 0) if free_threshold else 0
+        terms = PerCredit(
+            units_per_credit=fields.amount(link.meter_units_per_credit), free=Amount(free)
+        )
+        rate = await _rate(call, meter, entitlement, terms)
         found.append(
             Link(
                 meter=spell("mtr_", meter.id),
@@ -182,10 +187,9 @@ async def _links(call: Call, price: Price) -> list[Link]:
     return found
 
 
-async def _rate(call: Call, meter: Meter, entitlement: types.Entitlement, units: str) -> Rate:
+async def _rate(call: Call, meter: Meter, entitlement: types.Entitlement, price: PerCredit) -> Rate:
     """Products that charge alike share a rate: a customer of both is charged once."""
-    price = PerCredit(units_per_credit=fields.amount(units))
-    period = _period(meter)
+    period = _period(meter, price)
     for rate in await call.ledger.rates(call.book):
         if (
             (rate.meter, rate.entitlement, rate.price) == (meter.id, entitlement.id, price)
@@ -206,9 +210,13 @@ async def _rate(call: Call, meter: Meter, entitlement: types.Entitlement, units:
     return made
 
 
-def _period(meter: Meter) -> Period:
-    """Sums go on for ever, so that no fraction of a credit is lost; a highest or last value has a cycle."""
-    if meter.measure.aggregation in (Aggregation.COUNT, Aggregation.SUM):
+def _period(meter: Meter, price: PerCredit) -> Period:
+    """Sums go on for ever, so that no fraction of a credit is lost.
+
+    A highest or last value has a cycle, and so has what is free in each.
+    """
+    sums = meter.measure.aggregation in (Aggregation.COUNT, Aggregation.SUM)
+    if sums and not price.free.digits:
         return Period(unit=None)
     return Period(cycle=True)
 
@@ -232,12 +240,12 @@ _SALE = (
 )
 
 
-def endpoints(page_base: int) -> tuple[Endpoint, ...]:
+def endpoints(page_base: int, *, free_threshold: bool) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
             path="/products",
-            handler=create_product,
+            handler=partial(create_product, free_threshold=free_threshold),
             summary="Create a product",
             role=Role.EDITOR,
             body=CreateProductRequest,
@@ -266,7 +274,7 @@ def endpoints(page_base: int) -> tuple[Endpoint, ...]:
         Endpoint(
             method="PATCH",
             path="/products/{id}",
-            handler=update_product,
+            handler=partial(update_product, free_threshold=free_threshold),
             summary="Change a product",
             role=Role.EDITOR,
             body=UpdateProductRequest,

@@ -65,6 +65,14 @@ def path_reference(text: str, field: str) -> Reference:
         raise ParameterInvalid(field, error.rule) from None
 
 
+def query_reference(text: str, field: str) -> Reference:
+    """The same in a query."""
+    try:
+        return fields.reference(text, field)
+    except BadRequest as error:
+        raise QueryInvalid(str(error)) from None
+
+
 def query_instant(text: str | None, field: str) -> Instant | None:
     """A time of a query; without a zone it is UTC."""
     try:
@@ -87,15 +95,17 @@ def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
     )
 
 
-def create_entitlement(body: CreateEntitlementRequest) -> CreateEntitlement:
-    """As at Dodo the oldest grant is drawn first, and usage goes past zero where overage may be."""
+def create_entitlement(
+    body: CreateEntitlementRequest, burn_order: BurnOrder = BurnOrder.OLDEST_FIRST
+) -> CreateEntitlement:
+    """As at Dodo the oldest grant is drawn first, unless it is set otherwise; usage goes past zero."""
     _check_rollover(body)
     _check_price(body)
     return CreateEntitlement(
         name=fields.text(body.name, "name", longest=NAME_MAX),
         unit=fields.text(body.unit, "unit", longest=UNIT_MAX),
         scale=body.precision,
-        burn_order=BurnOrder.OLDEST_FIRST,
+        burn_order=burn_order,
         shortfall=Shortfall.OVERAGE,
         expires_after_days=body.expires_after_days,
         overage=_overage(body),
