@@ -39,6 +39,7 @@ from drawdown.engine.endpoints import Endpoint, Settings
 from drawdown.engine.ports import Recorded
 from drawdown.engine.positions import BEGINNING
 from drawdown.webhooks.events import Event
+from drawdown.webhooks.sending import SECONDS_MAX
 from tests.support.stores import Database
 from tests.webhooks.stories import DAYS, PLAYS, Story
 from tests.webhooks.world import world
@@ -135,6 +136,53 @@ async def test_only_types_of_the_vendor_are_sent_each_under_an_id_of_its_own(
     rows = [each["data"].get("id") for each in map(msgspec.json.decode, (e.body for e in found))]
     assert len(set(rows)) == len(rows)
     assert [each.id for each in await events(here)] == [each.id for each in found]
+
+
+async def test_the_sdk_reads_each_of_the_nine_types_strictly(here: Story) -> None:
+    """Verified by its signature, and with all that was sent."""
+    for play in PLAYS:
+        await play(here)
+    ada = await here.ada(overage=AskedOverage(mode=OverageMode.UNLIMITED))
+    link = links.LowBalance(await subscribed(here, ada), credits="100", percent=20)
+    below: dict[str, Any] = {"kind": AlertKind.AVAILABLE_BELOW, "amount": Amount(20)}
+    await here.do(CreateAlert(**ada, **below, metadata=links.of_low_balance(link)))
+    rollover = RolloverTerms(percentage=50, generations_max=1)
+    every = Every(CalendarUnit.DAY, 10)
+    await here.do(CreateSchedule(**ada, amount=Amount(100), every=every, rollover=rollover))
+    for used in (10, 200, 10):
+        await here.draw(ada, used)
+        here.move(10 * DAYS)
+        await here.do(Settle(**ada))
+    await here.do(ResetOverage(**ada))
+    secret = FORMAT.new_secret()
+    sdk = DodoPayments(
+        bearer_token="x", base_url="http://localhost", _strict_response_validation=True
+    )
+    seen = set()
+    for each in await events(here):
+        headers = dict(FORMAT.headers(endpoint(secret), each, now()))
+        read: Any = sdk.webhooks.unwrap(each.body.decode(), headers=headers, key=secret)
+        sent = msgspec.json.decode(each.body)
+        assert type(read).__name__.removesuffix("WebhookEvent") == CLASSES[each.type]
+        assert read.to_dict(mode="python")["data"].keys() == sent["data"].keys()
+        assert read.to_dict()["data"] | TIMES == sent["data"] | TIMES
+        seen.add(each.type)
+    assert seen == set(FORMAT.types) == set(CLASSES)
+    sdk.close()
+
+
+TIMES = {"created_at": None}
+CLASSES = {
+    "credit.added": "CreditAdded",
+    "credit.deducted": "CreditDeducted",
+    "credit.expired": "CreditExpired",
+    "credit.rolled_over": "CreditRolledOver",
+    "credit.rollover_forfeited": "CreditRolloverForfeited",
+    "credit.overage_charged": "CreditOverageCharged",
+    "credit.overage_reset": "CreditOverageReset",
+    "credit.manual_adjustment": "CreditManualAdjustment",
+    "credit.balance_low": "CreditBalanceLow",
+}
 
 
 # Each of them, field by field ------------------------------------------------------------------------
@@ -275,7 +323,9 @@ async def subscribed(here: Story, ada: dict[str, Any]) -> str:
         lasts=1,
         lasts_interval=TimeInterval.YEAR,
     )
-    record = SubscriptionRecord(plan=plan, billing=Billing(country=Country.DE), anchor=here.clock.now())
+    record = SubscriptionRecord(
+        plan=plan, billing=Billing(country=Country.DE), anchor=here.clock.now()
+    )
     made = subscriptions.SUBSCRIPTIONS.new(here.ledger, owner.id, record)
     await here.ledger.submit(
         here.book.id,
@@ -366,8 +416,9 @@ async def test_an_endpoints_own_headers_never_take_the_place_of_the_signature(he
     assert "forged" not in headers["webhook-signature"]
 
 
-async def test_the_first_retry_comes_within_20_seconds() -> None:
+async def test_an_attempt_ends_after_15_seconds_and_the_first_retry_comes_within_20() -> None:
     """Each pause is lengthened by up to a quarter. The vendor tries eight times more."""
+    assert SECONDS_MAX == 15
     assert FORMAT.schedule[0] * 1.25 <= 20
     assert len(FORMAT.schedule) == 8
     assert list(FORMAT.schedule) == sorted(FORMAT.schedule)

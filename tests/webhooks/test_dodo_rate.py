@@ -129,3 +129,26 @@ async def test_a_key_is_free_again_once_its_endpoint_is_deleted(here: World) -> 
     assert (await here.desk.create(settings(), FORMAT.new_secret(), key="one")).id == first.id
     await here.desk.delete(first.id)
     assert (await here.desk.create(settings(), FORMAT.new_secret(), key="one")).id != first.id
+
+
+async def test_what_never_arrives_is_tried_eight_times_more_under_its_id(
+    here: World, server: Receiver
+) -> None:
+    """After 5 s, 5 min, 30 min, 2 h, 5 h and three times 10 h, each lengthened by up to a quarter."""
+    made = await here.desk.create(settings(server.url), FORMAT.new_secret())
+    here.move(1)
+    await happen(here, 1)
+    server.behaviour = answering(500)
+    assert await sent(here, server) == 1
+    for number, pause in enumerate((5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000), 1):
+        here.move(pause - 1)
+        assert await sent(here, server) == number
+        here.move(pause / 4 + 1)
+        assert await sent(here, server) == number + 1
+    here.move(36_000 * 10)
+    assert await sent(here, server) == 9
+    assert len(set(server.ids)) == 1
+    stamps = [each.headers["webhook-timestamp"] for each in server.received]
+    assert len(set(stamps)) == len({each.headers["webhook-signature"] for each in server.received})
+    assert len(set(stamps)) == 9
+    assert len(await here.desk.dead(made.id, None, 10)) == 1
