@@ -52,11 +52,13 @@ async def find(call: Call) -> Held:
     kept = await SUBSCRIPTIONS.find(call.ledger, call.book, call.path["subscription_id"])
     owner = await call.ledger.customer(call.book, kept.document.owner)
     now = await call.ledger.now_of(owner)
-    return Held(as_of(kept, now), owner, now)
+    return Held(as_of(kept, owner, now), owner, now)
 
 
-def as_of(kept: Kept[SubscriptionRecord], now: Instant) -> Kept[SubscriptionRecord]:
-    return Kept(kept.document, subscriptions.as_of(kept.body, now))
+def as_of(
+    kept: Kept[SubscriptionRecord], owner: types.Customer, now: Instant
+) -> Kept[SubscriptionRecord]:
+    return Kept(kept.document, subscriptions.as_of(kept.body, now, owner.closed_at))
 
 
 async def change(call: Call, decide: Decide) -> Held:

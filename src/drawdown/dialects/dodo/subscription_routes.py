@@ -143,13 +143,14 @@ async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
     query: ListSubscriptionsQuery = call.query
     owner: types.Customer | None = None
     if query.customer_id is not None:
-        reference = reading.path_reference(query.customer_id, "customer_id")
+        reference = reading.query_reference(query.customer_id, "customer_id")
         owner = await call.ledger.customer(call.book, reference)
     whose = _Whose(call)
     keep = _filter(query, brand_id(call.principal.account))
 
     async def wanted(kept: Kept[SubscriptionRecord]) -> bool:
-        return keep(kept, await whose.now(kept.document.owner))
+        owner, now = await whose.look(kept.document.owner)
+        return keep(held.as_of(kept, owner, now), now)
 
     found = await SUBSCRIPTIONS.page(
         call.ledger,
@@ -161,9 +162,8 @@ async def list_subscriptions(call: Call, *, page_base: int) -> Answer:
     )
     items = []
     for kept in found:
-        at = await whose.now(kept.document.owner)
-        customer = await whose.customer(kept.document.owner)
-        items.append(subscription_rendering.item(held.as_of(kept, at), customer, at))
+        customer, now = await whose.look(kept.document.owner)
+        items.append(subscription_rendering.item(held.as_of(kept, customer, now), customer, now))
     return answer(call, SubscriptionPage(items))
 
 
@@ -174,13 +174,7 @@ class _Whose:
         self._call = call
         self._found: dict[Id, tuple[types.Customer, Instant]] = {}
 
-    async def customer(self, owner: Id) -> types.Customer:
-        return (await self._look(owner))[0]
-
-    async def now(self, owner: Id) -> Instant:
-        return (await self._look(owner))[1]
-
-    async def _look(self, owner: Id) -> tuple[types.Customer, Instant]:
+    async def look(self, owner: Id) -> tuple[types.Customer, Instant]:
         if owner not in self._found:
             customer = await self._call.ledger.customer(self._call.book, owner)
             self._found[owner] = customer, await self._call.ledger.now_of(customer)
@@ -198,7 +192,7 @@ def _filter(
         product = "" if found is None else products.product_id(found)
 
     def keep(kept: Kept[SubscriptionRecord], now: Instant) -> bool:
-        body, made_at = subscriptions.as_of(kept.body, now), kept.document.created_at
+        body, made_at = kept.body, kept.document.created_at
         ends = body.cancel_at is not None and body.cancelled_at is None
         return (
             (query.status is None or subscriptions.status_of(body, now) is query.status)

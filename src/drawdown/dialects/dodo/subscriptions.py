@@ -19,7 +19,7 @@ from drawdown.core.types import (
     Instant,
     Reference,
 )
-from drawdown.dialects.dodo import products
+from drawdown.dialects.dodo import products, reading
 from drawdown.dialects.dodo.links import LowBalance
 from drawdown.dialects.dodo.product_wire import (
     CreditMapping,
@@ -162,8 +162,17 @@ def status_of(record: SubscriptionRecord, at: Instant) -> Status:
     return Status.ACTIVE
 
 
-def as_of(record: SubscriptionRecord, at: Instant) -> SubscriptionRecord:
-    """The subscription with the plan that was to take its plan's place by ``at``, if one was."""
+def as_of(
+    record: SubscriptionRecord, at: Instant, closed_at: Instant | None = None
+) -> SubscriptionRecord:
+    """The subscription with the plan that was to take its plan's place by ``at``, if one was.
+
+    ``closed_at``: when its customer was closed, which ended it.
+    """
+    if closed_at is not None and not is_over(record, closed_at):
+        return msgspec.structs.replace(
+            as_of(record, closed_at), cancelled_at=closed_at, scheduled=None, pending=None
+        )
     pending, scheduled = record.pending, record.scheduled
     if pending is not None and pending.expires_at <= at:
         record = msgspec.structs.replace(record, pending=None)
@@ -296,7 +305,7 @@ def overridden(plan: Plan, asked: CartRequest, field: str, since: Instant | None
 
 
 def _whole(text: str, item: CartItem, field: str) -> str:
-    found = fields.amount(text, field)
+    found = reading.amount(text, field)
     amounts.to_units(found, item.precision, field)
     return str(found)
 
