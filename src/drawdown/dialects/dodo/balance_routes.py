@@ -44,7 +44,7 @@ async def list_balances(call: Call, *, page_base: int) -> Answer:
 
 async def _named(call: Call, text: str) -> list[Customer]:
     """The customer of a filter; nobody where there is none."""
-    reference = reading.path_reference(text, "customer_id")
+    reference = reading.query_reference(text, "customer_id")
     try:
         return [await call.ledger.customer(call.book, reference)]
     except CustomerNotFound:

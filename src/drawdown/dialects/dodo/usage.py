@@ -148,7 +148,7 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
     }
     try:
         if query.customer_id is not None:
-            reference = fields.reference(query.customer_id, "customer_id")
+            reference = reading.query_reference(query.customer_id, "customer_id")
             asked["customer"] = (await call.ledger.customer(call.book, reference)).id
     except errors.CustomerNotFound:
         return answer(call, wire.EventPage([]))
@@ -170,7 +170,7 @@ async def _measure(call: Call) -> Measure | None:
     query: wire.ListEventsQuery = call.query
     if query.meter_id is None:
         return None
-    reference = fields.reference(query.meter_id, "meter_id")
+    reference = reading.query_reference(query.meter_id, "meter_id")
     measure = (await call.ledger.meter(call.book, reference)).measure
     if query.event_name is not None and query.event_name != measure.event_name:
         raise QueryConflict(

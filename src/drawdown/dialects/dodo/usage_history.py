@@ -51,7 +51,7 @@ async def _links(call: Call, found: Held, query: UsageHistoryQuery) -> list[tupl
     catalog = await call.ledger.catalog(call.book)
     wanted = None
     if query.meter_id is not None:
-        reference = reading.path_reference(query.meter_id, "meter_id")
+        reference = reading.query_reference(query.meter_id, "meter_id")
         wanted = (await call.ledger.meter(call.book, reference)).id
     pairs = [
         (link, catalog.meters[catalog.rates[subscription_commands.rate_of(link.rate)].meter])
