@@ -385,6 +385,7 @@ PACKAGES = [
     "webhooks",
     "dialects",
     "cli",
+    "importing",
     "client",
 ]
 
