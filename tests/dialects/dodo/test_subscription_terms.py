@@ -171,6 +171,26 @@ def test_other_terms_outlive_a_cancellation_that_is_taken_back(sdk: Dodo, ada: C
     assert balance(sdk, ada, kind) == "180"
 
 
+def test_an_end_and_other_terms_may_be_said_at_once_and_taken_back_at_once(
+    sdk: Dodo, ada: Clocked
+) -> None:
+    kind = sdk.entitlement().id
+    made = subscribe(sdk, ada.customer, product(sdk, attach(kind)).product_id)
+
+    def said(amount: str, *, ends: bool) -> None:
+        cart = [attach(kind, amount)]
+        update(sdk, made, credit_entitlement_cart=cart, cancel_at_next_billing_date=ends)
+
+    said("30", ends=False)
+    said("40", ends=True)
+    said("50", ends=False)
+    ada.advance("2031-02-28T00:00:00Z")
+    assert balance(sdk, ada, kind) == "150"
+    said("60", ends=True)
+    ada.advance("2031-04-30T00:00:00Z")
+    assert (found(sdk, made).status, balance(sdk, ada, kind)) == ("cancelled", "150")
+
+
 def test_other_terms_of_what_is_paid_for_come_with_the_next_payment(
     sdk: Dodo, ada: Clocked, tenant: Tenant
 ) -> None:

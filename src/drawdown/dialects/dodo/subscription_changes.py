@@ -122,13 +122,17 @@ async def update_subscription(call: Call) -> Answer:
         if body.subscription_period_count or body.subscription_period_interval:
             record, more = await _extended(call, found, record, body)
             commands += more
+        if body.status is Status.CANCELLED:
+            return await _cancelled(call, found, record)
+        ends = body.cancel_at_next_billing_date
+        if ends:
+            record, more = await _with_end(call, found, record, ends)
+            commands += more
         if body.credit_entitlement_cart:
             record, more = await _with_cart(call, found, record, body.credit_entitlement_cart)
             commands += more
-        if body.status is Status.CANCELLED:
-            return await _cancelled(call, found, record)
-        if body.cancel_at_next_billing_date is not None:
-            record, more = await _with_end(call, found, record, body.cancel_at_next_billing_date)
+        if ends is False:
+            record, more = await _with_end(call, found, record, ends)
             commands += more
         return record, commands
 
@@ -277,7 +281,7 @@ async def _with_cart(
     call: Call, found: Held, record: SubscriptionRecord, cart: list[CartRequest]
 ) -> Change:
     """Other terms from the next billing date on: a schedule ends with its cycle, another follows it."""
-    if record.scheduled is not None:
+    if found.body.scheduled is not None:
         raise NotAllowedNow("A change of the plan is scheduled: take it back first.")
     if record.paused_at is not None:
         raise NotAllowedNow("The subscription is paused: resume it first.")
@@ -297,7 +301,9 @@ async def _with_cart(
         for old, new in zip(before.cart, plan.cart, strict=True)
         if old != new
     ]
-    commands = await subscription_schedules.superseded(call, found, changed, since)
+    commands: list[Command] = []
+    if record.cancel_at is None or since is None:
+        commands += await subscription_schedules.superseded(call, found, changed, since)
     if record.cancel_at is None:
         for kind in changed:
             commands += subscription_schedules.begin_at(after, since, found, kind)
