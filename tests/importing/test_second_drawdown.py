@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -124,7 +125,8 @@ def test_it_waits_as_it_is_told_and_asks_again(file: Here, there: There, tmp_pat
     """Too many requests, a fault and a broken connection cost time, and nothing else."""
     busy: dict[int, tuple[int, dict[str, str]]] = {
         2: (429, {"retry-after-ms": "20"}),
-        5: (503, {"retry-after": "0"}),
+        4: (429, {"x-ratelimit-reset": str(int(time.time()) + 1)}),
+        6: (503, {"retry-after": "0"}),
         9: (0, {}),
     }
     with in_front_of(there, busy=busy) as front:

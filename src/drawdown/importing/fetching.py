@@ -17,6 +17,9 @@ AT_ONCE = 4
 ATTEMPTS_MAX = 10
 #: The first pause, which doubles up to the longest; what the vendor asks for is kept up to that, too.
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.5, 120.0
+#: Whoever says that it may be at once has a clock of its own.
+PAUSE_SECONDS_MIN = 0.05
+YEAR_SECONDS = 366 * 86_400
 TIMEOUT_SECONDS = 60.0
 PAGE_SIZE = 100
 
@@ -94,7 +97,7 @@ class Fetcher:
             if status not in _BUSY and status < 500:
                 raise _refusal(path, status, body)
             said = f"status {status}"
-            self._wait(_asked_pause(headers) or pause)
+            self._wait(max(_asked_pause(headers, time.time()) or pause, PAUSE_SECONDS_MIN))
         raise ImportRefused(
             f"{self._base_url}{path} did not answer, {ATTEMPTS_MAX} times over ({said}).",
             "Run it again later: what is there is not fetched again.",
@@ -130,12 +133,16 @@ def check_url(text: str) -> None:
         )
 
 
-def _asked_pause(headers: httpx.Headers) -> float | None:
-    """How many seconds the answer asks to wait; None where it does not, or not in seconds."""
-    for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1)):
+def _asked_pause(headers: httpx.Headers, now: float) -> float | None:
+    """How many seconds the answer asks to wait; None where it does not, or not in whole numbers.
+
+    ``X-RateLimit-Reset`` is not said to be a time or a span: what is too long for a span is a time.
+    """
+    for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1), ("x-ratelimit-reset", 1)):
         text = headers.get(name, "")
-        if text.isascii() and text.isdigit():
-            return int(text[:9]) / unit
+        if text.isascii() and text.isdigit() and len(text) < 12:
+            asked = int(text) / unit
+            return max(asked - now, 0.0) if asked > YEAR_SECONDS else asked
     return None
 
 

@@ -17,6 +17,7 @@ from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Customers, Meter, Period, Rate
 from drawdown.dialects.dodo import products, reading
 from drawdown.dialects.dodo.errors import RecordNotFound
+from drawdown.dialects.dodo.imported import entitlement_id
 from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.product_wire import (
@@ -43,6 +44,7 @@ from drawdown.web.errors import BadRequest
 
 async def create_product(call: Call, *, free_threshold: bool) -> Answer:
     body: CreateProductRequest = call.body
+    products.check_not_sold(body)
     products.check_price(body.price)
     record = ProductRecord(
         name=_name(body.name),
@@ -86,6 +88,7 @@ async def list_products(call: Call, *, page_base: int) -> Answer:
 async def update_product(call: Call, *, free_threshold: bool) -> Answer:
     """What is null stays. Subscriptions that run keep what they were sold."""
     body: UpdateProductRequest = call.body
+    products.check_not_sold(body)
     changes: dict[str, object] = {}
     if body.name is not None:
         changes["name"] = _name(body.name)
@@ -179,7 +182,7 @@ async def _links(call: Call, price: Price, free_threshold: bool) -> list[Link]:
         found.append(
             Link(
                 meter=spell("mtr_", meter.id),
-                entitlement=spell("cde_", entitlement.id),
+                entitlement=entitlement_id(entitlement),
                 rate=spell("rate_", rate.id),
                 units_per_credit=link.meter_units_per_credit,
             )
