@@ -73,7 +73,10 @@ def balance(sdk: Dodo, ada: Clocked, kind: str) -> str:
 def test_meters_charge_until_the_term_ends_by_itself(sdk: Dodo, ada: Clocked) -> None:
     """Usage of before that is told afterwards is charged, too."""
     kind = sdk.entitlement().id
-    term = {"subscription_period_count": 2, "subscription_period_interval": "Month"}
+    term: dict[str, Any] = {
+        "subscription_period_count": 2,
+        "subscription_period_interval": "Month",
+    }
     plan = product(sdk, attach(kind), price=metered(kind, meter(sdk, "pages"), **term))
     made = subscribe(sdk, ada.customer, plan.product_id)
     use(sdk, ada, "pages", 100)

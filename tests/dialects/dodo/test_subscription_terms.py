@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -327,16 +328,12 @@ def test_what_cannot_be_changed_is_refused_by_name(sdk: Dodo, ada: Clocked) -> N
         },
     ]
     for changes in asked:
-        refusal = sdk.refused(
-            lambda client, given=changes: client.subscriptions.update(made, **given)
-        )
+        refusal = sdk.refused(partial(_changing, made, changes))
         assert (refusal.status, refusal.code) == (422, "INVALID_REQUEST_BODY"), changes
         assert refusal.message.startswith(next(iter(changes))), refusal.message
     update(sdk, made, cancel_at_next_billing_date=True)
     for changes in ({"status": "paused"}, {"status": "active"}):
-        refusal = sdk.refused(
-            lambda client, given=changes: client.subscriptions.update(made, **given)
-        )
+        refusal = sdk.refused(partial(_changing, made, changes))
         assert (refusal.status, refusal.code) == (400, "UNSUPPORTED_ACTION")
     charged = sdk.refused(lambda client: client.subscriptions.charge(made, product_price=100))
     method = sdk.refused(
@@ -346,6 +343,10 @@ def test_what_cannot_be_changed_is_refused_by_name(sdk: Dodo, ada: Clocked) -> N
     )
     assert {(each.status, each.code) for each in (charged, method)} == {(400, "UNSUPPORTED_ACTION")}
     assert balance(sdk, ada, kind) == "100"
+
+
+def _changing(made: str, changes: dict[str, Any], client: Any) -> Any:
+    return client.subscriptions.update(made, **changes)
 
 
 # Several -------------------------------------------------------------------------------------------

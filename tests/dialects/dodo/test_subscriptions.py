@@ -239,6 +239,27 @@ def test_who_takes_the_cancellation_back_goes_on(dodo: Dodo, ada: Clocked) -> No
     assert dodo.balance(ada.customer, kind.id).balance == "300"
 
 
+def test_details_stay_but_for_a_business_name_that_is_cleared(dodo: Dodo, ada: Clocked) -> None:
+    made = subscribe(dodo, ada.customer, product(dodo).product_id)
+    details = {
+        "customer_business_name": "Ada Ltd",
+        "tax_id": "DE1",
+        "metadata": {"seat": 3},
+        "billing": {"country": "FR", "city": "Lyon"},
+        "cancellation_feedback": "unused",
+    }
+    update(dodo, made, **details)
+    after = update(dodo, made, tax_id=None, metadata=None, billing=None)
+    assert (after.customer_business_name, after.tax_id, after.metadata) == (
+        "Ada Ltd",
+        "DE1",
+        {"seat": 3},
+    )
+    assert (after.billing.country, after.billing.city) == ("FR", "Lyon")
+    assert after.cancellation_feedback == "unused"
+    assert update(dodo, made, customer_business_name=None).customer_business_name is None
+
+
 def test_other_terms_hold_from_the_next_billing_date_on(dodo: Dodo, ada: Clocked) -> None:
     kind = dodo.entitlement()
     made = subscribe(dodo, ada.customer, product(dodo, attach(kind.id)).product_id)

@@ -146,7 +146,8 @@ def _check(body: UpdateSubscriptionRequest) -> None:
             raise BadRequest(name, rule)
     if body.status not in (None, Status.CANCELLED, Status.PAUSED, Status.ACTIVE):
         raise BadRequest("status", "cancelled, paused or active")
-    said = [name for name, value in msgspec.structs.asdict(body).items() if value is not None]
+    nothing = (None, msgspec.UNSET)
+    said = [name for name, value in msgspec.structs.asdict(body).items() if value not in nothing]
     if body.status in (Status.PAUSED, Status.ACTIVE) and said != ["status"]:
         raise BadRequest("status", "alone, when it is paused or active")
     check_details(body)
@@ -155,7 +156,9 @@ def _check(body: UpdateSubscriptionRequest) -> None:
 
 def check_details(body: CreateSubscriptionRequest | UpdateSubscriptionRequest) -> None:
     """Raises ``BadRequest``."""
-    products.check_texts(customer_business_name=body.customer_business_name, tax_id=body.tax_id)
+    business = body.customer_business_name
+    business = None if business is msgspec.UNSET else business
+    products.check_texts(customer_business_name=business, tax_id=body.tax_id)
     if body.billing is not None:
         products.check_texts("billing", **msgspec.structs.asdict(body.billing))
 
@@ -172,15 +175,16 @@ def _changes_credit(body: UpdateSubscriptionRequest) -> bool:
 def _with_details(
     record: SubscriptionRecord, body: UpdateSubscriptionRequest
 ) -> SubscriptionRecord:
-    said = {
+    said: dict[str, object] = {
         "billing": body.billing,
         "cancellation_comment": body.cancellation_comment,
         "cancellation_feedback": body.cancellation_feedback,
-        "customer_business_name": body.customer_business_name,
         "tax_id": body.tax_id,
         "metadata": None if body.metadata is None else reading.metadata(body.metadata),
     }
     given = {name: value for name, value in said.items() if value is not None}
+    if body.customer_business_name is not msgspec.UNSET:
+        given["customer_business_name"] = body.customer_business_name
     return msgspec.structs.replace(record, **given)
 
 

@@ -163,7 +163,10 @@ class CartRequest(Overrides, kw_only=True, forbid_unknown_fields=True):
 
 
 class UpdateSubscriptionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """``status`` paused and active stand alone. The period can only be extended."""
+    """``status`` paused and active stand alone. The period can only be extended.
+
+    What is null or left out stays; ``customer_business_name`` null is cleared.
+    """
 
     billing: Billing | None = None
     cancel_at_next_billing_date: bool | None = None
@@ -171,7 +174,7 @@ class UpdateSubscriptionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fie
     cancellation_comment: str | None = None
     cancellation_feedback: CancellationFeedback | None = None
     credit_entitlement_cart: Annotated[list[CartRequest], Meta(max_length=CART_MAX)] | None = None
-    customer_business_name: str | None = None
+    customer_business_name: str | msgspec.UnsetType | None = msgspec.UNSET
     customer_name: str | None = None
     disable_on_demand: dict[str, Any] | None = None
     metadata: MetadataGiven | None = None
