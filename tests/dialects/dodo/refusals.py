@@ -72,6 +72,9 @@ TOLD: dict[type[Exception], Told] = {
         "CREDIT_ENTITLEMENT_IS_DELETED",
         "The credit entitlement has already been deleted.",
     ),
+    errors.MeterArchived: Told(
+        "APIError", 410, "METER_IS_DELETED", "The meter is archived: unarchive it first."
+    ),
     core.AlreadyExists: Told(
         "ConflictError",
         409,
@@ -399,10 +402,17 @@ def _sell_by_no_meter(sdk: Official, world: World, *, anew: bool) -> object:
     return _sell(sdk, world, anew=anew, price=price)
 
 
+def _sell_by_an_archived_meter(sdk: Official, world: World, *, anew: bool) -> object:
+    meter = world.meter()
+    world.sdk("meters.archive", meter)
+    return _sell(sdk, world, anew=anew, price=metered(meter, world.entitlement()))
+
+
 for _path, _anew in (("POST /products", True), ("PATCH /products/{id}", False)):
     _keep(_path, _NO_KIND, partial(_sell_unknown, anew=_anew))
     _keep(_path, _DELETED, partial(_sell_deleted, anew=_anew))
     _keep(_path, _NO_METER, partial(_sell_by_no_meter, anew=_anew))
+    _keep(_path, errors.MeterArchived, partial(_sell_by_an_archived_meter, anew=_anew))
 
 
 @refusal("GET /subscriptions", _NO_CUSTOMER)

@@ -90,6 +90,15 @@ class NotRestored(WebError):
     headers = ((b"x-should-retry", b"false"),)
 
 
+class MeterArchived(WebError):
+    """What an archived meter counts is not sold anew."""
+
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("The meter is archived: unarchive it first.")
+
+
 class EventRefused(BadRequest):
     """An event for which its whole batch is refused."""
 
@@ -197,6 +206,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     ChangeWaits: Row(409, _ACTION),
     InsufficientWalletFunds: Row(400, "INSUFFICIENT_WALLET_FUNDS"),
     NotRestored: Row(500, "INTERNAL_SERVER_ERROR"),
+    MeterArchived: Row(410, "METER_IS_DELETED"),
     EventRefused: Row(400, _BODY),
     QueryConflict: Row(400, "INVALID_QUERY_PARAMS"),
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),

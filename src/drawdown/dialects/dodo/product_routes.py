@@ -16,7 +16,7 @@ from drawdown.core.usage.meters import Aggregation
 from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Customers, Meter, Period, Rate
 from drawdown.dialects.dodo import products, reading
-from drawdown.dialects.dodo.errors import RecordNotFound
+from drawdown.dialects.dodo.errors import MeterArchived, RecordNotFound
 from drawdown.dialects.dodo.imported import entitlement_id
 from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.named import answer
@@ -171,6 +171,8 @@ async def _links(call: Call, price: Price, free_threshold: bool) -> list[Link]:
         meter = await call.ledger.meter(
             call.book, fields.reference(link.meter_id, f"{field}.meter_id")
         )
+        if meter.closed_at is not None:
+            raise MeterArchived
         if link.credit_entitlement_id is None or link.meter_units_per_credit is None:
             continue
         entitlement = await live_entitlement(call, link.credit_entitlement_id, field)
@@ -235,10 +237,11 @@ def _description(text: str | None) -> str | None:
     return fields.text(text, "description", longest=longest, shortest=0, lines=True)
 
 
-_SALE = (
+_SALE: tuple[type[errors.LedgerError] | type[MeterArchived], ...] = (
     errors.EntitlementNotFound,
     errors.EntitlementClosed,
     errors.MeterNotFound,
+    MeterArchived,
     errors.TooManyMeters,
 )
 

@@ -20,7 +20,7 @@ from drawdown.core.usage.recording import AHEAD_MAX
 from drawdown.core.usage.records import Catalog, Event
 from drawdown.dialects.dodo import event_pages, reading
 from drawdown.dialects.dodo import meter_wire as wire
-from drawdown.dialects.dodo.errors import EventRefused, QueryConflict
+from drawdown.dialects.dodo.errors import EventRefused, QueryConflict, TooManyPairs
 from drawdown.dialects.dodo.meters import exact_object
 from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.rendering import business_id, customer_id
@@ -112,8 +112,11 @@ def _taken(accepted: Accepted) -> Answer:
 
 
 def _properties(raw: msgspec.Raw, field: str) -> Properties:
+    given = exact_object(raw, field) or {}
+    if len(given) > properties.PROPERTIES_MAX:
+        raise TooManyPairs(field, f"at most {properties.PROPERTIES_MAX} key-value pairs")
     try:
-        return properties.properties_of(exact_object(raw, field) or {}, field)
+        return properties.properties_of(given, field)
     except FieldInvalid as error:
         raise BadRequest(str(error.fields["field"]), str(error.fields["rule"])) from None
 
