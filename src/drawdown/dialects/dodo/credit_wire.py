@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from drawdown.core.schedules.calendar import EVERY_MAX
 from drawdown.dialects.dodo.wire import (
-    INT32_MAX,
     INT64_MAX,
     Balance,
     Bits32,
@@ -48,7 +48,7 @@ class UpdateEntitlementRequest(msgspec.Struct, kw_only=True, forbid_unknown_fiel
     description: str | UnsetType | None = UNSET
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | UnsetType | None = UNSET
     rollover_percentage: Percentage | UnsetType | None = UNSET
-    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=INT32_MAX)] | UnsetType | None = UNSET
+    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=EVERY_MAX)] | UnsetType | None = UNSET
     rollover_timeframe_interval: str | UnsetType | None = UNSET
     max_rollover_count: Bits32 | UnsetType | None = UNSET
     overage_limit: Bits64 | UnsetType | None = UNSET

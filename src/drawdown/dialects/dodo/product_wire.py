@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -42,10 +42,16 @@ class TaxCategory(StrEnum):
 
 
 class TimeInterval(StrEnum):
+    """In any case: the vendor's prose writes lower case."""
+
     DAY = "Day"
     WEEK = "Week"
     MONTH = "Month"
     YEAR = "Year"
+
+    @classmethod
+    def _missing_(cls, value: object) -> TimeInterval | None:
+        return next((each for each in cls if each.lower() == str(value).lower()), None)
 
 
 class Proration(StrEnum):
@@ -136,7 +142,21 @@ class AttachRequest(Overrides, kw_only=True, forbid_unknown_fields=True):
 Attachments = Annotated[list[AttachRequest], Meta(max_length=ATTACHMENTS_MAX)]
 
 
-class CreateProductRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NotSold(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the vendor sells with a product, and is not here: empty, or refused."""
+
+    addons: list[str] | None = None
+    digital_product_delivery: dict[str, Any] | None = None
+    entitlements: list[dict[str, Any]] | None = None
+    image_id: str | None = None
+    license_key_activation_message: str | None = None
+    license_key_activations_limit: int | None = None
+    license_key_duration: dict[str, Any] | None = None
+    license_key_enabled: bool | None = None
+    pricing_mode: str | None = None
+
+
+class CreateProductRequest(NotSold, kw_only=True, forbid_unknown_fields=True):
     name: str
     price: Price
     tax_category: TaxCategory
@@ -146,7 +166,7 @@ class CreateProductRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     metadata: MetadataGiven | None = None
 
 
-class UpdateProductRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class UpdateProductRequest(NotSold, kw_only=True, forbid_unknown_fields=True):
     """What is null stays as it is. Subscriptions that run keep what they were sold."""
 
     name: str | None = None

@@ -11,7 +11,7 @@ from drawdown.core import amounts, identity, types
 from drawdown.core.amounts import Amount
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
-from drawdown.dialects.dodo import rendering
+from drawdown.dialects.dodo import reading, rendering
 from drawdown.dialects.dodo.errors import UnsupportedCurrency
 from drawdown.dialects.dodo.imported import entitlement_id
 from drawdown.dialects.dodo.ledger_rows import brand_id
@@ -19,6 +19,7 @@ from drawdown.dialects.dodo.product_wire import (
     Attached,
     AttachRequest,
     CreditMapping,
+    NotSold,
     OneTimePrice,
     Price,
     Product,
@@ -37,11 +38,20 @@ T = TypeVar("T")
 PRODUCTS = Records("dodo.product", "product", ProductRecord)
 Entitlements = Mapping[str, types.Entitlement]
 TEXT_MAX = 1_000
+#: Digits before the point of what a meter's unit costs.
+PRICE_DIGITS_MAX = 5
 CURRENCY_RULE = "an upper-case ISO 4217 code that Dodo supports, such as USD"
 
 
 def product_id(found: Id) -> str:
     return identity.spell("pdt_", found)
+
+
+def check_not_sold(asked: NotSold) -> None:
+    """Raises ``BadRequest`` for what the vendor sells with a product, and is not here."""
+    for name, value in msgspec.structs.asdict(asked).items():
+        if name in NotSold.__struct_fields__ and value:
+            raise BadRequest(name, "left out or empty: nothing is sold here but credit")
 
 
 def check_price(price: Price) -> None:
@@ -68,7 +78,7 @@ def check_price(price: Price) -> None:
         if link.meter_units_per_credit is not None:
             positive(link.meter_units_per_credit, f"{field}.meter_units_per_credit")
         if link.price_per_unit is not None:
-            fields.amount(link.price_per_unit, f"{field}.price_per_unit")
+            reading.amount(link.price_per_unit, f"{field}.price_per_unit", PRICE_DIGITS_MAX)
 
 
 def check_texts(within: str | None = None, **texts: str | None) -> None:
@@ -80,7 +90,7 @@ def check_texts(within: str | None = None, **texts: str | None) -> None:
 
 
 def positive(text: str, field: str) -> Amount:
-    found = fields.amount(text, field)
+    found = reading.amount(text, field)
     if not found.digits:
         raise BadRequest(field, "more than 0")
     return found
@@ -97,9 +107,9 @@ def attached(
     for name in ("trial_credits", "overage_limit"):
         text = getattr(terms, name)
         if text is not None:
-            amounts.to_units(fields.amount(text, f"{field}.{name}"), scale, f"{field}.{name}")
+            amounts.to_units(reading.amount(text, f"{field}.{name}"), scale, f"{field}.{name}")
     if terms.price_per_unit is not None:
-        fields.amount(terms.price_per_unit, f"{field}.price_per_unit")
+        reading.amount(terms.price_per_unit, f"{field}.price_per_unit")
     if terms.currency is not None and terms.currency not in CURRENCIES:
         raise UnsupportedCurrency(f"{field}.currency", CURRENCY_RULE)
     if (terms.rollover_timeframe_count is None) != (terms.rollover_timeframe_interval is None):

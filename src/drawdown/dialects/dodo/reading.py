@@ -159,7 +159,7 @@ def _check_rollover(body: CreateEntitlementRequest) -> None:
 
 def _check_price(body: CreateEntitlementRequest) -> None:
     if body.price_per_unit is not None:
-        fields.amount(body.price_per_unit, "price_per_unit")
+        amount(body.price_per_unit, "price_per_unit")
         if body.currency is None:
             raise BadRequest("currency", "given when price_per_unit is")
     elif body.overage_enabled:
@@ -184,7 +184,7 @@ def ledger_entry(
     body: CreateLedgerEntryRequest, customer: Reference, entitlement: Id
 ) -> IssueGrant | Debit:
     """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides."""
-    amount, pairs = _amount(body.amount), metadata(body.metadata)
+    units, pairs = amount(body.amount, "amount"), metadata(body.metadata)
     reason = optional_text(body.reason, "reason", REASON_MAX, shortest=0)
     if body.entry_type is EntryType.DEBIT:
         if body.expires_at is not None:
@@ -192,7 +192,7 @@ def ledger_entry(
         return Debit(
             customer=customer,
             entitlement=entitlement,
-            amount=amount,
+            amount=units,
             metadata=pairs,
             reason=reason,
             within_credit=True,
@@ -200,7 +200,7 @@ def ledger_entry(
     return IssueGrant(
         customer=customer,
         entitlement=entitlement,
-        amount=amount,
+        amount=units,
         expires_at=_expiry(body.expires_at),
         metadata=pairs,
         reason=reason,
@@ -214,11 +214,12 @@ def _expiry(text: str | None) -> Instant | msgspec.UnsetType:
     return fields.instant(text, "expires_at", assume_utc=True)
 
 
-def _amount(text: str) -> Amount:
-    found = fields.amount(text)
-    if found.digits >= 10 ** (WHOLE_DIGITS_MAX + found.places):
+def amount(text: str, field: str, whole_digits_max: int = WHOLE_DIGITS_MAX) -> Amount:
+    """An amount of credit, or a price of one. Raises ``BadRequest``."""
+    found = fields.amount(text, field)
+    if found.digits >= 10 ** (whole_digits_max + found.places):
         raise BadRequest(
-            "amount", f"a decimal with at most {WHOLE_DIGITS_MAX} digits before the point"
+            field, f"a decimal with at most {whole_digits_max} digits before the point"
         )
     return found
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from drawdown.core.schedules.calendar import EVERY_MAX
+
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 PAGE_MAX = 100
@@ -115,7 +117,7 @@ class CreateEntitlementRequest(msgspec.Struct, kw_only=True, forbid_unknown_fiel
     description: str | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     rollover_percentage: Percentage | None = None
-    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=INT32_MAX)] | None = None
+    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=EVERY_MAX)] | None = None
     rollover_timeframe_interval: str | None = None
     max_rollover_count: Bits32 | None = None
     overage_limit: Bits64 | None = None
