@@ -174,10 +174,12 @@ def test_what_is_sold_beside_credit_is_refused_unless_it_is_nothing(dodo: Dodo) 
     made = product(dodo, **nothing)
     dodo(lambda client: client.products.update(made.product_id, **nothing, image_id=None))
     for field, value in (("addons", ["adn_1"]), ("license_key_enabled", True), ("image_id", "i")):
-        refusal = dodo.refused(
-            lambda client, given={field: value}: client.products.update(made.product_id, **given)
-        )
+        refusal = dodo.refused(_changed(made.product_id, {field: value}))
         assert refusal.message.startswith(f"{field} must be left out or empty")
+
+
+def _changed(product_id: str, given: dict[str, Any]) -> Any:
+    return lambda client: client.products.update(product_id, **given)
 
 
 def test_one_product_takes_five_entitlements_each_once(dodo: Dodo) -> None:
