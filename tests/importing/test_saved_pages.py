@@ -106,6 +106,7 @@ def test_it_goes_on_where_it_was(here: Here, saved: Path) -> None:
         until = before[-2].created_at.isoformat()
         assert ledger(sdk, TOKENS, BOB, end_date=until) == before[-2:]
         assert ledger(sdk, TOKENS, BOB, start_date=until)[-1] == before[-2]
+        _check_what_is_changed_keeps_its_id(sdk)
         paged = sdk(
             lambda client: client.credit_entitlements.balances.list_ledger(
                 BOB, credit_entitlement_id=TOKENS, page_size=3, page_number=1
@@ -113,6 +114,14 @@ def test_it_goes_on_where_it_was(here: Here, saved: Path) -> None:
         ).items
         assert paged == rows[3:6]
         _check_overage_goes_on(sdk)
+
+
+def _check_what_is_changed_keeps_its_id(sdk: Dodo) -> None:
+    sdk(lambda client: client.credit_entitlements.update(TOKENS, unit="piece"))
+    changed = sdk(lambda client: client.credit_entitlements.retrieve(TOKENS))
+    assert (changed.id, changed.unit) == (TOKENS, "piece")
+    bob = sdk(lambda client: client.customers.update(BOB, name="Robert"))
+    assert (bob.customer_id, bob.name) == (BOB, "Robert")
 
 
 def _check_overage_goes_on(sdk: Dodo) -> None:

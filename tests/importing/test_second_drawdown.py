@@ -135,9 +135,28 @@ def test_it_waits_as_it_is_told_and_asks_again(file: Here, there: There, tmp_pat
     assert len(front.asked) == len(set(front.asked)) + len(busy)
 
 
-def test_a_key_that_opens_nothing_is_told(file: Here, there: There, tmp_path: Path) -> None:
-    refused = file.bring(tmp_path / "pages", "--from", there.url, key="sk_test_wrong").failure()
+def test_a_key_that_opens_nothing_is_told(
+    file: Here, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DODO_PAYMENTS_API_KEY", "sk_test_wrong")
+    refused = file.bring(tmp_path / "pages", "--from", there.url).failure()
     assert "The account refuses the key (status 401)." in refused
+
+
+def test_what_is_refused_while_fetching_is_told_in_a_line(
+    file: Here, there: There, tmp_path: Path
+) -> None:
+    """Also in the middle of several lists, which end with it; and what was got is still good."""
+    with in_front_of(there, busy={11: (400, {})}) as front:
+        refused = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret).failure()
+        assert "answered status 400" in refused
+        ran = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret)
+        assert ran.code == 0, (ran.out, ran.err)
+    root = there.url.removesuffix("/dodo")
+    refused = file.bring(tmp_path / "none", "--from", root, key=there.secret).failure()
+    assert "The account has no /credit-entitlements (status 404)." in refused
+    closed = file.bring(tmp_path / "closed", "--from", "http://127.0.0.1:1", key="k").failure()
+    assert "did not answer, 3 times over (ConnectError" in closed
 
 
 def test_a_folder_is_of_one_account(file: Here, there: There, fetched: Path) -> None:
@@ -155,8 +174,11 @@ def test_a_base_url_is_one(file: Here, tmp_path: Path, url: str) -> None:
     assert f"{url} is no base URL." in refused
 
 
-def test_without_a_key_nothing_is_fetched(file: Here, there: There, tmp_path: Path) -> None:
+def test_without_a_key_nothing_is_fetched(
+    file: Here, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It comes from a file, the variable, or whoever sits there; it is no argument."""
+    monkeypatch.delenv("DODO_PAYMENTS_API_KEY", raising=False)
     refused = file.bring(tmp_path / "pages", "--from", there.url).failure()
     assert "There is no key to fetch with. Set DODO_PAYMENTS_API_KEY" in refused
     refused = file.bring(

@@ -15,6 +15,8 @@ from drawdown.importing.problems import ImportRefused
 
 AT_ONCE = 4
 ATTEMPTS_MAX = 10
+#: Where nothing was ever answered, it is rather the address that is wrong.
+ATTEMPTS_AT_FIRST_MAX = 3
 #: The first pause, which doubles up to the longest; what the vendor asks for is kept up to that, too.
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.5, 120.0
 #: Whoever says that it may be at once has a clock of its own.
@@ -27,7 +29,7 @@ _BUSY = frozenset({408, 409, 425, 429})
 Told = Callable[[str, int], None]
 
 
-class NotThere(Exception):
+class NotThere(ImportRefused):
     """The account has no such list."""
 
 
@@ -45,7 +47,7 @@ class Fetcher:
         check_url(base_url)
         self._folder, self._told, self._sleep = folder, told, sleep
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._quiet_until = 0.0
+        self._quiet_until, self._answered = 0.0, False
         self._http = httpx.AsyncClient(
             headers={"authorization": f"Bearer {key}", "accept": "application/json"},
             timeout=TIMEOUT_SECONDS,
@@ -81,25 +83,27 @@ class Fetcher:
 
     async def _get(self, path: str, query: dict[str, str]) -> bytes:
         """The body of a 200, however often it has to be asked for."""
-        said = ""
-        for attempt in range(ATTEMPTS_MAX):
-            pause = PAUSE_SECONDS * 2**attempt
+        said, attempt = "", 0
+        while attempt < (ATTEMPTS_MAX if self._answered else ATTEMPTS_AT_FIRST_MAX):
+            pause, attempt = PAUSE_SECONDS * 2**attempt, attempt + 1
             async with self._slots:
                 await self._be_quiet()
                 try:
                     status, headers, body = await self._ask(path, query)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     said = f"{type(error).__name__}: {error}"
                     self._wait(pause)
                     continue
+            self._answered = True
             if status == 200:
                 return body
             if status not in _BUSY and status < 500:
                 raise _refusal(path, status, body)
             said = f"status {status}"
-            self._wait(max(_asked_pause(headers, time.time()) or pause, PAUSE_SECONDS_MIN))
+            asked = _asked_pause(headers, time.time())
+            self._wait(max(asked or pause, PAUSE_SECONDS_MIN))
         raise ImportRefused(
-            f"{self._base_url}{path} did not answer, {ATTEMPTS_MAX} times over ({said}).",
+            f"{self._base_url}{path} did not answer, {attempt} times over ({said}).",
             "Run it again later: what is there is not fetched again.",
         )
 
@@ -148,7 +152,7 @@ def _asked_pause(headers: httpx.Headers, now: float) -> float | None:
 
 def _refusal(path: str, status: int, body: bytes) -> Exception:
     if status == 404:
-        return NotThere(path)
+        return NotThere(f"The account has no {path} (status 404).", "Is it the base URL?")
     if status in (401, 403):
         return ImportRefused(
             f"The account refuses the key (status {status}).", "Give one that may read everything."

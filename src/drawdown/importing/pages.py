@@ -71,7 +71,7 @@ class Folder:
         """Say where pages are got from, or go on. Raises ``ImportRefused`` for another's folder."""
         found = self.source()
         if found is None:
-            if self.root.exists() and any(self.root.iterdir()):
+            if self.root.exists() and any(each.suffix != ".part" for each in self.root.iterdir()):
                 raise ImportRefused(
                     f"{self.root} has files that were not fetched.", "Name an empty folder."
                 )

@@ -72,6 +72,9 @@ async def _few_at_once(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
         for each in waiting:
             await each()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(worker())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
