@@ -222,7 +222,7 @@ _CHANGES = (RecordNotFound, NotAllowedNow)
 
 
 def endpoints(page_base: int) -> tuple[Endpoint, ...]:
-    return (*_reading(page_base), *_writing())
+    return (*_reading(page_base), *_writing(), *_payments())
 
 
 def _reading(page_base: int) -> tuple[Endpoint, ...]:
@@ -319,6 +319,11 @@ def _writing() -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             errors=_CHANGES,
         ),
+    )
+
+
+def _payments() -> tuple[Endpoint, ...]:
+    return (
         Endpoint(
             method="POST",
             path=f"{_ONE}/confirm-payment",
