@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import pytest
 
 from drawdown.core.amounts import Amount
@@ -14,13 +18,15 @@ from drawdown.core.commands import (
     ReopenEntitlement,
     Settle,
 )
+from drawdown.core.errors import CustomerClosed
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import ScheduleState
 from drawdown.core.types import DAY, AlertKind, Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.positions import BEGINNING
-from tests.support.books import CREDITS, SECOND, Book, open_book, verified
+from tests.support.books import CREDITS, SECOND, Book, open_book, open_ledger_on, verified
+from tests.support.stores import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +113,53 @@ async def test_a_customer_is_closed_as_he_was_by_then(
     clock.instant = Instant(clock.instant + 2 * DAY)
     await ledger.apply(book.id, CloseCustomer(customer=customer))
     assert (await book.balance(customer)).granted == 30
+    await verified(ledger)
+
+
+async def test_two_processes_that_close_a_customer_at_once_close_him_once(
+    database: Database, book: Book, ledger: Ledger, clock: ManualClock
+) -> None:
+    customer = await watched(book)
+    clock.instant = Instant(clock.instant + 2 * DAY)
+    before = len(await told(book, clock))
+    other = open_ledger_on(await database.open(), clock)
+    closing = [each.apply(book.id, CloseCustomer(customer=customer)) for each in (ledger, other)]
+    await asyncio.gather(*closing, *closing_beside(book, customer), return_exceptions=True)
+    kinds = await told(book, clock, before)
+    for kind in ("close_customer", "cancel_schedule", "close_top_up", "close_alert"):
+        assert kinds.count(kind) == 1
+    assert kinds.count("cycle") + kinds.count("cycle!") == 2
+    await verified(ledger)
+    await other.close()
+
+
+def closing_beside(book: Book, customer: str) -> list[Coroutine[Any, Any, Any]]:
+    """What is asked while he is closed: it is done before that, or refused."""
+    every = Every(CalendarUnit.DAY)
+    schedule = CreateSchedule(customer=customer, entitlement=CREDITS, amount=Amount(1), every=every)
+    return [book.debit(customer, 1, "one"), book.ledger.apply(book.id, schedule)]
+
+
+async def test_what_is_asked_in_the_batch_that_closes_a_customer_ends_or_is_refused(
+    book: Book, ledger: Ledger
+) -> None:
+    customer = await watched(book)
+    every = Every(CalendarUnit.DAY)
+    asked = [
+        CreateSchedule(customer=customer, entitlement=kind, amount=Amount(1), every=every)
+        for kind in (CREDITS, "usd")
+    ]
+    said = await asyncio.gather(
+        ledger.apply(book.id, asked[0]),
+        ledger.apply(book.id, asked[1]),
+        ledger.apply(book.id, CloseCustomer(customer=customer)),
+        ledger.apply(book.id, asked[0]),
+        return_exceptions=True,
+    )
+    assert [isinstance(each, CustomerClosed) for each in said] == [False, False, False, True]
+    found, closed = await states(book, customer)
+    assert found == [ScheduleState.CANCELLED] * 3
+    assert all(closed)
     await verified(ledger)
 
 
