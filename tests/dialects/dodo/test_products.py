@@ -220,6 +220,9 @@ def test_a_meter_is_linked_by_the_price(dodo: Dodo, tenant: Tenant) -> None:
         refused = price | {"meters": [link | fault]}
         refusal = dodo.refused(_asked([], refused))
         assert refusal.status == (404 if "meter_id" in fault else 422)
+    refusal = dodo.refused(_asked([], price | {"meters": [link, link]}))
+    assert (refusal.status, refusal.code) == (422, "DUPLICATE_METER_IDS_IN_REQUEST")
+    assert "price.meters[1].meter_id" in refusal.message
 
 
 def test_nobody_has_an_unknown_product(dodo: Dodo) -> None:

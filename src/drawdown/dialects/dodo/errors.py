@@ -113,6 +113,10 @@ class TooManyPairs(BadRequest):
     """More metadata than the vendor takes."""
 
 
+class DuplicateMeters(BadRequest):
+    """A meter that is linked twice by one price."""
+
+
 class UnsupportedCurrency(BadRequest):
     """Not on the vendor's list."""
 
@@ -210,6 +214,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     EventRefused: Row(400, _BODY),
     QueryConflict: Row(400, "INVALID_QUERY_PARAMS"),
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
+    DuplicateMeters: Row(422, "DUPLICATE_METER_IDS_IN_REQUEST"),
     UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
     web.Unauthorized: Row(401, "UNAUTHORIZED"),
     BearerMissing: Row(401, "UNAUTHORIZED"),

@@ -12,7 +12,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
 from drawdown.dialects.dodo import reading, rendering
-from drawdown.dialects.dodo.errors import UnsupportedCurrency
+from drawdown.dialects.dodo.errors import DuplicateMeters, UnsupportedCurrency
 from drawdown.dialects.dodo.imported import entitlement_id
 from drawdown.dialects.dodo.ledger_rows import brand_id
 from drawdown.dialects.dodo.product_wire import (
@@ -64,7 +64,7 @@ def check_price(price: Price) -> None:
     for number, link in enumerate(price.meters or []):
         field = f"price.meters[{number}]"
         if link.meter_id in seen:
-            raise BadRequest(f"{field}.meter_id", "a meter that is not linked already")
+            raise DuplicateMeters(f"{field}.meter_id", "a meter that is not linked already")
         seen.add(link.meter_id)
         check_texts(
             field,
