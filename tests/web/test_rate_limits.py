@@ -86,6 +86,16 @@ def test_a_caller_is_told_of_the_window_that_is_used_up_first() -> None:
     assert played.account() == Allowance(False, 3, 0, 60, 1, BEGAN + 60)
 
 
+def test_both_windows_may_be_used_up_and_end_together() -> None:
+    played = Played(accounts=Rates(per_second=1, per_minute=1))
+    played.at(59)
+    found = [played.account() for _ in range(2)]
+    assert [each and (each.granted, each.remaining, each.reset_in) for each in found] == [
+        (True, 0, 1),
+        (False, 0, 1),
+    ]
+
+
 def test_accounts_and_their_modes_are_counted_apart() -> None:
     played = Played(accounts=Rates(per_minute=1))
     asked = [(1, Mode.TEST), (1, Mode.LIVE), (2, Mode.TEST), (1, Mode.TEST)]

@@ -124,12 +124,13 @@ class _Counts:
             return None
         for window in self._windows:
             window.turn(now)
-        granted = all(window.left(caller) > 0 for window in self._windows)
+        left = [window.left(caller) for window in self._windows]
+        granted = all(left)
         if granted:
-            for window in self._windows:
-                window.take(caller)
-        scarcest = min(self._windows, key=lambda window: (window.left(caller), -window.ends_at))
-        return scarcest.allowance(caller, now, granted)
+            left = [window.take(caller) for window in self._windows]
+        pairs = zip(left, self._windows, strict=True)
+        remaining, scarcest = min(pairs, key=lambda pair: (pair[0], -pair[1].ends_at))
+        return scarcest.allowance(granted, remaining, now)
 
 
 class _Window:
@@ -153,20 +154,22 @@ class _Window:
     def left(self, caller: Hashable) -> int:
         return self._limit - self._taken.get(self._counted(caller), 0)
 
-    def take(self, caller: Hashable) -> None:
+    def take(self, caller: Hashable) -> int:
+        """Count a request; what is left after it."""
         counted = self._counted(caller)
-        self._taken[counted] = self._taken.get(counted, 0) + 1
+        self._taken[counted] = taken = self._taken.get(counted, 0) + 1
+        return self._limit - taken
 
     def _counted(self, caller: Hashable) -> Hashable:
         """Under whom; None stands for all who came when there was no more room."""
         full = self._callers_max is not None and len(self._taken) >= self._callers_max
         return None if full and caller not in self._taken else caller
 
-    def allowance(self, caller: Hashable, now: Instant, granted: bool) -> Allowance:
+    def allowance(self, granted: bool, remaining: int, now: Instant) -> Allowance:
         return Allowance(
             granted=granted,
             limit=self._limit,
-            remaining=self.left(caller),
+            remaining=remaining,
             seconds=self._seconds,
             reset_in=self.ends_at - now // MICROSECONDS,
             reset_at=self.ends_at,
