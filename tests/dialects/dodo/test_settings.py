@@ -1,4 +1,4 @@
-"""What the operator may choose otherwise: the order in which credit is drawn, and what is free for a meter."""
+"""What the operator may choose: the order in which credit is drawn, and what is free for a meter."""
 
 from __future__ import annotations
 
