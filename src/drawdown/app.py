@@ -13,7 +13,7 @@ import msgspec
 from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
-from drawdown.dialects.dodo import events as dodo_events
+from drawdown.dialects.dodo.webhooks import events as dodo_events
 from drawdown.dialects.native import dialect as native
 from drawdown.dialects.native import events as native_events
 from drawdown.dialects.sequence import dialect as sequence

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from drawdown.core.types import Id, Mode
-from drawdown.dialects.dodo import imported
+from drawdown.dialects.dodo.credit import imported
 from drawdown.engine.clocks import SystemClock, TimeOrderedIds
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import (

@@ -11,7 +11,7 @@ import msgspec
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import Debit
 from drawdown.core.types import Mode
-from drawdown.dialects.dodo.events import FORMAT as DODO
+from drawdown.dialects.dodo.webhooks.events import FORMAT as DODO
 from drawdown.dialects.native.events import FORMAT as NATIVE
 from drawdown.opening import open_ledger
 from drawdown.webhooks.events import Event

@@ -29,12 +29,12 @@ from drawdown.core.identity import parse, reference
 from drawdown.core.requests import Answer
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import MICROSECONDS, AlertKind, Id, Instant, OverageMode
-from drawdown.dialects.dodo import links, subscriptions
-from drawdown.dialects.dodo.countries import Country
-from drawdown.dialects.dodo.events import FORMAT
-from drawdown.dialects.dodo.ledger_rows import Names, rows_of
-from drawdown.dialects.dodo.product_wire import TimeInterval
-from drawdown.dialects.dodo.subscription_wire import Billing, Plan, SubscriptionRecord
+from drawdown.dialects.dodo.credit.rows import Names, rows_of
+from drawdown.dialects.dodo.selling import links, subscriptions
+from drawdown.dialects.dodo.selling.countries import Country
+from drawdown.dialects.dodo.selling.product_wire import TimeInterval
+from drawdown.dialects.dodo.selling.subscription_wire import Billing, Plan, SubscriptionRecord
+from drawdown.dialects.dodo.webhooks.events import FORMAT
 from drawdown.engine.endpoints import Endpoint, Settings
 from drawdown.engine.ports import Recorded
 from drawdown.engine.positions import BEGINNING

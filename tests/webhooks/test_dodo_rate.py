@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from drawdown.dialects.dodo.events import FORMAT, RATE_LIMIT
+from drawdown.dialects.dodo.webhooks.events import FORMAT, RATE_LIMIT
 from drawdown.engine.endpoints import DeliveryObserver, Settings
 from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.desk import Desk

@@ -13,7 +13,7 @@ from drawdown.core.types import MICROSECONDS, Id, Instant
 from drawdown.core.usage.filters import filter_of
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.dialects.dodo.errors import QueryInvalid
-from drawdown.dialects.dodo.event_pages import page_of
+from drawdown.dialects.dodo.usage.event_pages import page_of
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import START, Book, open_book, open_ledger_on

@@ -14,7 +14,7 @@ import pytest
 from drawdown.core import spending
 from drawdown.core.schedules import changes as schedules
 from drawdown.core.usage import catalog, counting
-from drawdown.dialects.dodo import webhooks
+from drawdown.dialects.dodo.webhooks import routes as webhooks
 from drawdown.webhooks import desk
 from tests.conftest import NewUrl
 from tests.dialects.dodo.conftest import NEW_YEAR

@@ -263,6 +263,27 @@ def test_there_is_a_body_for_each_route_that_must_have_one(place: Place, documen
     assert required == set(place.bodies)
 
 
+#: What cannot be done to what is there: nothing waits for a payment, or for the next billing date.
+NOTHING_TO_DO = {
+    "POST /subscriptions/{subscription_id}/confirm-payment",
+    "DELETE /subscriptions/{subscription_id}/change-plan/scheduled",
+}
+
+
+def test_what_each_route_answers_is_as_described(served: Server, described: Described) -> None:
+    """Asked as it should be, each does what it is for; what was taken away is brought back in the end."""
+    place = Place(served.tenant(), described)
+    restoring = [row for row in ENDPOINTS if NotRestored in row.errors]
+    others = [row for row in ENDPOINTS if row not in restoring and name_of(row) not in MONEY]
+    methods = ("GET", "PATCH", "POST", "DELETE")
+    for row in sorted(others, key=lambda row: methods.index(row.method)) + restoring:
+        answer = place.ask(row)
+        if name_of(row) in NOTHING_TO_DO:
+            assert answer.status in (400, 404), (name_of(row), answer.body)
+        else:
+            assert answer.status == row.status, (name_of(row), answer.body)
+
+
 @rows(lambda row: True)
 def test_who_has_no_key_learns_nothing(place: Place, row: Endpoint) -> None:
     """401 before anything else is looked at, with what to send."""

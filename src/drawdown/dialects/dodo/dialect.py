@@ -8,7 +8,8 @@ from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.core.types import BurnOrder
-from drawdown.dialects.dodo import errors, meter_wire, routes, wire
+from drawdown.dialects.dodo import errors, routes, wire
+from drawdown.dialects.dodo.usage.wire import MeterCondition
 from drawdown.web import rate_limits
 from drawdown.web.endpoints import Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, UnknownUrl, WebError
@@ -23,7 +24,7 @@ class DodoDialect(Dialect):
     error_record = wire.Error
     error_statuses = errors.STATUSES
     path_errors = (UnknownUrl, errors.ParameterInvalid)
-    schemas = (meter_wire.MeterCondition,)
+    schemas = (MeterCondition,)
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ from drawdown.core.types import (
     Reference,
     Shortfall,
 )
-from drawdown.dialects.dodo import overage
+from drawdown.dialects.dodo.credit import overage
 from drawdown.dialects.dodo.errors import (
     ParameterInvalid,
     QueryInvalid,

@@ -11,11 +11,11 @@ from drawdown.core.lifecycle import state_of
 from drawdown.core.requests import Accepted
 from drawdown.core.times import text_of
 from drawdown.core.types import GrantState, Id, Instant, Metadata
-from drawdown.dialects.dodo import imported
-from drawdown.dialects.dodo.credit_wire import HeldCredit
-from drawdown.dialects.dodo.imported import entitlement_id
-from drawdown.dialects.dodo.links import SUBSCRIPTION, subscription_in
+from drawdown.dialects.dodo.credit import imported
+from drawdown.dialects.dodo.credit.imported import entitlement_id
+from drawdown.dialects.dodo.credit.wire import HeldCredit
 from drawdown.dialects.dodo.reading import PROFILE
+from drawdown.dialects.dodo.selling.links import SUBSCRIPTION, subscription_in
 from drawdown.dialects.dodo.wire import (
     Balance,
     CreditEntitlement,

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from drawdown.core.types import BurnOrder
-from drawdown.dialects.dodo import (
-    balance_routes,
-    customer_routes,
-    entitlement_routes,
-    ledger_routes,
-    meters,
-    product_routes,
-    subscription_routes,
-    usage,
-    wallet_routes,
-    webhooks,
-)
+from drawdown.dialects.dodo.credit import balances, customers, entitlements, ledger, wallets
+from drawdown.dialects.dodo.selling import product_routes, subscription_routes
+from drawdown.dialects.dodo.usage import events, meters
+from drawdown.dialects.dodo.webhooks import routes as webhook_routes
 from drawdown.web.endpoints import Endpoint
 
 
@@ -27,14 +19,14 @@ def endpoints(
     entitlements that are made. ``free_threshold``: whether a meter's counts where it is paid in credit.
     """
     return (
-        *customer_routes.endpoints(page_base),
-        *entitlement_routes.endpoints(page_base, burn_order),
-        *balance_routes.endpoints(page_base),
-        *ledger_routes.endpoints(page_base),
-        *wallet_routes.endpoints(page_base),
+        *customers.endpoints(page_base),
+        *entitlements.endpoints(page_base, burn_order),
+        *balances.endpoints(page_base),
+        *ledger.endpoints(page_base),
+        *wallets.endpoints(page_base),
         *meters.endpoints(page_base),
-        *usage.endpoints(page_base),
+        *events.endpoints(page_base),
         *product_routes.endpoints(page_base, free_threshold=free_threshold),
         *subscription_routes.endpoints(page_base),
-        *webhooks.endpoints(allow_private=allow_private),
+        *webhook_routes.endpoints(allow_private=allow_private),
     )

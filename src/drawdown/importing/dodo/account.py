@@ -12,8 +12,9 @@ from drawdown.core import amounts
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.identity import parse
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.dodo import imported, reading
-from drawdown.dialects.dodo.imported import FromVendor
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.credit import imported
+from drawdown.dialects.dodo.credit.imported import FromVendor
 from drawdown.dialects.dodo.wire import CreateEntitlementRequest, CustomerProfile
 from drawdown.importing.dodo import places, records
 from drawdown.importing.pages import Folder, checked

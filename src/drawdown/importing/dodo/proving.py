@@ -7,7 +7,8 @@ from collections.abc import Callable
 from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
 from drawdown.core.lifecycle import state_of
 from drawdown.core.types import Customer, Entitlement, Id, Instant
-from drawdown.dialects.dodo import imported, rendering
+from drawdown.dialects.dodo import rendering
+from drawdown.dialects.dodo.credit import imported
 from drawdown.engine.ledger import Ledger
 from drawdown.importing.dodo.account import Account, Kind, read_account
 from drawdown.importing.dodo.wallets import (

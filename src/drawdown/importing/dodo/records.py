@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from drawdown.dialects.dodo.credit.row_wire import TransactionType
 from drawdown.dialects.dodo.wire import MetadataGiven, OverageBehavior
-from drawdown.dialects.dodo.wire_ledger import TransactionType
 
 Text = Annotated[str, Meta(max_length=1_000)]
 Decimal = Annotated[str, Meta(max_length=64)]

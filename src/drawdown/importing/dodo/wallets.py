@@ -8,9 +8,9 @@ import msgspec
 
 from drawdown.core.types import GRANTS_OPEN_MAX, UNITS_MAX, Instant, Metadata
 from drawdown.dialects.dodo import reading
-from drawdown.dialects.dodo.imported import GrantThere
+from drawdown.dialects.dodo.credit.imported import GrantThere
+from drawdown.dialects.dodo.credit.row_wire import TransactionType
 from drawdown.dialects.dodo.wire import GrantStatus
-from drawdown.dialects.dodo.wire_ledger import TransactionType
 from drawdown.importing.dodo import places, records
 from drawdown.importing.dodo.account import Account, Kind, instant, units
 from drawdown.importing.pages import checked

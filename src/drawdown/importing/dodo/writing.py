@@ -27,8 +27,8 @@ from drawdown.core.documents import DOCUMENTS_MAX
 from drawdown.core.errors import AlreadyExists, KeyReused, LedgerError
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Customer, Entitlement, Id
-from drawdown.dialects.dodo import imported
-from drawdown.dialects.dodo.imported import EntryThere, row_place
+from drawdown.dialects.dodo.credit import imported
+from drawdown.dialects.dodo.credit.imported import EntryThere, row_place
 from drawdown.engine.ledger import Ledger
 from drawdown.importing.chunks import chunks
 from drawdown.importing.dodo.account import Account, Kind, Person

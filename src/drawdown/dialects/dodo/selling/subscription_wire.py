@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from drawdown.core.types import Instant
-from drawdown.dialects.dodo.countries import Country
-from drawdown.dialects.dodo.product_wire import (
+from drawdown.dialects.dodo.selling.countries import Country
+from drawdown.dialects.dodo.selling.product_wire import (
     Count,
     CreditMapping,
     Days,

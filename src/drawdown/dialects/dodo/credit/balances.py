@@ -8,12 +8,12 @@ from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
 from drawdown.core.requests import Answer
 from drawdown.core.types import Customer, Entitlement
 from drawdown.dialects.dodo import reading, rendering
-from drawdown.dialects.dodo.credit_wire import (
+from drawdown.dialects.dodo.answering import answer, customer_named, entitlement_named
+from drawdown.dialects.dodo.credit.wire import (
     BalancePage,
     ListBalancesQuery,
 )
 from drawdown.dialects.dodo.errors import NoBalance
-from drawdown.dialects.dodo.named import answer, customer_named, entitlement_named
 from drawdown.dialects.dodo.wire import Balance, GrantPage, ListGrantsQuery
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Call, Endpoint

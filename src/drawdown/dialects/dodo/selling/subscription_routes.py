@@ -9,28 +9,31 @@ from drawdown.core import errors, types
 from drawdown.core.commands import Command, CreateCustomer
 from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.dodo import (
-    held,
-    products,
-    reading,
-    records,
-    subscription_changes,
-    subscription_commands,
-    subscription_rendering,
-    subscriptions,
-)
+from drawdown.dialects.dodo import documents, reading
+from drawdown.dialects.dodo.answering import answer
+from drawdown.dialects.dodo.credit.rows import brand_id
+from drawdown.dialects.dodo.documents import Kept
 from drawdown.dialects.dodo.errors import (
     ChangeWaits,
     NotAllowedNow,
     QueryInvalid,
     RecordNotFound,
 )
-from drawdown.dialects.dodo.ledger_rows import brand_id
-from drawdown.dialects.dodo.named import answer
-from drawdown.dialects.dodo.plan_routes import cancel_change_plan, change_plan, preview_change_plan
-from drawdown.dialects.dodo.records import Kept
-from drawdown.dialects.dodo.subscription_changes import confirm_payment, update_subscription
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling import (
+    held,
+    products,
+    subscription_changes,
+    subscription_commands,
+    subscription_rendering,
+    subscriptions,
+)
+from drawdown.dialects.dodo.selling.plan_routes import (
+    cancel_change_plan,
+    change_plan,
+    preview_change_plan,
+)
+from drawdown.dialects.dodo.selling.subscription_changes import confirm_payment, update_subscription
+from drawdown.dialects.dodo.selling.subscription_wire import (
     ChangedPlan,
     ChangePlanRequest,
     ConfirmPaymentRequest,
@@ -49,8 +52,8 @@ from drawdown.dialects.dodo.subscription_wire import (
     UsageHistoryQuery,
     WhoSubscribes,
 )
-from drawdown.dialects.dodo.subscriptions import SUBSCRIPTIONS
-from drawdown.dialects.dodo.usage_history import retrieve_usage_history
+from drawdown.dialects.dodo.selling.subscriptions import SUBSCRIPTIONS
+from drawdown.dialects.dodo.selling.usage_history import retrieve_usage_history
 from drawdown.dialects.dodo.wire import CreateCustomerRequest
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
@@ -86,7 +89,7 @@ async def create_subscription(call: Call) -> Answer:
         commands += subscription_commands.beginning(record, subscription, owner.id, now)
         commands += subscription_commands.meter_changes(None, record, subscription, owner.id)
     asked = held.together(owner, commands)
-    made = await records.submit(call.ledger, call.book, asked, change)
+    made = await documents.submit(call.ledger, call.book, asked, change)
     kept = SUBSCRIPTIONS.read(made.documents[0])
     return answer(call, subscription_rendering.created(kept, owner))
 

@@ -12,14 +12,16 @@ from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Customer, Entitlement, Id, Instant
-from drawdown.dialects.dodo import events, links, reading, rendering
-from drawdown.dialects.dodo.credit_wire import LedgerPage, ListLedgerQuery
-from drawdown.dialects.dodo.histories import Happened, walk
-from drawdown.dialects.dodo.imported import grant_ids, rows_there
-from drawdown.dialects.dodo.ledger_rows import Names, row_there, rows_of
-from drawdown.dialects.dodo.named import answer, customer_named, entitlement_named
+from drawdown.dialects.dodo import reading, rendering
+from drawdown.dialects.dodo.answering import answer, customer_named, entitlement_named
+from drawdown.dialects.dodo.credit.histories import Happened, walk
+from drawdown.dialects.dodo.credit.imported import grant_ids, rows_there
+from drawdown.dialects.dodo.credit.row_wire import LedgerRow
+from drawdown.dialects.dodo.credit.rows import Names, row_there, rows_of
+from drawdown.dialects.dodo.credit.wire import LedgerPage, ListLedgerQuery
+from drawdown.dialects.dodo.selling import links
+from drawdown.dialects.dodo.webhooks import events
 from drawdown.dialects.dodo.wire import CreateLedgerEntryRequest, LedgerEntry
-from drawdown.dialects.dodo.wire_ledger import LedgerRow
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint

@@ -18,12 +18,12 @@ from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.recording import AHEAD_MAX
 from drawdown.core.usage.records import Catalog, Event
-from drawdown.dialects.dodo import event_pages, reading
-from drawdown.dialects.dodo import meter_wire as wire
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.errors import EventRefused, QueryConflict, TooManyPairs
-from drawdown.dialects.dodo.meters import exact_object
-from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.rendering import business_id, customer_id
+from drawdown.dialects.dodo.usage import event_pages, wire
+from drawdown.dialects.dodo.usage.meters import exact_object
 from drawdown.engine.accounts import Role
 from drawdown.engine.ledger import Asked
 from drawdown.web import fields

@@ -19,11 +19,12 @@ from drawdown.core.schedules import calendar
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry
 from drawdown.core.types import AlertKind, Id, Instant
-from drawdown.dialects.dodo import overage, products, subscriptions
-from drawdown.dialects.dodo.links import LowBalance, of_low_balance, of_subscription
-from drawdown.dialects.dodo.product_wire import CreditMapping
-from drawdown.dialects.dodo.subscription_wire import CartItem, SubscriptionRecord
-from drawdown.dialects.dodo.subscriptions import (
+from drawdown.dialects.dodo.credit import overage
+from drawdown.dialects.dodo.selling import products, subscriptions
+from drawdown.dialects.dodo.selling.links import LowBalance, of_low_balance, of_subscription
+from drawdown.dialects.dodo.selling.product_wire import CreditMapping
+from drawdown.dialects.dodo.selling.subscription_wire import CartItem, SubscriptionRecord
+from drawdown.dialects.dodo.selling.subscriptions import (
     WHOLE,
     ZONE,
     Stretch,

@@ -11,12 +11,13 @@ from drawdown.core.types import Id, Instant
 from drawdown.core.usage import meters, quantities
 from drawdown.core.usage.meters import Contribution
 from drawdown.core.usage.records import Event, Meter
-from drawdown.dialects.dodo import held, reading, subscription_commands, subscriptions
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.errors import QueryInvalid
-from drawdown.dialects.dodo.held import Held
-from drawdown.dialects.dodo.named import answer
-from drawdown.dialects.dodo.product_wire import Link
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling import held, subscription_commands, subscriptions
+from drawdown.dialects.dodo.selling.held import Held
+from drawdown.dialects.dodo.selling.product_wire import Link
+from drawdown.dialects.dodo.selling.subscription_wire import (
     PeriodUsage,
     UsageHistory,
     UsageHistoryQuery,

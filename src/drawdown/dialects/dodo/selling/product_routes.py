@@ -15,12 +15,14 @@ from drawdown.core.types import Reference
 from drawdown.core.usage.meters import Aggregation
 from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Customers, Meter, Period, Rate
-from drawdown.dialects.dodo import products, reading
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.answering import answer
+from drawdown.dialects.dodo.credit.imported import entitlement_id
+from drawdown.dialects.dodo.credit.rows import brand_id
+from drawdown.dialects.dodo.documents import Kept, again, submit
 from drawdown.dialects.dodo.errors import MeterArchived, RecordNotFound
-from drawdown.dialects.dodo.imported import entitlement_id
-from drawdown.dialects.dodo.ledger_rows import brand_id
-from drawdown.dialects.dodo.named import answer
-from drawdown.dialects.dodo.product_wire import (
+from drawdown.dialects.dodo.selling import products
+from drawdown.dialects.dodo.selling.product_wire import (
     Attached,
     AttachRequest,
     CreateProductRequest,
@@ -34,8 +36,7 @@ from drawdown.dialects.dodo.product_wire import (
     UpdateProductRequest,
     UsageBasedPrice,
 )
-from drawdown.dialects.dodo.products import PRODUCTS
-from drawdown.dialects.dodo.records import Kept, again, submit
+from drawdown.dialects.dodo.selling.products import PRODUCTS
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint

@@ -6,14 +6,15 @@ from functools import partial
 
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
-from drawdown.dialects.dodo import changes, reading, rendering
-from drawdown.dialects.dodo.credit_wire import (
+from drawdown.dialects.dodo import reading, rendering
+from drawdown.dialects.dodo.answering import answer, customer_named
+from drawdown.dialects.dodo.credit import changes
+from drawdown.dialects.dodo.credit.wire import (
     CustomerPage,
     HeldCredits,
     ListCustomersQuery,
     UpdateCustomerRequest,
 )
-from drawdown.dialects.dodo.named import answer, customer_named
 from drawdown.dialects.dodo.wire import CreateCustomerRequest, Customer
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import CustomerFilter

@@ -6,11 +6,11 @@ from drawdown.core import identity
 from drawdown.core.commands import AmendSchedule, CancelSchedule, CloseAlert, Command
 from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.dodo import subscription_commands, subscriptions
-from drawdown.dialects.dodo.held import Held
-from drawdown.dialects.dodo.links import subscription_in
-from drawdown.dialects.dodo.subscription_wire import SubscriptionRecord
-from drawdown.dialects.dodo.subscriptions import Stretch
+from drawdown.dialects.dodo.selling import subscription_commands, subscriptions
+from drawdown.dialects.dodo.selling.held import Held
+from drawdown.dialects.dodo.selling.links import subscription_in
+from drawdown.dialects.dodo.selling.subscription_wire import SubscriptionRecord
+from drawdown.dialects.dodo.selling.subscriptions import Stretch
 from drawdown.web.endpoints import Call
 
 #: Live schedules and alerts of one wallet are fewer.

@@ -11,20 +11,20 @@ from drawdown.core.commands import Command, KeepDocuments, Together
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Instant
-from drawdown.dialects.dodo import (
+from drawdown.dialects.dodo import documents
+from drawdown.dialects.dodo.answering import answer
+from drawdown.dialects.dodo.documents import Kept
+from drawdown.dialects.dodo.errors import NotAllowedNow
+from drawdown.dialects.dodo.selling import (
     product_routes,
-    records,
     subscription_commands,
     subscription_rendering,
     subscriptions,
 )
-from drawdown.dialects.dodo.errors import NotAllowedNow
-from drawdown.dialects.dodo.named import answer
-from drawdown.dialects.dodo.product_wire import OneTimePrice, ProductRecord
-from drawdown.dialects.dodo.products import PRODUCTS
-from drawdown.dialects.dodo.records import Kept
-from drawdown.dialects.dodo.subscription_wire import Plan, Subscription, SubscriptionRecord
-from drawdown.dialects.dodo.subscriptions import SUBSCRIPTIONS
+from drawdown.dialects.dodo.selling.product_wire import OneTimePrice, ProductRecord
+from drawdown.dialects.dodo.selling.products import PRODUCTS
+from drawdown.dialects.dodo.selling.subscription_wire import Plan, Subscription, SubscriptionRecord
+from drawdown.dialects.dodo.selling.subscriptions import SUBSCRIPTIONS
 from drawdown.web.endpoints import Call
 
 
@@ -73,9 +73,9 @@ async def change(call: Call, decide: Decide) -> Held:
         metered = subscription_commands.meter_changes(held.body, after, held.id, held.owner.id)
         asked = together(held.owner, [*commands, *metered])
         kept = SUBSCRIPTIONS.changed(held.kept, after)
-        return await records.submit(call.ledger, call.book, asked, kept)
+        return await documents.submit(call.ledger, call.book, asked, kept)
 
-    await records.again(attempt)
+    await documents.again(attempt)
     return await find(call)
 
 

@@ -14,8 +14,8 @@ import msgspec
 
 from drawdown.core.identity import compose, slot_of, spell
 from drawdown.core.types import NOTHING, Customer, Entitlement, Entry, Grant, Id, Instant
+from drawdown.dialects.dodo.credit.row_wire import TransactionType
 from drawdown.dialects.dodo.wire import MetadataShown
-from drawdown.dialects.dodo.wire_ledger import TransactionType
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
 

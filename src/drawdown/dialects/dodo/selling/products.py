@@ -12,10 +12,11 @@ from drawdown.core.amounts import Amount
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
 from drawdown.dialects.dodo import reading, rendering
+from drawdown.dialects.dodo.credit.imported import entitlement_id
+from drawdown.dialects.dodo.credit.rows import brand_id
+from drawdown.dialects.dodo.documents import Kept, Records
 from drawdown.dialects.dodo.errors import DuplicateMeters, UnsupportedCurrency
-from drawdown.dialects.dodo.imported import entitlement_id
-from drawdown.dialects.dodo.ledger_rows import brand_id
-from drawdown.dialects.dodo.product_wire import (
+from drawdown.dialects.dodo.selling.product_wire import (
     Attached,
     AttachRequest,
     CreditMapping,
@@ -29,7 +30,6 @@ from drawdown.dialects.dodo.product_wire import (
     RecurringPrice,
     UsageBasedPrice,
 )
-from drawdown.dialects.dodo.records import Kept, Records
 from drawdown.dialects.dodo.wire import CURRENCIES, CreditEntitlement
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest

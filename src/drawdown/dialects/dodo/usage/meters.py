@@ -17,12 +17,12 @@ from drawdown.core.usage import meters as core
 from drawdown.core.usage import properties
 from drawdown.core.usage import records as usage_records
 from drawdown.core.usage.meters import Measure
-from drawdown.dialects.dodo import meter_filters, reading
-from drawdown.dialects.dodo import meter_wire as wire
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.errors import NotRestored, message_of
-from drawdown.dialects.dodo.named import answer
 from drawdown.dialects.dodo.reading import DESCRIPTION_MAX, NAME_MAX, PROFILE, UNIT_MAX
 from drawdown.dialects.dodo.rendering import business_id
+from drawdown.dialects.dodo.usage import meter_filters, wire
 from drawdown.engine.accounts import Role
 from drawdown.engine.batcher import Render
 from drawdown.web import fields

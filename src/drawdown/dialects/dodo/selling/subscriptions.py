@@ -19,16 +19,17 @@ from drawdown.core.types import (
     Instant,
     Reference,
 )
-from drawdown.dialects.dodo import products, reading
-from drawdown.dialects.dodo.links import LowBalance
-from drawdown.dialects.dodo.product_wire import (
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.documents import Kept, Records
+from drawdown.dialects.dodo.selling import products
+from drawdown.dialects.dodo.selling.links import LowBalance
+from drawdown.dialects.dodo.selling.product_wire import (
     CreditMapping,
     OneTimePrice,
     ProductRecord,
     TimeInterval,
 )
-from drawdown.dialects.dodo.records import Kept, Records
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling.subscription_wire import (
     CartItem,
     CartRequest,
     CreditOverride,

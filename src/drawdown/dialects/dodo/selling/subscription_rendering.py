@@ -9,11 +9,12 @@ import msgspec
 from drawdown.core import amounts, identity, types
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.dodo import rendering, subscriptions
-from drawdown.dialects.dodo.ledger_rows import brand_id
+from drawdown.dialects.dodo import rendering
+from drawdown.dialects.dodo.credit.rows import brand_id
+from drawdown.dialects.dodo.documents import Kept
 from drawdown.dialects.dodo.reading import PROFILE
-from drawdown.dialects.dodo.records import Kept
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling import subscriptions
+from drawdown.dialects.dodo.selling.subscription_wire import (
     AwaitedPayment,
     CartItem,
     CreatedSubscription,

@@ -17,7 +17,10 @@ from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.times import text_of
 from drawdown.core.types import Customer, Entry, Operation
 from drawdown.dialects.dodo import reading
-from drawdown.dialects.dodo.credit_wire import (
+from drawdown.dialects.dodo.answering import answer, customer_named
+from drawdown.dialects.dodo.credit.histories import walk
+from drawdown.dialects.dodo.credit.rows import ROW_PREFIX, facts_of
+from drawdown.dialects.dodo.credit.wire import (
     CreateWalletEntryRequest,
     ListWalletEntriesQuery,
     Wallet,
@@ -27,9 +30,6 @@ from drawdown.dialects.dodo.credit_wire import (
     Wallets,
 )
 from drawdown.dialects.dodo.errors import InsufficientWalletFunds
-from drawdown.dialects.dodo.histories import walk
-from drawdown.dialects.dodo.ledger_rows import ROW_PREFIX, facts_of
-from drawdown.dialects.dodo.named import answer, customer_named
 from drawdown.dialects.dodo.rendering import business_id, customer_id
 from drawdown.dialects.dodo.wire import EntryType
 from drawdown.engine.accounts import Role

@@ -8,14 +8,15 @@ from drawdown.core.commands import CloseEntitlement, Command, ReopenEntitlement
 from drawdown.core.errors import AlreadyExists, EntitlementClosed, EntitlementNotFound, FieldInvalid
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import BurnOrder, Entitlement, Id
-from drawdown.dialects.dodo import changes, reading, rendering
-from drawdown.dialects.dodo.credit_wire import (
+from drawdown.dialects.dodo import reading, rendering
+from drawdown.dialects.dodo.answering import answer, entitlement_named
+from drawdown.dialects.dodo.credit import changes
+from drawdown.dialects.dodo.credit.wire import (
     EntitlementPage,
     ListEntitlementsQuery,
     UpdateEntitlementRequest,
 )
 from drawdown.dialects.dodo.errors import NotRestored, message_of
-from drawdown.dialects.dodo.named import answer, entitlement_named
 from drawdown.dialects.dodo.wire import (
     CreateEntitlementRequest,
     CreditEntitlement,

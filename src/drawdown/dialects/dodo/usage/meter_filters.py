@@ -9,7 +9,7 @@ from drawdown.core.errors import FieldInvalid
 from drawdown.core.usage import filters
 from drawdown.core.usage.filters import AllOf, AnyOf, Condition, Filter
 from drawdown.core.usage.properties import document_of
-from drawdown.dialects.dodo.meter_wire import Conjunction, MeterFilter, Operator
+from drawdown.dialects.dodo.usage.wire import Conjunction, MeterFilter, Operator
 from drawdown.web.errors import BadRequest
 
 CLAUSES_MAX = 10

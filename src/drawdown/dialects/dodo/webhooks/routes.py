@@ -13,9 +13,9 @@ from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
-from drawdown.dialects.dodo import webhook_wire as wire
 from drawdown.dialects.dodo.errors import NotAllowedNow, QueryInvalid, RecordNotFound
-from drawdown.dialects.dodo.events import FORMAT, HEADERS, RATE_LIMIT
+from drawdown.dialects.dodo.webhooks import wire
+from drawdown.dialects.dodo.webhooks.events import FORMAT, HEADERS, RATE_LIMIT
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
 from drawdown.engine.endpoints import ENDPOINTS_MAX, Settings

@@ -8,8 +8,8 @@ from drawdown.core import identity
 from drawdown.core.schedules import calendar
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.dodo import subscriptions
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling import subscriptions
+from drawdown.dialects.dodo.selling.subscription_wire import (
     ImmediateCharge,
     Plan,
     PreviewLine,

@@ -18,10 +18,10 @@ from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
 from drawdown.core.times import text_of
 from drawdown.core.types import Entitlement, Entry, EntryKind, Id, Operation
-from drawdown.dialects.dodo import imported
-from drawdown.dialects.dodo.imported import EntryThere, entitlement_id
+from drawdown.dialects.dodo.credit import imported
+from drawdown.dialects.dodo.credit.imported import EntryThere, entitlement_id
+from drawdown.dialects.dodo.credit.row_wire import LedgerRow, TransactionType
 from drawdown.dialects.dodo.rendering import business_id, customer_id, grant_name, only_grant
-from drawdown.dialects.dodo.wire_ledger import LedgerRow, TransactionType
 
 ROW_PREFIX = "cle_"
 

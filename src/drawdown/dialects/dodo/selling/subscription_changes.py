@@ -12,18 +12,18 @@ from drawdown.core.commands import (
 )
 from drawdown.core.requests import Answer
 from drawdown.core.schedules.terms import ScheduleState
-from drawdown.dialects.dodo import (
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.errors import NotAllowedNow
+from drawdown.dialects.dodo.selling import (
     held,
     plan_routes,
     products,
-    reading,
     subscription_commands,
     subscription_schedules,
     subscriptions,
 )
-from drawdown.dialects.dodo.errors import NotAllowedNow
-from drawdown.dialects.dodo.held import Held
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling.held import Held
+from drawdown.dialects.dodo.selling.subscription_wire import (
     CartRequest,
     ConfirmPaymentRequest,
     CreateSubscriptionRequest,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core.schedules.calendar import EVERY_MAX
+from drawdown.dialects.dodo.credit.row_wire import LedgerRow
 from drawdown.dialects.dodo.wire import (
     INT64_MAX,
     Balance,
@@ -24,7 +25,6 @@ from drawdown.dialects.dodo.wire import (
     Percentage,
     Time,
 )
-from drawdown.dialects.dodo.wire_ledger import LedgerRow
 
 
 class ListEntitlementsQuery(Page):

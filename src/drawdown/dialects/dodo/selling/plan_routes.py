@@ -8,19 +8,19 @@ from drawdown.core.commands import Command
 from drawdown.core.identity import derive, spell
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
-from drawdown.dialects.dodo import (
+from drawdown.dialects.dodo import reading
+from drawdown.dialects.dodo.answering import answer
+from drawdown.dialects.dodo.documents import Kept
+from drawdown.dialects.dodo.errors import ChangeWaits, NotAllowedNow
+from drawdown.dialects.dodo.selling import (
     held,
     plan_changes,
-    reading,
     subscription_commands,
     subscription_schedules,
     subscriptions,
 )
-from drawdown.dialects.dodo.errors import ChangeWaits, NotAllowedNow
-from drawdown.dialects.dodo.held import Held
-from drawdown.dialects.dodo.named import answer
-from drawdown.dialects.dodo.records import Kept
-from drawdown.dialects.dodo.subscription_wire import (
+from drawdown.dialects.dodo.selling.held import Held
+from drawdown.dialects.dodo.selling.subscription_wire import (
     ChangedPlan,
     ChangePlanRequest,
     EffectiveAt,

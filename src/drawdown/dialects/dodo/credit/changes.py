@@ -9,7 +9,7 @@ from msgspec import UnsetType
 
 from drawdown.core.commands import AmendCustomer, AmendEntitlement
 from drawdown.core.types import Customer, Entitlement, Profiles
-from drawdown.dialects.dodo.credit_wire import UpdateCustomerRequest, UpdateEntitlementRequest
+from drawdown.dialects.dodo.credit.wire import UpdateCustomerRequest, UpdateEntitlementRequest
 from drawdown.dialects.dodo.reading import (
     EMAIL_MAX,
     NAME_MAX,

@@ -24,18 +24,18 @@ from drawdown.core.types import (
     Operation,
 )
 from drawdown.core.watching.watch import Notice
-from drawdown.dialects.dodo import links, subscriptions
-from drawdown.dialects.dodo.errors import RecordNotFound
-from drawdown.dialects.dodo.imported import entitlement_id, grant_ids
-from drawdown.dialects.dodo.ledger_rows import Names, brand_id, rows_of
-from drawdown.dialects.dodo.rendering import business_id, customer_id
-from drawdown.dialects.dodo.wire_ledger import (
+from drawdown.dialects.dodo.credit.imported import entitlement_id, grant_ids
+from drawdown.dialects.dodo.credit.row_wire import (
     BalanceLow,
     LedgerRow,
     LedgerRowTold,
     TransactionType,
     WebhookEvent,
 )
+from drawdown.dialects.dodo.credit.rows import Names, brand_id, rows_of
+from drawdown.dialects.dodo.errors import RecordNotFound
+from drawdown.dialects.dodo.rendering import business_id, customer_id
+from drawdown.dialects.dodo.selling import links, subscriptions
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Recorded
