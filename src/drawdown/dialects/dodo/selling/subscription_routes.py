@@ -326,10 +326,6 @@ def _writing() -> tuple[Endpoint, ...]:
 
 
 def _payments() -> tuple[Endpoint, ...]:
-    return ()
-
-
-def _paying() -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
