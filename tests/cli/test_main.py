@@ -55,6 +55,7 @@ KNOWN = {
     "backup",
     "restore",
     "copy",
+    "import dodo",
     "accounts create",
     "accounts list",
     "keys create",
