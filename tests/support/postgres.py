@@ -19,11 +19,10 @@ import pytest
 
 from bench.postgres import Postgres, PostgresMissing, find_binaries
 from drawdown.store.postgres.store import PostgresStore
+from tests.support.places import quick_place
 
 #: Others that are installed may be named instead, such as "15,17"; the last one is used where one will do.
 VERSIONS = tuple(int(each) for each in os.environ.get("TEST_POSTGRES_VERSIONS", "16,18").split(","))
-#: Bytes that all clusters of a test run need, and as much again.
-ROOM = 2 * 2**30
 TEMPLATE = "migrated"
 Result = TypeVar("Result")
 #: A test's database is thrown away with its cluster: nothing needs to reach the disk.
@@ -32,6 +31,7 @@ THROWN_AWAY = {
     "full_page_writes": "off",
     "synchronous_commit": "on",
     "shared_buffers": "64MB",
+    "max_wal_size": "128MB",
     "max_connections": "200",
     "autovacuum": "off",
     "listen_addresses": "",
@@ -46,7 +46,7 @@ class Cluster:
     def __init__(self, version: int, settings: dict[str, str]) -> None:
         binaries = find_binaries(version)
         self._numbers = itertools.count(1)
-        self._folder = Path(tempfile.mkdtemp(prefix="drawdown-tests-", dir=_place()))
+        self._folder = Path(tempfile.mkdtemp(prefix="drawdown-tests-", dir=quick_place()))
         self._folder.chmod(0o755)  # the server's user must be able to reach its own folder in it
         self.postgres = Postgres(self._folder / "postgres", binaries, settings)
         self.postgres.start()
@@ -73,13 +73,6 @@ class Cluster:
         self.postgres.stop(signal.SIGQUIT)  # at once: what is thrown away need not be written out
         self.postgres.close()
         shutil.rmtree(self._folder)
-
-
-def _place() -> Path | None:
-    """Memory, where there is enough of it: a database is copied in 20 ms instead of 300."""
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
-    return memory if roomy and os.access(memory, os.W_OK) else None
 
 
 def apart(work: Coroutine[Any, Any, Result]) -> Result:
