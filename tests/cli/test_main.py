@@ -179,7 +179,7 @@ def completing(instruction: str, **variables: str) -> str:
     asked = {"_DRAWDOWN_COMPLETE": instruction, **variables}
     words = [sys.executable, "-m", "drawdown"]
     ran = subprocess.run(
-        words, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=False
+        words, env=os.environ | asked, capture_output=True, text=True, timeout=180, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout

@@ -212,8 +212,8 @@ async def test_a_job_that_fails_is_tried_again(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Looks at the ledger's own turns, at most ten seconds long."""
-    async with asyncio.timeout(10):
+    """Looks at the ledger's own turns, at most a minute long."""
+    async with asyncio.timeout(60):
         for _ in itertools.count():
             if condition():
                 return

@@ -257,7 +257,7 @@ async def test_a_job_that_fails_is_tried_again(
     await book.grant(customer, 10, expires_at=Instant(START + HOUR))
     proxy.faults.extend([Fault(BEGIN, False, "57P03")] * 2 * batcher.ATTEMPTS_MAX)
     clock.instant = Instant(START + HOUR)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while proxy.faults:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         written = len(observed.sizes)
@@ -321,7 +321,7 @@ async def until_one_waits(connection: asyncpg.Connection) -> None:
     blocked = (
         "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await connection.fetchval(blocked) == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -340,7 +340,7 @@ async def test_a_wait_that_is_cut_short_is_tried_again(url: str, setting: str, c
     await stranger.execute("BEGIN")
     await stranger.fetch("SELECT 1 FROM wallet FOR UPDATE")
     debit = asyncio.create_task(book.debit(customer, 1))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not observed.conflicts:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await stranger.execute("COMMIT")
