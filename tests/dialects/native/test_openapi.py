@@ -91,9 +91,8 @@ def test_every_reference_leads_somewhere_and_every_schema_is_valid(document: Jso
     for reference in references(document):
         assert reference.rpartition("/")[0] == "#/components/schemas"
         assert reference.rpartition("/")[2] in schemas
-    for name in schemas:
-        whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-        Draft202012Validator(whole)
+    every = [{"$ref": f"#/components/schemas/{name}"} for name in schemas]
+    Draft202012Validator({"anyOf": every, "components": document["components"]})
 
 
 def test_every_class_of_error_has_its_row() -> None:
