@@ -29,6 +29,7 @@ class ClockedServer:
         # Named a TCP socket, or asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
         self._socket = socket.socket(proto=socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()  # from now on whoever comes waits, and is not turned away
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._started = threading.Event()
         self._server: uvicorn.Server | None = None
