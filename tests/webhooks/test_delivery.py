@@ -244,9 +244,10 @@ async def test_endpoints_that_hang_slow_nobody_else(here: World, server: Receive
         while len(set(server.ids)) < 20:  # one may come twice: on a busy machine its answer is late
             await here.deliverer.tick()
             await asyncio.sleep(0.01)
-            here.move(0.01)
+            here.move(0.1)
             assert time.monotonic() - began < 60
-        waiting = sum(each.in_flight for each in here.deliverer._outlets.values())
+        outlets = here.deliverer._outlets.values()
+        waiting = sum(each.in_flight for each in outlets if not each.trusted)
         assert waiting <= deliver.DOUBTFUL_MAX
         assert sum(len(each.received) for each in hostile) > 10
 
