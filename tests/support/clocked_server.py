@@ -39,12 +39,12 @@ class ClockedServer:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._started.wait(20), "the server did not start"
+        assert self._started.wait(60), "the server did not start"
 
     def stop(self) -> None:
         assert self._server is not None
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "the server did not stop"
 
     async def _serve(self) -> None:

@@ -47,7 +47,7 @@ class Receiver:
     def types(self) -> list[str]:
         return [each.event["type"] for each in self.received]
 
-    async def wait(self, count: int, seconds: float = 20) -> list[Received]:
+    async def wait(self, count: int, seconds: float = 60) -> list[Received]:
         """Until so many requests have come."""
         async with asyncio.timeout(seconds), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)

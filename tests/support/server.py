@@ -21,8 +21,8 @@ from drawdown.core.types import Mode
 from drawdown.engine.accounts import KEY_PREFIX, Role
 from drawdown.opening import open_ledger
 
-START_SECONDS = 20
-STOP_SECONDS = 40
+START_SECONDS = 60
+STOP_SECONDS = 60
 LISTENING = "listening on "
 COMMAND = (sys.executable, "-m", "drawdown", "serve")
 

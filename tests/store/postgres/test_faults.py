@@ -257,7 +257,7 @@ async def test_a_job_that_fails_is_tried_again(
     await book.grant(customer, 10, expires_at=Instant(START + HOUR))
     proxy.faults.extend([Fault(BEGIN, False, "57P03")] * 2 * batcher.ATTEMPTS_MAX)
     clock.instant = Instant(START + HOUR)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while proxy.faults:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         written = len(observed.sizes)
@@ -305,7 +305,7 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
     await stranger.execute("BEGIN; SET LOCAL deadlock_timeout = '10s'")
     await stranger.fetch(lock, second.hex())
     debits = [asyncio.create_task(book.debit(name, 1)) for name in names]
-    await asyncio.sleep(0.2)
+    await until_one_waits(stranger)
     await stranger.fetch(lock, first.hex())
     await stranger.execute("COMMIT")
     await asyncio.gather(*debits)
@@ -314,6 +314,16 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
     for name in names:
         assert (await book.balance(name)).used == 1
     await ledger.close()
+
+
+async def until_one_waits(connection: asyncpg.Connection) -> None:
+    """For a lock that the connection has."""
+    blocked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    )
+    async with asyncio.timeout(60):
+        while await connection.fetchval(blocked) == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +340,9 @@ async def test_a_wait_that_is_cut_short_is_tried_again(url: str, setting: str, c
     await stranger.execute("BEGIN")
     await stranger.fetch("SELECT 1 FROM wallet FOR UPDATE")
     debit = asyncio.create_task(book.debit(customer, 1))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while not observed.conflicts:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await stranger.execute("COMMIT")
     await debit
     assert {str(conflict)[:5] for conflict in observed.conflicts} == {code}
