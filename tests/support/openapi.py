@@ -47,6 +47,7 @@ def assert_operations_are_whole(document: Json, error_media: str) -> None:
         for status, response in responses.items():
             assert response["description"]
             assert "Request-Id" in response["headers"]
+            assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
             if int(status) >= 400:
                 assert response["content"][error_media]["schema"]
         if "requestBody" in operation:

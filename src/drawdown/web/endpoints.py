@@ -115,6 +115,8 @@ class Dialect:
     #: records that other schemas refer to.
     error_record: ClassVar[type | None] = None
     error_statuses: ClassVar[Mapping[type[Exception], int]] = {}
+    #: For the document: the schemes of HTTP by which a key is taken.
+    security: ClassVar[tuple[str, ...]] = ("bearer", "basic")
     #: Likewise: what may be wrong with the parameters of a path.
     path_errors: ClassVar[tuple[type[WebError], ...]] = (UnknownUrl,)
     schemas: ClassVar[tuple[type, ...]] = ()

@@ -21,6 +21,12 @@ _SECURITY = {
     "basic": {"type": "http", "scheme": "basic", "description": "The same, as HTTP Basic."},
 }
 
+#: What some refusals say beside what all answers do.
+_RETRY = {
+    status: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    for status in (web.TooManyRequests.status, web.Unavailable.status)
+}
+
 Json = dict[str, Any]
 
 
@@ -37,9 +43,12 @@ def document(dialect: Dialect) -> bytes:
         "openapi": "3.1.0",
         "info": {"title": dialect.title, "version": version("drawdown")},
         "servers": [{"url": base or "/"} for base in dialect.bases],
-        "security": [{"bearer": []}, {"basic": []}],
+        "security": [{scheme: []} for scheme in dialect.security],
         "paths": paths,
-        "components": {"securitySchemes": _SECURITY, "schemas": shown},
+        "components": {
+            "securitySchemes": {scheme: _SECURITY[scheme] for scheme in dialect.security},
+            "schemas": shown,
+        },
     }
     return msgspec.json.encode(whole)
 
@@ -160,7 +169,7 @@ def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) 
         status = dialect.error_statuses.get(error, getattr(error, "status", 400))
         by_status.setdefault(status, []).append(error.code)
     for status in sorted(by_status):
-        found[str(status)] = _refusal(dialect, by_status[status], schemas)
+        found[str(status)] = _refusal(dialect, status, by_status[status], schemas)
     return found
 
 
@@ -179,8 +188,8 @@ def _refusals(dialect: Dialect, endpoint: Endpoint) -> Iterable[Any]:
     yield from (web.Unexpected, web.Unavailable)
 
 
-def _refusal(dialect: Dialect, codes: list[str], schemas: dict[type, Json]) -> Json:
-    answer: Json = {"description": ", ".join(codes), "headers": _headers()}
+def _refusal(dialect: Dialect, status: int, codes: list[str], schemas: dict[type, Json]) -> Json:
+    answer: Json = {"description": ", ".join(codes), "headers": _headers() | _RETRY.get(status, {})}
     if dialect.error_record is not None:
         media_type = dialect.error_content_type.decode("ascii")
         answer["content"] = {media_type: {"schema": schemas[dialect.error_record]}}

@@ -60,6 +60,8 @@ def test_every_endpoint_is_described_and_nothing_else(document: Json) -> None:
     assert set(operations(document)) == {(row.method, row.path) for row in ENDPOINTS}
     assert_operations_are_whole(document, "application/json")
     assert_schemas_are_valid(document)
+    assert document["security"] == [{"bearer": []}]
+    assert set(document["components"]["securitySchemes"]) == {"bearer"}
 
 
 def test_every_endpoint_but_ours_is_one_that_the_sdk_calls() -> None:

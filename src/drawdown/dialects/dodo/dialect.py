@@ -23,6 +23,7 @@ class DodoDialect(Dialect):
     name, title, bases = "dodo", "Dodo Payments credit entitlements", ("/dodo",)
     error_record = wire.Error
     error_statuses = errors.STATUSES
+    security = ("bearer",)
     path_errors = (UnknownUrl, errors.ParameterInvalid)
     schemas = (MeterCondition,)
 
