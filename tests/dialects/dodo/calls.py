@@ -67,8 +67,15 @@ def create_customer(sdk: Official, world: World) -> None:
 @call("GET /customers")
 def list_customers(sdk: Official, world: World) -> None:
     first, second = world.customer(), world.customer()
-    listed = [each["customer_id"] for each in sdk("customers.list", page_size=2)["items"]]
-    assert listed == [second, first]
+
+    def listed(**query: Any) -> list[str]:
+        return [each["customer_id"] for each in sdk("customers.list", **query)["items"]]
+
+    assert listed(page_size=2) == [second, first]
+    shown = world.sdk("customers.retrieve", first)
+    assert listed(email=shown["email"]) == [first]
+    assert first in listed(name=shown["name"].upper(), page_size=100)
+    assert listed(email="nobody@example.com") == []
 
 
 @call("GET /customers/{customer_id}")

@@ -65,18 +65,20 @@ class Official(Protocol):
     def close(self) -> None: ...
 
 
-def official(form: str, url: str, secret: str) -> Official:
+def official(form: str, url: str, secret: str, retries: int = 2) -> Official:
+    """``retries``: how often the SDK tries again what may be; 2 is its own choice."""
     if form == "typescript":
-        return TypeScript(Sdk("dodopayments", baseURL=url + BASE, bearerToken=secret))
-    return Python(url, secret, blocking=form == "blocking")
+        options = {"baseURL": url + BASE, "bearerToken": secret, "maxRetries": retries}
+        return TypeScript(Sdk("dodopayments", **options))
+    return Python(url, secret, blocking=form == "blocking", retries=retries)
 
 
 class Python:
     """Checks every answer strictly against its models."""
 
-    def __init__(self, url: str, secret: str, *, blocking: bool) -> None:
+    def __init__(self, url: str, secret: str, *, blocking: bool, retries: int = 2) -> None:
         self._url = url
-        self._dodo = Dodo(url, secret, blocking=blocking)
+        self._dodo = Dodo(url, secret, blocking=blocking, retries=retries)
 
     @property
     def sent(self) -> list[Sent]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,3 +168,19 @@ def test_a_body_has_an_end(sdk: Official, world: World) -> None:
 def test_what_the_sdk_offers_beyond_the_table_is_not_there(sdk: Official) -> None:
     refused = told(sdk, "payments.retrieve", "pay_unknown")
     assert refused[:3] == ("NotFoundError", 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_who_asks_too_often_is_told_so(form: str, tmp_path: Path) -> None:
+    """Left to itself each SDK waits and tries again; here it may not."""
+    database = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with clocked_server(database, NEW_YEAR, rate_limit_per_second=1) as limited:
+        here = official(form, limited.url, limited.secret, retries=0)
+        here("customers.list")
+        assert told(here, "customers.list") == (
+            "RateLimitError",
+            429,
+            "TOO_MANY_REQUESTS",
+            "Too many requests: the limit is 1 a second. Try again in 1 s.",
+        )
+        here.close()
