@@ -13,6 +13,7 @@ from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
+from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.errors import NotAllowedNow, QueryInvalid, RecordNotFound
 from drawdown.dialects.dodo.webhooks import wire
 from drawdown.dialects.dodo.webhooks.events import FORMAT, HEADERS, RATE_LIMIT
@@ -36,7 +37,6 @@ _RESERVED = re.compile(
     "webhook-.*|host|content-.*|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect"
 )
 _SENSITIVE = re.compile(".*(authorization|cookie|token|secret|key|password|signature).*")
-_encode = msgspec.json.Encoder().encode
 
 
 async def create(call: Call, *, allow_private: bool) -> Answer:
@@ -79,7 +79,7 @@ async def list_all(call: Call) -> Answer:
         prev_iterator=None,
         done=not more,
     )
-    return _answer(call, shown)
+    return answer(call, shown)
 
 
 async def get(call: Call) -> Answer:
@@ -113,18 +113,18 @@ async def update(call: Call, *, allow_private: bool) -> Answer:
 
 async def delete(call: Call) -> Answer:
     await _desk(call).delete((await _found(call)).id)
-    return _nothing(call)
+    return answer(call, None)
 
 
 async def get_secret(call: Call) -> Answer:
-    return _answer(call, wire.WebhookSecret((await _found(call)).secret))
+    return answer(call, wire.WebhookSecret((await _found(call)).secret))
 
 
 async def get_headers(call: Call) -> Answer:
     kept = (await _found(call)).settings.profile.get(HEADERS, {})
     secret = [name for name in kept if _SENSITIVE.fullmatch(name)]
     shown = {name: value for name, value in kept.items() if name not in secret}
-    return _answer(call, wire.WebhookHeaders(headers=shown, sensitive=secret))
+    return answer(call, wire.WebhookHeaders(headers=shown, sensitive=secret))
 
 
 async def update_headers(call: Call) -> Answer:
@@ -141,7 +141,7 @@ async def update_headers(call: Call) -> Answer:
         endpoint.settings = msgspec.structs.replace(endpoint.settings, profile=profile)
 
     await _desk(call).change(found.id, change)
-    return _nothing(call)
+    return answer(call, None)
 
 
 # What they share -----------------------------------------------------------------------------------
@@ -225,18 +225,10 @@ def _details(found: engine.Endpoint) -> wire.Webhook:
 
 
 def _shown(call: Call, found: engine.Endpoint) -> Answer:
-    return _answer(call, _details(found))
+    return answer(call, _details(found))
 
 
-def _answer(call: Call, record: msgspec.Struct) -> Answer:
-    return Answer(status=200, body=_encode(record), request_id=call.request_id)
-
-
-def _nothing(call: Call) -> Answer:
-    return Answer(status=200, body=b"", request_id=call.request_id)
-
-
-def _answering(handler: Callable[[Call], Awaitable[Answer]]) -> Handler:
+def _in_dodos_words(handler: Callable[[Call], Awaitable[Answer]]) -> Handler:
     """With what the desk refuses in this API's words."""
 
     async def handle(call: Call) -> Answer:
@@ -258,7 +250,7 @@ def endpoints(*, allow_private: bool) -> tuple[Endpoint, ...]:
         Endpoint(
             method="POST",
             path="/webhooks",
-            handler=_answering(partial(create, allow_private=allow_private)),
+            handler=_in_dodos_words(partial(create, allow_private=allow_private)),
             summary="Create a webhook",
             role=Role.EDITOR,
             body=wire.CreateWebhookRequest,
@@ -268,7 +260,7 @@ def endpoints(*, allow_private: bool) -> tuple[Endpoint, ...]:
         Endpoint(
             method="PATCH",
             path="/webhooks/{webhook_id}",
-            handler=_answering(partial(update, allow_private=allow_private)),
+            handler=_in_dodos_words(partial(update, allow_private=allow_private)),
             summary="Change a webhook",
             role=Role.EDITOR,
             body=wire.UpdateWebhookRequest,
@@ -283,7 +275,7 @@ _FIXED = (
     Endpoint(
         method="GET",
         path="/webhooks",
-        handler=_answering(list_all),
+        handler=_in_dodos_words(list_all),
         summary="List webhooks, newest first",
         role=Role.VIEWER,
         query=wire.ListWebhooksQuery,
@@ -292,7 +284,7 @@ _FIXED = (
     Endpoint(
         method="GET",
         path="/webhooks/{webhook_id}",
-        handler=_answering(get),
+        handler=_in_dodos_words(get),
         summary="Retrieve a webhook",
         role=Role.VIEWER,
         answer=wire.Webhook,
@@ -301,7 +293,7 @@ _FIXED = (
     Endpoint(
         method="DELETE",
         path="/webhooks/{webhook_id}",
-        handler=_answering(delete),
+        handler=_in_dodos_words(delete),
         summary="Delete a webhook",
         role=Role.EDITOR,
         errors=(RecordNotFound,),
@@ -309,7 +301,7 @@ _FIXED = (
     Endpoint(
         method="GET",
         path="/webhooks/{webhook_id}/secret",
-        handler=_answering(get_secret),
+        handler=_in_dodos_words(get_secret),
         summary="Retrieve what a webhook's deliveries are signed with",
         role=Role.VIEWER,
         answer=wire.WebhookSecret,
@@ -318,7 +310,7 @@ _FIXED = (
     Endpoint(
         method="GET",
         path="/webhooks/{webhook_id}/headers",
-        handler=_answering(get_headers),
+        handler=_in_dodos_words(get_headers),
         summary="Retrieve the headers that are sent with a webhook's deliveries",
         role=Role.VIEWER,
         answer=wire.WebhookHeaders,
@@ -327,7 +319,7 @@ _FIXED = (
     Endpoint(
         method="PATCH",
         path="/webhooks/{webhook_id}/headers",
-        handler=_answering(update_headers),
+        handler=_in_dodos_words(update_headers),
         summary="Add, replace or remove headers that are sent with a webhook's deliveries",
         role=Role.EDITOR,
         body=wire.UpdateHeadersRequest,
