@@ -53,13 +53,18 @@ def test_a_free_threshold_counts_for_credit_where_it_is_set_so(
         meter = made.meter(event_name="call", aggregation={"type": "sum", "key": "n"})
         price = metered(meter, kind, units="1")
         price["meters"][0]["free_threshold"] = 1000
-        made.subscription(made.product(attached(kind, "5000"), price=price), ada.customer)
+        sold = made.product(attached(kind, "5000"), price=price)
+        subscription = made.subscription(sold, ada.customer)
         for cycle in (1, 2):
             events = [
                 made.event(ada.customer, metadata={"n": number}) for number in (700, 900, 900)
             ]
             made.sdk("usage_events.ingest", events=events)
             assert made.balance(ada.customer, kind) == str(cycle * (5000 - paid))
+            [period, *_] = made.sdk("subscriptions.retrieve_usage_history", subscription)["items"]
+            [counted] = period["meters"]
+            assert (counted["consumed_units"], counted["chargeable_units"]) == ("2500", str(paid))
+            assert counted["free_threshold"] == 2500 - paid
             ada.advance("2031-03-01T00:00:00Z")
         ada.http.close()
         made.sdk.close()

@@ -197,6 +197,32 @@ def test_usage_is_not_charged_while_a_subscription_is_paused(sdk: Dodo, ada: Clo
     assert balance(sdk, ada, kind) == "90"
 
 
+def test_a_subscription_shows_the_meters_of_its_price(sdk: Dodo, ada: Clocked) -> None:
+    """With what the price says of them, and else what the meter does."""
+    kind = sdk.entitlement().id
+    pages, calls = meter(sdk, "pages"), meter(sdk, "calls")
+    price = metered(kind, pages)
+    price["meters"][0] |= {"free_threshold": 5}
+    price["meters"].append(
+        {
+            "meter_id": calls,
+            "price_per_unit": "0.02",
+            "name": "API calls",
+            "measurement_unit": "call",
+        }
+    )
+    shown = found(sdk, subscribe(sdk, ada.customer, product(sdk, price=price).product_id))
+    assert [
+        (each.meter_id, each.name, each.measurement_unit, each.free_threshold, each.price_per_unit)
+        for each in shown.meters
+    ] == [
+        (pages, "pages", "piece", 5, None),
+        (calls, "API calls", "call", 0, "0.02"),
+    ]
+    [credit] = shown.meter_credit_entitlement_cart
+    assert (credit.meter_id, credit.meter_name) == (pages, "pages")
+
+
 def test_usage_is_shown_by_billing_period(sdk: Dodo, ada: Clocked) -> None:
     kind = sdk.entitlement().id
     pages, calls = meter(sdk, "pages"), meter(sdk, "calls")

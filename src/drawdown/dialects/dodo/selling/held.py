@@ -10,7 +10,8 @@ from drawdown.core import types
 from drawdown.core.commands import Command, KeepDocuments, Together
 from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import Instant
+from drawdown.core.types import Instant, Reference
+from drawdown.core.usage.records import Meter
 from drawdown.dialects.dodo import documents
 from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.documents import Kept
@@ -122,10 +123,11 @@ async def balances(call: Call, held: Held) -> dict[str, types.Balance]:
 
 
 async def rendered(call: Call, held: Held) -> Subscription:
-    meters: dict[str, str] = {}
-    if held.body.plan.links:
+    meters: dict[Reference, Meter] = {}
+    if held.body.plan.meters:
         catalog = await call.ledger.catalog(call.book)
-        meters = {spell("mtr_", each.id): each.name for each in catalog.meters.values()}
+        for each in catalog.meters.values():
+            meters[each.id] = meters[each.code] = each
     return subscription_rendering.subscription(
         held.kept,
         held.owner,

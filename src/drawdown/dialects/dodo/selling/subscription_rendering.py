@@ -8,12 +8,14 @@ import msgspec
 
 from drawdown.core import amounts, identity, types
 from drawdown.core.times import text_of
-from drawdown.core.types import Id, Instant
+from drawdown.core.types import Id, Instant, Reference
+from drawdown.core.usage.records import Meter
 from drawdown.dialects.dodo import rendering
 from drawdown.dialects.dodo.credit.rows import brand_id
 from drawdown.dialects.dodo.documents import Kept
 from drawdown.dialects.dodo.reading import PROFILE
 from drawdown.dialects.dodo.selling import subscriptions
+from drawdown.dialects.dodo.selling.product_wire import MeterLink
 from drawdown.dialects.dodo.selling.subscription_wire import (
     AwaitedPayment,
     CartItem,
@@ -22,6 +24,7 @@ from drawdown.dialects.dodo.selling.subscription_wire import (
     CreditUsage,
     CreditUsageItem,
     LimitedCustomer,
+    MeterCart,
     MeterCreditCart,
     Scheduled,
     ScheduledChange,
@@ -30,9 +33,12 @@ from drawdown.dialects.dodo.selling.subscription_wire import (
     SubscriptionItem,
     SubscriptionRecord,
 )
+from drawdown.dialects.dodo.usage.meters import METER_PREFIX
+from drawdown.dialects.dodo.usage.wire import MeterProfile
 from drawdown.dialects.dodo.wire import CustomerProfile
 
 Balances = Mapping[str, types.Balance]
+Meters = Mapping[Reference, Meter]
 
 
 def limited(found: types.Customer) -> LimitedCustomer:
@@ -125,11 +131,11 @@ def subscription(
     kept: Kept[SubscriptionRecord],
     owner: types.Customer,
     balances: Balances,
-    meters: Mapping[str, str],
+    meters: Meters,
     account: Id,
     now: Instant,
 ) -> Subscription:
-    """``meters``: the names of those that are paid in credit."""
+    """``meters``: those of the plan, by id and code."""
     body = kept.body
     shown = item(kept, owner, now)
     return Subscription(
@@ -145,13 +151,29 @@ def subscription(
         meter_credit_entitlement_cart=[
             MeterCreditCart(
                 meter_id=link.meter,
-                meter_name=meters.get(link.meter, ""),
+                meter_name=meters[identity.reference(link.meter)].name,
                 credit_entitlement_id=link.entitlement,
                 meter_units_per_credit=link.units_per_credit,
                 product_id=body.plan.product_id,
             )
             for link in body.plan.links
         ],
+        meters=[_meter(each, meters, body.plan.currency) for each in body.plan.meters],
+    )
+
+
+def _meter(link: MeterLink, meters: Meters, currency: str) -> MeterCart:
+    """What the price calls a meter, and where it does not, what the meter is called."""
+    found = meters[identity.reference(link.meter_id)]
+    profile = msgspec.convert(found.profiles.get(PROFILE, {}), MeterProfile)
+    return MeterCart(
+        meter_id=identity.spell(METER_PREFIX, found.id),
+        name=link.name or found.name,
+        currency=currency,
+        free_threshold=link.free_threshold or 0,
+        measurement_unit=link.measurement_unit or profile.measurement_unit,
+        description=link.description or profile.description,
+        price_per_unit=link.price_per_unit,
     )
 
 

@@ -15,6 +15,7 @@ from drawdown.dialects.dodo.selling.product_wire import (
     CreditMapping,
     Days,
     Link,
+    MeterLink,
     Overrides,
     TimeInterval,
 )
@@ -258,6 +259,7 @@ class Plan(msgspec.Struct, kw_only=True, omit_defaults=True):
     tax_inclusive: bool = False
     cart: list[CartItem] = []
     links: list[Link] = []
+    meters: list[MeterLink] = []
 
     @property
     def amount(self) -> int:
@@ -423,6 +425,18 @@ class SubscriptionPage(msgspec.Struct):
     items: list[SubscriptionItem]
 
 
+class MeterCart(msgspec.Struct, kw_only=True):
+    """A meter of the price that was sold. What costs money is billed by nobody here."""
+
+    meter_id: str
+    name: str
+    currency: CurrencyText
+    free_threshold: int
+    measurement_unit: str
+    description: str | None
+    price_per_unit: str | None
+
+
 class Subscription(SubscriptionItem, kw_only=True):
     brand_id: str
     cancellation_comment: str | None
@@ -430,8 +444,8 @@ class Subscription(SubscriptionItem, kw_only=True):
     expires_at: Time | None
     credit_entitlement_cart: list[CreditCart]
     meter_credit_entitlement_cart: list[MeterCreditCart]
+    meters: list[MeterCart]
     addons: NothingHere = []
-    meters: NothingHere = []
 
 
 class CreditUsageItem(msgspec.Struct, kw_only=True):
@@ -502,7 +516,7 @@ class PlanPreview(msgspec.Struct, kw_only=True):
 
 
 class PeriodUsage(msgspec.Struct, kw_only=True):
-    """A meter's usage in one billing period. In credit nothing is free, and nothing costs money."""
+    """A meter's usage in one billing period. What is paid in credit costs no money."""
 
     id: str
     name: str

@@ -28,6 +28,7 @@ from drawdown.dialects.dodo.selling.product_wire import (
     OneTimePrice,
     ProductRecord,
     TimeInterval,
+    UsageBasedPrice,
 )
 from drawdown.dialects.dodo.selling.subscription_wire import (
     CartItem,
@@ -88,6 +89,7 @@ def plan_of(kept: Kept[ProductRecord], entitlements: products.Entitlements, quan
             for each in body.attachments
         ],
         links=body.links,
+        meters=(price.meters or []) if isinstance(price, UsageBasedPrice) else [],
     )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
+from drawdown.core.amounts import Amount
 from drawdown.core.requests import Answer
 from drawdown.core.schedules.calendar import Cycle
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage import meters, quantities
 from drawdown.core.usage.meters import Contribution
-from drawdown.core.usage.records import Event, Meter
+from drawdown.core.usage.quantities import Quantity
+from drawdown.core.usage.rating import PerCredit
+from drawdown.core.usage.records import Event, Meter, Rate
 from drawdown.dialects.dodo import reading
 from drawdown.dialects.dodo.answering import answer
 from drawdown.dialects.dodo.errors import QueryInvalid
@@ -28,6 +32,20 @@ from drawdown.web.endpoints import Call
 _CHUNK = 1_000
 #: So many events are counted for one page.
 EVENTS_MAX = 100_000
+
+
+class Charged(NamedTuple):
+    """A meter of a plan, and the rate by which it draws."""
+
+    link: Link
+    rate: Rate
+    meter: Meter
+
+    @property
+    def free(self) -> Amount:
+        """How much of each period draws nothing."""
+        price = self.rate.price
+        return price.free if isinstance(price, PerCredit) else Amount(0)
 
 
 async def retrieve_usage_history(call: Call, *, page_base: int) -> Answer:
@@ -48,17 +66,21 @@ async def retrieve_usage_history(call: Call, *, page_base: int) -> Answer:
     return answer(call, UsageHistory([await counted.period(cycle, links) for cycle in page]))
 
 
-async def _links(call: Call, found: Held, query: UsageHistoryQuery) -> list[tuple[Link, Meter]]:
+async def _links(call: Call, found: Held, query: UsageHistoryQuery) -> list[Charged]:
     catalog = await call.ledger.catalog(call.book)
     wanted = None
     if query.meter_id is not None:
         reference = reading.query_reference(query.meter_id, "meter_id")
         wanted = (await call.ledger.meter(call.book, reference)).id
-    pairs = [
-        (link, catalog.meters[catalog.rates[subscription_commands.rate_of(link.rate)].meter])
+    rates = [
+        (link, catalog.rates[subscription_commands.rate_of(link.rate)])
         for link in found.body.plan.links
     ]
-    return [(link, meter) for link, meter in pairs if wanted in (None, meter.id)]
+    return [
+        Charged(link, rate, catalog.meters[rate.meter])
+        for link, rate in rates
+        if wanted in (None, rate.meter)
+    ]
 
 
 def _within(found: Held, since: Instant | None, until: Instant | None) -> Iterator[Cycle]:
@@ -78,28 +100,30 @@ class Counted:
         self._found = found
         self._left = EVENTS_MAX
 
-    async def period(self, cycle: Cycle, links: list[tuple[Link, Meter]]) -> UsagePeriod:
+    async def period(self, cycle: Cycle, links: list[Charged]) -> UsagePeriod:
         ends_at = self._found.now if cycle.ends_at is None else cycle.ends_at
         return UsagePeriod(
             start_date=text_of(cycle.starts_at),
             end_date=text_of(ends_at),
-            meters=[await self._usage(cycle, link, meter) for link, meter in links],
+            meters=[await self._usage(cycle, link) for link in links],
         )
 
-    async def _usage(self, cycle: Cycle, link: Link, meter: Meter) -> PeriodUsage:
-        rate = subscription_commands.rate_of(link.rate)
+    async def _usage(self, cycle: Cycle, charged: Charged) -> PeriodUsage:
+        rate, meter = charged.rate.id.hex(), charged.meter
         found: list[Contribution] = []
         async for event in self._events(cycle, meter):
-            if any(charge.rate == rate.hex() and not charge.left for charge in event.charges):
+            if any(charge.rate == rate and not charge.left for charge in event.charges):
                 each = meters.contribution(meter.measure, event.time, event.id, event.properties)
                 found += [] if each is None else [each]
-        consumed = quantities.render(meters.recount(meter.measure, found).quantity)
+        consumed = meters.recount(meter.measure, found).quantity
+        paid = max(consumed - quantities.of_amount(charged.free), 0)
         return PeriodUsage(
-            id=link.meter,
+            id=charged.link.meter,
             name=meter.name,
-            consumed_units=consumed,
-            chargeable_units=consumed,
+            consumed_units=quantities.render(consumed),
+            chargeable_units=quantities.render(Quantity(paid)),
             currency=self._found.body.plan.currency,
+            free_threshold=charged.free.digits,
         )
 
     async def _events(self, cycle: Cycle, meter: Meter) -> AsyncIterator[Event]:
