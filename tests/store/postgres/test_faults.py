@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -349,3 +350,30 @@ async def test_a_wait_that_is_cut_short_is_tried_again(url: str, setting: str, c
     await check_used(book, customer, 1)
     await stranger.close()
     await ledger.close()
+
+
+async def test_nothing_is_left_of_who_was_broken_off_while_the_server_hung(proxy: Proxy) -> None:
+    """The connection is given up by itself; an error that nobody can hear any more is no one's alarm."""
+    alarms: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: alarms.append(told["message"]))
+    pool = await opening.open_pool(proxy.url, 1)
+    proxy.faults.append(Fault(BEGIN, False, STALL))
+
+    async def ask() -> None:
+        async with opening.lent(pool, 0.2) as connection:
+            await connection.execute("BEGIN")
+
+    asking = asyncio.create_task(ask())
+    while proxy.faults:  # noqa: ASYNC110 - the proxy takes it when it befalls
+        await asyncio.sleep(0.01)
+    for _ in range(2):  # in its statement, and while it gives back its connection
+        asking.cancel()
+        await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(60), opening.lent(pool, 50) as again:
+        assert await again.fetchval("SELECT 1") == 1
+    pool.terminate()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert alarms == []
