@@ -186,9 +186,12 @@ def test_again_is_once(here: Here, saved: Path) -> None:
 
 
 def test_what_was_used_since_is_told_and_not_undone(file: Here, saved: Path) -> None:
-    """Whoever imports again afterwards is shown what is otherwise, by customer and number."""
-    assert file.bring(saved).code == 0
+    """Whoever imports again afterwards is shown what is otherwise, by customer and number.
+
+    A server may be at work meanwhile: it has at once what was brought over.
+    """
     with file.served() as (sdk, _):
+        assert file.bring(saved).code == 0
         sdk.debit(EVE, TOKENS, "1")
     ran = file.bring(saved)
     assert ran.code == 1
