@@ -112,9 +112,10 @@ async def _run(
 
     folder = Folder(pages)
     book = await _book(ledger, account, mode)
+    key = None if source is None else _key(key_file)  # it may have to be asked for
     with progress_bar("records") as bar:
-        if source is not None:
-            await _fetch(ledger, folder, source, _key(key_file), _line(bar, "Fetching"))
+        if source is not None and key is not None:
+            await _fetch(ledger, folder, source, key, _line(bar, "Fetching"))
         found, checked = check(folder, ledger.clock.now(), _line(bar, "Checking"))
         if dry_run or (checked.findings and not accept_differences):
             return checked
