@@ -46,6 +46,13 @@ def here(database_url: str, tmp_path: Path) -> Here:
     return a_book(database_url, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Here:
+    """A book that stays empty, for what is refused."""
+    folder = tmp_path_factory.mktemp("empty")
+    return a_book(f"sqlite:///{folder / 'here.db'}", folder)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Here:
     """An empty book in a file, for what is the same on every store."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.opening import open_ledger
 from tests.dialects.dodo.sdk import Dodo
 from tests.importing.here import Here
 from tests.importing.saved import Saved, an_account
@@ -303,20 +305,20 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("name", "values", "told"), WRONG)
 def test_a_tampered_page_is_refused_before_anything_is_written(
-    file: Here, saved: Path, name: str, values: dict[str, Any], told: str
+    empty: Here, saved: Path, name: str, values: dict[str, Any], told: str
 ) -> None:
     """The refusal names the page, the record and the field."""
     _change(saved / name, values)
-    refused = file.bring(saved).failure()
+    refused = empty.bring(saved).failure()
     assert told in refused
     assert name in refused or "businesses" in refused
-    assert file.is_empty()
+    assert empty.is_empty()
 
 
-def test_several_faults_are_told_at_once(file: Here, saved: Path) -> None:
+def test_several_faults_are_told_at_once(empty: Here, saved: Path) -> None:
     for name in ("grants", "ledger"):
         _change(saved / WALLET / name, {"customer_id": BOB})
-    refused = file.bring(saved).failure()
+    refused = empty.bring(saved).failure()
     assert refused.count(f"customer_id must be {ADA}") == 2
 
 
@@ -329,31 +331,36 @@ def test_several_faults_are_told_at_once(file: Here, saved: Path) -> None:
         ("\udcff", "is not a page"),
     ],
 )
-def test_a_page_that_is_none_is_named(file: Here, saved: Path, text: str, told: str) -> None:
+def test_a_page_that_is_none_is_named(empty: Here, saved: Path, text: str, told: str) -> None:
     path = saved / "customers" / "0.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    refused = file.bring(saved).failure()
+    refused = empty.bring(saved).failure()
     assert f"{path} {told}" in refused
 
 
 @pytest.mark.parametrize("name", ["customers", f"credit/{TOKENS}/balances", f"{WALLET}/ledger"])
-def test_a_list_without_pages_is_missed(file: Here, saved: Path, name: str) -> None:
+def test_a_list_without_pages_is_missed(empty: Here, saved: Path, name: str) -> None:
     """What was not got is not taken for empty: an empty list has a page without records."""
     for path in (saved / name).glob("*.json"):
         path.unlink()
-    assert name in file.bring(saved).failure()
+    assert name in empty.bring(saved).failure()
 
 
-def test_a_page_has_a_size_that_is_read(file: Here, saved: Path) -> None:
+def test_a_page_has_a_size_that_is_read(empty: Here, saved: Path) -> None:
     path = saved / "customers" / "7.json"
     with path.open("wb") as page:
         page.truncate(16 * 1024 * 1024 + 1)
-    assert "is larger than 16,777,216 bytes" in file.bring(saved).failure()
+    assert "is larger than 16,777,216 bytes" in empty.bring(saved).failure()
 
 
-def test_without_an_account_there_is_no_book(file: Here, saved: Path, tmp_path: Path) -> None:
-    """None is made by the way."""
-    assert (
-        "There is no ledger"
-        in Here(f"sqlite:///{tmp_path / 'nothing.db'}", "", tmp_path).bring(saved).failure()
-    )
+def test_no_ledger_and_no_account_is_made_by_the_way(saved: Path, tmp_path: Path) -> None:
+    """An import is into what there is."""
+    nowhere = Here(f"sqlite:///{tmp_path / 'nothing.db'}", "", tmp_path)
+    assert "There is no ledger" in nowhere.bring(saved).failure()
+    asyncio.run(_schema_alone(nowhere.url))
+    assert "There is no account yet." in nowhere.bring(saved).failure()
+
+
+async def _schema_alone(url: str) -> None:
+    async with open_ledger(url, jobs=False):
+        pass
