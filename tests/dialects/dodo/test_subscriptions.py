@@ -184,6 +184,15 @@ def test_a_payment_that_is_told_of_again_later_pays_for_no_other_cycle(
     assert usage(dodo, made)[0].balance == "200"
 
 
+def test_a_payment_is_confirmed_without_a_word(dodo: Dodo, ada: Clocked) -> None:
+    """As the SDK's own way to an endpoint sends what has no body."""
+    plan = product(dodo, attach(dodo.entitlement().id), price=MONTHLY | {"price": 900})
+    made = subscribe(dodo, ada.customer, plan.product_id)
+    path = f"/subscriptions/{made}/confirm-payment"
+    dodo(lambda client: client.post(path, cast_to=object))
+    assert found(dodo, made).status == "active"
+
+
 def test_a_payment_that_is_confirmed_by_many_at_once_counts_once(
     dodo: Dodo, ada: Clocked, tenant: Tenant
 ) -> None:
@@ -225,7 +234,9 @@ def test_cancelled_with_the_next_billing_date_its_cycle_goes_on(dodo: Dodo, ada:
     after = update(dodo, made, cancel_at_next_billing_date=True)
     assert (after.status, after.cancel_at_next_billing_date) == ("active", True)
     ada.advance("2031-02-28T00:00:00Z")
-    assert found(dodo, made).status == "cancelled"
+    ended = found(dodo, made)
+    assert (after.cancelled_at, ended.status) == (None, "cancelled")
+    assert ended.cancelled_at == day("2031-02-28")
     assert dodo.balance(ada.customer, kind.id).balance == "100"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from drawdown.config import Config
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
@@ -11,7 +13,7 @@ from drawdown.core.types import BurnOrder
 from drawdown.dialects.dodo import errors, routes, wire
 from drawdown.dialects.dodo.usage.wire import MeterCondition
 from drawdown.web import rate_limits
-from drawdown.web.endpoints import Context, Dialect, QueryDecoder
+from drawdown.web.endpoints import BodyDecoder, Context, Dialect, QueryDecoder
 from drawdown.web.errors import BadRequest, Header, Malformed, UnknownUrl, WebError
 from drawdown.web.headers import Credentials, Headers, bearer
 
@@ -47,6 +49,13 @@ class DodoDialect(Dialect):
         if found is None:
             raise errors.BearerMissing
         return found
+
+    def body_decoder(self, record: type) -> BodyDecoder:
+        """Where nothing must be said, nothing may be sent: the SDKs do so for a call without a body."""
+        decode = super().body_decoder(record)
+        if any(field.required for field in msgspec.structs.fields(record)):
+            return decode
+        return lambda raw, headers: decode(raw or b"{}", headers)
 
     def query_decoder(self, record: type) -> QueryDecoder:
         decode = super().query_decoder(record)

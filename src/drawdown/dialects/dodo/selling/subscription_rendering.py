@@ -93,7 +93,7 @@ def item(kept: Kept[SubscriptionRecord], owner: types.Customer, now: Instant) ->
         cancel_at_next_billing_date=body.cancel_at is not None and body.cancelled_at is None,
         created_at=text_of(document.created_at),
         metadata=body.metadata,
-        cancelled_at=_cancelled_at(body),
+        cancelled_at=_cancelled_at(body, now),
         customer_business_name=body.customer_business_name,
         tax_id=body.tax_id,
         scheduled_change=None if body.scheduled is None else _scheduled(body.scheduled),
@@ -123,8 +123,11 @@ def _scheduled(found: Scheduled) -> ScheduledChange:
     )
 
 
-def _cancelled_at(body: SubscriptionRecord) -> str | None:
-    return None if body.cancelled_at is None else text_of(body.cancelled_at)
+def _cancelled_at(body: SubscriptionRecord, now: Instant) -> str | None:
+    if subscriptions.status_of(body, now) is not Status.CANCELLED:
+        return None
+    at = body.cancelled_at or body.cancel_at
+    return None if at is None else text_of(at)
 
 
 def subscription(
