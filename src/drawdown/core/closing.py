@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from drawdown.core.amending import record, stored_customer
 from drawdown.core.commands import CancelSchedule, CloseAlert, CloseCustomer, CloseTopUp
 from drawdown.core.context import find_entitlement, settled_context
-from drawdown.core.identity import follow
+from drawdown.core.identity import parts
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.schedules.changes import cancel_schedule
 from drawdown.core.state import State, Wallet
@@ -34,13 +34,12 @@ def close_customer(request: Request, command: CloseCustomer, state: State) -> Ac
         return record(request, before, "close_customer", {}, {}, state)
     asked = {"closed_at": state.now_of(before.id, request.at)}
     accepted = record(request, before, "close_customer", asked, {}, state)
-    last = request.id
-    for ending in list(_endings(request, before, state)):
-        last = follow(last, "part")
+    endings = list(_endings(request, before, state))
+    for identifier, ending in zip(parts(request.id, len(endings)), endings, strict=True):
         part = Request(
             book=request.book,
             command=ending,
-            id=last,
+            id=identifier,
             at=request.at,
             recorded_at=request.recorded_at,
         )

@@ -172,6 +172,34 @@ def test_a_change_of_plan_that_is_scheduled_changes_the_meters_with_it(
     assert balance(sdk, ada, kind) == "198"
 
 
+def test_the_largest_plans_there_are_can_be_changed_for_one_another(
+    sdk: Dodo, ada: Clocked
+) -> None:
+    """Five credits with thresholds, other terms to come, and twenty meters, on both sides."""
+    kinds = [sdk.entitlement(name=f"Kind {number}").id for number in range(5)]
+    attached = [attach(kind, low_balance_threshold_percent=10) for kind in kinds]
+
+    def largest(name: str) -> str:
+        meters = [meter(sdk, f"{name}-{number}") for number in range(20)]
+        sold = product(sdk, *attached, price=metered(kinds[0], *meters), name=name)
+        made: str = sold.product_id
+        return made
+
+    plans = [largest("one"), largest("two")]
+    made = subscribe(sdk, ada.customer, plans[0])
+    cart = [attach(kind, "50", low_balance_threshold_percent=20) for kind in kinds]
+    update(sdk, made, credit_entitlement_cart=cart)
+    sdk(
+        lambda client: client.subscriptions.change_plan(
+            made, product_id=plans[1], proration_billing_mode="do_not_bill", quantity=1
+        )
+    )
+    use(sdk, ada, "two-19", 10)
+    use(sdk, ada, "one-19", 10)
+    assert [balance(sdk, ada, kind) for kind in kinds] == ["199", "200", "200", "200", "200"]
+    assert len(found(sdk, made).meters) == 20
+
+
 def test_a_subscription_that_is_paid_for_is_metered_from_its_first_payment_on(
     sdk: Dodo, ada: Clocked, tenant: Tenant
 ) -> None:
