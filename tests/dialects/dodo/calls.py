@@ -711,7 +711,7 @@ def retrieve_webhook(sdk: Official, world: World) -> None:
 @call("PATCH /webhooks/{webhook_id}")
 def update_webhook(sdk: Official, world: World) -> None:
     made = world.webhook()
-    changes = {"url": HOOK + "/2", "disabled": True, "filter_types": ["credit.deducted"]}
+    changes = {"url": HOOK + "/2", "disabled": False, "filter_types": []}
     changed = sdk("webhooks.update", made, **changes)
     assert pick(changed, changes) == changes
     assert world.sdk("webhooks.retrieve", made) == changed
