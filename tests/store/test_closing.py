@@ -140,6 +140,33 @@ def closing_beside(book: Book, customer: str) -> list[Coroutine[Any, Any, Any]]:
     return [book.debit(customer, 1, "one"), book.ledger.apply(book.id, schedule)]
 
 
+async def test_nothing_begins_for_a_customer_whom_another_process_closes(
+    database: Database, book: Book, ledger: Ledger, clock: ManualClock
+) -> None:
+    """It is there before he is closed, and ends with him; or it is refused."""
+    other = open_ledger_on(await database.open(), clock)
+    for _ in range(6):
+        customer = await book.customer()
+        begins = [
+            CreateSchedule(
+                customer=customer,
+                entitlement=entitlement,
+                amount=Amount(1),
+                every=Every(CalendarUnit.DAY),
+            )
+            for entitlement in (CREDITS, "usd", "eur")
+        ]
+        asked = [other.apply(book.id, each) for each in begins]
+        closing = ledger.apply(book.id, CloseCustomer(customer=customer))
+        said = await asyncio.gather(asked[0], closing, *asked[1:], return_exceptions=True)
+        refused = sum(isinstance(each, CustomerClosed) for each in said)
+        assert refused == sum(isinstance(each, BaseException) for each in said)
+        found, _ = await states(book, customer)
+        assert found == [ScheduleState.CANCELLED] * (3 - refused)
+    await verified(ledger)
+    await other.close()
+
+
 async def test_what_is_asked_in_the_batch_that_closes_a_customer_ends_or_is_refused(
     book: Book, ledger: Ledger
 ) -> None:

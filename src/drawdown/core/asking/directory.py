@@ -74,8 +74,7 @@ def _changed_customer(
     customer = asking.customer(request.book, command.customer)
     if customer is not None:
         asking.key(request, customer)
-        if customer not in asking.state.locked:
-            asking.want(asking.wanted.customers_locked, customer)
+        asking.lock_customer(customer)
     return customer
 
 
