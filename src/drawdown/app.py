@@ -13,7 +13,7 @@ import msgspec
 from drawdown.config import Config
 from drawdown.core.requests import Answer
 from drawdown.dialects.dodo import dialect as dodo
-from drawdown.dialects.dodo import events as dodo_events
+from drawdown.dialects.dodo.webhooks import events as dodo_events
 from drawdown.dialects.native import dialect as native
 from drawdown.dialects.native import events as native_events
 from drawdown.dialects.sequence import dialect as sequence
@@ -25,6 +25,7 @@ from drawdown.web.access import access_log
 from drawdown.web.dispatch import DialectApp, Observe, Receive, Scope, Send
 from drawdown.web.endpoints import Context, Dialect, Limits
 from drawdown.web.metrics import Metrics
+from drawdown.web.rate_limits import RateLimiter, Rates
 from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.sending import Sender
@@ -52,8 +53,26 @@ def create_app(config: Config, ledger: Ledger, metrics: Metrics) -> Origin:
     dialects = [build(config) for build in BUILDERS]
     limits = Limits(body_bytes_max=config.body_bytes_max)
     observe = _observe(config, metrics)
-    apps = {dialect: DialectApp(dialect, ledger, limits, observe) for dialect in dialects}
+    limiter = _rate_limiter(config, ledger, metrics)
+    apps = {
+        dialect: DialectApp(dialect, ledger, limits, observe, limiter=limiter)
+        for dialect in dialects
+    }
     return Origin(apps, ledger, metrics)
+
+
+def _rate_limiter(config: Config, ledger: Ledger, metrics: Metrics) -> RateLimiter | None:
+    """None where no limit is set: then no request is looked at for one."""
+    accounts = Rates(
+        per_second=config.rate_limit_per_second, per_minute=config.rate_limit_per_minute
+    )
+    addresses = Rates(
+        per_second=config.rate_limit_unauthenticated_per_second,
+        per_minute=config.rate_limit_unauthenticated_per_minute,
+    )
+    if accounts == addresses == Rates():
+        return None
+    return RateLimiter(accounts, addresses, ledger.clock, metrics.limited)
 
 
 def create_deliverer(config: Config, ledger: Ledger, metrics: Metrics) -> Deliverer:

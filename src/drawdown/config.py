@@ -8,10 +8,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from drawdown.core.types import BurnOrder
+
 PREFIX = "DRAWDOWN_"
 DATABASE_DEFAULT = "sqlite:///drawdown.db"
 #: What a client has in its shell; the server itself does not read them.
 CLIENT_VARIABLES = frozenset({"DRAWDOWN_URL", "DRAWDOWN_API_KEY", "DRAWDOWN_KEY_ID"})
+
+
+Requests = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class ConfigError(Exception):
@@ -25,8 +30,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``log_format``: ``auto`` is ``text`` on a terminal and ``json`` elsewhere. ``access_log``: one
     line for each request. ``request_seconds_max``: from a request's first byte to its last.
     ``claims_kept_days``: how long HTTP idempotency keys are remembered.
-    ``dodo_page_base``: the number of the first page in the Dodo dialect. ``workers``: processes of one
-    server. ``database_connections_max``: to PostgreSQL, of all its workers together.
+    ``rate_limit_*``: requests of one caller, 0 for no limit; ``unauthenticated`` is who has no key that opens
+    anything, by address.
+    ``dodo_*``: in the Dodo dialect, the number of the first page, the burn-down order of the entitlements
+    that are made there, and whether a meter's free threshold counts for credit.
+    ``workers``: processes of one server.
+    ``database_connections_max``: to PostgreSQL, of all its workers together.
     ``webhooks_allow_private``: events may go to private addresses, and without TLS.
     """
 
@@ -41,7 +50,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: Annotated[int, Meta(ge=1024, le=1 << 30)] = 4 * 1024 * 1024
     request_seconds_max: Annotated[int, Meta(ge=1, le=3600)] = 60
     claims_kept_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    rate_limit_per_second: Requests = 0
+    rate_limit_per_minute: Requests = 0
+    rate_limit_unauthenticated_per_second: Requests = 0
+    rate_limit_unauthenticated_per_minute: Requests = 0
     dodo_page_base: Literal[0, 1] = 0
+    dodo_burn_order: BurnOrder = BurnOrder.OLDEST_FIRST
+    dodo_free_threshold: bool = False
     webhooks_allow_private: bool = False
 
 

@@ -26,6 +26,7 @@ from bench.requests import Ask, statuses
 from bench.seed import GRANTS, seed
 from bench.server import Server
 from bench.traffic import AMOUNT, Traffic
+from tests.support.places import quick_place
 
 CUSTOMERS, MANY, HISTORY, EVENTS = 20, 40, 300, 200
 SIZES = ("--customers", CUSTOMERS, "--many", MANY, "--history", HISTORY, "--connections", 4,
@@ -35,7 +36,7 @@ SIZES = ("--customers", CUSTOMERS, "--many", MANY, "--history", HISTORY, "--conn
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """Where other users may look: as root, PostgreSQL runs as one who cannot see pytest's folders."""
-    with tempfile.TemporaryDirectory(dir=default_directory()) as name:
+    with tempfile.TemporaryDirectory(dir=quick_place() or default_directory()) as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
@@ -45,7 +46,7 @@ def report(folder: Path) -> Report:
     """What ``make bench`` prints as JSON for a tiny run."""
     options = ("--seconds", 0.2, "--repeats", 1, "--directory", folder, "--json")
     command = [sys.executable, "-m", "bench", *map(str, (*SIZES, *options))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert list(folder.iterdir()) == [], "the databases are removed"
     return msgspec.json.decode(done.stdout, type=Report)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from unittest.mock import patch
 import apsw
 import pytest
 
+from bench.__main__ import default_directory
 from drawdown.cli.doctor import checks
 from drawdown.cli.doctor.checks import State
 from drawdown.core.amounts import Amount
@@ -88,8 +90,17 @@ def test_an_installation_in_order_has_no_fault(server: Server, mode: str, role: 
     }
 
 
-def test_what_a_person_reads_is_one_line_a_check_with_what_to_do(path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """On a disk: of a ledger in memory the doctor warns."""
+    with tempfile.TemporaryDirectory(dir=default_directory()) as name:
+        yield Path(name)
+
+
+def test_what_a_person_reads_is_one_line_a_check_with_what_to_do(folder: Path) -> None:
     """Exit 1 with a fault; a terminal is not needed."""
+    path = folder / "ledger.db"
+    assert drawdown("init", "--database", sqlite_url(path)).code == 0
     path.chmod(0o666)
     ran = drawdown("doctor", "--database", sqlite_url(path), url=NOWHERE)
     *lines, blank, last = ran.out.splitlines()

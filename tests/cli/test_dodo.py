@@ -58,6 +58,23 @@ def test_a_payment_is_confirmed_once(tenant: Tenant, waiting: str) -> None:
     assert "nothing to pay" in again.err
 
 
+def test_what_a_change_of_plan_costs_is_confirmed_likewise(tenant: Tenant, waiting: str) -> None:
+    assert confirm(tenant, waiting, "--reference", "transfer-7").code == 0
+    with tenant.client(base="/dodo") as http:
+        larger = {"name": "Max", "price": PRICE | {"price": 2_900}, "tax_category": "saas"}
+        change = {
+            "product_id": ask(http, "/products", larger)["product_id"],
+            "proration_billing_mode": "difference_immediately",
+            "quantity": 1,
+        }
+        asked = ask(http, f"/subscriptions/{waiting}/change-plan", change)
+        assert asked["payment_id"].startswith("pay_")
+    again = confirm(tenant, waiting, "--reference", "transfer-7")
+    assert (again.code, "was confirmed before" in again.err) == (1, True)
+    ran = confirm(tenant, waiting, "--reference", "transfer-8")
+    assert (ran.code, "Max" in ran.out) == (0, True), ran.err
+
+
 def test_an_unknown_subscription_is_told_as_such(tenant: Tenant) -> None:
     ran = confirm(tenant, "sub_unknown")
     assert (ran.code, "no subscription with this id" in ran.err) == (1, True)

@@ -119,6 +119,8 @@ def test_what_is_closed_counts_and_charges_nothing_more(serve: StartServer, tmp_
     assert ask(tenant, "events", "show", "e2", "--json").json()["charges"] == []
     closed = ask(tenant, "meters", "list", "--json").json()
     assert [each["closed_at"] is None for each in closed] == [True, False]
+    assert ask(tenant, "meters", "reopen", "tokens", "--json").json()["closed_at"] is None
+    assert "All tokens" in ask(tenant, "meters", "amend", "tokens", "--name", "All tokens").out
     assert ask(tenant, "rates", "close", older["id"]).code == 0
 
 

@@ -172,7 +172,7 @@ def test_a_field_that_is_new_is_ignored(connect: Connect, between: Unreliable) -
     between.faults = [
         Answers(
             200,
-            b'{"id": "ada", "name": null, "email": null, "metadata": {}, "new": [1],'
+            b'{"id": "ada", "name": null, "email": null, "metadata": {}, "new": [1], "closed_at": null,'
             b'"test_clock": null, "created_at": "2030-01-01T00:00:00Z"}',
         )
     ]

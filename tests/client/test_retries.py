@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from email.utils import format_datetime
 
 import pytest
 
@@ -168,8 +166,8 @@ def test_a_server_says_how_long_to_wait(shaky: Client, between: Unreliable) -> N
         ("-5", 0, 0),
         ("0.5", 0, 0),
         ("9" * 400, 30, 30),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1)), 30, 30),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1)), 0, 0),
+        ("Mon, 21 Oct 2999 07:28:00 +0000", 30, 30),
+        ("Wed, 21 Oct 2015 07:28:00 +0000", 0, 0),
         ("Wed, 21 Oct 2015 07:28:00 -0000", 0, 0),
     ],
 )

@@ -91,6 +91,10 @@ def test_a_closed_meter_counts_nothing(metered: Client) -> None:
     assert metered.close_meter("calls").closed_at is not None
     assert metered.record_event("e1", "ada", "call", properties={"tokens": 7}).charges == []
     assert [meter.code for meter in metered.meters()] == ["calls"]
+    assert metered.reopen_meter("calls").closed_at is None
+    [charge] = metered.record_event("e2", "ada", "call", properties={"tokens": 7}).charges
+    assert charge.amount == Decimal("3.5")
+    assert metered.amend_meter("calls", name="Calls").name == "Calls"
     with pytest.raises(MeterNotFound):
         metered.close_meter("none")
     with pytest.raises(UsageEventNotFound):

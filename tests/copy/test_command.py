@@ -96,7 +96,7 @@ def kill_some(path: Path, target: str, load: Load) -> None:
         )
         time.sleep(0.35 + 0.1 * number + chance.random() / 10)
         copy.kill()
-        copy.wait(10)
+        copy.wait(60)
         wait_for_more(load, before)
 
 
@@ -112,7 +112,7 @@ def finish_while_it_stops(path: Path, target: str, server: Server, load: Load) -
     assert "Stop the server now" in finish.stderr.readline()
     wait_for_more(load, len(load.acknowledged))
     server.stop()
-    out, errors = finish.communicate(timeout=60)
+    out, errors = finish.communicate(timeout=180)
     assert finish.returncode == 0, errors
     return out
 

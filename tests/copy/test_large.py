@@ -31,7 +31,7 @@ COMMANDS = 3_000
 KILLS = 4
 CHUNK = 40
 #: A second or two when nothing else keeps the machine busy.
-STOP_SECONDS_MAX = 20
+STOP_SECONDS_MAX = 60
 
 
 async def copying(path: Path, target: str, *words: str) -> Process:

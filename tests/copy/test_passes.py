@@ -317,6 +317,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "upsert_count",  # of an operation's customer
         "upsert_value",
         "amend_event",
+        "attach_rate",  # of an operation's customer
         "detach_rate",
         "upsert_repayment",
         "upsert_reversal",  # compared in every pass

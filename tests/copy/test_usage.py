@@ -16,7 +16,7 @@ from drawdown.core.commands import (
     IssueGrant,
     RecordUsage,
 )
-from drawdown.core.types import Id, Mode
+from drawdown.core.types import DAY, Id, Instant, Mode
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerUnit
 from drawdown.core.usage.records import Customers
@@ -52,7 +52,10 @@ async def made(ledger: Ledger) -> Id:
     )
     rate = (await ledger.apply(book, own)).rate
     assert rate is not None
-    await ledger.apply(book, AttachRate(rate=rate.id, customer="ann"))
+    until = Instant(START + DAY)
+    for name, ends_at in (("", None), ("plan", until), ("trial", START)):
+        attached = AttachRate(rate=rate.id, customer="ann", name=name, ends_at=ends_at)
+        await ledger.apply(book, attached)
     await ledger.apply(book, IssueGrant(customer="ann", entitlement="credits", amount=Amount(100)))
     return book
 
@@ -89,8 +92,11 @@ async def test_a_copy_goes_on_counting_where_the_source_left_off(path: Path, tar
             await copier.seal()
     assert told.tables["usage_event"] == (2, 2)
     assert told.tables["usage_value"] == (2, 2)
-    assert told.tables["rate_customer"] == (1, 1)
+    assert told.tables["rate_customer"] == (3, 3)
     copy = open_ledger_on(await open_store(target), ManualClock(START))
+    ann = (await copy.customer(book, "ann")).id
+    kept = {(each.name, each.ends_at) for each in await copy.store.customer_rates(ann)}
+    assert kept == {("", None), ("plan", START + DAY), ("trial", START)}
     assert await used(copy, book, 2, 3, 2) == [2, 1, 3, 1, 0, 3, 2, 1, 3]
     assert len(await copy.usage_events(book, limit=10)) == 3
     await copy.close()

@@ -97,3 +97,12 @@ def test_what_comes_later_sorts_after_its_origin_and_so_does_all_that_follows_fr
     assert identity.slot_of(later) == identity.slot_of(identifier)
     if identifier[:6] != b"\xff" * 6:
         assert identifier < identity.nth(later, 0) < identity.nth(later, 1)
+
+
+def test_parts_of_one_sort_in_their_order_however_many_there_are() -> None:
+    for count in (0, 1, 2, 80, 10_000):
+        origin = identity.compose(1_000, 5, 2**48 - 2**30, 7)
+        found = identity.parts(origin, count)
+        assert found == sorted(set(found))
+        assert len(found) == count
+        assert all(origin < each and identity.slot_of(each) == 7 for each in found)

@@ -27,7 +27,7 @@ class Block:
 
         What is typed on a machine with a database is run beside one (``test_recovery``).
         """
-        runs = self.language in {"sh", "python"} and "not run" not in self.words
+        runs = self.language in {"sh", "python", "js"} and "not run" not in self.words
         runs = runs and not self.words.startswith("on ")
         return runs and not self.text.startswith(("make ", "export DRAWDOWN_API_KEY="))
 

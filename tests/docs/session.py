@@ -60,7 +60,12 @@ def run(examples: Sequence[Block], folder: Path, url: str, key: Key) -> Ran:
 
 def _make_clone(folder: Path) -> None:
     """The folder looks like a clone after ``make setup``, as far as examples name files."""
-    for name, target in ((".venv", Path(sys.prefix)), ("src", ROOT / "src")):
+    places = {
+        ".venv": Path(sys.prefix),
+        "src": ROOT / "src",
+        "node_modules": ROOT / "tests/typescript/node_modules",
+    }
+    for name, target in places.items():
         if not (folder / name).exists():
             (folder / name).symlink_to(target)
     commands = folder / "commands"
@@ -89,6 +94,10 @@ def _step(block: Block, folder: Path, url: str, key: Key) -> str:
         source = folder / f"example_{block.line}.py"
         source.write_text(text, "utf-8")
         text = f".venv/bin/python -W error {source.name}\n"
+    if block.language == "js":
+        source = folder / f"example_{block.line}.mjs"
+        source.write_text(text, "utf-8")
+        text = f".venv/bin/node {source.name}\n"
     if "refused" in block.words:
         text = f"if {{ {text.strip()}\n}}; then echo 'this was not refused' >&2; exit 1; fi\n"
     return f"printf '\\n{_MARK} {block.line}\\n'\n{text}"

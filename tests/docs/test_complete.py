@@ -36,7 +36,7 @@ from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.stripe import grants as stripe_grants
 from drawdown.engine import accounts, batcher, endpoints
 from drawdown.store.sqlite import connection, transaction
-from drawdown.web import fields, protocol
+from drawdown.web import fields, protocol, rate_limits
 from drawdown.web.endpoints import Dialect
 from drawdown.webhooks import addresses, deliver, outlet, sending
 from tests.docs.pages import ROOT, blocks, name_of, pages, prose
@@ -257,6 +257,9 @@ LIMITS = {
     "deliveries under way at once, in all": deliver.IN_FLIGHT_MAX,
     "of those to endpoints that did not take what they were sent last": deliver.DOUBTFUL_MAX,
     "deliveries under way at once, to one endpoint": outlet.IN_FLIGHT_MAX,
+    "addresses without a key that a rate limit counts apart, in one window": (
+        rate_limits.ADDRESSES_MAX
+    ),
     "names that are looked up at once, for deliveries": addresses.LOOKUPS_MAX,
     "seconds an attempt to deliver may take": round(sending.SECONDS_MAX),
     "bytes that are read of an endpoint's answer": sending.ANSWER_BYTES_MAX,
@@ -382,6 +385,7 @@ PACKAGES = [
     "webhooks",
     "dialects",
     "cli",
+    "importing",
     "client",
 ]
 

@@ -31,8 +31,8 @@ ADDRESSES = {"db1": "127.0.0.1", "db2": "127.0.0.2"}
 LEDGER = f"postgresql://drawdown@{ADDRESSES['db1']},{ADDRESSES['db2']}/drawdown?sslmode=disable"
 #: The moment that the page goes back to.
 MOMENT = "2026-11-21 10:30:00+00"
-PATIENCE_SECONDS = 30
-SECONDS_MAX = 60
+PATIENCE_SECONDS = 60
+SECONDS_MAX = 180
 
 
 def section(title: str) -> list[Block]:

@@ -33,7 +33,7 @@ def test_a_file_that_stays_locked_is_told_and_harms_nothing(serve: StartServer) 
         assert "idempotent-replayed" not in first.headers
         assert balance(client, customer)["used"] == "5"
     server.process.terminate()
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
     told = [line for line in server.log_lines() if line["level"] == "error"]
     assert told
     assert all("keeps the database locked" in str(line["cause"]) for line in told)

@@ -208,7 +208,7 @@ def test_a_key_made_or_revoked_on_the_command_line_counts_at_once(
 def drawdown(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, on the server's file; it must succeed."""
     command = [sys.executable, "-m", "drawdown", *arguments, "--database", server.database]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
 
 
 def verify(server: Server) -> None:
@@ -247,7 +247,7 @@ def test_a_server_that_is_stopped_finishes_what_it_accepted(serve: StartServer) 
     with tenant.client() as client:
         customer = customer_with(client, [("1000000", "paid")])
     answered = asyncio.run(load_until_gone(server, tenant, customer))
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
     assert len(answered) > 20
     again = serve(database=server.database)
     with httpx.Client(

@@ -30,7 +30,7 @@ from tests.support.server import COMMAND, LISTENING, Server, Tenant
 
 WORKERS = 2
 CONNECTIONS = 12
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_signal_under_load_ends_it_when_everything_accepted_is_answered(
 
     def stop() -> None:
         group.process.send_signal(number)
-        assert group.process.wait(40) == 0
+        assert group.process.wait(60) == 0
 
     asyncio.run(load.run(CONNECTIONS, stop, 0.5))
     assert len(load.answers) > 20
@@ -294,7 +294,7 @@ def test_a_signal_to_all_processes_at_once_ends_it_well(group: Server) -> None:
     """As a terminal sends it, or a service manager: nobody is started again."""
     for pid in (*children(group), group.process.pid):
         os.kill(pid, signal.SIGINT)
-    assert group.process.wait(40) == 0
+    assert group.process.wait(60) == 0
     assert group.output[-1] == "stopped"
     assert not [line for line in group.log_lines() if "worker ended" in str(line["event"])]
 
@@ -317,7 +317,7 @@ def test_however_the_parent_ends_the_workers_end_too_and_nothing_is_left(
     [folder] = temporary.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     server.process.send_signal(number)
-    server.process.wait(40)
+    server.process.wait(60)
     wait_until(lambda: not any(alive(pid) for pid in pids))
     assert not list(temporary.iterdir())
     with pytest.raises(httpx.ConnectError):
@@ -356,7 +356,7 @@ def test_when_the_process_that_settles_is_killed_another_goes_on(
     first.kill()
     killed_at = time.time()
     wait_until(lambda: ask("SELECT count(*) FROM wallet WHERE next_due_at IS NOT NULL") == "0")
-    assert time.time() < killed_at + LEASE / MICROSECONDS + 3
+    assert time.time() < killed_at + LEASE / MICROSECONDS + 10
     assert ask(holder) != settling
     rows = ask("SELECT at FROM entry WHERE kind = 'expired'").split()
     assert rows == [str(expires_at * MICROSECONDS)]

@@ -40,7 +40,7 @@ SHARES = {
 WORKERS = 8
 #: How much is acknowledged before a kill, however slow the machine: about one of each kind at least.
 ACKNOWLEDGED_MIN = 300
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 #: What one check asks for again at most, beside everything of its own round.
 SAMPLE = 400
 

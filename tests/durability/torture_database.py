@@ -14,7 +14,7 @@ from tests.durability.torture import ACKNOWLEDGED_MIN, WORKERS, Round, Torture
 from tests.support.postgres import Cluster
 from tests.support.server import Server
 
-RETURNS_SECONDS = 20
+RETURNS_SECONDS = 60
 UNAVAILABLE = "the database is unavailable"
 
 

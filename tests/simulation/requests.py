@@ -39,7 +39,7 @@ from drawdown.core.commands import (
     TrialTerms,
     VoidGrant,
 )
-from drawdown.core.identity import compose, derive, nth
+from drawdown.core.identity import compose, nth
 from drawdown.core.requests import Accepted
 from drawdown.core.schedules import cycles
 from drawdown.core.schedules.calendar import CalendarUnit, Every
@@ -85,7 +85,7 @@ def given_id(schedule: Id, root: Id | None, cycle: str) -> Id:
     before, carried, number = cycle.rpartition(">")
     if carried:
         played = nth(schedule, END_OF_SCHEDULE if number == "end" else int(number))
-        return derive(played, "rollover:" + given_id(schedule, root, before).hex())
+        return cycles.carried_id(played, given_id(schedule, root, before))
     return cycles.grant_id(nth(schedule, int(cycle))) if root is None else root
 
 

@@ -95,7 +95,7 @@ def test_a_fault_is_found_and_cut_down_to_a_few_requests(
 ) -> None:
     """And what is written down of it shows the fault again, until it is mended."""
     with patch.object(where, name, wrong):
-        found = smallest(first_failure(depth), seconds=20)
+        found = smallest(first_failure(depth), seconds=120)
         assert found.play.size <= 6, write(found.play)
         again = msgspec.json.decode(write(found.play), type=Play)
         with pytest.raises(Failed):

@@ -173,10 +173,14 @@ async def test_several_commands_are_one(ledger: Ledger) -> None:
     with pytest.raises(InsufficientCredit):
         await ledger.apply(book.id, Together(customer=customer, commands=(grant, drawn(7))))
     assert (await ledger.balance(book.id, customer, CREDITS)).available == 1
-    with pytest.raises(FieldInvalid, match="at most 64"):
-        await ledger.apply(book.id, Together(customer=customer, commands=(grant,) * 65))
+    with pytest.raises(FieldInvalid, match="at most 80"):
+        await ledger.apply(book.id, Together(customer=customer, commands=(grant,) * 81))
     await ledger.apply(book.id, drawn(1))
     assert (await ledger.balance(book.id, customer, CREDITS)).granted == 5
+    most = await ledger.apply(book.id, Together(customer=customer, commands=(grant,) * 80))
+    ids = [each.grant.id for each in most.group if each.grant is not None]
+    assert len(set(ids)) == 80
+    assert (await ledger.balance(book.id, customer, CREDITS)).granted == 405
     assert await verified(ledger) is not None
 
 

@@ -11,10 +11,20 @@ from typing import Any
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Debit, ExpireGrant, ReverseDebit, VoidGrant
+from drawdown.core.commands import (
+    CreateCustomer,
+    CreateSchedule,
+    Debit,
+    ExpireGrant,
+    ReverseDebit,
+    RolloverTerms,
+    Settle,
+    VoidGrant,
+)
 from drawdown.core.errors import FieldInvalid
 from drawdown.core.lifecycle import state_of
-from drawdown.core.types import Category, Entry, Grant, GrantState, Id, Instant
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.types import DAY, Category, Entry, Grant, GrantState, Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import CustomerFilter, GrantFilter, Store
@@ -172,6 +182,59 @@ async def test_grants_of_one_moment_are_listed_in_the_order_they_were_made(
     listed = await ledger.grants(book.id, limit=100)
     assert [grant.amount for grant in listed] == list(range(59, 0, -1))
     assert [grant.id for grant in reversed(listed)] == [grant.id for grant in made]
+
+
+async def test_grants_of_cycles_are_listed_by_the_customers_time(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    """Their ids tell no time; what was carried into a cycle comes after the cycle's own."""
+    book = await open_book(ledger)
+    customer = await book.customer()
+    every, rollover = Every(CalendarUnit.DAY), RolloverTerms(percentage=100, generations_max=1)
+    await ledger.apply(
+        book.id,
+        CreateSchedule(
+            customer=customer,
+            entitlement=CREDITS,
+            amount=Amount(10),
+            every=every,
+            rollover=rollover,
+        ),
+    )
+    for day in range(1, 5):
+        clock.instant = Instant(START + day * DAY)
+        await ledger.apply(book.id, Settle(customer=customer, entitlement=CREDITS))
+    found = await ledger.grants(
+        book.id, customer=customer, entitlement=CREDITS, by_creation=True, limit=100
+    )
+    made = [((grant.created_at - START) // DAY, grant.generation) for grant in found]
+    assert made == [(4, 0), (4, 1), (3, 0), (3, 1), (2, 0), (2, 1), (1, 0), (1, 1), (0, 0)]
+    second = await ledger.grants(
+        book.id, customer=customer, entitlement=CREDITS, by_creation=True, offset=3, limit=2
+    )
+    assert second == found[3:5]
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("ann", ["Joanna", "ANN Ök"]),
+        ("n ök", ["ANN Ök"]),
+        ("N ÖK", ["ANN Ök"]),
+        ("%", ["50% off"]),
+        ("_", ["a_b"]),
+        ("!", []),
+    ],
+)
+async def test_customers_are_found_by_a_part_of_their_name_in_any_case(
+    ledger: Ledger, part: str, names: list[str]
+) -> None:
+    """In any alphabet; what means something in a pattern stands for itself."""
+    book = await open_book(ledger)
+    for name in ("ANN Ök", "50% off", "a_b", "axb", "Joanna"):
+        await ledger.apply(book.id, CreateCustomer(name=name))
+    found = await ledger.customers(CustomerFilter(book=book.id, name=part, limit=10))
+    assert [customer.name for customer in found] == names
 
 
 async def test_outstanding_grants_come_in_burn_down_order_per_entitlement(

@@ -9,20 +9,22 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AmendSchedule,
+    AskedOverage,
     Authorize,
     CancelSchedule,
     ChangeTime,
     CreateSchedule,
+    Debit,
     PauseSchedule,
     ResumeSchedule,
     RolloverTerms,
     Settle,
     TrialTerms,
 )
-from drawdown.core.errors import InsufficientCredit, ScheduleNotFound, ScheduleOver
+from drawdown.core.errors import FieldInvalid, InsufficientCredit, ScheduleNotFound, ScheduleOver
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import Schedule, ScheduleState
-from drawdown.core.types import DAY, Instant
+from drawdown.core.types import DAY, Instant, OverageBehavior, OverageMode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger
@@ -189,3 +191,112 @@ async def test_a_schedule_of_another_book_is_not_there(ledger: Ledger) -> None:
         await ledger.schedule(other.id, made.id)
     with pytest.raises(ScheduleNotFound):
         await ledger.apply(other.id, PauseSchedule(schedule=made.id))
+
+
+async def test_a_paused_schedule_gives_each_cycle_when_it_is_called_for(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    """One that is made paused plays what is due then; what was carried is counted over all cycles."""
+    book = await open_book(ledger)
+    customer = await book.customer()
+    terms = RolloverTerms(percentage=50, generations_max=1)
+    made = await schedule(
+        book, customer, 100, every=Every(CalendarUnit.DAY, 10), rollover=terms, paused=True
+    )
+    assert (made.state, made.cycle, made.next_at) == (
+        ScheduleState.PAUSED,
+        1,
+        Instant(START + 10 * DAY),
+    )
+    assert (await book.balance(customer)).available == 100
+    clock.instant = Instant(START + 10 * DAY)
+    assert (await book.balance(customer)).available == 50
+    clock.instant = Instant(START + 33 * DAY)
+    assert (await book.balance(customer)).available == 50
+    begun = await called_for(book, made)
+    assert (begun.state, begun.cycle) == (ScheduleState.ACTIVE, 4)
+    assert begun.next_at == Instant(START + 40 * DAY)
+    assert (await book.balance(customer)).available == 150
+    await ledger.apply(book.id, PauseSchedule(schedule=made.id))
+    clock.instant = Instant(START + 40 * DAY)
+    assert (await book.balance(customer)).available == 50  # 50 carried once are forfeited
+    await called_for(book, made)
+    clock.instant = Instant(START + 50 * DAY)
+    assert (await book.balance(customer)).available == 50 + 100
+    await verified(ledger)
+
+
+async def called_for(book: Book, found: Schedule) -> Schedule:
+    asked = ResumeSchedule(schedule=found.id, at_once=True)
+    schedule = (await book.ledger.apply(book.id, asked)).schedule
+    assert schedule is not None
+    return schedule
+
+
+async def test_what_is_called_for_while_its_cycle_runs_gives_nothing_more(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    made = await schedule(book, customer, 100, every=Every(CalendarUnit.DAY, 10), paused=True)
+    clock.instant = Instant(START + 5 * DAY)
+    await called_for(book, made)
+    assert (await book.balance(customer)).available == 100
+    clock.instant = Instant(START + 10 * DAY)
+    assert (await book.balance(customer)).granted == 200
+    later = await schedule(book, customer, 7, starts_at=Instant(clock.instant + DAY), paused=True)
+    clock.instant = Instant(clock.instant + 5 * DAY)
+    assert (await ledger.schedule(book.id, later.id)).cycle is None
+    await called_for(book, later)
+    assert (await book.balance(customer)).granted == 207
+    await verified(ledger)
+
+
+async def test_of_several_schedules_the_one_whose_cycle_ends_says_what_becomes_of_overage(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    for days, behavior in (
+        (10, OverageBehavior.CARRY_DEFICIT),
+        (15, OverageBehavior.FORGIVE_AT_RESET),
+    ):
+        rule = AskedOverage(mode=OverageMode.UNLIMITED, behavior=behavior)
+        await schedule(book, customer, 1, every=Every(CalendarUnit.DAY, days), overage=rule)
+    await book.ledger.apply(
+        book.id, Debit(customer=customer, entitlement=CREDITS, amount=Amount(9))
+    )
+    assert (await book.balance(customer)).overage == 7
+    clock.instant = Instant(START + 10 * DAY)
+    assert (await book.balance(customer)).overage == 7
+    clock.instant = Instant(START + 15 * DAY)
+    assert (await book.balance(customer)).overage == 0
+    await verified(ledger)
+
+
+async def test_the_end_of_a_schedule_is_moved_both_ways(ledger: Ledger, clock: ManualClock) -> None:
+    """What its cycles carried counts on; it cannot end in the past."""
+    book = await open_book(ledger)
+    customer = await book.customer()
+    terms = RolloverTerms(percentage=50, generations_max=1)
+    made = await schedule(book, customer, 100, every=Every(CalendarUnit.DAY, 10), rollover=terms)
+
+    async def ends(at: Instant | None) -> Schedule:
+        found = (await ledger.apply(book.id, AmendSchedule(schedule=made.id, ends_at=at))).schedule
+        assert found is not None
+        return found
+
+    clock.instant = Instant(START + 5 * DAY)
+    assert (await ends(Instant(START + 10 * DAY))).next_at == Instant(START + 10 * DAY)
+    assert (await ends(None)).ends_at is None
+    assert (await ends(Instant(START + 20 * DAY))).next_at == Instant(START + 10 * DAY)
+    clock.instant = Instant(START + 10 * DAY)
+    assert (await book.balance(customer)).available == 150
+    with pytest.raises(FieldInvalid):
+        await ends(clock.instant)
+    clock.instant = Instant(START + 20 * DAY)
+    assert (await book.balance(customer)).available == 50
+    assert (await ledger.schedule(book.id, made.id)).state is ScheduleState.ENDED
+    with pytest.raises(ScheduleOver):
+        await ends(None)
+    await verified(ledger)

@@ -16,7 +16,7 @@ from unittest import mock
 
 from drawdown.cli.main import main
 
-SECONDS_MAX = 60
+SECONDS_MAX = 180
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class NaiveSchedule:
         if self.running is not None:
             self._end_cycle(wallet, at, number, recorded_at)
             self.running = None
-            if not wallet.rule()[2].startswith("carry"):
+            if not (self.rule or wallet.rule())[2].startswith("carry"):
                 if wallet.overage:
                     wallet.notes["a cycle's end resets overage"] += 1
                 wallet.overage = 0
@@ -160,8 +160,8 @@ class NaiveSchedule:
                 self._take_turn(wallet, name, grant, at, number, recorded_at)
 
     def _has_turn(self, grant: NaiveGrant, at: int) -> bool:
-        if grant.generation and grant.expires_at != NEVER:
-            return grant.expires_at == at
+        if grant.generation:
+            return grant.expires_at in (at, NEVER)
         return grant.cycle == self.running
 
     def _take_turn(

@@ -19,7 +19,7 @@ from bench.postgres import UNPRIVILEGED
 
 #: Names the program; else it is looked for on the PATH.
 VARIABLE = "PGBOUNCER"
-START_SECONDS = 10
+START_SECONDS = 60
 
 
 def find() -> str:

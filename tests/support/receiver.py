@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +47,7 @@ class Receiver:
     def types(self) -> list[str]:
         return [each.event["type"] for each in self.received]
 
-    async def wait(self, count: int, seconds: float = 20) -> list[Received]:
+    async def wait(self, count: int, seconds: float = 60) -> list[Received]:
         """Until so many requests have come."""
         async with asyncio.timeout(seconds), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)
@@ -143,3 +144,32 @@ async def receiver(
             task.cancel()
         await asyncio.gather(*made.tasks)
         await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A receiver that answers while its test does something else."""
+
+    url: str
+    wait: Callable[[int], list[Received]]
+
+
+@contextmanager
+def listening() -> Iterator[Listening]:
+    """In a thread and a loop of its own."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+
+        def run(coroutine: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
+
+        opened = receiver()
+        made: Receiver = run(opened.__aenter__())
+        try:
+            yield Listening(made.url, lambda count: run(made.wait(count)))
+        finally:
+            run(opened.__aexit__(None, None, None))
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()

@@ -18,7 +18,7 @@ from bench.postgres import OWNER, Postgres, find_binaries
 from tests.support.postgres import DURABLE
 
 STANDBY = "second"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 class Machine(Postgres):

@@ -16,7 +16,7 @@ from drawdown.core.commands import (
     RolloverTerms,
     TrialTerms,
 )
-from drawdown.core.identity import derive, nth
+from drawdown.core.identity import nth
 from drawdown.core.schedules import cycles
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import CycleExpiry, Schedule
@@ -178,5 +178,5 @@ def grant_id(schedule: Id, named: str) -> Id:
     first, *later = named.split(">")
     found = cycles.grant_id(nth(schedule, int(first)))
     for number in later:
-        found = derive(nth(schedule, int(number)), "rollover:" + found.hex())
+        found = cycles.carried_id(nth(schedule, int(number)), found)
     return found

@@ -21,8 +21,8 @@ from drawdown.core.types import Mode
 from drawdown.engine.accounts import KEY_PREFIX, Role
 from drawdown.opening import open_ledger
 
-START_SECONDS = 20
-STOP_SECONDS = 40
+START_SECONDS = 60
+STOP_SECONDS = 60
 LISTENING = "listening on "
 COMMAND = (sys.executable, "-m", "drawdown", "serve")
 
@@ -74,7 +74,7 @@ class Server:
     output: list[str] = field(default_factory=list)
 
     def tenant(self) -> Tenant:
-        return asyncio.run(_new_tenant(self.url, self.database))
+        return asyncio.run(new_tenant(self.url, self.database))
 
     def log_lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log_path.read_text().splitlines()]
@@ -142,7 +142,7 @@ def _wait_until_listening(server: Server) -> str:
     raise AssertionError(f"the server did not start:\n{server.log_path.read_text()}")
 
 
-async def _new_tenant(url: str, database: str) -> Tenant:
+async def new_tenant(url: str, database: str) -> Tenant:
     """Made beside the running server, as the command line does it."""
     async with open_ledger(database, jobs=False) as ledger:
         account = await ledger.accounts.create_account(f"tenant-{secrets.token_hex(8)}")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from weakref import WeakSet
 
 import asyncpg
 
 from drawdown.store.postgres.citus import open_postgres
-from tests.support.postgres import VERSIONS, Cluster, Clusters
+from tests.support.postgres import VERSIONS, Cluster, Clusters, apart, execute
 
 SHARDS = 4
 FAKE = (Path(__file__).parent / "fake_citus.sql").read_text(encoding="utf-8")
 TEMPLATE = "spread"
 _templates: WeakSet[Cluster] = WeakSet()
-Result = TypeVar("Result")
 
 
 @contextmanager
@@ -51,7 +47,7 @@ async def _spread(url: str) -> None:
 def pretend_citus(url: str) -> None:
     """From now on the database looks as one with Citus whose tables are not spread yet."""
     [host] = parse_qs(urlsplit(url).query)["host"]
-    apart(_run(url, FAKE.replace(":'host'", f"'{host}'")))
+    apart(execute(url, FAKE.replace(":'host'", f"'{host}'")))
 
 
 @contextmanager
@@ -63,30 +59,16 @@ def citus_database(url: str) -> Iterator[str]:
     name = f"drawdown_test_{secrets.token_hex(4)}"
     nodes = apart(_nodes(url))
     for node in nodes:
-        apart(_run(node, f"CREATE DATABASE {name}"))
-        apart(_run(_in(node, name), "CREATE EXTENSION citus"))
+        apart(execute(node, f"CREATE DATABASE {name}"))
+        apart(execute(_in(node, name), "CREATE EXTENSION citus"))
     made = _in(url, name)
     for node in nodes if len(nodes) > 1 else []:
         host, port = _address(node)
         add = "citus_set_coordinator_host" if node == url else "citus_add_node"
-        apart(_run(made, f"SELECT {add}('{host}', {port})"))
+        apart(execute(made, f"SELECT {add}('{host}', {port})"))
     yield made
     for node in nodes:
-        apart(_run(node, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-def apart(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run it in a thread of its own: a test's event loop is left alone."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
-async def _run(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
+        apart(execute(node, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _nodes(url: str) -> list[str]:

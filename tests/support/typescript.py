@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -37,6 +38,15 @@ class Sdk:
             encoding="utf-8",
         )
         self._write({"sdk": sdk, "options": options})
+        self._options: dict[str, Any] | None = None
+        #: Method and address of what went out, repetitions included; Dodo's SDK alone.
+        self.sent: list[tuple[str, str]] = []
+
+    def with_options(self, **options: Any) -> Self:
+        """The same process with other options of the client, such as another key: Dodo's SDK alone."""
+        other = copy.copy(self)
+        other._options, other.sent = options, []
+        return other
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +77,12 @@ class Sdk:
         return found
 
     def _ask(self, asked: dict[str, Any]) -> Any:
-        self._write(asked)
+        self._write(asked if self._options is None else asked | {"options": self._options})
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"Node.js ended with {self._process.wait()}"
         answer = json.loads(line)
+        self.sent += [(method, url) for method, url in answer["sent"]]
         if "error" in answer:
             raise SdkError(answer["error"])
         return answer["result"]

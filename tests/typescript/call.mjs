@@ -1,14 +1,22 @@
 // Calls one of the vendors' SDKs as it is told, a line of JSON each way, until there are no more lines.
 //
 // The first line says which SDK, and with what options. Then: {"call": "a.b", "with": [...]} awaits a method;
-// "pages": true follows its auto-pager to the end and answers all items, or as many as "pages" says.
+// "pages": true follows its auto-pager to the end and answers all items, or as many as "pages" says; "options" are
+// those of the client for this call alone. Dodo's also tells what was "sent": method and address of each request.
 
 import { createInterface } from 'node:readline'
 import DodoPayments from 'dodopayments'
 import Stripe from 'stripe'
 
+let sent = []
+
+function noted(url, init) {
+  sent.push([init.method.toUpperCase(), String(url)])
+  return fetch(url, init)
+}
+
 const makers = {
-  dodopayments: (options) => new DodoPayments(options),
+  dodopayments: (options) => new DodoPayments({ ...options, fetch: noted }),
   stripe: ({ key, ...options }) => new Stripe(key, options),
 }
 
@@ -16,10 +24,11 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const { sdk, options } = JSON.parse((await lines.next()).value)
 const client = makers[sdk](options)
 
-function find(path) {
+function find(path, options) {
   const names = path.split('.')
   const last = names.pop()
-  const owner = names.reduce((found, name) => found[name], client)
+  const first = options ? client.withOptions(options) : client
+  const owner = names.reduce((found, name) => found[name], first)
   return (...given) => owner[last](...given)
 }
 
@@ -41,12 +50,13 @@ function told(error) {
 for await (const line of lines) {
   const asked = JSON.parse(line)
   let answer
+  sent = []
   try {
-    const made = find(asked.call)(...(asked.with ?? []))
+    const made = find(asked.call, asked.options)(...(asked.with ?? []))
     const most = asked.pages === true ? Infinity : asked.pages
     answer = { result: (most ? await follow(made, most) : await made) ?? null }
   } catch (error) {
     answer = { error: told(error) }
   }
-  process.stdout.write(JSON.stringify(answer) + '\n')
+  process.stdout.write(JSON.stringify({ ...answer, sent }) + '\n')
 }

@@ -42,6 +42,8 @@ def test_an_option_stands_above_its_variable_unless_it_was_not_given() -> None:
         ("DRAWDOWN_BODY_BYTES_MAX", "0"),
         ("DRAWDOWN_CLAIMS_KEPT_DAYS", "0"),
         ("DRAWDOWN_DODO_PAGE_BASE", "2"),
+        ("DRAWDOWN_RATE_LIMIT_PER_SECOND", "-1"),
+        ("DRAWDOWN_RATE_LIMIT_UNAUTHENTICATED_PER_MINUTE", "1.5"),
         ("DRAWDOWN_LOG_LEVEL", "loud"),
         ("DRAWDOWN_DATABASE", ""),
     ],

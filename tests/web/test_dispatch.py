@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +255,33 @@ def test_a_client_that_hangs_up_before_its_body_is_whole_gets_nothing(tmp_path: 
         assert (sent, logged) == ([], [])
 
     assert play(tmp_path, steps) == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "announced", "taken"),
+    [(3, True, 3), (3, False, 3), (100, True, 4), (100, False, 6)],
+)
+def test_a_body_that_is_too_large_is_taken_for_a_while(
+    tmp_path: Path, pieces: int, announced: bool, taken: int
+) -> None:
+    """Who sends all of it before reading gets the answer; nobody can send for ever.
+
+    Four times the limit are thrown away, after what was read before it was known to be too large.
+    """
+    sent: list[int] = []
+
+    async def content() -> AsyncIterator[bytes]:
+        for number in range(pieces):
+            sent.append(number)
+            yield b"x" * LIMIT
+
+    async def steps(client: httpx.AsyncClient, ledger: Ledger, app: DialectApp) -> None:
+        headers = {"content-length": str(pieces * LIMIT)} if announced else {}
+        answer = await client.post("/things/a", content=content(), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+    play(tmp_path, steps)
+    assert len(sent) == taken
 
 
 def test_who_asks_is_looked_up_once_a_turn_of_the_loop_and_again_in_the_next(

@@ -45,21 +45,21 @@ class Client:
         """Each in a packet of its own."""
         for part in parts:
             self._writer.write(part)
-            await asyncio.wait_for(self._writer.drain(), 10)
+            await asyncio.wait_for(self._writer.drain(), 60)
             await asyncio.sleep(0.01)
 
     async def until(self, end: bytes) -> bytes:
-        return await asyncio.wait_for(self._reader.readuntil(end), 10)
+        return await asyncio.wait_for(self._reader.readuntil(end), 60)
 
     async def rest(self) -> bytes:
         """All that comes until the server closes the connection."""
-        return await asyncio.wait_for(self._reader.read(), 10)
+        return await asyncio.wait_for(self._reader.read(), 60)
 
     async def until_lost(self) -> bytes:
         """All that comes until the connection breaks off."""
         parts: list[bytes] = []
         with contextlib.suppress(ConnectionError):
-            while part := await asyncio.wait_for(self._reader.read(1_000_000), 10):
+            while part := await asyncio.wait_for(self._reader.read(1_000_000), 60):
                 parts.append(part)
         return b"".join(parts)
 
@@ -97,7 +97,7 @@ async def serving(
         for client in clients:
             client.leave()
         server.close()
-        await asyncio.wait_for(server.wait_closed(), 10)
+        await asyncio.wait_for(server.wait_closed(), 60)
         if state.tasks:
             _, left = await asyncio.wait(state.tasks, timeout=10)
             assert not left
@@ -567,7 +567,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up() -> None:
             await client.send(GET % b"a")
             for _ in range(5):
                 made[0].close_if_late(LONG, 0.0)
-                await asyncio.wait_for(client._reader.readexactly(5_000_000), 10)
+                await asyncio.wait_for(client._reader.readexactly(5_000_000), 60)
             assert not made[0]._transport.is_closing()
             for _ in range(200):
                 made[0].close_if_late(LONG, 0.0)
@@ -598,7 +598,7 @@ def test_a_whole_request_is_carried_out_though_its_client_has_gone() -> None:
                 client = await connect()
                 client._writer.write(request)
                 client.leave()
-            await asyncio.wait_for(both.wait(), 10)
+            await asyncio.wait_for(both.wait(), 60)
 
     asyncio.run(run())
     assert sorted(done, key=str) == [None, b"whole"]

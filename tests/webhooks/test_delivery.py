@@ -244,9 +244,10 @@ async def test_endpoints_that_hang_slow_nobody_else(here: World, server: Receive
         while len(set(server.ids)) < 20:  # one may come twice: on a busy machine its answer is late
             await here.deliverer.tick()
             await asyncio.sleep(0.01)
-            here.move(0.01)
-            assert time.monotonic() - began < 10
-        waiting = sum(each.in_flight for each in here.deliverer._outlets.values())
+            here.move(0.1)
+            assert time.monotonic() - began < 60
+        outlets = here.deliverer._outlets.values()
+        waiting = sum(each.in_flight for each in outlets if not each.trusted)
         assert waiting <= deliver.DOUBTFUL_MAX
         assert sum(len(each.received) for each in hostile) > 10
 
@@ -292,7 +293,7 @@ async def test_who_waits_for_what_is_rare_does_not_fall_behind_the_rest(
     await here.book.grant(ada, 1)
     here.move(3)
     here.deliverer.start()
-    await server.wait(1, seconds=10)
+    await server.wait(1)
     assert server.types == ["grant.created"]
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
-from drawdown.cli import accounts, keys
+from drawdown.cli import accounts, imports, keys
 from drawdown.cli.backup import backup, restore
 from drawdown.cli.copy import copy
 from drawdown.cli.credit import (
@@ -113,7 +115,7 @@ OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
 
 for command in ON_THE_DATABASE:
     app.command(rich_help_panel=INSTALLATION)(command)
-for name, group in (("accounts", accounts.app), ("keys", keys.app)):
+for name, group in (("accounts", accounts.app), ("keys", keys.app), ("import", imports.app)):
     app.add_typer(group, name=name, rich_help_panel=INSTALLATION)
 for name, group in (
     ("customers", customers.app),
@@ -141,10 +143,16 @@ for command in OF_USAGE:
 def main() -> None:
     """Run the command; a ``Failure`` is told in one line, without a traceback."""
     try:
-        app(prog_name="drawdown")
+        _command()(prog_name="drawdown")
     except Failure as failure:
         show_failure(failure)
         raise SystemExit(1) from None
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """The tree of all commands: building it takes longer than most of them, also where many are run."""
+    return get_command(app)
 
 
 def _show_version(asked: bool) -> None:

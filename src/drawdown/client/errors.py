@@ -386,6 +386,7 @@ BY_CODE: dict[str, type[DrawdownError]] = {
     "reversal_too_large": ReversalTooLarge,
     "adjustment_too_large": AdjustmentTooLarge,
     "body_too_large": Invalid,
+    "too_many_requests": Unavailable,
     "field_invalid": Invalid,
     "field_unknown": Invalid,
     "field_missing": Invalid,

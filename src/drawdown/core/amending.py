@@ -1,4 +1,4 @@
-"""Changing customers and kinds of credit, and closing them. What is recorded of them stays as it was.
+"""Changing customers and kinds of credit, and closing the latter. What is recorded of them stays as it was.
 
 A name is unique among the living: renaming or closing gives it back, reopening takes it anew. Own ids and
 codes stay taken for ever, since what they lead to is remembered.
@@ -14,7 +14,6 @@ from drawdown.core import overage
 from drawdown.core.commands import (
     AmendCustomer,
     AmendEntitlement,
-    CloseCustomer,
     CloseEntitlement,
     ReopenEntitlement,
 )
@@ -168,7 +167,7 @@ def amend_customer(request: Request, command: AmendCustomer, state: State) -> Ac
 
     Raises ``CustomerNotFound``, and ``FieldInvalid`` for too much metadata.
     """
-    before = _stored(request, command.customer, state)
+    before = stored_customer(request, command.customer, state)
     asked: dict[str, Any] = {
         name: value
         for name in ("name", "email")
@@ -180,16 +179,7 @@ def amend_customer(request: Request, command: AmendCustomer, state: State) -> Ac
     return record(request, before, "amend_customer", asked, msgspec.to_builtins(command), state)
 
 
-def close_customer(request: Request, command: CloseCustomer, state: State) -> Accepted:
-    """One who is closed already stays as he is. Raises ``CustomerNotFound``."""
-    before = _stored(request, command.customer, state)
-    asked: dict[str, Any] = {}
-    if before.closed_at is None:
-        asked["closed_at"] = state.now_of(before.id, request.at)
-    return record(request, before, "close_customer", asked, {}, state)
-
-
-def _stored(request: Request, reference: Reference, state: State) -> Customer:
+def stored_customer(request: Request, reference: Reference, state: State) -> Customer:
     """As he is kept: that his test clock is deleted is the clock's."""
     found = state.customers[find_customer(request, reference, state).id]
     assert found is not None

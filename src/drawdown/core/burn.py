@@ -1,6 +1,8 @@
 """Burn-down order: which grant is drawn first, and how an amount is split over grants.
 
-The order ends in the grant's id, so it is total: two servers always choose the same grant.
+The order ends in the grant's id, so it is total: two servers always choose the same grant. An id says more
+than that only between what a cycle's end carries and what the next cycle gives, which begin at one instant
+and are recorded at once: what was carried is drawn first, since its id comes first (``schedules.cycles``).
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ class AskedOverage(msgspec.Struct, frozen=True, kw_only=True):
 class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """Refused with ``AlreadyExists`` when ``own_id`` is taken in the book.
 
-    With ``test_clock`` that clock's time is the customer's, for life.
+    With ``test_clock`` that clock's time is the customer's, for life. ``created_at``: when he was made in the
+    system that he comes from; None: now.
     """
 
     own_id: str | None = None
@@ -93,6 +94,7 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
     profiles: Profiles = {}
     test_clock: Id | None = None
+    created_at: Instant | None = None
 
 
 class CreateTestClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +126,10 @@ class DeleteTestClock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
-    """``name`` and ``code`` are unique among the living in the book; no code means: follows the id."""
+    """``name`` and ``code`` are unique among the living in the book; no code means: follows the id.
+
+    ``created_at`` as of ``CreateCustomer``.
+    """
 
     name: str | None = None
     code: str | None = None
@@ -136,6 +141,7 @@ class CreateEntitlement(msgspec.Struct, frozen=True, kw_only=True):
     shortfall: Shortfall = Shortfall.REFUSE
     late_usage_grace: int = 0
     profiles: Profiles = {}
+    created_at: Instant | None = None
 
 
 class AmendEntitlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +197,8 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unused_max`` refuses the grant when the customer has that many unused ones (any entitlement).
     ``late_max``, in microseconds, refuses one effective longer ago than that, and takes less as now.
+    ``used_before``: the grant comes from another system, where so much of it was used. That is an entry of
+    its own. Then it may have expired already: what is left is written off with it.
     """
 
     customer: Reference
@@ -208,13 +216,15 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     unused_max: int | None = None
     late_max: int | None = None
+    used_before: Amount | None = None
 
 
 class Debit(msgspec.Struct, frozen=True, kw_only=True):
     """Draw ``amount`` in burn-down order, all or nothing.
 
     ``within_credit``: never past zero, whatever the rule for that. ``valid_at`` is the instant whose grants
-    may pay (default: now). ``occurred_at`` is kept and shown.
+    may pay (default: now). ``occurred_at`` is kept and shown. ``as_overage``: all of it past zero, whatever
+    credit and rule there are, since it was used so in another system.
     """
 
     customer: Reference
@@ -226,6 +236,7 @@ class Debit(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
     reason: str | None = None
     within_credit: bool = False
+    as_overage: bool = False
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -359,6 +370,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
     ``anchor`` None: the start, or the trial's end. A start in the past takes up the cycle that runs now: what
     is over is not made up for. Carried credit without a ``timeframe`` lives by the entitlement's days.
     ``overage`` stands in place of the entitlement's rule from the first cycle to the end of the schedule.
+    ``paused``: no cycle begins but one that is due now.
     """
 
     customer: Reference
@@ -380,6 +392,7 @@ class CreateSchedule(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = {}
     name: str | None = None
     metadata: Metadata = {}
+    paused: bool = False
 
 
 class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -387,11 +400,13 @@ class AmendSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
     Now: the difference is granted for the cycle that runs, or taken from what is free of it; ``prorate``:
     only for what is still to come of the cycle. ``overage`` UNSET: as it was; None: the entitlement's.
+    ``ends_at`` UNSET: as it was; None: without end. What was given keeps the expiry that it has.
     """
 
     schedule: Id
     amount: Amount | None = None
     overage: AskedOverage | msgspec.UnsetType | None = msgspec.UNSET
+    ends_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     when: ChangeTime = ChangeTime.NEXT_CYCLE
     prorate: bool = False
 
@@ -403,9 +418,10 @@ class PauseSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumeSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on at the next cycle that begins."""
+    """Go on at the next cycle that begins; ``at_once``: with the whole of the one that would run now."""
 
     schedule: Id
+    at_once: bool = False
 
 
 class CancelSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -557,17 +573,25 @@ class CloseRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttachRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Charge a customer by a rate that is for those it is attached to, from now on."""
+    """Charge a customer by a rate that is for those it is attached to.
+
+    For usage from ``starts_at`` to before ``ends_at``; None: without that bound. What was said under the same
+    ``name`` before is replaced.
+    """
 
     rate: Id
     customer: Reference
+    name: str = ""
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
 
 
 class DetachRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Charge a customer by a rate no more. What was charged stays."""
+    """Charge a customer by a rate no more, as far as ``name`` said so. What was charged stays."""
 
     rate: Id
     customer: Reference
+    name: str = ""
 
 
 class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):

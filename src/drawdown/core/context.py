@@ -31,11 +31,13 @@ encode_facts = msgspec.json.Encoder(order="sorted").encode
 
 
 def given(command: Command, *names: str) -> dict[str, object]:
-    """Those of a command's fields that were given, for its facts: nothing, {} and False are defaults."""
+    """Those of a command's fields that were given, for its facts: nothing, "", {} and False are defaults."""
     return {
         name: value
         for name in names
-        if (value := getattr(command, name)) is not None and value is not False and value != {}
+        if (value := getattr(command, name)) is not None
+        and value is not False
+        and value not in ({}, "")
     }
 
 
@@ -195,6 +197,7 @@ def settled_context(
             created_at=now,
         )
     wallet.overage_default, wallet.alerts = entitlement.overage, entitlement.alerts
+    wallet.closed = customer.closed_at is not None or entitlement.closed_at is not None
     own = max(now, wallet.last_at)
     at = own if at is None else max(own, at)
     context = Context(request, state, customer, entitlement, wallet, key, at)

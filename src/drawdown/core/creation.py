@@ -21,6 +21,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     """A customer lives in the slot of its id for life. One made by the same request before is answered."""
     made = state.customers.get(request.id)
     if made is not None:
+        _check_book(made, request)
         return Accepted(customer=made)
     if command.own_id is not None:
         check_own_id("id", command.own_id)
@@ -32,7 +33,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     customer = Customer(
         id=request.id,
         book=request.book,
-        created_at=at,
+        created_at=_created_at(command.created_at, at),
         own_id=command.own_id,
         name=command.name,
         email=command.email,
@@ -47,6 +48,16 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     return Accepted(customer=customer)
 
 
+def _check_book(made: Customer | Entitlement, request: Request) -> None:
+    """Who brings an id along may find it taken by another book. Raises ``AlreadyExists``."""
+    if made.book != request.book:
+        raise AlreadyExists(field="id", value=spell("", request.id))
+
+
+def _created_at(asked: Instant | None, at: Instant) -> Instant:
+    return at if asked is None else min(asked, at)
+
+
 def create_entitlement(request: Request, command: CreateEntitlement, state: State) -> Accepted:
     """A kind of credit. Without a code it is known by its id, without a name by its code.
 
@@ -54,6 +65,7 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
     """
     made = state.entitlements.get(request.id)
     if made is not None:
+        _check_book(made, request)
         return Accepted(entitlement=made)
     _check_entitlement(command)
     names = [
@@ -73,7 +85,7 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
     entitlement = Entitlement(
         id=request.id,
         book=request.book,
-        created_at=request.at,
+        created_at=_created_at(command.created_at, request.at),
         updated_at=request.at,
         code=code,
         name=command.name if command.name is not None else code,

@@ -69,6 +69,16 @@ def follow(origin: bytes, label: str, before: bytes | None = None) -> Id:
     return _between(origin, label, min(_bits_of(origin) + 1, last), end)
 
 
+def parts(origin: bytes, count: int) -> list[Id]:
+    """``count`` ids that sort in their order, after their origin, with as much room between any two."""
+    first, end = _bits_of(origin) + 1, 1 << 48
+    room = (end - first) // max(count, 1)
+    return [
+        _between(origin, f"part:{number}", first + number * room, first + (number + 1) * room)
+        for number in range(count)
+    ]
+
+
 def _between(origin: bytes, label: str, first: int, end: int) -> Id:
     digest = hashlib.sha256(origin + label.encode()).digest()
     bits = first + int.from_bytes(digest[:6], "big") % max(end - first, 1)

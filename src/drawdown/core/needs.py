@@ -115,7 +115,7 @@ _QUESTIONS: dict[type, Callable[[Asking, Request, Any], None]] = {
     AdjustGrant: credit.grant,
     AmendCustomer: directory.amend_customer,
     AmendEntitlement: directory.amend_entitlement,
-    CloseCustomer: directory.amend_customer,
+    CloseCustomer: directory.close_customer,
     CloseEntitlement: directory.close_entitlement,
     ReopenEntitlement: directory.close_entitlement,
     AdvanceTestClock: directory.change_clock,

@@ -13,11 +13,11 @@ from drawdown.core import documents
 from drawdown.core.amending import (
     amend_customer,
     amend_entitlement,
-    close_customer,
     close_entitlement,
     reopen_entitlement,
 )
 from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
+from drawdown.core.closing import close_customer
 from drawdown.core.commands import (
     Act,
     AdjustGrant,

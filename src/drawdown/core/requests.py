@@ -100,7 +100,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Accepted(msgspec.Struct, kw_only=True):
     """A command that was carried out. ``balance`` is the wallet's after it, ``amount`` the units moved.
 
-    ``operation`` is None when there was nothing to record. ``parts`` are of an operation over several
+    ``operation`` is None when there was nothing to record. ``grant`` is what it is about; of a debit, the one
+    that it drew on, where there is but one. ``parts`` are of an operation over several
     wallets, in their order; it has no ``balance``. ``group`` has what came of each of several commands, and
     ``documents`` those that were changed. ``standing`` is where the wallet's ``top_up`` stands.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core import amounts, burn, currencies, overage, posting
+from drawdown.core import amounts, burn, currencies, lifecycle, overage, posting
 from drawdown.core.clocks import played_until
 from drawdown.core.commands import Debit, IssueGrant, Money, ResetOverage, Settle
 from drawdown.core.context import (
@@ -54,16 +54,45 @@ def issue_grant(request: Request, command: IssueGrant, state: State) -> Accepted
     entitlement = find_entitlement(request, command.entitlement, state)
     units = positive_units(command.amount, entitlement)
     context = settled_context(request, customer, entitlement, state)
-    started = context.begin("grant", _grant_facts(command, units))
+    used = _used_before(context, command, units)
+    started = context.begin("grant", _grant_facts(command, units, used))
     check_open(customer, entitlement)
     grant = _new_grant(context, command, units)
+    if used is not None and used < units and lifecycle.is_ended(grant, context.at):
+        grant.expired_at = context.at  # so that nothing waits for its end
     _check_room(context, command, units)
     if isinstance(command.expires_at, msgspec.UnsetType) and grant.expires_at is not None:
         started.note_changes({"expires_at": [None, grant.expires_at]})
     _register(context, grant)
     posting.post(started, context.wallet, grant, EntryKind.GRANTED, units, context.at)
-    posting.repay(started, context.wallet, grant, units, context.at)
+    if used is None:
+        posting.repay(started, context.wallet, grant, units, context.at)
+    else:
+        _bring_over(started, context, grant, used)
     return context.finish(started, units, grant)
+
+
+def _used_before(context: Context, command: IssueGrant, units: int) -> int | None:
+    """What was used of a grant elsewhere; None: it is new. Raises ``FieldInvalid``."""
+    if command.used_before is None:
+        return None
+    used = amounts.to_units(command.used_before, context.entitlement.scale, "used_before")
+    if used > units:
+        raise FieldInvalid("used_before", "at most the amount")
+    if command.effective_at is not None and command.effective_at > context.at:
+        raise FieldInvalid("effective_at", "not in the future: some of it was used")
+    return used
+
+
+def _bring_over(started: posting.Posting, context: Context, grant: Grant, used: int) -> None:
+    """What became of a grant before it came here: it was used, and has expired since or not.
+
+    It repays no overage: it did, or did not, where it comes from.
+    """
+    if used:
+        posting.draw(started, context.wallet, [(grant, used)], context.at)
+    if grant.expired_at is not None:
+        posting.write_off(started, context.wallet, grant, EntryKind.EXPIRED, context.at)
 
 
 def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
@@ -89,7 +118,8 @@ def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
         metadata=command.metadata,
         profiles=command.profiles,
     )
-    check_expiry(grant.expires_at, effective_at, at)
+    if command.used_before is None or not lifecycle.is_ended(grant, at):
+        check_expiry(grant.expires_at, effective_at, at)
     return grant
 
 
@@ -188,8 +218,10 @@ def _register(context: Context, grant: Grant) -> None:
     context.state.grant_wallets[grant.id] = context.key
 
 
-def _grant_facts(command: IssueGrant, units: int) -> dict[str, object]:
+def _grant_facts(command: IssueGrant, units: int, used: int | None) -> dict[str, object]:
     facts = {"amount": units} | given(command, *_GRANT_FACTS)
+    if used is not None:
+        facts["used_before"] = used
     if not isinstance(command.expires_at, int | None):
         return facts
     return facts | {"expires_at": command.expires_at}
@@ -217,6 +249,7 @@ class _DebitFacts(msgspec.Struct, omit_defaults=True):
     valid_at: Instant | None = None
     metadata: Metadata = {}
     reason: str | None = None
+    as_overage: bool = False
 
 
 def _debit_facts(command: Debit, units: int) -> _DebitFacts:
@@ -227,6 +260,7 @@ def _debit_facts(command: Debit, units: int) -> _DebitFacts:
         command.valid_at,
         command.metadata,
         command.reason,
+        command.as_overage,
     )
 
 
@@ -242,14 +276,27 @@ def debit(request: Request, command: Debit, state: State) -> Accepted:
     started = context.begin("debit", _debit_facts(command, units))
     check_open(customer, entitlement)
     valid_at = context.at if command.valid_at is None else command.valid_at
-    if command.within_credit:
+    if command.as_overage:
+        draws, beyond = [], _brought_overage(context, units)
+    elif command.within_credit:
         draws, beyond = pay(context, units, valid_at, command.attributes), 0
     else:
         draws, beyond = cover(context, units, valid_at, command.attributes)
     use(started, context, draws, beyond)
     record = DebitRecord(operation=started.operation, draws=tuple(started.entries))
     state.debits[started.operation.id] = record
-    return context.finish(started, units)
+    accepted = context.finish(started, units)
+    if len(draws) == 1:
+        accepted.grant = draws[0][0]
+    return accepted
+
+
+def _brought_overage(context: Context, units: int) -> int:
+    """Overage from elsewhere goes as far as 64 bits. Raises ``AmountTooLarge``."""
+    if context.wallet.overage + units > UNITS_MAX:
+        maximum = amounts.render(UNITS_MAX, context.entitlement.scale)
+        raise AmountTooLarge(field="amount", maximum=maximum)
+    return units
 
 
 def register_wallet(context: Context) -> None:

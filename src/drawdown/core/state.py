@@ -35,6 +35,8 @@ from drawdown.core.types import (
     TestClock,
 )
 from drawdown.core.usage.records import (
+    Attachment,
+    AttachmentKey,
     Catalog,
     Count,
     CountKey,
@@ -74,7 +76,8 @@ class Wallet(msgspec.Struct, gc=False):
     """One customer's credit of one entitlement, with as many of its open grants as were loaded.
 
     ``overage_default`` is the entitlement's rule, as whoever decides or looks ahead knows it;
-    ``overage_override`` what its schedules say instead.
+    ``overage_override`` what its schedules say instead. ``closed``: its customer is, or its entitlement, as
+    whoever decides knows: time goes on for it, but nobody is told of it, or asked for a payment.
     ``queue`` holds active grants in burn-down order: all of them when ``whole``, else the first ones.
     ``grants``, ``holds`` and ``schedules`` have every loaded one by id; with a hold come the grants it names.
     ``schedules`` has all that are live, with their open grants, once what is due is loaded, and ``documents``
@@ -109,6 +112,7 @@ class Wallet(msgspec.Struct, gc=False):
     overage_override: Overage | None = None
     alerts: tuple[AlertRule, ...] = ()
     watch: Watch | None = None
+    closed: bool = False
     number: int = 0
     head: int = 0
     drawn: Id | None = None
@@ -258,7 +262,7 @@ class Changes(msgspec.Struct, kw_only=True):
     rates: list[Rate] = []
     changed_meters: list[Meter] = []
     closed_rates: list[Rate] = []
-    attachments: dict[tuple[Id, Id], bool] = {}
+    attachments: dict[AttachmentKey, Attachment | None] = {}
     events: dict[Id, Event] = {}
     amended_events: dict[Id, Event] = {}
     counts: dict[CountKey, Count] = {}
@@ -273,7 +277,7 @@ class State(msgspec.Struct, kw_only=True):
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
-    ``attached``: by customer, the rates that are for him. ``latest_events``: by customer, at most
+    ``attached``: by customer, for when rates are for him. ``latest_events``: by customer, at most
     ``LATEST_MAX``, the last taken first. ``spans``: what was used in a time. ``players``: by the kind of
     document, who knows what becomes of it; whoever opens the ledger says so.
     """
@@ -304,7 +308,7 @@ class State(msgspec.Struct, kw_only=True):
     event_ids: dict[EventName, Id | None] = {}
     events: dict[Id, Event | None] = {}
     latest_events: dict[Id, Sequence[Event]] = {}
-    attached: dict[Id, set[Id]] = {}
+    attached: dict[Id, dict[AttachmentKey, Attachment]] = {}
     counts: dict[CountKey, Count | None] = {}
     groups: dict[CountPlace, int] = {}
     values: dict[ValueKey, int] = {}

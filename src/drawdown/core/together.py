@@ -11,13 +11,14 @@ import msgspec
 from drawdown.core.commands import Together
 from drawdown.core.context import encode_facts, find_customer
 from drawdown.core.errors import FieldInvalid, LedgerError
-from drawdown.core.identity import follow, relocate, slot_of
+from drawdown.core.identity import parts, relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.state import State
 from drawdown.core.types import Operation
 
-#: A change of plan with five credits, their alerts and twenty meters on both sides is 60.
-COMMANDS_MAX = 64
+#: A change of plan with five credits, whose terms were to change, their alerts and twenty meters on both
+#: sides is 70.
+COMMANDS_MAX = 80
 
 
 class Undone(Exception):
@@ -31,20 +32,17 @@ class Undone(Exception):
 def parts_of(request: Request) -> list[Request]:
     """A request for each of the commands, with ids that sort in their order, after the group's own."""
     assert isinstance(request.command, Together)
-    found: list[Request] = []
-    last = request.id
-    for command in request.command.commands:
-        last = follow(last, "part")
-        found.append(
-            Request(
-                book=request.book,
-                command=command,
-                id=last,
-                at=request.at,
-                recorded_at=request.recorded_at,
-            )
+    commands = request.command.commands
+    return [
+        Request(
+            book=request.book,
+            command=command,
+            id=identifier,
+            at=request.at,
+            recorded_at=request.recorded_at,
         )
-    return found
+        for identifier, command in zip(parts(request.id, len(commands)), commands, strict=True)
+    ]
 
 
 def operation_of(request: Request, command: Together, state: State) -> Operation:

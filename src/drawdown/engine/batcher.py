@@ -63,11 +63,15 @@ class Waiter:
 
 
 class Submission(msgspec.Struct, kw_only=True):
-    """One command on its way: how its answer is written, who waits for it, and what came of it."""
+    """One command on its way: how its answer is written, who waits for it, and what came of it.
+
+    ``id``: that of the request, where it has one already.
+    """
 
     book: Id
     command: Command
     render: Render
+    id: Id | None = None
     key: LedgerKey | None = None
     claim: Claim | None = None
     refuse: Refuse | None = None
@@ -299,13 +303,11 @@ class Batcher(Writer):
     def _begin(self, batch: Sequence[Submission], state: State) -> None:
         """What is known of a batch before anything is loaded: nothing, where everything can be."""
 
-    def _request(
-        self, submission: Submission, now: Instant, identifier: Id | None = None
-    ) -> Request:
+    def _request(self, submission: Submission, now: Instant) -> Request:
         return Request(
             book=submission.book,
             command=submission.command,
-            id=identifier or self._ids.new(),
+            id=submission.id or self._ids.new(),
             at=now,
             recorded_at=now,
             key=submission.key,

@@ -36,6 +36,7 @@ class Endpoint(msgspec.Struct, kw_only=True):
 
     ``revision`` rises with whatever is changed from outside of the delivery: who delivers begins anew.
     ``failing_since``: the first failure since the last success. ``disabled_for`` says why it is disabled.
+    ``made_with``: the idempotency key of whoever made it, if he gave one; a book has one endpoint for each.
     """
 
     id: Id
@@ -51,6 +52,7 @@ class Endpoint(msgspec.Struct, kw_only=True):
     previous_until: Instant | None = None
     failing_since: Instant | None = None
     revision: int = 0
+    made_with: str | None = None
 
     def secrets(self, now: Instant) -> tuple[str, ...]:
         """What deliveries are signed with: the secret, and for a while the one before it."""
@@ -123,7 +125,9 @@ class EndpointStore(Protocol):
         """Oldest first; ``book`` None: of all books."""
 
     async def find_endpoint(self, endpoint: Id) -> Endpoint | None: ...
-    async def insert_endpoint(self, endpoint: Endpoint) -> None: ...
+    async def insert_endpoint(self, endpoint: Endpoint) -> bool:
+        """False when the book has one that was made with the same key."""
+
     async def update_endpoint(self, endpoint: Endpoint) -> bool:
         """Write an endpoint whose ``revision`` rose by one; False when another was first, or it is gone."""
 

@@ -146,10 +146,12 @@ class Ledger(CreditReads, PlanReads):
         claim: Claim | None = None,
         refuse: Refuse | None = None,
         documents: tuple[DocumentChange, ...] = (),
+        id: Id | None = None,
     ) -> Answer:
         """Carry out one command and answer what ``render`` writes, or what was answered before.
 
-        ``documents`` change with it, or not at all.
+        ``documents`` change with it, or not at all. ``id``, with a ``key``: what a customer or an entitlement
+        that it makes is to be called by, since that is its id elsewhere.
 
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
@@ -163,6 +165,7 @@ class Ledger(CreditReads, PlanReads):
                 claim=claim,
                 refuse=refuse if claim is not None else None,
                 documents=documents,
+                id=id,
                 waiter=Waiter(1),
             )
         )

@@ -30,7 +30,7 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Attachment, Catalog, Count, Event, ValueKey
 from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine.accounts import Account, ApiKey
@@ -83,7 +83,8 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     ``states`` are judged at ``now``. ``after``: older than that id. ``before``: the ``limit`` next newer
     than that id, still newest first. ``monetary``: of currencies only. ``made_by``: not those made after
     that instant. ``unspent``: only those with something remaining, as recorded. ``clocked``: of customers on
-    test clocks states are judged at those clocks' time.
+    test clocks states are judged at those clocks' time. ``by_creation``: newest first by their customer's
+    time, a cycle's new credit before what was carried into it; for one wallet, without a cursor.
     """
 
     book: Id
@@ -96,6 +97,7 @@ class GrantFilter(msgspec.Struct, frozen=True, kw_only=True):
     made_by: Instant | None = None
     unspent: bool = False
     clocked: bool = False
+    by_creation: bool = False
     after: Id | None = None
     before: Id | None = None
     offset: int = 0
@@ -192,7 +194,8 @@ class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which usage events of a book to list, the newest recorded first.
 
-    ``since`` and ``until`` bound the time of use: from the one, before the other.
+    ``since`` and ``until`` bound the time of use: from the one, before the other. ``offset``: so many of
+    those after ``after`` are passed over; what is passed over is read, too.
     """
 
     book: Id
@@ -203,6 +206,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: Instant | None = None
     uncovered: bool = False
     after: Id | None = None
+    offset: int = 0
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -480,8 +484,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         wrote; at the place of another customer's list there is nothing.
         """
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        """Those that the customer is attached to."""
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        """Those that the customer is attached to, and for when."""
 
     async def find_catalog(self, book: Id) -> Catalog:
         """All meters and rates of the book."""

@@ -53,13 +53,14 @@ from drawdown.core.commands import (
     ResumeSchedule,
     ReverseDebit,
     Spend,
+    Together,
     VoidGrant,
 )
 from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
 from drawdown.core.standing.players import Players
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
-from drawdown.core.types import Id, Instant, Reference
+from drawdown.core.types import Id, Reference
 from drawdown.core.usage.records import Event, is_event_id
 from drawdown.engine.batcher import (
     WAITING_MAX,
@@ -133,11 +134,10 @@ def open_writer(
 
 
 class Routed(Submission, kw_only=True):
-    """A request on its way to its group, with what was looked up for it; ``id`` where it has one already."""
+    """A request on its way to its group, with what was looked up for it."""
 
     origin: Submission
     names: Names
-    id: Id | None
     event_ids: dict[EventName, Id | None] = msgspec.field(default_factory=dict)
     events: dict[Id, Event | None] = msgspec.field(default_factory=dict)
 
@@ -173,12 +173,6 @@ class GroupBatcher(Batcher):
             state.names |= submission.names
             state.event_ids |= submission.event_ids
             state.events |= submission.events
-
-    def _request(
-        self, submission: Submission, now: Instant, identifier: Id | None = None
-    ) -> Request:
-        assert isinstance(submission, Routed)
-        return super()._request(submission, now, submission.id)
 
 
 class SpreadWriter(Writer):
@@ -268,7 +262,7 @@ class SpreadWriter(Writer):
             waiter=submission.waiter,
             origin=submission,
             names={name: names[name] for name in _names(submission.book, command)},
-            id=identifier or self._new_id(submission.book, command),
+            id=identifier or submission.id or self._new_id(submission.book, command),
         )
 
     def _new_id(self, book: Id, command: Command) -> Id | None:
@@ -476,4 +470,6 @@ def _names(book: Id, command: Command) -> Iterable[Name]:
 def _kinds(command: Command) -> list[Reference | None]:
     if isinstance(command, Spend):
         return [price.entitlement for price in command.wallets]
+    if isinstance(command, Together):
+        return [kind for each in command.commands for kind in _kinds(each)]
     return [getattr(command, "entitlement", None)]

@@ -10,7 +10,7 @@ Row = tuple[Any, ...]
 
 
 #: The columns of keys that are no ids.
-TEXTS = frozenset({"space", "key"})
+TEXTS = frozenset({"space", "key", "name"})
 NUMBERS = frozenset({"period", "seq"})
 
 
@@ -52,7 +52,7 @@ USAGE = (
     Table("usage_event"),
     Table("usage_count", COUNT_KEY),
     Table("usage_value", (*COUNT_KEY, "value")),
-    Table("rate_customer", ("customer", "rate")),
+    Table("rate_customer", ("customer", "rate", "name")),
 )
 TOP_UPS = (Table("top_up"), Table("top_up_request"))
 #: What an operation of a customer may change.

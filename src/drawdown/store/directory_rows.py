@@ -21,8 +21,9 @@ def customer_list(
     if asked.email is not None:
         conditions.append(f"c.email = {bound(asked.email)}")
     if asked.name is not None:
-        # Written out, since the two stores call the search for a part differently.
-        conditions.append(f"lower(c.name) LIKE {bound(_within(asked.name))} ESCAPE '!'")
+        # The database lowers both, so that what it does not know as a letter is at least itself.
+        within = bound(_within(asked.name))
+        conditions.append(f"lower(c.name) LIKE lower({within}) ESCAPE '!'")
     if asked.since is not None:
         conditions.append(f"c.created_at >= {bound(asked.since)}")
     if asked.until is not None:
@@ -38,7 +39,6 @@ def customer_list(
 
 def _within(text: str) -> str:
     """A pattern for what contains the text, which stands for itself."""
-    escaped = text.lower()
     for sign in "!%_":
-        escaped = escaped.replace(sign, "!" + sign)
-    return f"%{escaped}%"
+        text = text.replace(sign, "!" + sign)
+    return f"%{text}%"

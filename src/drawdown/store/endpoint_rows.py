@@ -51,6 +51,7 @@ def endpoint_row(endpoint: Endpoint) -> Row:
         endpoint.revision,
         endpoint.created_at,
         endpoint.updated_at,
+        endpoint.made_with,
     )
 
 
@@ -69,6 +70,7 @@ def endpoint_of(row: Row) -> Endpoint:
         revision=row[11],
         created_at=row[12],
         updated_at=row[13],
+        made_with=row[14],
     )
 
 

@@ -56,6 +56,9 @@ _EMPTY = "{}"
 _NO_OVERAGE = Overage()
 _NO_ALERTS = "[]"
 _NO_WATCH = Watch()
+#: A wallet's grants by their customer's time, the newest first; a cycle's new credit before what it carried.
+#: The ids of cycles' grants follow from their schedule's, and have no order in time.
+GRANTS_BY_CREATION = "g.created_at DESC, g.generation, g.id DESC"
 #: Most maps are empty: they are all this one, which nothing changes.
 _NOTHING: dict[str, Any] = {}
 

@@ -19,6 +19,8 @@ from drawdown.core.usage.rating import Price, Table
 from drawdown.core.usage.records import (
     METERS_MAX,
     RATES_MAX,
+    Attachment,
+    AttachmentKey,
     Catalog,
     Charge,
     Count,
@@ -237,10 +239,29 @@ def counts_of(customer: Id, found: Iterable[Row]) -> list[Count]:
     return [count_of((customer, row[0], row[1], row[2]), tuple(row[3:])) for row in found]
 
 
-def attachment_rows(changed: dict[tuple[Id, Id], bool], *, attached: bool) -> list[Row]:
-    """The customers and rates that were attached to each other, or that no longer are."""
-    found = (key for key, now in changed.items() if now is attached)
-    return [(slot_of(customer), customer, rate) for customer, rate in found]
+def attachments_of(found: Iterable[Row]) -> dict[AttachmentKey, Attachment]:
+    """Of rows of customer, rate, name and the two bounds."""
+    return {
+        (row[0], row[1], row[2]): Attachment(
+            customer=row[0], rate=row[1], name=row[2], starts_at=row[3], ends_at=row[4]
+        )
+        for row in found
+    }
+
+
+def attached_rows(changed: dict[AttachmentKey, Attachment | None]) -> list[Row]:
+    """What customers and rates are attached to each other for, from now on."""
+    return [
+        (slot_of(each.customer), each.customer, each.rate, each.name, each.starts_at, each.ends_at)
+        for each in changed.values()
+        if each is not None
+    ]
+
+
+def detached_rows(changed: dict[AttachmentKey, Attachment | None]) -> list[Row]:
+    """Under which names they no longer are."""
+    gone = (key for key, now in changed.items() if now is None)
+    return [(slot_of(customer), customer, rate, name) for customer, rate, name in gone]
 
 
 def event_list(
@@ -268,4 +289,7 @@ def event_list(
     if asked.after is not None:
         conditions.append(f"e.id < {bound(asked.after)}")
     where = " AND ".join(conditions)
-    return f"{select} WHERE {where} ORDER BY e.id DESC LIMIT {bound(asked.limit)}", bindings
+    page = f"LIMIT {bound(asked.limit)}"
+    if asked.offset:
+        page += f" OFFSET {bound(asked.offset)}"
+    return f"{select} WHERE {where} ORDER BY e.id DESC {page}", bindings

@@ -31,6 +31,7 @@ from drawdown.web.errors import (
     Header,
     MethodNotAllowed,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     Unexpected,
@@ -38,6 +39,7 @@ from drawdown.web.errors import (
 )
 from drawdown.web.headers import Headers
 from drawdown.web.openapi import document
+from drawdown.web.rate_limits import RateLimiter
 from drawdown.web.request_ids import new_request_id
 from drawdown.web.routing import Router
 
@@ -50,6 +52,9 @@ Authenticate = Callable[[str, str | None], Awaitable[Principal | None]]
 Observe = Callable[[str, Context, int, float], None]
 
 READING = ("GET", "HEAD")
+#: Of a body that is too large, so many times the limit is thrown away before the answer, in so many seconds.
+_DISCARDED = 4
+_DISCARDING_SECONDS = 5
 
 log = structlog.get_logger("drawdown.web")
 
@@ -63,7 +68,10 @@ def ignore(dialect: str, context: Context, status: int, seconds: float) -> None:
 
 
 class DialectApp:
-    """Serves one dialect over one ledger, to whoever ``authenticate`` knows: by default, by its keys."""
+    """Serves one dialect over one ledger, to whoever ``authenticate`` knows: by default, by its keys.
+
+    ``limiter`` None: everybody may ask as often as they like.
+    """
 
     def __init__(
         self,
@@ -72,8 +80,9 @@ class DialectApp:
         limits: Limits,
         observe: Observe,
         authenticate: Authenticate | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
-        self._dialect, self._ledger = dialect, ledger
+        self._dialect, self._ledger, self._limiter = dialect, ledger, limiter
         self._authenticate = authenticate or ledger.authenticate
         #: Who has asked in this turn of the event loop, by what they sent as Authorization.
         self._known: dict[bytes, Principal] = {}
@@ -93,6 +102,7 @@ class DialectApp:
             query=scope["query_string"],
             headers=Headers(scope["headers"]),
             request_id=new_request_id(),
+            client=_address_of(scope),
         )
         extra: tuple[Header, ...] = ()
         answer: Answer | Stream
@@ -102,7 +112,7 @@ class DialectApp:
         except ClientGone:
             return
         except (LedgerError, WebError) as error:
-            answer, extra = self._refusal(error, context)
+            answer, extra = self._refusal(self._counted(error, context), context)
         except StoreUnavailable:
             answer, extra = self._refusal(Unavailable(), context)
         except Exception:
@@ -134,10 +144,12 @@ class DialectApp:
         if context.path == self._document_path:
             if context.method not in READING:
                 raise MethodNotAllowed(context.method, context.path, READING)
+            self._count(context)
             return Answer(status=200, body=self._document)
         endpoint, path = self._router.find(context.method, context.path)
         context.endpoint = endpoint
         principal = context.principal = await self._principal(context.headers)
+        self._count(context)
         if not principal.role.allows(endpoint.role):
             raise Forbidden(endpoint.role.value, principal.role.value)
         call = Call(
@@ -156,6 +168,28 @@ class DialectApp:
         if decode_body is not None:
             call.body = decode_body(await self._read(context.headers, receive), context.headers)
         return await endpoint.handler(call)
+
+    def _count(self, context: Context) -> None:
+        """Count the request, under the key that was found or else the address. Raises when it is too much."""
+        if self._limiter is None:
+            return
+        found = (
+            self._limiter.of_address(context.client)
+            if context.principal is None
+            else self._limiter.of_account(context.principal)
+        )
+        context.allowance = found
+        if found is not None and not found.granted:
+            raise TooManyRequests(found.limit, found.seconds, found.reset_in)
+
+    def _counted(self, error: LedgerError | WebError, context: Context) -> LedgerError | WebError:
+        """The refusal of a request that got no further than to a key is one of nobody known."""
+        if context.principal is None and context.allowance is None:
+            try:
+                self._count(context)
+            except TooManyRequests as too_many:
+                return too_many
+        return error
 
     @cached_property
     def _document(self) -> bytes:
@@ -190,29 +224,42 @@ class DialectApp:
         """The whole body; gives up as soon as it is known to be too large."""
         announced = headers.get("content-length")
         if announced is not None and int(announced) > self._body_bytes_max:
-            raise TooLarge(self._body_bytes_max)
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            return self._bounded(message.get("body", b""))
-        parts, size = [], 0
-        while message["type"] == "http.request":
-            parts.append(self._bounded(message.get("body", b""), size))
-            size += len(parts[-1])
-            if not message.get("more_body", False):
-                return b"".join(parts)
+            raise await self._too_large(receive)
+        parts, size, more = list[bytes](), 0, True
+        while more:
             message = await receive()
-        raise ClientGone
+            if message["type"] != "http.request":
+                raise ClientGone
+            parts.append(message.get("body", b""))
+            size, more = size + len(parts[-1]), message.get("more_body", False)
+            if size > self._body_bytes_max:
+                raise await self._too_large(receive) if more else TooLarge(self._body_bytes_max)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _bounded(self, part: bytes, before: int = 0) -> bytes:
-        if before + len(part) > self._body_bytes_max:
-            raise TooLarge(self._body_bytes_max)
-        return part
+    async def _too_large(self, receive: Receive) -> TooLarge:
+        """What is still to come is thrown away first, within bounds: a client that sends all of it before it
+        reads would find its connection broken, and never learn why.
+        """
+        left, more = _DISCARDED * self._body_bytes_max, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARDING_SECONDS):
+                while more and left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+        return TooLarge(self._body_bytes_max)
 
     def _refusal(
         self, error: LedgerError | WebError, context: Context
     ) -> tuple[Answer, tuple[Header, ...]]:
         answer = self._dialect.error(error, context)
         return answer, error.headers if isinstance(error, WebError) else ()
+
+
+def _address_of(scope: Scope) -> str:
+    """Of the other end of the connection; it has none on a local socket."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _stream(stream: Stream, context: Context, receive: Receive, send: Send) -> None:

@@ -14,23 +14,30 @@ from drawdown.engine.accounts import Principal, Role
 from drawdown.engine.ledger import Ledger
 from drawdown.web import headers as web_headers
 from drawdown.web.decoding import json_decoder, query_decoder
-from drawdown.web.errors import Header, WebError
+from drawdown.web.errors import Header, UnknownUrl, WebError
 from drawdown.web.headers import Credentials, Headers
+from drawdown.web.rate_limits import Allowance
 
 BodyDecoder = Callable[[bytes, Headers], Any]
 QueryDecoder = Callable[[bytes], Any]
 
 
 class Context(msgspec.Struct, kw_only=True):
-    """One request as far as it is known: ``endpoint``, ``principal`` are None until found."""
+    """One request as far as it is known: ``endpoint``, ``principal`` are None until found.
+
+    ``client`` is the address at the other end of the connection. ``allowance`` is what is left to the
+    caller; None where nothing is counted.
+    """
 
     method: str
     path: str
     query: bytes
     headers: Headers
     request_id: str
+    client: str = ""
     endpoint: Endpoint | None = None
     principal: Principal | None = None
+    allowance: Allowance | None = None
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -108,6 +115,10 @@ class Dialect:
     #: records that other schemas refer to.
     error_record: ClassVar[type | None] = None
     error_statuses: ClassVar[Mapping[type[Exception], int]] = {}
+    #: For the document: the schemes of HTTP by which a key is taken.
+    security: ClassVar[tuple[str, ...]] = ("bearer", "basic")
+    #: Likewise: what may be wrong with the parameters of a path.
+    path_errors: ClassVar[tuple[type[WebError], ...]] = (UnknownUrl,)
     schemas: ClassVar[tuple[type, ...]] = ()
 
     endpoints: tuple[Endpoint, ...] = ()

@@ -10,6 +10,7 @@
     ├── UnknownUrl
     ├── MethodNotAllowed
     ├── TooLarge
+    ├── TooManyRequests              more in a second or a minute than one caller may ask
     ├── Unavailable                  the database does not answer
     └── Unexpected                   our mistake: logged with its traceback, told without it
 
@@ -141,6 +142,21 @@ class TooLarge(WebError):
     def __init__(self, maximum: int) -> None:
         self.maximum = maximum
         super().__init__(f"The body must be at most {maximum} bytes.")
+
+
+class TooManyRequests(WebError):
+    """More than ``maximum`` in the current window, of so many ``seconds``; it ends in ``reset_in``."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, maximum: int, seconds: int, reset_in: int) -> None:
+        self.maximum = maximum
+        self.headers = ((b"retry-after", b"%d" % reset_in),)
+        window = "second" if seconds == 1 else "minute"
+        super().__init__(
+            f"Too many requests: the limit is {maximum} a {window}. Try again in {reset_in} s."
+        )
 
 
 class Unavailable(WebError):

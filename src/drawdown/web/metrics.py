@@ -27,6 +27,7 @@ from drawdown.engine.batcher import BatchObserver
 from drawdown.engine.endpoints import DeliveryObserver
 from drawdown.engine.ports import StoreUnavailable
 from drawdown.web.endpoints import Context
+from drawdown.web.rate_limits import Caller
 from drawdown.web.shared_metrics import SharedMetrics
 
 log = structlog.get_logger("drawdown.engine")
@@ -79,6 +80,7 @@ class Metrics(BatchObserver, DeliveryObserver, Collector):
         self._batch_sizes = Histogram(SIZES)
         self._commit_seconds = Histogram(SECONDS)
         self._debits: dict[str, int] = {}
+        self._limited: dict[Caller, int] = {"account": 0, "address": 0}
         self._failed = 0
         self._unavailable: str | None = None
         self._deliveries: dict[tuple[str, str], int] = {}
@@ -100,6 +102,9 @@ class Metrics(BatchObserver, DeliveryObserver, Collector):
         if durations is None:
             durations = self._requests[key] = Histogram(SECONDS)
         durations.add(seconds)
+
+    def limited(self, caller: Caller) -> None:
+        self._limited[caller] += 1
 
     def committed(self, size: int, seconds: float) -> None:
         self._unavailable = None
@@ -171,6 +176,12 @@ class Metrics(BatchObserver, DeliveryObserver, Collector):
             "Debits, captures and spends by what came of them: accepted, replayed, or the refusal's code.",
             ("outcome",),
             (((name,), count) for name, count in self._debits.items()),
+        )
+        yield _counter(
+            "drawdown_rate_limited",
+            "Requests refused because an account, or an address without a key, had asked too often.",
+            ("caller",),
+            (((caller,), count) for caller, count in self._limited.items()),
         )
         yield _histogram(
             "drawdown_batch_size", "Commands in one transaction.", (), [((), self._batch_sizes)]

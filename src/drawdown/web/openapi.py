@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
+from msgspec import inspect
 
 from drawdown.web import errors as web
 from drawdown.web.endpoints import Dialect, Endpoint
@@ -18,6 +19,12 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
     "basic": {"type": "http", "scheme": "basic", "description": "The same, as HTTP Basic."},
+}
+
+#: What some refusals say beside what all answers do.
+_RETRY = {
+    status: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    for status in (web.TooManyRequests.status, web.Unavailable.status)
 }
 
 Json = dict[str, Any]
@@ -36,24 +43,72 @@ def document(dialect: Dialect) -> bytes:
         "openapi": "3.1.0",
         "info": {"title": dialect.title, "version": version("drawdown")},
         "servers": [{"url": base or "/"} for base in dialect.bases],
-        "security": [{"bearer": []}, {"basic": []}],
+        "security": [{scheme: []} for scheme in dialect.security],
         "paths": paths,
-        "components": {"securitySchemes": _SECURITY, "schemas": shown},
+        "components": {
+            "securitySchemes": {scheme: _SECURITY[scheme] for scheme in dialect.security},
+            "schemas": shown,
+        },
     }
     return msgspec.json.encode(whole)
 
 
 def _schemas(dialect: Dialect) -> tuple[dict[type, Json], dict[str, Json]]:
     """The schema of every record in the table, and the components they refer to."""
-    records: dict[type, None] = dict.fromkeys(dialect.schemas)
-    for endpoint in dialect.endpoints:
-        records |= dict.fromkeys(
-            record for record in (endpoint.body, endpoint.query, endpoint.answer) if record
-        )
-    if dialect.error_record is not None:
-        records[dialect.error_record] = None
-    found, components = msgspec.json.schema_components(list(records), ref_template=REFERENCE)
-    return dict(zip(records, found, strict=True)), components
+    asked = _records(each for row in dialect.endpoints for each in (row.body, row.query))
+    answered = _records((dialect.error_record, *(row.answer for row in dialect.endpoints)))
+    records = [*dialect.schemas, *asked, *answered]
+    found, components = msgspec.json.schema_components(records, ref_template=REFERENCE)
+    schemas = dict(zip(records, found, strict=True))
+    for record in answered - asked.keys():
+        if always := _always_answered(record):
+            components[_name_of(schemas[record])]["required"] = always
+    return schemas, components
+
+
+def _records(types: Iterable[type | None]) -> dict[type, None]:
+    """Those, and every record within them."""
+    found: dict[type, None] = {}
+    waiting = [inspect.type_info(each) for each in types if each is not None]
+    while waiting:
+        info = waiting.pop()
+        if isinstance(info, inspect.StructType):
+            if info.cls in found:
+                continue
+            found[info.cls] = None
+        waiting += _within(info)
+    return found
+
+
+def _within(info: inspect.Type) -> Iterable[inspect.Type]:
+    """The types that a type is made of."""
+    match info:
+        case inspect.StructType():
+            return [field.type for field in info.fields]
+        case inspect.UnionType():
+            return info.types
+        case inspect.TupleType():
+            return info.item_types
+        case inspect.ListType() | inspect.VarTupleType():
+            return [info.item_type]
+        case inspect.DictType():
+            return [info.value_type]
+        case inspect.Metadata():
+            return [info.type]
+    return []
+
+
+def _always_answered(record: type) -> list[str]:
+    """The fields that are written whatever is in them: a default is for who makes the record."""
+    plain: type[msgspec.Struct] = get_origin(record) or record
+    config = plain.__struct_config__
+    omits = config.omit_defaults
+    tag = [] if config.tag is None else [str(config.tag_field)]
+    return tag + [
+        field.encode_name
+        for field in msgspec.structs.fields(plain)
+        if field.required or not (omits or field.default is msgspec.UNSET)
+    ]
 
 
 def _operation(
@@ -110,15 +165,15 @@ def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) 
         success["content"] = {endpoint.stream: {"schema": {"type": "string"}}}
     found: Json = {str(endpoint.status): success}
     by_status: dict[int, list[str]] = {}
-    for error in _refusals(endpoint):
+    for error in _refusals(dialect, endpoint):
         status = dialect.error_statuses.get(error, getattr(error, "status", 400))
         by_status.setdefault(status, []).append(error.code)
     for status in sorted(by_status):
-        found[str(status)] = _refusal(dialect, by_status[status], schemas)
+        found[str(status)] = _refusal(dialect, status, by_status[status], schemas)
     return found
 
 
-def _refusals(endpoint: Endpoint) -> Iterable[Any]:
+def _refusals(dialect: Dialect, endpoint: Endpoint) -> Iterable[Any]:
     yield from (web.Unauthorized, web.Forbidden)
     if endpoint.body is not None:
         yield from (web.Malformed, web.TooLarge)
@@ -127,13 +182,14 @@ def _refusals(endpoint: Endpoint) -> Iterable[Any]:
     if endpoint.body is not None or endpoint.query is not None:
         yield from (web.BadRequest, web.UnknownField, web.MissingField)
     if "{" in endpoint.path:
-        yield web.UnknownUrl
+        yield from dialect.path_errors
+    yield web.TooManyRequests
     yield from endpoint.errors
     yield from (web.Unexpected, web.Unavailable)
 
 
-def _refusal(dialect: Dialect, codes: list[str], schemas: dict[type, Json]) -> Json:
-    answer: Json = {"description": ", ".join(codes), "headers": _headers()}
+def _refusal(dialect: Dialect, status: int, codes: list[str], schemas: dict[type, Json]) -> Json:
+    answer: Json = {"description": ", ".join(codes), "headers": _headers() | _RETRY.get(status, {})}
     if dialect.error_record is not None:
         media_type = dialect.error_content_type.decode("ascii")
         answer["content"] = {media_type: {"schema": schemas[dialect.error_record]}}

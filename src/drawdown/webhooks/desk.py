@@ -35,12 +35,31 @@ class Desk:
     def __init__(self, ledger: Ledger, book: Id) -> None:
         self._ledger, self._store, self._book = ledger, ledger.store, book
 
-    async def create(self, settings: Settings, secret: str, *, enabled: bool = True) -> Endpoint:
-        """An endpoint for what happens from now on. Raises ``TooManyEndpoints``."""
-        if len(await self._store.list_endpoints(self._book)) >= ENDPOINTS_MAX:
-            raise TooManyEndpoints
+    async def create(
+        self, settings: Settings, secret: str, *, enabled: bool = True, key: str | None = None
+    ) -> Endpoint:
+        """An endpoint for what happens from now on; or the one that was made with the idempotency ``key``.
+
+        However many ask at once, one is made. Raises ``TooManyEndpoints``.
+        """
+        made_with = None if key is None else f"{settings.format}:{key}"
+        for _ in range(CHANGES_TRIED):
+            existing = await self._store.list_endpoints(self._book)
+            for each in existing if made_with is not None else ():
+                if each.made_with == made_with:
+                    return each
+            if len(existing) >= ENDPOINTS_MAX:
+                raise TooManyEndpoints
+            made = self._new(settings, secret, enabled, made_with)
+            if await self._store.insert_endpoint(made):
+                return made
+        raise RuntimeError("the endpoint of a key is made and deleted by others all the time")
+
+    def _new(
+        self, settings: Settings, secret: str, enabled: bool, made_with: str | None
+    ) -> Endpoint:
         now = self._ledger.clock.now()
-        made = Endpoint(
+        return Endpoint(
             id=self._ledger.ids.new(),
             book=self._book,
             settings=settings,
@@ -50,9 +69,8 @@ class Desk:
             cursor=since(now),
             enabled=enabled,
             disabled_for=None if enabled else "request",
+            made_with=made_with,
         )
-        await self._store.insert_endpoint(made)
-        return made
 
     async def endpoints(self) -> list[Endpoint]:
         """Newest first."""

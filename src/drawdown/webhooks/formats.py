@@ -39,6 +39,10 @@ class Format(ABC):
     def new_secret(self) -> str:
         """A secret to sign with, from the system's randomness."""
 
+    def rate_limit(self, endpoint: Endpoint) -> int | None:
+        """How many deliveries may begin within any second; None: as many as there are."""
+        return None
+
     @abstractmethod
     def headers(self, endpoint: Endpoint, event: Event, now: Instant) -> Mapping[str, str]:
         """What is sent beside the body: the signature, with every secret that is valid now."""

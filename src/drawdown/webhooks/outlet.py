@@ -55,6 +55,8 @@ class Outlet:
         self._window: deque[Pending] = deque()
         self._retries = {retry.key: retry for retry in retries}
         self._flying: dict[Key, Pending] = {}
+        self._rate_limit = form.rate_limit(endpoint)
+        self._begun: deque[Instant] = deque()
         self._changes = self._no_changes()
 
     # What is to be sent --------------------------------------------------------------------------
@@ -103,7 +105,7 @@ class Outlet:
             if pending.handled or pending.key in self._flying:
                 continue
             if self._is_free(pending.customer, taken):
-                yield from self._launch(pending)
+                yield from self._launch(pending, now)
             elif pending.customer in failed and len(self._retries) < RETRYING_MAX:
                 self._put(self._row(pending, attempts=0, next_at=now))
                 pending.handled = True
@@ -115,16 +117,29 @@ class Outlet:
             retry = self._retries[key]
             is_due = key not in self._flying and retry.next_at <= now
             if is_due and self._is_free(retry.customer, taken):
-                yield from self._launch(Pending(key, retry.customer, retry.type, retry=retry))
+                pending = Pending(key, retry.customer, retry.type, retry=retry)
+                yield from self._launch(pending, now)
             taken.add(retry.customer)
 
     def _is_free(self, customer: Id | None, taken: set[Id | None]) -> bool:
         return not self.endpoint.settings.ordered or customer not in taken
 
-    def _launch(self, pending: Pending) -> Iterator[Pending]:
-        if len(self._flying) < (IN_FLIGHT_MAX if self.trusted else 1):
+    def _launch(self, pending: Pending, now: Instant) -> Iterator[Pending]:
+        has_room = len(self._flying) < (IN_FLIGHT_MAX if self.trusted else 1)
+        if has_room and self._is_within_rate(now):
             self._flying[pending.key] = pending
             yield pending
+
+    def _is_within_rate(self, now: Instant) -> bool:
+        """Whether one more may begin; then it counts for a second. A clock that was put back begins anew."""
+        if self._rate_limit is None:
+            return True
+        while self._begun and not now - MICROSECONDS < self._begun[0] <= now:
+            self._begun.popleft()
+        if len(self._begun) >= self._rate_limit:
+            return False
+        self._begun.append(now)
+        return True
 
     # What came of it -----------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ BEGAN = "2031-01-31T00:00:00Z"
 class Clocked:
     """One customer whose time passes when it is told to. Close it."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, began: str = BEGAN) -> None:
         self.http: httpx.Client = tenant.client()
-        self._clock = self.ask("POST", "/test-clocks", {"frozen_at": BEGAN})["id"]
+        self._clock = self.ask("POST", "/test-clocks", {"frozen_at": began})["id"]
         details = {"name": "Ada", "email": "ada@example.com", "test_clock": self._clock}
         self.customer: str = self.ask("POST", "/customers", details)["id"]
         self._events = 0

@@ -37,13 +37,14 @@ class Refusal:
 class Dodo:
     """One client of one key. ``sent`` are the requests that went out, repetitions included."""
 
-    def __init__(self, url: str, secret: str, *, blocking: bool) -> None:
+    def __init__(self, url: str, secret: str, *, blocking: bool, retries: int = 2) -> None:
         self.sent: list[httpx.Request] = []
         self.blocking = blocking
         self._runner = asyncio.Runner()
         options: dict[str, Any] = {
             "base_url": f"{url}/dodo",
             "bearer_token": secret,
+            "max_retries": retries,
             "_strict_response_validation": True,
         }
         self._client: Any

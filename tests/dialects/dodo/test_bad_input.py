@@ -179,7 +179,7 @@ def test_an_address_that_is_not_there_is_not_found(place: Place) -> None:
         ("GET", "/dodo/nothing"),
         ("GET", "/dodo/customers/%ff"),
         ("POST", f"{place.wallet}/ledger-entries/1"),
-        ("GET", "/dodo/subscriptions/sub_1/usage-history"),
+        ("GET", "/dodo/subscriptions/sub_1/invoices"),
     ):
         assert_refused(place.ask(method, path), 404, "NOT_FOUND", path)
 

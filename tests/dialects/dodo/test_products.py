@@ -136,6 +136,52 @@ def test_an_attachment_that_cannot_be_is_refused(
     assert listed(dodo) == []
 
 
+@pytest.mark.parametrize("field", ["credits_amount", "trial_credits", "overage_limit"])
+def test_an_amount_has_ten_digits_before_the_point(dodo: Dodo, field: str) -> None:
+    kind = dodo.entitlement(precision=0)
+    given = {"credit_entitlement_id": kind.id, "credits_amount": "1"}
+    made = product(dodo, given | {field: "9999999999"})
+    assert getattr(made.credit_entitlements[0], field) == "9999999999"
+    refusal = dodo.refused(
+        lambda client: client.products.create(
+            name="Pro",
+            price=MONTHLY,
+            tax_category="saas",
+            credit_entitlements=[given | {field: "10000000000"}],
+        )
+    )
+    assert refusal.message == (
+        f"credit_entitlements[0].{field} must be a decimal with at most 10 digits before the point."
+    )
+
+
+def test_an_interval_is_taken_in_any_case(dodo: Dodo) -> None:
+    """The vendor's prose writes lower case. It is answered as the enumeration has it."""
+    attached = {
+        "credit_entitlement_id": dodo.entitlement().id,
+        "credits_amount": "1",
+        "rollover_timeframe_count": 2,
+        "rollover_timeframe_interval": "week",
+    }
+    price = MONTHLY | {"payment_frequency_interval": "month"}
+    made = product(dodo, attached, price=price)
+    assert made.credit_entitlements[0].rollover_timeframe_interval == "Week"
+    assert made.price.payment_frequency_interval == "Month"
+
+
+def test_what_is_sold_beside_credit_is_refused_unless_it_is_nothing(dodo: Dodo) -> None:
+    nothing = {"addons": [], "entitlements": [], "license_key_enabled": False, "pricing_mode": None}
+    made = product(dodo, **nothing)
+    dodo(lambda client: client.products.update(made.product_id, **nothing, image_id=None))
+    for field, value in (("addons", ["adn_1"]), ("license_key_enabled", True), ("image_id", "i")):
+        refusal = dodo.refused(_changed(made.product_id, {field: value}))
+        assert refusal.message.startswith(f"{field} must be left out or empty")
+
+
+def _changed(product_id: str, given: dict[str, Any]) -> Any:
+    return lambda client: client.products.update(product_id, **given)
+
+
 def test_one_product_takes_five_entitlements_each_once(dodo: Dodo) -> None:
     kinds = [dodo.entitlement(name=f"Kind {number}").id for number in range(6)]
     attached = [{"credit_entitlement_id": kind, "credits_amount": "1"} for kind in kinds]
@@ -174,6 +220,9 @@ def test_a_meter_is_linked_by_the_price(dodo: Dodo, tenant: Tenant) -> None:
         refused = price | {"meters": [link | fault]}
         refusal = dodo.refused(_asked([], refused))
         assert refusal.status == (404 if "meter_id" in fault else 422)
+    refusal = dodo.refused(_asked([], price | {"meters": [link, link]}))
+    assert (refusal.status, refusal.code) == (422, "DUPLICATE_METER_IDS_IN_REQUEST")
+    assert "price.meters[1].meter_id" in refusal.message
 
 
 def test_nobody_has_an_unknown_product(dodo: Dodo) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -73,11 +74,12 @@ def day(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}T00:00:00+00:00")
 
 
-def confirm(ada: Clocked, tenant: Tenant, subscription: str) -> Any:
-    """The operator's call, which no SDK knows."""
+def confirm(ada: Clocked, tenant: Tenant, subscription: str, reference: str = "") -> Any:
+    """The operator's call, which no SDK knows; each of a payment of its own, unless it is named."""
     with tenant.client(base="/dodo") as http:
         return http.post(
-            f"/subscriptions/{subscription}/confirm-payment", json={"reference": "bank-7"}
+            f"/subscriptions/{subscription}/confirm-payment",
+            json={"reference": reference or uuid4().hex},
         )
 
 
@@ -128,6 +130,21 @@ def test_a_trial_gives_its_own_credit(dodo: Dodo, ada: Clocked) -> None:
     assert found(dodo, made).next_billing_date == day("2031-03-14")
 
 
+def test_a_trials_credit_stays_unless_it_is_to_end_with_it_and_there_may_be_none(
+    dodo: Dodo, ada: Clocked
+) -> None:
+    kind, other = dodo.entitlement(), dodo.entitlement(name="Images")
+    attached = (attach(kind.id, trial_credits="5"), attach(other.id))
+    plan = product(dodo, *attached, price=MONTHLY | {"trial_period_days": 14})
+    made = subscribe(dodo, ada.customer, plan.product_id)
+    assert [item.balance for item in usage(dodo, made)] == ["5", "0"]
+    ada.advance("2031-02-14T00:00:00Z")
+    assert [item.balance for item in usage(dodo, made)] == ["105", "100"]
+    none = subscribe(dodo, ada.customer, plan.product_id, trial_period_days=0)
+    assert found(dodo, none).trial_period_days == 0
+    assert [item.balance for item in usage(dodo, none)] == ["205", "200"]
+
+
 def test_what_is_to_be_paid_waits_for_the_operator_with_every_cycle(
     dodo: Dodo, ada: Clocked, tenant: Tenant
 ) -> None:
@@ -150,6 +167,30 @@ def test_what_is_to_be_paid_waits_for_the_operator_with_every_cycle(
     assert found(dodo, made).next_billing_date == day("2031-03-31")
     ada.advance("2031-03-31T00:00:00Z")
     assert found(dodo, made).status == "on_hold"
+
+
+def test_a_payment_that_is_told_of_again_later_pays_for_no_other_cycle(
+    dodo: Dodo, ada: Clocked, tenant: Tenant
+) -> None:
+    kind = dodo.entitlement()
+    plan = product(dodo, attach(kind.id), price=MONTHLY | {"price": 900})
+    made = subscribe(dodo, ada.customer, plan.product_id)
+    assert confirm(ada, tenant, made, "bank-7").status_code == 200
+    ada.advance("2031-02-28T00:00:00Z")
+    again = confirm(ada, tenant, made, "bank-7")
+    assert (again.status_code, again.json()["code"]) == (400, "UNSUPPORTED_ACTION")
+    assert (found(dodo, made).status, usage(dodo, made)[0].balance) == ("on_hold", "100")
+    assert confirm(ada, tenant, made, "bank-8").status_code == 200
+    assert usage(dodo, made)[0].balance == "200"
+
+
+def test_a_payment_is_confirmed_without_a_word(dodo: Dodo, ada: Clocked) -> None:
+    """As the SDK's own way to an endpoint sends what has no body."""
+    plan = product(dodo, attach(dodo.entitlement().id), price=MONTHLY | {"price": 900})
+    made = subscribe(dodo, ada.customer, plan.product_id)
+    path = f"/subscriptions/{made}/confirm-payment"
+    dodo(lambda client: client.post(path, cast_to=object))
+    assert found(dodo, made).status == "active"
 
 
 def test_a_payment_that_is_confirmed_by_many_at_once_counts_once(
@@ -193,7 +234,9 @@ def test_cancelled_with_the_next_billing_date_its_cycle_goes_on(dodo: Dodo, ada:
     after = update(dodo, made, cancel_at_next_billing_date=True)
     assert (after.status, after.cancel_at_next_billing_date) == ("active", True)
     ada.advance("2031-02-28T00:00:00Z")
-    assert found(dodo, made).status == "cancelled"
+    ended = found(dodo, made)
+    assert (after.cancelled_at, ended.status) == (None, "cancelled")
+    assert ended.cancelled_at == day("2031-02-28")
     assert dodo.balance(ada.customer, kind.id).balance == "100"
 
 
@@ -205,6 +248,27 @@ def test_who_takes_the_cancellation_back_goes_on(dodo: Dodo, ada: Clocked) -> No
     ada.advance("2031-04-01T00:00:00Z")
     assert found(dodo, made).status == "active"
     assert dodo.balance(ada.customer, kind.id).balance == "300"
+
+
+def test_details_stay_but_for_a_business_name_that_is_cleared(dodo: Dodo, ada: Clocked) -> None:
+    made = subscribe(dodo, ada.customer, product(dodo).product_id)
+    details = {
+        "customer_business_name": "Ada Ltd",
+        "tax_id": "DE1",
+        "metadata": {"seat": 3},
+        "billing": {"country": "FR", "city": "Lyon"},
+        "cancellation_feedback": "unused",
+    }
+    update(dodo, made, **details)
+    after = update(dodo, made, tax_id=None, metadata=None, billing=None)
+    assert (after.customer_business_name, after.tax_id, after.metadata) == (
+        "Ada Ltd",
+        "DE1",
+        {"seat": 3},
+    )
+    assert (after.billing.country, after.billing.city) == ("FR", "Lyon")
+    assert after.cancellation_feedback == "unused"
+    assert update(dodo, made, customer_business_name=None).customer_business_name is None
 
 
 def test_other_terms_hold_from_the_next_billing_date_on(dodo: Dodo, ada: Clocked) -> None:

@@ -1,205 +1,370 @@
-"""A year of a subscription with rollover and overage, on a test clock: every number of it."""
+"""A year of a subscription on a test clock, through both official SDKs: every number of it.
+
+All of it at once: a trial, renewals, rollover up to a maximum count, the four behaviours of overage, expiry
+and low balances (``year.py``). What came of it is told by webhooks, which both SDKs verify, and ``drawdown
+verify`` finds nothing.
+"""
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from dodopayments import DodoPayments
 
+from drawdown.dialects.dodo.webhooks.events import DodoFormat
+from tests.conftest import NewUrl
 from tests.dialects.dodo.clocked import Clocked
-from tests.dialects.dodo.sdk import Dodo
-from tests.dialects.dodo.test_products import MONTHLY, product
-from tests.dialects.dodo.test_subscriptions import attach, found, subscribe, update, usage
-from tests.support.server import Tenant
-
-
-class Month(NamedTuple):
-    """One cycle of 100 credits, and half of what is left carried on, once.
-
-    ``carried``: what came over from the last; ``used``: in credits of 1,000 tokens. Then what is left,
-    what is owed, and what becomes of that as the cycle ends at ``ends``.
-    """
-
-    ends: str
-    carried: str
-    used: str
-    left: str
-    owed: str
-    carries: str
-    expires: str
-    forfeits: str
-
-
-YEAR = (
-    Month("2031-02-28", "0", "40", "60", "0", "30", "30", "0"),
-    Month("2031-03-31", "30", "150", "0", "20", "0", "0", "0"),
-    Month("2031-04-30", "0", "0", "100", "0", "50", "50", "0"),
-    Month("2031-05-31", "50", "0", "150", "0", "50", "50", "50"),
-    Month("2031-06-30", "50", "190", "0", "40", "0", "0", "0"),
-    Month("2031-07-31", "0", "99.5", "0.5", "0", "0.25", "0.25", "0"),
-    Month("2031-08-31", "0.25", "110.25", "0", "10", "0", "0", "0"),
-    Month("2031-09-30", "0", "100", "0", "0", "0", "0", "0"),
-    Month("2031-10-31", "0", "33.33", "66.67", "0", "33.33", "33.34", "0"),
-    Month("2031-11-30", "33.33", "0", "133.33", "0", "50", "50", "33.33"),
-    Month("2031-12-31", "50", "150", "0", "0", "0", "0", "0"),
-    Month("2032-01-31", "0", "25", "75", "0", "37.5", "37.5", "0"),
+from tests.dialects.dodo.official import FORMS, Official, official
+from tests.dialects.dodo.test_products import MONTHLY
+from tests.dialects.dodo.world import BALANCES, World, attached
+from tests.dialects.dodo.year import (
+    BEGINS,
+    EACH,
+    ENDS,
+    EXPIRED,
+    EXPIRING,
+    FIRST,
+    INVOICED,
+    KINDS,
+    LOW,
+    ROLLING,
+    TRIAL,
+    TRIAL_USED,
+    Kind,
+    Month,
 )
-LIMIT = Decimal(40)
+from tests.support.commands import drawdown
+from tests.support.receiver import Listening, Received, listening
+from tests.support.server import Server, Tenant, start_server
+from tests.support.typescript import Sdk
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def delivering(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
+    with new_url() as url:
+        folder = tmp_path_factory.mktemp("year")
+        running = start_server(folder, database=url, webhooks_allow_private="1")
+        yield running
+        running.stop()
+
+
+@pytest.fixture
+def tenant(delivering: Server) -> Tenant:
+    return delivering.tenant()
+
+
+@pytest.fixture(params=FORMS)
+def sdk(request: pytest.FixtureRequest, tenant: Tenant) -> Iterator[Official]:
+    made = official(request.param, tenant.url, tenant.test.editor.secret)
+    yield made
+    made.close()
 
 
 @pytest.fixture
 def ada(tenant: Tenant) -> Iterator[Clocked]:
-    made = Clocked(tenant)
+    made = Clocked(tenant, BEGINS)
     yield made
     made.http.close()
 
 
-def meter(dodo: Dodo) -> str:
-    made: str = dodo(
-        lambda client: client.meters.create(
-            name="Tokens",
-            event_name="tokens",
-            measurement_unit="token",
-            aggregation={"type": "sum", "key": "n"},
-        )
-    ).id
-    return made
+class Year:
+    """Ada's subscription, and how she uses it."""
 
+    def __init__(self, sdk: Official, ada: Clocked) -> None:
+        self.sdk, self.ada = sdk, ada
+        world = World(sdk)
+        self.kinds = {each.name: world.entitlement(**_settings(each)) for each in KINDS}
+        links = [
+            {
+                "meter_id": world.meter(
+                    name=name, event_name=name, aggregation={"type": "sum", "key": "n"}
+                ),
+                "credit_entitlement_id": kind,
+                "meter_units_per_credit": "1000",
+            }
+            for name, kind in self.kinds.items()
+        ]
+        price = {key: value for key, value in MONTHLY.items() if key != "price"}
+        price |= {"type": "usage_based_price", "fixed_price": 0, "meters": links}
+        given = [attached(self.kinds[each.name], str(EACH), **each.attached) for each in KINDS]
+        product = world.product(*given, price=price)
+        self.subscription = world.subscription(product, ada.customer, trial_period_days=14)
 
-def use(dodo: Dodo, ada: Clocked, name: str, *quantities: int) -> None:
-    """Events of these quantities, now, told twice: the second time they are known."""
-    events = [
-        {
-            "event_id": f"{name}-{number}",
-            "customer_id": ada.customer,
-            "event_name": "tokens",
-            "metadata": {"n": quantity},
+    def use(self, when: str, **credits: str) -> None:
+        """In two events of each meter, and all of them told twice: the second time they are known."""
+        events = [
+            {
+                "event_id": f"{when}-{name}-{half}",
+                "customer_id": self.ada.customer,
+                "event_name": name,
+                "metadata": {"n": units // 2 + half * (units % 2)},
+            }
+            for name, used in credits.items()
+            for half in range(2)
+            if (units := int(Decimal(used) * 1_000))
+        ]
+        told = [self.sdk("usage_events.ingest", events=events) for _ in range(2)]
+        assert [each["ingested_count"] for each in told] == [len(events), 0]
+
+    def shown(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Of each kind what is left and what is owed; three ways to ask say the same."""
+        usage = self.sdk("subscriptions.retrieve_credit_usage", self.subscription)["items"]
+        cart = self.sdk("subscriptions.retrieve", self.subscription)["credit_entitlement_cart"]
+        held = self.sdk("customers.list_credit_entitlements", self.ada.customer)["items"]
+        found = {each["credit_entitlement_name"]: _pair(each) for each in usage}
+        assert found == {
+            each["credit_entitlement_name"]: _pair(each, "remaining_balance", "overage_balance")
+            for each in cart
         }
-        for number, quantity in enumerate(quantities)
-    ]
-    told = [dodo(lambda client: client.usage_events.ingest(events=events)) for _ in range(2)]
-    assert [each.ingested_count for each in told] == [len(quantities), 0]
-
-
-def start(dodo: Dodo, ada: Clocked) -> tuple[str, str]:
-    """The entitlement, and a subscription of Ada's to 100 of it a month, which a meter draws on."""
-    kind = dodo.entitlement(
-        rollover_enabled=True,
-        rollover_percentage=50,
-        max_rollover_count=1,
-        overage_enabled=True,
-        overage_limit=int(LIMIT),
-        overage_behavior="forgive_at_reset",
-        price_per_unit="2",
-        currency="USD",
-    ).id
-    link = {
-        "meter_id": meter(dodo),
-        "credit_entitlement_id": kind,
-        "meter_units_per_credit": "1000",
-    }
-    price = {key: value for key, value in MONTHLY.items() if key != "price"}
-    price |= {"type": "usage_based_price", "fixed_price": 0, "meters": [link]}
-    plan = product(dodo, attach(kind), price=price)
-    return kind, subscribe(dodo, ada.customer, plan.product_id)
-
-
-def test_every_number_of_a_year(dodo: Dodo, ada: Clocked) -> None:
-    kind, subscription = start(dodo, ada)
-    for month in YEAR:
-        opened = dodo.balance(ada.customer, kind)
-        assert (Decimal(opened.balance), opened.overage) == (100 + Decimal(month.carried), "0")
-        tokens = int(Decimal(month.used) * 1_000)
-        use(dodo, ada, month.ends, tokens // 2, tokens - tokens // 2)
-        closing = dodo.balance(ada.customer, kind)
-        assert (closing.balance, closing.overage) == (month.left, month.owed), month
-        [item] = usage(dodo, subscription)
-        assert (item.balance, item.overage) == (month.left, month.owed)
-        assert (item.overage_enabled, item.overage_limit) == (True, "40")
-        assert item.limit_reached is (Decimal(month.owed) == LIMIT)
-        assert Decimal(item.remaining_headroom) == LIMIT - Decimal(month.owed)
-        shown = found(dodo, subscription)
-        assert (shown.status, f"{shown.next_billing_date:%Y-%m-%d}") == ("active", month.ends)
-        [cart] = shown.credit_entitlement_cart
-        assert (cart.remaining_balance, cart.overage_balance) == (month.left, month.owed)
-        check_conserved(month)
-        ada.advance(f"{month.ends}T00:00:00Z")
-    assert dodo.balance(ada.customer, kind).balance == "137.5"
-    check_grants(dodo, ada, kind, subscription)
-    check_ledger(ledger(dodo, ada, kind))
-    update(dodo, subscription, status="cancelled")
-    ada.advance("2033-01-31T00:00:00Z")
-    assert found(dodo, subscription).status == "cancelled"
-    assert dodo.balance(ada.customer, kind).overage == "0"
-
-
-def check_conserved(month: Month) -> None:
-    """The table itself adds up: what came went somewhere."""
-    carried, used, left, owed, *ends = (Decimal(each) for each in month[1:])
-    assert 100 + carried - used == left - owed
-    assert left == sum(ends)
-
-
-def check_grants(dodo: Dodo, ada: Clocked, kind: str, subscription: str) -> None:
-    """One of 100 for each month and the running one, and one for what each month carried on."""
-    listed = dodo.grants(ada.customer, kind, page_size=100)
-    made = sorted(listed, key=lambda grant: grant.created_at, reverse=True)
-    assert {grant.source_id for grant in made} == {subscription}
-    assert {str(grant.metadata) for grant in made} == {"{}"}
-    whole = [grant for grant in made if grant.rollover_count == 0]
-    carried = [grant for grant in made if grant.rollover_count == 1]
-    assert [grant.initial_amount for grant in whole] == ["100"] * 13
-    assert {grant.source_type for grant in whole} == {"subscription"}
-    amounts = [month.carries for month in YEAR if month.carries != "0"]
-    assert [grant.initial_amount for grant in reversed(carried)] == amounts
-    assert {grant.source_type for grant in carried} == {"rollover"}
-    assert {grant.parent_grant_id for grant in carried} <= {grant.id for grant in whole}
-    assert sum(grant.is_rolled_over for grant in whole) == len(carried)
-    assert [grant.remaining_amount for grant in (whole[0], carried[0])] == ["100", "37.5"]
-    assert all(grant.remaining_amount == "0" for grant in (*whole[1:], *carried[1:]))
-
-
-def ledger(dodo: Dodo, ada: Clocked, kind: str) -> list[Any]:
-    """Every row of the year, the oldest first."""
-
-    def page(number: int) -> list[Any]:
-        found: list[Any] = dodo(
-            lambda client: client.credit_entitlements.balances.list_ledger(
-                ada.customer, credit_entitlement_id=kind, page_size=25, page_number=number
-            )
-        ).items
+        assert all(_pair(each) == found[each["name"]] for each in held)
         return found
 
-    return [row for number in range(10) for row in page(number)][::-1]
+    def live(self, kind: str) -> Decimal:
+        """What remains of the grants that are active."""
+        asked = {"credit_entitlement_id": kind, "status": "active", "page_size": 100}
+        grants = self.sdk(f"{BALANCES}.list_grants", self.ada.customer, **asked)["items"]
+        return sum((Decimal(each["remaining_amount"]) for each in grants), Decimal(0))
+
+    def pages(self, method: str, kind: str) -> list[dict[str, Any]]:
+        """All of a kind's, the oldest first, page by page."""
+        found: list[dict[str, Any]] = []
+        for number in itertools.count():
+            asked = {"credit_entitlement_id": kind, "page_size": 25, "page_number": number}
+            page = self.sdk(f"{BALANCES}.{method}", self.ada.customer, **asked)["items"]
+            if not page:
+                break
+            found += page
+        return found[::-1]
+
+    def limits(self) -> dict[str, tuple[str | None, str | None, bool]]:
+        usage = self.sdk("subscriptions.retrieve_credit_usage", self.subscription)["items"]
+        return {
+            each["credit_entitlement_name"]: (
+                each["overage_limit"],
+                each["remaining_headroom"],
+                each["limit_reached"],
+            )
+            for each in usage
+        }
 
 
-def check_ledger(rows: list[Any]) -> None:
-    """Each row goes on where the one before it stopped, and the sums are those of the table."""
-    for before, after in pairwise(rows):
-        assert (after.balance_before, after.overage_before) == (
-            before.balance_after,
-            before.overage_after,
-        )
-    assert (rows[0].balance_before, rows[-1].balance_after) == ("0", "137.5")
-    sums: dict[tuple[str, bool], Decimal] = defaultdict(Decimal)
-    for row in rows:
-        sums[row.transaction_type, row.is_credit] += Decimal(row.amount)
-    owed, carried = total("owed"), total("carries")
-    assert sums == {
-        ("credit_added", True): Decimal(1_300),
-        ("credit_deducted", False): total("used") - owed,
-        ("overage_charged", False): owed,
-        ("overage_reset", False): owed,
-        ("credit_rolled_over", False): carried,
-        ("credit_rolled_over", True): carried,
-        ("credit_expired", False): total("expires"),
-        ("rollover_forfeited", False): total("forfeits"),
+def _settings(kind: Kind) -> dict[str, Any]:
+    return {"name": kind.name, "overage_enabled": False} | kind.settings
+
+
+def _pair(
+    item: dict[str, Any], left: str = "balance", owed: str = "overage"
+) -> tuple[Decimal, Decimal]:
+    return Decimal(item[left]), Decimal(item[owed])
+
+
+def test_every_number_of_a_year(
+    sdk: Official, ada: Clocked, tenant: Tenant, delivering: Server
+) -> None:
+    with listening() as heard:
+        made = sdk("webhooks.create", url=heard.url)
+        secret = sdk("webhooks.retrieve_secret", made["id"])["secret"]
+        year = Year(sdk, ada)
+        play_trial(year)
+        for number, ends in enumerate(ENDS):
+            play_month(year, number, ends)
+        check_month(year, len(ENDS))
+        rows = {each.name: year.pages("list_ledger", year.kinds[each.name]) for each in KINDS}
+        for each in KINDS:
+            check_ledger(each, rows[each.name])
+        check_expiry(rows[EXPIRING.name])
+        check_grants(year)
+        rows[INVOICED.name].append(correct(year))
+        check_told(year, heard, secret, rows)
+    check_after(year)
+    assert drawdown("verify", "--database", delivering.database, "--json").json()["ok"]
+
+
+def play_trial(year: Year) -> None:
+    """Only the kind with credit for it has any; what it leaves is gone as the trial ends."""
+    shown = year.sdk("subscriptions.retrieve", year.subscription)
+    assert (shown["status"], shown["trial_period_days"]) == ("active", 14)
+    assert shown["next_billing_date"] == FIRST
+    nothing = {each.name: (Decimal(0), Decimal(0)) for each in KINDS}
+    assert year.shown() == nothing | {EXPIRING.name: (TRIAL, Decimal(0))}
+    year.use("trial", **{EXPIRING.name: str(TRIAL_USED)})
+    assert year.shown() == nothing | {EXPIRING.name: (TRIAL - TRIAL_USED, Decimal(0))}
+    year.ada.advance(FIRST)
+
+
+def check_month(year: Year, number: int) -> dict[str, Month]:
+    """As it opens."""
+    months = {each.name: each.months[number] for each in KINDS}
+    assert year.shown() == {
+        name: (Decimal(month.opened), Decimal(month.owes)) for name, month in months.items()
     }
+    for name, month in months.items():
+        assert year.live(year.kinds[name]) == Decimal(month.opened)
+    return months
 
 
-def total(column: str) -> Decimal:
-    return sum((Decimal(getattr(month, column)) for month in YEAR), Decimal(0))
+def play_month(year: Year, number: int, ends: str) -> None:
+    months = check_month(year, number)
+    year.use(ends, **{name: month.used for name, month in months.items()})
+    assert year.shown() == {
+        name: (Decimal(month.left), Decimal(month.owed)) for name, month in months.items()
+    }
+    assert year.limits() == {each.name: _limits(each, each.months[number]) for each in KINDS}
+    shown = year.sdk("subscriptions.retrieve", year.subscription)
+    assert (shown["status"], shown["next_billing_date"]) == ("active", f"{ends}T00:00:00Z")
+    year.ada.advance(f"{ends}T00:00:00Z")
+
+
+def _limits(kind: Kind, month: Month) -> tuple[str | None, str | None, bool]:
+    if kind.limit is None:
+        return None, None, False
+    headroom = Decimal(kind.limit) - Decimal(month.owed)
+    return kind.limit, str(headroom), not headroom
+
+
+# What was recorded ----------------------------------------------------------------------------------
+
+
+def check_ledger(kind: Kind, rows: list[dict[str, Any]]) -> None:
+    """Each row goes on where the one before it stopped and adds up, and all of them do."""
+    sums: dict[tuple[str, bool], Decimal] = defaultdict(Decimal)
+    for before, after in itertools.pairwise(rows):
+        assert after["created_at"] >= before["created_at"]
+        for field in ("balance", "overage"):
+            assert after[f"{field}_before"] == before[f"{field}_after"]
+    for row in rows:
+        check_row(row)
+        sums[row["transaction_type"], row["is_credit"]] += Decimal(row["amount"])
+    last = kind.months[-1]
+    assert (rows[0]["balance_before"], rows[0]["overage_before"]) == ("0", "0")
+    assert (rows[-1]["balance_after"], rows[-1]["overage_after"]) == (last.opened, last.owes)
+    assert sums == {name: Decimal(amount) for name, amount in kind.at_end.items()}
+    assert len({row["id"] for row in rows}) == len(rows)
+
+
+def check_row(row: dict[str, Any]) -> None:
+    """What a credit repays at once is the part of it that does not come into the balance."""
+    amount, zero = Decimal(row["amount"]), Decimal(0)
+    assert amount > 0
+    balance = Decimal(row["balance_after"]) - Decimal(row["balance_before"])
+    overage = Decimal(row["overage_after"]) - Decimal(row["overage_before"])
+    assert min(Decimal(row["balance_after"]), Decimal(row["overage_after"])) >= 0
+    match row["transaction_type"]:
+        case "overage_charged":
+            assert (balance, overage) == (zero, amount)
+        case "overage_reset":
+            assert (balance, overage, row["overage_after"]) == (zero, -amount, "0")
+        case "credit_added":
+            assert (balance - overage, row["is_credit"]) == (amount, True)
+            assert row["reference_type"] == "subscription"
+        case _:
+            assert (balance, overage) == (amount if row["is_credit"] else -amount, zero)
+
+
+def check_expiry(rows: list[dict[str, Any]]) -> None:
+    """At the instant, whenever it was noticed."""
+    expired = [row for row in rows if row["transaction_type"] == "credit_expired"]
+    assert tuple((row["created_at"], row["amount"]) for row in expired) == EXPIRED
+
+
+def check_grants(year: Year) -> None:
+    """One of each month, and beside them only what was carried on, each from a grant of before."""
+    for kind in KINDS:
+        grants = year.pages("list_grants", year.kinds[kind.name])
+        assert {each["source_id"] for each in grants} == {year.subscription}
+        whole = [each for each in grants if each["rollover_count"] == 0]
+        trial = [TRIAL] if kind is EXPIRING else []
+        assert [Decimal(each["initial_amount"]) for each in whole] == [*trial, *[EACH] * 13]
+        assert {each["source_type"] for each in whole} == {"subscription"}
+        carried = [each for each in grants if each["rollover_count"]]
+        opened = [Decimal(month.opened) - EACH for month in ROLLING.months]
+        expected = [each for each in opened if each] if kind is ROLLING else []
+        assert [Decimal(each["initial_amount"]) for each in carried] == expected
+        assert {(each["source_type"], each["rollover_count"]) for each in carried} <= {
+            ("rollover", 1)
+        }
+        parents = {each["id"] for each in whole if each["is_rolled_over"]}
+        assert {each["parent_grant_id"] for each in carried} == parents
+
+
+def correct(year: Year) -> dict[str, Any]:
+    """The operator takes 1 of the newest grant back, by the native API. Returns the row of it."""
+    kind = year.kinds[INVOICED.name]
+    grant = year.pages("list_grants", kind)[-1]["id"]
+    asked = {"direction": "down", "amount": "1", "idempotency_key": "year"}
+    year.ada.ask("POST", f"/grants/{grant}/adjust", asked)
+    row = year.pages("list_ledger", kind)[-1]
+    assert (row["transaction_type"], row["grant_id"]) == ("manual_adjustment", grant)
+    assert (row["balance_before"], row["balance_after"], row["is_credit"]) == ("110", "109", False)
+    return row
+
+
+# What was told --------------------------------------------------------------------------------------
+
+
+def check_told(year: Year, heard: Listening, secret: str, rows: Rows) -> None:
+    """Every row is an event, but for what a grant loses to the one after it; so is every low balance."""
+    written = [
+        row
+        for each in rows.values()
+        for row in each
+        if row["is_credit"] or row["transaction_type"] != "credit_rolled_over"
+    ]
+    received = heard.wait(len(written) + len(LOW))
+    verify(received, secret)
+    events = [each.event for each in received]
+    assert len({each.headers["webhook-id"] for each in received}) == len(written) + len(LOW)
+    low = [each["data"] for each in events if each["type"] == "credit.balance_low"]
+    told = [each["data"] for each in events if each["type"] != "credit.balance_low"]
+    assert sorted(each["id"] for each in told) == sorted(each["id"] for each in written)
+    by_id = {each["id"]: each for each in written}
+    for each in told:
+        assert each == by_id[each["id"]] | {"payload_type": "CreditLedgerEntry"}
+    for each in events:
+        if each["type"] != "credit.balance_low":
+            row = each["data"]["transaction_type"]
+            assert each["type"] == f"credit.{row.removeprefix('credit_')}"
+            assert each["timestamp"] == each["data"]["created_at"]
+    assert {each["type"] for each in events} == set(DodoFormat.types)
+    assert sorted(each["available_balance"] for each in low) == sorted(LOW)
+    for each in low:
+        assert each["subscription_id"] == year.subscription
+        assert (each["threshold_percent"], each["threshold_amount"]) == (20, "20")
+        assert (each["subscription_credits_amount"], each["credit_entitlement_name"]) == (
+            str(EACH),
+            EXPIRING.name,
+        )
+
+
+def verify(received: list[Received], secret: str) -> None:
+    """By both SDKs, which read what was sent."""
+    python = DodoPayments(bearer_token="x", base_url="http://x", _strict_response_validation=True)
+    with python, Sdk("dodopayments", bearerToken="x", baseURL="http://x") as typescript:
+        for each in received:
+            body = each.body.decode()
+            read: Any = python.webhooks.unwrap(body, headers=each.headers, key=secret)
+            assert read.type == each.event["type"]
+            given = {"headers": each.headers, "key": secret}
+            assert typescript.call("webhooks.unwrap", body, given) == json.loads(body)
+
+
+def check_after(year: Year) -> None:
+    """Cancelled, it gives and charges nothing more, and what is left of the year expires or stays."""
+    ended = year.sdk("subscriptions.update", year.subscription, status="cancelled")
+    assert ended["status"] == "cancelled"
+    year.ada.advance("2032-03-31T00:00:00Z")
+    held = year.sdk("customers.list_credit_entitlements", year.ada.customer)["items"]
+    left = {each["name"]: each["balance"] for each in held}
+    assert (left["Invoiced"], left["Deficit"], left["Repaid"]) == ("109", "100", "100.01")
+    assert left["Expiring"] == "0"
+    for kind in year.kinds.values():
+        balance = year.sdk(f"{BALANCES}.retrieve", year.ada.customer, credit_entitlement_id=kind)
+        assert Decimal(balance["balance"]) == year.live(kind)

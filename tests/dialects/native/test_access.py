@@ -10,7 +10,14 @@ import pytest
 
 from drawdown.engine.accounts import Role
 from tests.conftest import StartServer
-from tests.dialects.native.support import ENDPOINTS, created, customer_with, debit_body, problem
+from tests.dialects.native.support import (
+    ENDPOINTS,
+    Json,
+    created,
+    customer_with,
+    debit_body,
+    problem,
+)
 from tests.support.server import Key, Tenant
 
 
@@ -117,6 +124,11 @@ def test_only_an_admin_manages_keys(tenant: Tenant) -> None:
         problem(editor.post(f"/keys/{tenant.test.admin.id}/revoke"), 403, "forbidden")
 
 
+def but_for_its_use(key: Json) -> Json:
+    """When it was last used is noted now and then: the one answer may know it, and the other not yet."""
+    return {name: value for name, value in key.items() if name != "last_used_at"}
+
+
 def test_a_key_made_over_http_opens_the_book_until_it_is_revoked(tenant: Tenant) -> None:
     with tenant.client(tenant.test.admin) as admin:
         made = created(admin.post("/keys", json={"role": "editor", "name": "worker"}))
@@ -128,9 +140,10 @@ def test_a_key_made_over_http_opens_the_book_until_it_is_revoked(tenant: Tenant)
             assert revoked.status_code == 200
             assert revoked.json()["revoked_at"] is not None
             problem(worker.get("/customers"), 401, "unauthorized")
-        assert admin.post(f"/keys/{made['id']}/revoke").json() == revoked.json()
+        again = admin.post(f"/keys/{made['id']}/revoke").json()
+        assert but_for_its_use(again) == but_for_its_use(revoked.json())
         listed = {key["id"]: key for key in admin.get("/keys").json()["data"]}
-        assert listed[made["id"]] == revoked.json()
+        assert but_for_its_use(listed[made["id"]]) == but_for_its_use(revoked.json())
         assert "secret" not in listed[made["id"]]
 
 

@@ -13,7 +13,7 @@ from drawdown.dialects.native.events import FORMAT
 from tests.support.server import Tenant
 
 #: The feed of a database that several may write to stops two seconds before now.
-SEEN_SECONDS = 10
+SEEN_SECONDS = 60
 
 
 @pytest.fixture

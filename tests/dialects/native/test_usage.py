@@ -382,6 +382,31 @@ def test_a_closed_meter_counts_nothing_more(book: httpx.Client) -> None:
     assert book.delete("rates/none").json()["code"] == "rate_not_found"
 
 
+def test_a_meter_that_is_reopened_counts_what_comes_from_then_on(book: httpx.Client) -> None:
+    book.delete("meters/tokens")
+    post(book, "events", EVENT)
+    reopened = post(book, "meters/tokens/reopen", {}, 200)
+    assert reopened["closed_at"] is None
+    [charge] = post(book, "events", EVENT | {"id": "e2"})["charges"]
+    assert charge["amount"] == "3"
+    assert post(book, "meters/tokens/reopen", {}, 200) == reopened
+    assert post(book, "meters/none/reopen", {}, 404)["code"] == "meter_not_found"
+
+
+def test_a_meter_may_be_called_otherwise(book: httpx.Client) -> None:
+    made = book.get("meters/tokens").json()
+    asked = {"name": "Tokens", "idempotency_key": "k"}
+    amended = book.patch("meters/tokens", json=asked).json()
+    assert amended == made | {"name": "Tokens"}
+    assert book.patch("meters/tokens", json={}).json() == amended
+    assert book.patch("meters/tokens", json=asked).headers["idempotent-replayed"] == "true"
+    other = book.patch("meters/tokens", json=asked | {"name": "Others"})
+    assert (other.status_code, other.json()["code"]) == (409, "key_reused")
+    refused = book.patch("meters/tokens", json={"event_name": "other"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "event_name")
+    assert book.patch("meters/none", json={"name": "x"}).json()["code"] == "meter_not_found"
+
+
 def test_a_rate_may_sum_up_over_the_cycles_of_the_customers_schedule(
     native: httpx.Client,
 ) -> None:

@@ -149,7 +149,7 @@ def delivering(serve: StartServer) -> Server:
     return serve(webhooks_allow_private="true")
 
 
-def eventually(asked: Callable[[], Any], seconds: float = 15) -> Any:
+def eventually(asked: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := asked()):
         assert time.monotonic() < deadline, "it did not come about"
@@ -225,7 +225,7 @@ def test_a_server_that_is_killed_while_it_delivers_leaves_nothing_out(
 
 
 async def _until_all(got: Receiver, count: int) -> None:
-    async with asyncio.timeout(40), got.arrived:
+    async with asyncio.timeout(90), got.arrived:
         await got.arrived.wait_for(lambda: len(set(got.ids)) >= count)
 
 

@@ -151,7 +151,8 @@ def test_every_refusal_has_a_row() -> None:
     assert set(ROWS) == {*every_error(), *web_errors()}
     clashes = {row.type for row in ROWS.values() if row.status == 409}
     assert clashes == {"IdempotencyKeyReused"}
-    assert {row.status for row in ROWS.values()} == {400, 401, 403, 404, 405, 409, 413, 500, 503}
+    statuses = {400, 401, 403, 404, 405, 409, 413, 429, 500, 503}
+    assert {row.status for row in ROWS.values()} == statuses
 
 
 def test_what_is_not_served_is_refused_in_the_same_shape(sequence: httpx.Client) -> None:

@@ -19,8 +19,8 @@ from drawdown.store.postgres.distribution import BY_SLOT, EVERYWHERE, distribute
 from tests.conftest import StartServer
 from tests.support.books import START, open_book, open_ledger_on, verified
 from tests.support.commands import drawdown
-from tests.support.postgres import VERSIONS, Clusters
-from tests.support.spread import SHARDS, apart, pretend_citus
+from tests.support.postgres import VERSIONS, Clusters, apart
+from tests.support.spread import SHARDS, pretend_citus
 
 pytestmark = pytest.mark.anyio
 

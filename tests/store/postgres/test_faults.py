@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -257,7 +258,7 @@ async def test_a_job_that_fails_is_tried_again(
     await book.grant(customer, 10, expires_at=Instant(START + HOUR))
     proxy.faults.extend([Fault(BEGIN, False, "57P03")] * 2 * batcher.ATTEMPTS_MAX)
     clock.instant = Instant(START + HOUR)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while proxy.faults:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         written = len(observed.sizes)
@@ -305,7 +306,7 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
     await stranger.execute("BEGIN; SET LOCAL deadlock_timeout = '10s'")
     await stranger.fetch(lock, second.hex())
     debits = [asyncio.create_task(book.debit(name, 1)) for name in names]
-    await asyncio.sleep(0.2)
+    await until_one_waits(stranger)
     await stranger.fetch(lock, first.hex())
     await stranger.execute("COMMIT")
     await asyncio.gather(*debits)
@@ -314,6 +315,16 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
     for name in names:
         assert (await book.balance(name)).used == 1
     await ledger.close()
+
+
+async def until_one_waits(connection: asyncpg.Connection) -> None:
+    """For a lock that the connection has."""
+    blocked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    )
+    async with asyncio.timeout(60):
+        while await connection.fetchval(blocked) == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -330,10 +341,39 @@ async def test_a_wait_that_is_cut_short_is_tried_again(url: str, setting: str, c
     await stranger.execute("BEGIN")
     await stranger.fetch("SELECT 1 FROM wallet FOR UPDATE")
     debit = asyncio.create_task(book.debit(customer, 1))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while not observed.conflicts:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await stranger.execute("COMMIT")
     await debit
     assert {str(conflict)[:5] for conflict in observed.conflicts} == {code}
     await check_used(book, customer, 1)
     await stranger.close()
     await ledger.close()
+
+
+async def test_nothing_is_left_of_who_was_broken_off_while_the_server_hung(proxy: Proxy) -> None:
+    """The connection is given up by itself; an error that nobody can hear any more is no one's alarm."""
+    alarms: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: alarms.append(told["message"]))
+    pool = await opening.open_pool(proxy.url, 1)
+    proxy.faults.append(Fault(BEGIN, False, STALL))
+
+    async def ask() -> None:
+        async with opening.lent(pool, 0.2) as connection:
+            await connection.execute("BEGIN")
+
+    asking = asyncio.create_task(ask())
+    while proxy.faults:  # noqa: ASYNC110 - the proxy takes it when it befalls
+        await asyncio.sleep(0.01)
+    for _ in range(2):  # in its statement, and while it gives back its connection
+        asking.cancel()
+        await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(60), opening.lent(pool, 50) as again:
+        assert await again.fetchval("SELECT 1") == 1
+    pool.terminate()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert alarms == []

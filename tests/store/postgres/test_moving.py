@@ -158,7 +158,7 @@ async def test_while_the_coordinator_is_away_things_are_where_they_were(
 async def test_the_map_is_read_again_every_so_often(spread_url: str, fake: FakeMap) -> None:
     with patch.object(citus, "REFRESH_SECONDS", 0.01):
         store = await open_postgres(spread_url, read=fake.read)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await fake.read_thrice.wait()
         await store.close()
 

@@ -123,6 +123,7 @@ def lists() -> Iterator[tuple[str, str]]:
         "until": Instant(2),
         "uncovered": True,
         "after": KIND,
+        "offset": 10,
     }
     for given in ({}, *({name: value} for name, value in of_events.items()), of_events):
         asked_events = EventFilter(book=BOOK, limit=10, **given)
@@ -362,7 +363,7 @@ INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c')
 INSERT INTO usage_count SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'r'), n, '', '[]', '[]', 0
   FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO usage_value SELECT slot, customer, rate, period, grouping, '', 1 FROM usage_count;
-INSERT INTO rate_customer SELECT slot, customer, rate FROM usage_count;
+INSERT INTO rate_customer SELECT slot, customer, rate, '' FROM usage_count;
 INSERT INTO entry SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n * 10 + k, 'o'),
   0, pg_temp.id(n * 10 + k, 'g'), 'debited', 1, 0, 0, 0, 0, 0, 0, 0, 0, n, n, '', NULL
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;

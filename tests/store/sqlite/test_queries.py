@@ -28,7 +28,6 @@ SCANS = {
     "count_stray_counts": "verify",
     "count_wrong_events": "verify",
     "find_keys": "the hashes that are given to it",
-    "book_endpoints": "endpoints are few",
     "list_accounts": "accounts are few",
     "list_endpoints": "endpoints are few",
     "operations_of": "the owners that are given to it",

@@ -87,6 +87,8 @@ def close(
 ) -> None:
     """Grant and use nothing more of a customer's, for good. What there is stays, and expires.
 
+    His schedules, top-ups and alerts end.
+
     Example: `drawdown customers close ada`
     """
     with asking(url, key) as client:

@@ -48,7 +48,7 @@ def confirm(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Say that what a subscription waits for was paid: it begins, or its next cycle does.
+    """Say that what a subscription waits for was paid: it begins, its next cycle or another plan does.
 
     Refused where nothing is waited for, so that a payment counts once.
 

@@ -59,7 +59,7 @@ def create_meter(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Make a meter. It never changes; close it and make another to count otherwise.
+    """Make a meter. What it counts never changes; close it and make another to count otherwise.
 
     Example: `drawdown meters create tokens llm.call --count-by sum --property tokens`
     """
@@ -103,17 +103,52 @@ def show_meter(
     present.answer(found, as_json, lambda meter: [_facts_of_meter(meter)])
 
 
+@meters.command("amend")
+def amend_meter(
+    meter: OfMeter,
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Call a meter otherwise. What it counts never changes.
+
+    Example: `drawdown meters amend tokens --name "Tokens of all models"`
+    """
+    with asking(url, key) as client:
+        amended = client.amend_meter(meter, name=name, idempotency_key=idempotency_key)
+    present.answer(amended, as_json, lambda meter: [_facts_of_meter(meter)])
+
+
 @meters.command("close")
 def close_meter(
     meter: OfMeter, url: Url = URL_DEFAULT, key: Key = None, as_json: Json = False
 ) -> None:
-    """Close a meter, for good: it counts nothing more, and its rates charge nothing more.
+    """Close a meter: it counts nothing more, and its rates charge nothing more.
 
     Example: `drawdown meters close tokens`
     """
     with asking(url, key) as client:
         closed = client.close_meter(meter)
     present.answer(closed, as_json, lambda meter: [_facts_of_meter(meter)])
+
+
+@meters.command("reopen")
+def reopen_meter(
+    meter: OfMeter,
+    idempotency_key: words.IdempotencyKey = None,
+    url: Url = URL_DEFAULT,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Undo the closing of a meter: it counts again from now on, and its rates charge again.
+
+    Example: `drawdown meters reopen tokens`
+    """
+    with asking(url, key) as client:
+        reopened = client.reopen_meter(meter, idempotency_key=idempotency_key)
+    present.answer(reopened, as_json, lambda meter: [_facts_of_meter(meter)])
 
 
 @rates.command("create")

@@ -81,7 +81,10 @@ def amend_customer(
 
 
 def close_customer(customer: str, *, idempotency_key: str | None = None) -> Call[Customer]:
-    """Grant and use nothing more of a customer's, for good. Again changes nothing."""
+    """Grant and use nothing more of a customer's, for good; his schedules, top-ups and alerts end.
+
+    Again changes nothing.
+    """
     path = f"/customers/{in_path(customer, 'customer')}/close"
     return write(path, Customer, {}, idempotency_key)
 

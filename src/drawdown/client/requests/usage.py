@@ -81,9 +81,22 @@ def meters() -> Listing[Meter]:
     return Listing(path="/meters", query={}, page=Page[Meter], page_size=None)
 
 
+def amend_meter(
+    meter: str, *, name: str | None = None, idempotency_key: str | None = None
+) -> Call[Meter]:
+    """Call a meter otherwise; what it counts never changes."""
+    path = f"/meters/{in_path(meter, 'meter')}"
+    return write(path, Meter, given({"name": name}), idempotency_key, "PATCH")
+
+
 def close_meter(meter: str) -> Call[Meter]:
-    """Close a meter: it counts nothing more, and neither do its rates."""
+    """Close a meter: it counts nothing more, and neither do its rates. Again changes nothing."""
     return Call(method="DELETE", path=f"{API}/meters/{in_path(meter, 'meter')}", read=reader(Meter))
+
+
+def reopen_meter(meter: str, *, idempotency_key: str | None = None) -> Call[Meter]:
+    """Undo the closing of a meter, from now on: what was used meanwhile stays uncounted."""
+    return write(f"/meters/{in_path(meter, 'meter')}/reopen", Meter, {}, idempotency_key)
 
 
 def create_rate(

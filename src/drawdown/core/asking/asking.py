@@ -59,6 +59,11 @@ class Asking(msgspec.Struct):
         if kind is not None and kind not in self.state.locked:
             self.want(self.wanted.entitlements_locked, kind)
 
+    def lock_customer(self, customer: Id) -> None:
+        """Nobody else changes him until the batch is done, or closes him."""
+        if customer not in self.state.locked:
+            self.want(self.wanted.customers_locked, customer)
+
     def catalog(self, request: Request) -> bool:
         """The book's meters and rates; whether they are loaded."""
         if request.book in self.state.catalogs:

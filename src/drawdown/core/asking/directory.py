@@ -63,14 +63,33 @@ def close_entitlement(
         asking.names(((kind.book, ENTITLEMENT_NAME, kind.name),))
 
 
-def amend_customer(
+def amend_customer(asking: Asking, request: Request, command: AmendCustomer) -> None:
+    _changed_customer(asking, request, command)
+
+
+def _changed_customer(
     asking: Asking, request: Request, command: AmendCustomer | CloseCustomer
-) -> None:
+) -> Id | None:
+    """Who is to be changed, once he is known."""
     customer = asking.customer(request.book, command.customer)
     if customer is not None:
         asking.key(request, customer)
-        if customer not in asking.state.locked:
-            asking.want(asking.wanted.customers_locked, customer)
+        asking.lock_customer(customer)
+    return customer
+
+
+def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> None:
+    """With every wallet of his, and what in each goes on by itself."""
+    customer = _changed_customer(asking, request, command)
+    if customer is None:
+        return
+    asking.every_wallet(request, customer)
+    for key in asking.state.customer_wallets.get(customer, ()):
+        asking.demand.changed.add(key)
+        wallet = asking.due(asking.now(request, key), key)
+        for rule in () if wallet is None or wallet.watch is None else wallet.watch.rules:
+            if rule.alert not in asking.state.alerts:
+                asking.want(asking.wanted.alerts, rule.alert)
 
 
 def create_clock(asking: Asking, request: Request, command: CreateTestClock) -> None:

@@ -14,9 +14,10 @@ from drawdown.core.requests import Request
 
 
 def create_schedule(asking: Asking, request: Request, command: CreateSchedule) -> None:
-    """How many there are is known with what is due."""
+    """How many there are is known with what is due. Whoever closes the customer meanwhile must find it."""
     key = asking.wallet_key(request, command.customer, command.entitlement)
     if key is not None:
+        asking.lock_customer(key[0])
         asking.due(asking.now(request, key), key)
         asking.demand.grown.add(key)
 

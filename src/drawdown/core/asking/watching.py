@@ -21,8 +21,10 @@ from drawdown.core.watching.crossings import lead_of
 
 
 def create_top_up(asking: Asking, request: Request, command: CreateTopUp) -> None:
+    """Whoever closes the customer meanwhile must find it."""
     key = asking.wallet_key(request, command.customer, command.entitlement)
     if key is not None:
+        asking.lock_customer(key[0])
         asking.wallet(asking.now(request, key), key)
 
 
@@ -66,6 +68,7 @@ def create_alert(asking: Asking, request: Request, command: CreateAlert) -> None
         return
     key = asking.wallet_key(request, command.customer, command.entitlement)
     if key is not None:
+        asking.lock_customer(key[0])
         kind = asking.state.entitlements[key[1]]
         own = asking.state.wallets.get(key)
         lead = lead_of(() if kind is None else kind.alerts, None if own is None else own.watch)

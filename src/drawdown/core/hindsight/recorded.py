@@ -77,17 +77,20 @@ class _Grant(Struct):
     name: str | None = None
     scope: Scope = {}
     metadata: Metadata = {}
+    used_before: int | None = None
 
 
 def _grant(operation: Operation, past: Past) -> Command:
     """A grant taken as effective from when it was made may have been asked for an earlier time."""
     facts = msgspec.json.decode(operation.facts, type=_Grant)
     late = facts.effective_at is not None and facts.effective_at < operation.at
-    assert operation.entitlement is not None
+    kind = operation.entitlement
+    assert kind is not None
+    used = None if facts.used_before is None else past.amount(facts.used_before, kind)
     return commands.IssueGrant(
         customer=operation.customer,
-        entitlement=operation.entitlement,
-        amount=past.amount(facts.amount, operation.entitlement),
+        entitlement=kind,
+        amount=past.amount(facts.amount, kind),
         priority=facts.priority,
         category=facts.category,
         effective_at=past.grant.effective_at if late and past.grant else facts.effective_at,
@@ -96,6 +99,7 @@ def _grant(operation: Operation, past: Past) -> Command:
         name=facts.name,
         scope=facts.scope,
         metadata=facts.metadata,
+        used_before=used,
     )
 
 
@@ -103,6 +107,7 @@ class _Debit(Struct):
     amount: int
     attributes: Attributes = {}
     valid_at: Instant | None = None
+    as_overage: bool = False
 
 
 def _debit(operation: Operation, past: Past) -> Command:
@@ -114,6 +119,7 @@ def _debit(operation: Operation, past: Past) -> Command:
         amount=past.amount(facts.amount, operation.entitlement),
         attributes=facts.attributes,
         valid_at=facts.valid_at,
+        as_overage=facts.as_overage,
     )
 
 
@@ -282,6 +288,7 @@ class _Schedule(Struct):
     scope: Scope = {}
     name: str | None = None
     metadata: Metadata = {}
+    paused: bool = False
 
 
 def _schedule(operation: Operation, past: Past) -> Command:
@@ -309,6 +316,7 @@ def _schedule(operation: Operation, past: Past) -> Command:
         scope=facts.scope,
         name=facts.name,
         metadata=facts.metadata,
+        paused=facts.paused,
     )
 
 
@@ -349,6 +357,7 @@ class _AmendSchedule(Struct):
     prorate: bool
     amount: int | None = None
     overage: Overage | UnsetType | None = UNSET
+    ends_at: Instant | UnsetType | None = UNSET
 
 
 def _amend_schedule(operation: Operation, past: Past) -> Command:
@@ -360,6 +369,7 @@ def _amend_schedule(operation: Operation, past: Past) -> Command:
         when=facts.when,
         prorate=facts.prorate,
         overage=UNSET if isinstance(rule, UnsetType) else _overage(rule, past, kind),
+        ends_at=facts.ends_at,
     )
 
 
@@ -367,8 +377,13 @@ def _pause(operation: Operation, past: Past) -> Command:
     return commands.PauseSchedule(schedule=_subject(operation))
 
 
+class _Resume(Struct):
+    at_once: bool = False
+
+
 def _resume(operation: Operation, past: Past) -> Command:
-    return commands.ResumeSchedule(schedule=_subject(operation))
+    facts = msgspec.json.decode(operation.facts, type=_Resume)
+    return commands.ResumeSchedule(schedule=_subject(operation), at_once=facts.at_once)
 
 
 class _Cancel(Struct):

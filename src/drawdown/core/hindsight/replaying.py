@@ -209,6 +209,7 @@ class Replay:
             (state.counts, wanted.counts),
         ):
             _miss(found, names)
+        state.locked |= wanted.customers_locked  # nobody else is here
         for grant in wanted.grants:
             state.grant_wallets.setdefault(grant, self._place_of(grant))
         for book in wanted.catalogs:

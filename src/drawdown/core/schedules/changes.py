@@ -82,7 +82,9 @@ def create_schedule(request: Request, command: CreateSchedule, state: State) -> 
         cycles.play(
             context.wallet, schedule, state.changes, context.at, context.request.recorded_at
         )
-        _refresh(context, accepted, schedule)
+    if command.paused:
+        _stand_still(schedule)
+    _refresh(context, accepted, schedule)
     return accepted
 
 
@@ -120,6 +122,7 @@ _FACTS = (
     "scope",
     "name",
     "metadata",
+    "paused",
 )
 
 
@@ -288,6 +291,9 @@ def amend_schedule(request: Request, command: AmendSchedule, state: State) -> Ac
         changed["overage"] = [schedule.overage, rule]
         schedule.overage = rule
         cycles.note_rule(context.wallet, state.changes)
+    if not isinstance(command.ends_at, msgspec.UnsetType):
+        changed["ends_at"] = [schedule.ends_at, command.ends_at]
+        _end_at(context, schedule, command.ends_at)
     started.note_changes(changed)
     grant = _move(context, started, schedule, moved)
     accepted = _finish(context, started, schedule)
@@ -303,15 +309,29 @@ def _amendment(
     facts: dict[str, Any] = {"when": command.when, "prorate": command.prorate}
     if command.amount is not None:
         facts["amount"] = positive_units(command.amount, entitlement)
+    if not isinstance(command.ends_at, msgspec.UnsetType):
+        facts["ends_at"] = command.ends_at
     if isinstance(command.overage, msgspec.UnsetType):
         return facts, None
     facts["overage"] = _override(command.overage, entitlement)
     return facts, facts["overage"]
 
 
+def _end_at(context: Context, schedule: Schedule, ends_at: Instant | None) -> None:
+    """Another end, later than now and than the start, at which the schedule is due if nothing is before."""
+    if ends_at is not None and ends_at <= max(context.at, schedule.starts_at):
+        raise FieldInvalid("ends_at", "later than now, and than starts_at")
+    schedule.ends_at = ends_at
+    if schedule.state is ScheduleState.PAUSED and schedule.cycle_at is None:
+        schedule.next_at = ends_at
+    else:
+        begins_at = schedule.begins_at(schedule.next_number)
+        schedule.next_at = schedules.bounded(schedule, begins_at)
+
+
 def _check_amendment(command: AmendSchedule) -> None:
     if command.amount is None:
-        if isinstance(command.overage, msgspec.UnsetType):
+        if command.overage is msgspec.UNSET and command.ends_at is msgspec.UNSET:
             raise FieldInvalid("amount", "given, unless overage is")
         if command.prorate or command.when is not ChangeTime.NEXT_CYCLE:
             raise FieldInvalid("when", "left out, as prorate is, where no amount is given")
@@ -376,24 +396,34 @@ def pause_schedule(request: Request, command: PauseSchedule, state: State) -> Ac
     if schedule.state is not ScheduleState.ACTIVE:
         raise ScheduleOver(state=schedule.state.value, verb="paused")
     started.note_changes({"state": [schedule.state.value, "paused"]})
-    schedule.state = ScheduleState.PAUSED
-    if schedule.cycle_at is None:
-        schedule.next_at = schedule.ends_at
+    _stand_still(schedule)
     return _finish(context, started, schedule)
 
 
+def _stand_still(schedule: Schedule) -> None:
+    schedule.state = ScheduleState.PAUSED
+    if schedule.cycle_at is None:
+        schedule.next_at = schedule.ends_at
+
+
 def resume_schedule(request: Request, command: ResumeSchedule, state: State) -> Accepted:
-    """The calendar has gone on: the next cycle is the first that begins from now on."""
+    """The calendar has gone on: the next cycle is the first to begin from now on, or the one of this time."""
     context, schedule = schedule_context(request, command.schedule, state)
-    started = context.begin("resume_schedule", {}, command.schedule)
+    started = context.begin("resume_schedule", given(command, "at_once"), command.schedule)
     if schedule.state is not ScheduleState.PAUSED:
         raise ScheduleOver(state=schedule.state.value, verb="resumed")
     started.note_changes({"state": [schedule.state.value, "active"]})
     schedule.state = ScheduleState.ACTIVE
-    if schedule.cycle_at is None:
+    grant = None
+    if schedule.cycle_at is None and command.at_once and schedule.starts_at <= context.at:
+        number = schedules.number_at(schedule, context.at)
+        _check_grant_room(context, schedule.amount_of(number))
+        grant = cycles.begin_late(started, context.wallet, schedule, number, context.at)
+    elif schedule.cycle_at is None:
         _resume_at(schedule, context.at)
         cycles.note_rule(context.wallet, state.changes)
     accepted = _finish(context, started, schedule)
+    accepted.grant = None if grant is None else msgspec.structs.replace(grant)
     if schedule.next_at is not None and schedule.next_at <= context.at:
         cycles.play(
             context.wallet,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core import overage, posting
-from drawdown.core.identity import derive
+from drawdown.core.identity import derive, precede
 from drawdown.core.posting import Posting
 from drawdown.core.schedules import rollover
 from drawdown.core.schedules import terms as schedules
@@ -38,7 +38,7 @@ def play(
     started = _begin(wallet, schedule, changes, at, recorded_at, is_over)
     if schedule.cycle_at is not None:
         _end_cycle(started, wallet, schedule, at)
-        _reset_overage(started, wallet, at)
+        _reset_overage(started, wallet, schedule, at)
     if is_over:
         end(schedule, ScheduleState.ENDED, at)
         note_rule(wallet, changes)
@@ -98,9 +98,11 @@ def _begin(
     return Posting(operation, changes)
 
 
-def _reset_overage(started: Posting, wallet: Wallet, at: Instant) -> None:
+def _reset_overage(started: Posting, wallet: Wallet, schedule: Schedule, at: Instant) -> None:
+    """By the rule of the schedule whose cycle ends, whichever of several has begun last."""
     before = wallet.overage
-    kind = overage.RESETS.get(wallet.overage_rule.behavior)
+    rule = schedule.overage or wallet.overage_rule
+    kind = overage.RESETS.get(rule.behavior)
     if posting.reset_overage(started, wallet, kind, at):
         posting.note_reset(started, wallet, before)
 
@@ -161,15 +163,24 @@ def _carried_grant(
     )
 
 
+def begin_late(
+    started: Posting, wallet: Wallet, schedule: Schedule, number: int, at: Instant
+) -> Grant | None:
+    """Begin the cycle that would run at ``at`` by the calendar, and has been skipped."""
+    begun = _begin_cycle(started, wallet, schedule, number, at)
+    schedule.cycle_at = schedule.begins_at(number)
+    return begun
+
+
 def _begin_cycle(
     started: Posting, wallet: Wallet, schedule: Schedule, number: int, at: Instant
-) -> None:
+) -> Grant | None:
     if number != TRIAL and schedule.change is not None:
         schedule.amount, schedule.change = schedule.change, None
     schedule.cycle, schedule.cycle_at = number, at
     schedule.next_at = schedules.cycle_ends_at(schedule, number)
     note_rule(wallet, started.changes)
-    give(started, wallet, schedule, schedule.amount_of(number), at)
+    return give(started, wallet, schedule, schedule.amount_of(number), at)
 
 
 def give(
@@ -220,8 +231,12 @@ def grant_id(operation: Id) -> Id:
 
 
 def carried_id(operation: Id, parent: Id) -> Id:
-    """The id of the grant into which an operation carries what is left of another."""
-    return derive(operation, "rollover:" + parent.hex())
+    """The id of the grant into which an operation carries what is left of another.
+
+    It comes before that of the grant which the operation makes: in all else that orders grants by age the two
+    are equal, and what was carried is the older credit (``burn``).
+    """
+    return precede(grant_id(operation), "rollover:" + parent.hex())
 
 
 def _cost_basis(schedule: Schedule, category: Category, units: int) -> CostBasis | None:

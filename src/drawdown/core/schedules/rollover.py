@@ -26,8 +26,8 @@ def has_turn(schedule: Schedule, grant: Grant, at: Instant) -> bool:
     """
     if grant.remaining == 0 or grant.expired_at is not None or grant.voided_at is not None:
         return False
-    if grant.generation and grant.expires_at is not None:
-        return grant.expires_at <= at
+    if grant.generation:
+        return grant.expires_at is None or grant.expires_at <= at
     return schedule.cycle_at is not None and grant.created_at >= schedule.cycle_at
 
 

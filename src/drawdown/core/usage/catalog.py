@@ -17,7 +17,13 @@ from drawdown.core.commands import (
     DetachRate,
     ReopenMeter,
 )
-from drawdown.core.context import encode_facts, find_customer, find_entitlement, written
+from drawdown.core.context import (
+    encode_facts,
+    find_customer,
+    find_entitlement,
+    given,
+    written,
+)
 from drawdown.core.creation import check_own_id, claim_name, record
 from drawdown.core.errors import (
     CustomerClosed,
@@ -35,10 +41,12 @@ from drawdown.core.usage import meters, rating
 from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.rating import Price, Table
 from drawdown.core.usage.records import (
+    ATTACHMENTS_MAX,
     CLOSED_FACTOR,
     DEFINITION_BYTES_MAX,
     METERS_MAX,
     RATES_MAX,
+    Attachment,
     Customers,
     Meter,
     Rate,
@@ -164,32 +172,55 @@ def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:
 
 
 def attach_rate(request: Request, command: AttachRate, state: State) -> Accepted:
-    """Raises ``RateNotFound``, ``CustomerNotFound``, ``CustomerClosed`` and ``FieldInvalid``."""
+    """Raises ``RateNotFound``, ``CustomerNotFound``, ``CustomerClosed``, ``FieldInvalid``, ``TooManyMeters``.
+
+    There is room for ``ATTACHMENTS_MAX`` of one customer.
+    """
     rate = _find_rate(request, command.rate, state)
     customer = find_customer(request, command.customer, state)
     if customer.closed_at is not None:
         raise CustomerClosed()
     if rate.customers is not Customers.ATTACHED or rate.closed_at is not None:
         raise FieldInvalid("rate", "open, and one for customers that it is attached to")
-    if rate.id not in state.attached[customer.id]:
-        state.attached[customer.id].add(rate.id)
-        state.changes.attachments[(customer.id, rate.id)] = True
-        _record(request, customer, rate, state, "attach_rate")
+    asked = _attachment(customer, rate, command)
+    key, found = (customer.id, rate.id, command.name), state.attached[customer.id]
+    if found.get(key) != asked:
+        if key not in found and len(found) >= ATTACHMENTS_MAX:
+            raise TooManyMeters(maximum=ATTACHMENTS_MAX, kind="rates of the customer")
+        found[key] = state.changes.attachments[key] = asked
+        facts = given(command, "name", "starts_at", "ends_at")
+        _record(request, customer, rate, state, "attach_rate", encode_facts(facts))
     return _accepted(request, rate, state, customer)
+
+
+def _attachment(customer: Customer, rate: Rate, command: AttachRate) -> Attachment:
+    starts_at, ends_at = command.starts_at, command.ends_at
+    if starts_at is not None and ends_at is not None and ends_at < starts_at:
+        raise FieldInvalid("ends_at", "no earlier than starts_at")
+    return Attachment(
+        customer=customer.id,
+        rate=rate.id,
+        name=command.name,
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
 
 
 def detach_rate(request: Request, command: DetachRate, state: State) -> Accepted:
     """Raises ``RateNotFound`` and ``CustomerNotFound``."""
     rate = _find_rate(request, command.rate, state)
     customer = find_customer(request, command.customer, state)
-    if rate.id in state.attached[customer.id]:
-        state.attached[customer.id].remove(rate.id)
-        state.changes.attachments[(customer.id, rate.id)] = False
-        _record(request, customer, rate, state, "detach_rate")
+    key = (customer.id, rate.id, command.name)
+    if state.attached[customer.id].pop(key, None) is not None:
+        state.changes.attachments[key] = None
+        facts = given(command, "name")
+        _record(request, customer, rate, state, "detach_rate", encode_facts(facts))
     return _accepted(request, rate, state, customer)
 
 
-def _record(request: Request, customer: Customer, rate: Rate, state: State, kind: str) -> None:
+def _record(
+    request: Request, customer: Customer, rate: Rate, state: State, kind: str, facts: bytes
+) -> None:
     operation = Operation(
         id=relocate(request.id, slot_of(customer.id)),
         customer=customer.id,
@@ -197,7 +228,7 @@ def _record(request: Request, customer: Customer, rate: Rate, state: State, kind
         kind=kind,
         at=state.now_of(customer.id, request.at),
         recorded_at=request.recorded_at,
-        facts=b"{}",
+        facts=facts,
         subject=rate.id,
     )
     state.changes.operations.append((operation, []))

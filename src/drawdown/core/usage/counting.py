@@ -61,7 +61,7 @@ def counted_by(
     time = usage_time(request, command, customer, state)
     known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
-        if rate.id not in known and not _charges(meter, rate, customer, state):
+        if rate.id not in known and not _charges(meter, rate, customer, time, state):
             continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if contribution is not None:
@@ -92,11 +92,14 @@ def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
         return UNITS_MAX
 
 
-def _charges(meter: Meter, rate: Rate, customer: Id, state: State) -> bool:
-    """Whether a rate counts new usage of the customer."""
+def _charges(meter: Meter, rate: Rate, customer: Id, time: Instant, state: State) -> bool:
+    """Whether a rate counts new usage of the customer at ``time``."""
     if meter.closed_at is not None or rate.closed_at is not None:
         return False
-    return rate.customers is Customers.ALL or rate.id in state.attached[customer]
+    if rate.customers is Customers.ALL:
+        return True
+    found = state.attached[customer].values()
+    return any(each.rate == rate.id and each.covers(time) for each in found)
 
 
 def _periods(event: Event | None) -> dict[Id, Instant]:

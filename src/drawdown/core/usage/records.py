@@ -32,6 +32,8 @@ CHARGES_MAX = 50
 #: How many of the customer's latest events an override looks at, where the others matter.
 LATEST_MAX = 10_000
 EVENT_ID_MAX = 255
+#: Stretches of time for which one customer is attached to rates, those that are over among them.
+ATTACHMENTS_MAX = 2_000
 
 
 def is_event_id(text: str) -> bool:
@@ -51,6 +53,28 @@ class Customers(StrEnum):
 
     ALL = "all"
     ATTACHED = "attached"
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time whose usage a rate charges a customer for, from ``starts_at`` to before ``ends_at``.
+
+    None: without that bound. A customer may be attached to one rate under several ``name``s, each for a
+    stretch of its own: usage is charged, once, if one of them covers its time.
+    """
+
+    customer: Id
+    rate: Id
+    name: str = ""
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+
+    def covers(self, time: Instant) -> bool:
+        begun = self.starts_at is None or self.starts_at <= time
+        return begun and (self.ends_at is None or time < self.ends_at)
+
+
+#: A customer, a rate and the name under which he is attached to it.
+AttachmentKey = tuple[Id, Id, str]
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,7 +115,9 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> tuple[
     """What an operation's entries in the wallet have set off; the wallet remembers it from here on."""
     rules = rules_of(wallet)
     watch = wallet.watch or Watch()
-    if not (rules or watch.fired or watch.counted or watch.use or watch.base is not None):
+    if wallet.closed or not (
+        rules or watch.fired or watch.counted or watch.use or watch.base is not None
+    ):
         return ()  # it has a top-up alone
     own = [entry for entry in entries if entry.entitlement == wallet.entitlement]
     fired = set(_living(watch.fired, rules, own[0].recorded_at if own else Instant(0)))
@@ -298,7 +300,7 @@ def _nears(rule: AlertRule, grant: Grant) -> Instant | None:
 def tell(wallet: Wallet, warned: Warned) -> Notice | None:
     """The notice of a grant that comes near its end now, unless nothing of it is left by now."""
     grant, rule = warned.grant, warned.rule
-    if grant.remaining == 0 or grant.pending or grant.expired_at is not None:
+    if wallet.closed or grant.remaining == 0 or grant.pending or grant.expired_at is not None:
         return None
     level = Level(warned.at, wallet.available, wallet.overage, wallet.used)
     return _near(rule, wallet, grant, level, grant.remaining)

@@ -57,7 +57,7 @@ def look(
     rule = None if standing is None else standing.rule
     if standing is None or rule is None:
         return
-    verdict = top_ups.judge(standing, level_of(wallet), at)
+    verdict = _REST if wallet.closed else top_ups.judge(standing, level_of(wallet), at)
     if verdict == _REST and standing.again_at is None:  # as nearly always
         return
     after, before = between

@@ -67,6 +67,12 @@ class NotAllowedNow(WebError):
     status = 400
 
 
+class ChangeWaits(NotAllowedNow):
+    """Another change of the plan is waited for already."""
+
+    status = 409
+
+
 class InsufficientWalletFunds(WebError):
     """A wallet has less money than is to be taken out."""
 
@@ -84,6 +90,15 @@ class NotRestored(WebError):
     headers = ((b"x-should-retry", b"false"),)
 
 
+class MeterArchived(WebError):
+    """What an archived meter counts is not sold anew."""
+
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("The meter is archived: unarchive it first.")
+
+
 class EventRefused(BadRequest):
     """An event for which its whole batch is refused."""
 
@@ -96,6 +111,10 @@ class QueryConflict(WebError):
 
 class TooManyPairs(BadRequest):
     """More metadata than the vendor takes."""
+
+
+class DuplicateMeters(BadRequest):
+    """A meter that is linked twice by one price."""
 
 
 class UnsupportedCurrency(BadRequest):
@@ -112,11 +131,12 @@ class Row(NamedTuple):
 
 _BODY = "INVALID_REQUEST_BODY"
 _ACTION = "UNSUPPORTED_ACTION"
+_NOT_FOUND = Row(404, "NOT_FOUND", "There is no {kind} with this id.")
 
 ROWS: dict[type[LedgerError | WebError], Row] = {
-    core.CustomerNotFound: Row(404, "NOT_FOUND", "There is no customer with this id."),
+    core.CustomerNotFound: _NOT_FOUND,
     core.EntitlementNotFound: Row(404, "NOT_FOUND", "There is no credit entitlement with this id."),
-    core.GrantNotFound: Row(404, "NOT_FOUND", "There is no credit grant with this id."),
+    core.GrantNotFound: _NOT_FOUND,
     core.DebitNotFound: Row(404, "NOT_FOUND", "There is no ledger entry with this id."),
     core.FieldInvalid: Row(422, _BODY),
     core.AmountTooFine: Row(
@@ -142,7 +162,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
         "CREDIT_ENTITLEMENT_NAME_ALREADY_EXISTS",
         "A credit entitlement with this {field} already exists: {value}.",
     ),
-    core.ClockNotFound: Row(404, "NOT_FOUND"),
+    core.ClockNotFound: _NOT_FOUND,
     core.OnlyInTestMode: Row(400, _ACTION),
     core.ClockAdvancing: Row(400, _ACTION),
     core.CustomerClosed: Row(400, _ACTION),
@@ -154,14 +174,14 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.GrantUsed: Row(400, _ACTION),
     core.GrantHeld: Row(400, _ACTION),
     core.GrantPending: Row(400, _ACTION),
-    core.HoldNotFound: Row(404, "NOT_FOUND"),
-    core.AlertNotFound: Row(404, "NOT_FOUND"),
-    core.DocumentNotFound: Row(404, "NOT_FOUND"),
+    core.HoldNotFound: _NOT_FOUND,
+    core.AlertNotFound: _NOT_FOUND,
+    core.DocumentNotFound: _NOT_FOUND,
     core.DocumentChanged: Row(400, _ACTION),
     core.WrongStatus: Row(400, _ACTION),
-    core.ScheduleNotFound: Row(404, "NOT_FOUND"),
-    core.TopUpNotFound: Row(404, "NOT_FOUND"),
-    core.TopUpRequestNotFound: Row(404, "NOT_FOUND"),
+    core.ScheduleNotFound: _NOT_FOUND,
+    core.TopUpNotFound: _NOT_FOUND,
+    core.TopUpRequestNotFound: _NOT_FOUND,
     core.HoldEnded: Row(400, _ACTION),
     core.ScheduleOver: Row(400, _ACTION),
     core.TopUpPaid: Row(400, _ACTION),
@@ -171,11 +191,11 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManyHolds: Row(400, _ACTION),
     core.TooManyAlerts: Row(400, _ACTION),
     core.TooManySchedules: Row(400, _ACTION),
-    core.MeterNotFound: Row(404, "NOT_FOUND"),
-    core.RateNotFound: Row(404, "NOT_FOUND"),
-    core.EventNotFound: Row(404, "NOT_FOUND"),
+    core.MeterNotFound: _NOT_FOUND,
+    core.RateNotFound: _NOT_FOUND,
+    core.EventNotFound: _NOT_FOUND,
     core.EventReused: Row(409, "IDEMPOTENCY_KEY_ALREADY_EXISTS"),
-    core.TooManyMeters: Row(400, _ACTION),
+    core.TooManyMeters: Row(400, _ACTION, "There are at most {maximum} {kind}: archive one."),
     core.TooManyCounts: Row(400, _ACTION),
     core.TooManyEvents: Row(400, _ACTION),
     core.TooManyGrants: Row(400, _ACTION),
@@ -188,11 +208,14 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     NoBalance: Row(404, "NOT_FOUND"),
     RecordNotFound: Row(404, "NOT_FOUND"),
     NotAllowedNow: Row(400, _ACTION),
+    ChangeWaits: Row(409, _ACTION),
     InsufficientWalletFunds: Row(400, "INSUFFICIENT_WALLET_FUNDS"),
     NotRestored: Row(500, "INTERNAL_SERVER_ERROR"),
+    MeterArchived: Row(410, "METER_IS_DELETED"),
     EventRefused: Row(400, _BODY),
     QueryConflict: Row(400, "INVALID_QUERY_PARAMS"),
     TooManyPairs: Row(422, "MAXIMUM_KEYS_REACHED"),
+    DuplicateMeters: Row(422, "DUPLICATE_METER_IDS_IN_REQUEST"),
     UnsupportedCurrency: Row(422, "UNSUPPORTED_CURRENCY"),
     web.Unauthorized: Row(401, "UNAUTHORIZED"),
     BearerMissing: Row(401, "UNAUTHORIZED"),
@@ -200,6 +223,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     web.UnknownUrl: Row(404, "NOT_FOUND"),
     web.MethodNotAllowed: Row(405, _ACTION),
     web.TooLarge: Row(413, _BODY),
+    web.TooManyRequests: Row(429, "TOO_MANY_REQUESTS"),
     web.Unavailable: Row(503, "INTERNAL_SERVER_ERROR"),
     web.Unexpected: Row(500, "INTERNAL_SERVER_ERROR"),
 }
@@ -208,7 +232,12 @@ STATUSES: dict[type[Exception], int] = {error: row.status for error, row in ROWS
 
 def answer(error: LedgerError | WebError) -> Answer:
     row = ROWS[type(error)]
-    message = str(error)
-    if row.message is not None and isinstance(error, LedgerError):
-        message = row.message.format(**error.fields)
-    return Answer(status=row.status, body=_encode(Error(row.code, message)))
+    return Answer(status=row.status, body=_encode(Error(row.code, message_of(error))))
+
+
+def message_of(error: LedgerError | WebError) -> str:
+    """In Dodo's words where the error's own are the ledger's."""
+    message = ROWS[type(error)].message
+    if message is None or not isinstance(error, LedgerError):
+        return str(error)
+    return message.format(**error.fields)

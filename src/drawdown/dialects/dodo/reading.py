@@ -22,8 +22,13 @@ from drawdown.core.types import (
     Reference,
     Shortfall,
 )
-from drawdown.dialects.dodo import overage
-from drawdown.dialects.dodo.errors import ParameterInvalid, TooManyPairs, UnsupportedCurrency
+from drawdown.dialects.dodo.credit import overage
+from drawdown.dialects.dodo.errors import (
+    ParameterInvalid,
+    QueryInvalid,
+    TooManyPairs,
+    UnsupportedCurrency,
+)
 from drawdown.dialects.dodo.wire import (
     CURRENCIES,
     CreateCustomerRequest,
@@ -60,6 +65,22 @@ def path_reference(text: str, field: str) -> Reference:
         raise ParameterInvalid(field, error.rule) from None
 
 
+def query_reference(text: str, field: str) -> Reference:
+    """The same in a query."""
+    try:
+        return fields.reference(text, field)
+    except BadRequest as error:
+        raise QueryInvalid(str(error)) from None
+
+
+def query_instant(text: str | None, field: str) -> Instant | None:
+    """A time of a query; without a zone it is UTC."""
+    try:
+        return None if text is None else fields.instant(text, field, assume_utc=True)
+    except BadRequest as error:
+        raise QueryInvalid(str(error)) from None
+
+
 def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
     locale = body.preferred_locale
     profile = CustomerProfile(
@@ -74,15 +95,17 @@ def create_customer(body: CreateCustomerRequest) -> CreateCustomer:
     )
 
 
-def create_entitlement(body: CreateEntitlementRequest) -> CreateEntitlement:
-    """As at Dodo the oldest grant is drawn first, and usage goes past zero where overage may be."""
+def create_entitlement(
+    body: CreateEntitlementRequest, burn_order: BurnOrder = BurnOrder.OLDEST_FIRST
+) -> CreateEntitlement:
+    """As at Dodo the oldest grant is drawn first, unless it is set otherwise; usage goes past zero."""
     _check_rollover(body)
     _check_price(body)
     return CreateEntitlement(
         name=fields.text(body.name, "name", longest=NAME_MAX),
         unit=fields.text(body.unit, "unit", longest=UNIT_MAX),
         scale=body.precision,
-        burn_order=BurnOrder.OLDEST_FIRST,
+        burn_order=burn_order,
         shortfall=Shortfall.OVERAGE,
         expires_after_days=body.expires_after_days,
         overage=_overage(body),
@@ -136,7 +159,7 @@ def _check_rollover(body: CreateEntitlementRequest) -> None:
 
 def _check_price(body: CreateEntitlementRequest) -> None:
     if body.price_per_unit is not None:
-        fields.amount(body.price_per_unit, "price_per_unit")
+        amount(body.price_per_unit, "price_per_unit")
         if body.currency is None:
             raise BadRequest("currency", "given when price_per_unit is")
     elif body.overage_enabled:
@@ -161,7 +184,7 @@ def ledger_entry(
     body: CreateLedgerEntryRequest, customer: Reference, entitlement: Id
 ) -> IssueGrant | Debit:
     """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides."""
-    amount, pairs = _amount(body.amount), metadata(body.metadata)
+    units, pairs = amount(body.amount, "amount"), metadata(body.metadata)
     reason = optional_text(body.reason, "reason", REASON_MAX, shortest=0)
     if body.entry_type is EntryType.DEBIT:
         if body.expires_at is not None:
@@ -169,7 +192,7 @@ def ledger_entry(
         return Debit(
             customer=customer,
             entitlement=entitlement,
-            amount=amount,
+            amount=units,
             metadata=pairs,
             reason=reason,
             within_credit=True,
@@ -177,7 +200,7 @@ def ledger_entry(
     return IssueGrant(
         customer=customer,
         entitlement=entitlement,
-        amount=amount,
+        amount=units,
         expires_at=_expiry(body.expires_at),
         metadata=pairs,
         reason=reason,
@@ -191,11 +214,12 @@ def _expiry(text: str | None) -> Instant | msgspec.UnsetType:
     return fields.instant(text, "expires_at", assume_utc=True)
 
 
-def _amount(text: str) -> Amount:
-    found = fields.amount(text)
-    if found.digits >= 10 ** (WHOLE_DIGITS_MAX + found.places):
+def amount(text: str, field: str, whole_digits_max: int = WHOLE_DIGITS_MAX) -> Amount:
+    """An amount of credit, or a price of one. Raises ``BadRequest``."""
+    found = fields.amount(text, field)
+    if found.digits >= 10 ** (whole_digits_max + found.places):
         raise BadRequest(
-            "amount", f"a decimal with at most {WHOLE_DIGITS_MAX} digits before the point"
+            field, f"a decimal with at most {whole_digits_max} digits before the point"
         )
     return found
 

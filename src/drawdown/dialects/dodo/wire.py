@@ -8,8 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from drawdown.core.schedules.calendar import EVERY_MAX
+
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
+PAGE_MAX = 100
 
 Bits32 = Annotated[int, Meta(ge=0, le=INT32_MAX)]
 Bits64 = Annotated[int, Meta(ge=0, le=INT64_MAX)]
@@ -30,6 +33,19 @@ _CODES = (
 )
 #: The currencies that the vendor's SDK knows (1.123.0, ``Currency``): a closed list.
 CURRENCIES = frozenset(_CODES.split())
+
+
+def one_of(*values: str) -> Meta:
+    """For the document: the only texts that there are. Where they are given, others are refused by hand."""
+    return Meta(extra_json_schema={"enum": list(values)})
+
+
+#: What answers hold, as the vendor's SDKs require it.
+CurrencyText = Annotated[str, one_of(*sorted(CURRENCIES))]
+IntervalText = Annotated[str, one_of("Day", "Week", "Month", "Year")]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+#: What the vendor's objects have and no credit needs: always empty.
+NothingHere = Annotated[list[str], Meta(max_length=0)]
 
 #: The languages that the vendor's SDK knows (1.123.0, ``Locale``).
 Locale = StrEnum("Locale", "ar ca zh nl en fr de he id it ja ka ko ms pl pt ro ru es sv th tr")
@@ -55,6 +71,15 @@ class GrantStatus(StrEnum):
     DEPLETED = "depleted"
 
 
+class Page(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    page_size: Annotated[int, Meta(ge=0, le=PAGE_MAX)] = 10
+    page_number: Bits32 = 0
+
+    def offset(self, page_base: int) -> int:
+        """How many come before the page; ``page_base`` is the number of the first one."""
+        return max(self.page_number - page_base, 0) * self.page_size
+
+
 class CreateCustomerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     email: str
     name: str
@@ -75,11 +100,11 @@ class Customer(msgspec.Struct, kw_only=True):
     business_id: str
     name: str
     email: str
-    created_at: str
+    created_at: Time
     phone_number: str | None
     metadata: MetadataShown
-    preferred_locale: str | None
-    blocked_at: str | None = None
+    preferred_locale: Annotated[str, one_of(*Locale)] | None
+    blocked_at: Time | None = None
     blocklist_entry_id: str | None = None
 
 
@@ -92,7 +117,7 @@ class CreateEntitlementRequest(msgspec.Struct, kw_only=True, forbid_unknown_fiel
     description: str | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     rollover_percentage: Percentage | None = None
-    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=INT32_MAX)] | None = None
+    rollover_timeframe_count: Annotated[int, Meta(ge=1, le=EVERY_MAX)] | None = None
     rollover_timeframe_interval: str | None = None
     max_rollover_count: Bits32 | None = None
     overage_limit: Bits64 | None = None
@@ -131,15 +156,15 @@ class CreditEntitlement(msgspec.Struct, kw_only=True):
     rollover_enabled: bool
     rollover_percentage: int | None
     rollover_timeframe_count: int | None
-    rollover_timeframe_interval: str | None
+    rollover_timeframe_interval: IntervalText | None
     max_rollover_count: int | None
     overage_enabled: bool
     overage_limit: int | None
     overage_behavior: OverageBehavior
     price_per_unit: str | None
-    currency: str | None
-    created_at: str
-    updated_at: str
+    currency: CurrencyText | None
+    created_at: Time
+    updated_at: Time
 
 
 class RetrieveEntitlementQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -154,14 +179,12 @@ class Balance(msgspec.Struct, kw_only=True):
     credit_entitlement_id: str
     balance: str
     overage: str
-    created_at: str
-    updated_at: str
-    last_transaction_at: str | None
+    created_at: Time
+    updated_at: Time
+    last_transaction_at: Time | None
 
 
-class ListGrantsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    page_size: Annotated[int, Meta(ge=0, le=100)] = 10
-    page_number: Bits32 = 0
+class ListGrantsQuery(Page):
     status: GrantStatus | None = None
 
 
@@ -169,7 +192,7 @@ class Grant(msgspec.Struct, kw_only=True):
     id: str
     credit_entitlement_id: str
     customer_id: str
-    source_type: str
+    source_type: Annotated[str, one_of("subscription", "one_time", "addon", "api", "rollover")]
     source_id: str | None
     initial_amount: str
     remaining_amount: str
@@ -177,10 +200,10 @@ class Grant(msgspec.Struct, kw_only=True):
     is_expired: bool
     is_rolled_over: bool
     parent_grant_id: str | None
-    expires_at: str | None
+    expires_at: Time | None
     metadata: MetadataShown
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 class GrantPage(msgspec.Struct):
@@ -210,7 +233,7 @@ class LedgerEntry(msgspec.Struct, kw_only=True):
     grant_id: str | None
     reason: str | None
     metadata: MetadataShown
-    created_at: str
+    created_at: Time
 
 
 class Error(msgspec.Struct):

@@ -59,7 +59,7 @@ def _null() -> msgspec.Raw:
 
 
 class CreateMeter(Request):
-    """A meter never changes: close it, and make another to count otherwise."""
+    """What it counts never changes: close it, and make another to count otherwise."""
 
     code: OwnIdText
     event_name: PropertyText
@@ -69,6 +69,13 @@ class CreateMeter(Request):
     group_by: GroupBy = msgspec.field(default_factory=list)
     case_sensitive: bool = True
     debits: Debits = Debits.AT_ONCE
+    name: NameText | None = None
+    idempotency_key: KeyText | None = None
+
+
+class AmendMeter(Request):
+    """What is left out stays. What it counts never changes."""
+
     name: NameText | None = None
     idempotency_key: KeyText | None = None
 

@@ -38,6 +38,7 @@ from drawdown.dialects.native import (
     wire_top_ups,
 )
 from drawdown.dialects.native.events import FORMAT
+from drawdown.web import rate_limits
 from drawdown.web.decoding import json_decoder
 from drawdown.web.endpoints import BodyDecoder, Context, Dialect, Endpoint
 from drawdown.web.errors import Header, WebError
@@ -118,7 +119,8 @@ class NativeDialect(Dialect):
         self.endpoints = (*self._endpoints, *webhooks.endpoints(rules))
 
     def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
-        return REPLAYED if answer.replayed else ()
+        found = rate_limits.headers(context.allowance)
+        return (*found, *REPLAYED) if answer.replayed else found
 
 
 def build(config: Config, formats: Formats = NATIVE) -> Dialect:

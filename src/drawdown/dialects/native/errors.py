@@ -145,6 +145,7 @@ TITLES: dict[type[WebError], str] = {
     web.UnknownUrl: "No such URL",
     web.MethodNotAllowed: "Wrong method",
     web.TooLarge: "The body is too large",
+    web.TooManyRequests: "Too many requests",
     web.Unavailable: "Temporarily unavailable",
     web.Unexpected: "Internal error",
 }

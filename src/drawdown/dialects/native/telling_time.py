@@ -46,6 +46,7 @@ class AmendedSchedule(msgspec.Struct):
     amount: tuple[int, int] | None = None
     change: tuple[int, int] | None = None
     overage: tuple[Overage | None, Overage | None] | None = None
+    ends_at: tuple[Instant | None, Instant | None] | None = None
 
 
 class CancelledSchedule(msgspec.Struct):
@@ -122,6 +123,8 @@ def _amend_schedule(telling: Telling) -> Iterator[Told]:
         shown["overage"] = [
             None if rule is None else render.overage(rule, kind.scale) for rule in changed.overage
         ]
+    if changed.ends_at is not None:
+        shown["ends_at"] = [render.optional_time(each) for each in changed.ends_at]
     told = wire_events.ScheduleAmended(
         schedule=telling.subject(SCHEDULE_PREFIX), entitlement=kind.code, changed=shown
     )
@@ -135,6 +138,7 @@ def _turned(name: str) -> Tell:
             schedule=telling.subject(SCHEDULE_PREFIX), entitlement=telling.kind.code
         )
         yield name, shown, ()
+        yield from moves(telling)
 
     return tell
 

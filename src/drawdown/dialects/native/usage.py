@@ -29,6 +29,7 @@ from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.records import Period
 from drawdown.dialects.native import (
+    asked,
     asked_usage,
     common,
     errors,
@@ -81,10 +82,30 @@ def _meter(accepted: Accepted) -> wire_usage.Meter:
     return render_usage.meter(accepted.meter)
 
 
+async def amend_meter(call: Call) -> Answer:
+    body: asked_usage.AmendMeter = call.body
+    command = commands.AmendMeter(
+        meter=identity.reference(call.path["meter"]),
+        name=optional_text(body.name, "name", NAME_MAX),
+    )
+    return await _change_meter(call, command, body.idempotency_key)
+
+
 async def close_meter(call: Call) -> Answer:
     command = commands.CloseMeter(meter=identity.reference(call.path["meter"]))
+    return await _change_meter(call, command, None)
+
+
+async def reopen_meter(call: Call) -> Answer:
+    body: asked.CloseOrReopen = call.body
+    command = commands.ReopenMeter(meter=identity.reference(call.path["meter"]))
+    return await _change_meter(call, command, body.idempotency_key)
+
+
+async def _change_meter(call: Call, command: commands.Command, key: str | None) -> Answer:
     written = common.answered(200, _meter, call.request_id)
-    return await call.ledger.submit(call.book, command, written)
+    claim = common.path_claim(call, key)
+    return await call.ledger.submit(call.book, command, written, claim=claim)
 
 
 async def list_meters(call: Call) -> Answer:
@@ -383,6 +404,16 @@ ENDPOINTS = (
         errors=(MeterNotFound,),
     ),
     Endpoint(
+        method="PATCH",
+        path="/meters/{meter}",
+        handler=amend_meter,
+        summary="Call a meter otherwise; what it counts never changes",
+        role=Role.EDITOR,
+        body=asked_usage.AmendMeter,
+        answer=wire_usage.Meter,
+        errors=(MeterNotFound, KeyReused),
+    ),
+    Endpoint(
         method="DELETE",
         path="/meters/{meter}",
         handler=close_meter,
@@ -390,6 +421,16 @@ ENDPOINTS = (
         role=Role.EDITOR,
         answer=wire_usage.Meter,
         errors=(MeterNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/meters/{meter}/reopen",
+        handler=reopen_meter,
+        summary="Undo the closing of a meter: its rates that are open charge again",
+        role=Role.EDITOR,
+        body=asked.CloseOrReopen,
+        answer=wire_usage.Meter,
+        errors=(MeterNotFound, TooManyMeters, KeyReused),
     ),
     Endpoint(
         method="POST",

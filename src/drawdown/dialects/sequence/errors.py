@@ -107,8 +107,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.HoldNotFound: Row(404, "NotFound"),
     core.AlertNotFound: Row(404, "NotFound"),
     core.DocumentNotFound: Row(404, "NotFound"),
-    core.DocumentChanged: Row(409, "Conflict"),
-    core.WrongStatus: Row(409, "Conflict"),
+    core.DocumentChanged: _STATE,
+    core.WrongStatus: _STATE,
     core.ScheduleNotFound: Row(404, "NotFound"),
     core.TopUpNotFound: Row(404, "NotFound"),
     core.TopUpRequestNotFound: Row(404, "NotFound"),
@@ -140,6 +140,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     web.UnknownUrl: Row(404, "NotFound"),
     web.MethodNotAllowed: Row(405, "MethodNotAllowed"),
     web.TooLarge: Row(413, "PayloadTooLarge"),
+    web.TooManyRequests: Row(429, "TooManyRequests"),
     web.Unavailable: Row(503, "ServiceUnavailable"),
     web.Unexpected: Row(500, "InternalServerError"),
 }

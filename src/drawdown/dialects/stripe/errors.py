@@ -172,6 +172,7 @@ WEB: dict[type[WebError], Row] = {
     web_errors.UnknownUrl: _UNRECOGNIZED,
     web_errors.MethodNotAllowed: _UNRECOGNIZED,
     web_errors.TooLarge: Row(413),
+    web_errors.TooManyRequests: Row(429, "rate_limit"),
     web_errors.Unavailable: Row(503, kind=API),
     web_errors.Unexpected: Row(500, kind=API),
 }

@@ -88,6 +88,7 @@ class CreditReads(DirectoryReads):
         at: Instant | None = None,
         after: Id | None = None,
         before: Id | None = None,
+        by_creation: bool = False,
         offset: int = 0,
         limit: int,
     ) -> list[Grant]:
@@ -114,6 +115,7 @@ class CreditReads(DirectoryReads):
             monetary=monetary,
             after=after,
             before=before,
+            by_creation=by_creation,
             offset=offset,
         )
         if at is not None:

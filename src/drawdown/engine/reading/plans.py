@@ -186,7 +186,9 @@ class PlanReads(DirectoryReads):
         catalog = await self.catalog(book)
         if customer is None:
             return list(catalog.rates.values())
-        attached = await self._store.customer_rates((await self.customer(book, customer)).id)
+        whose = await self.customer(book, customer)
+        found, now = await self._store.customer_rates(whose.id), await self.now_of(whose)
+        attached = {each.rate for each in found if each.covers(now)}
         return [
             rate
             for rate in catalog.rates.values()
@@ -219,6 +221,7 @@ class PlanReads(DirectoryReads):
         until: Instant | None = None,
         uncovered: bool = False,
         after: Id | None = None,
+        offset: int = 0,
         limit: int,
     ) -> list[Event]:
         """The newest recorded first (``ports.EventFilter``). Raises ``CustomerNotFound``."""
@@ -233,5 +236,6 @@ class PlanReads(DirectoryReads):
                 until=until,
                 uncovered=uncovered,
                 after=after,
+                offset=offset,
             )
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -80,6 +82,26 @@ async def open_pool(url: str, connections: int) -> Any:
         )
     except (*FAILURES, ValueError) as error:
         raise unreachable(error) from error
+
+
+@asynccontextmanager
+async def lent(pool: Any, seconds: float = CONNECT_SECONDS) -> AsyncIterator[Any]:
+    """One of the pool's connections, given back to its end. ``seconds``: how long to wait for one."""
+    connection = await pool.acquire(timeout=seconds)
+    try:
+        yield connection
+    finally:
+        await give_back(pool, connection)
+
+
+async def give_back(pool: Any, connection: Any) -> None:
+    """To its end, although whoever waits for it is broken off; then nobody is left to hear how it went.
+
+    The pool waits with it for the statement that was broken off, and where the server hangs gives up.
+    """
+    task = asyncio.ensure_future(pool.release(connection))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.shield(task)
 
 
 async def prepare(connection: Any) -> None:

@@ -18,6 +18,7 @@ STATEMENT_SECONDS = 6 * 3600.0
 _TYPES = {
     "slot": "int",
     "seq": "bigint",
+    "name": "text",
     "space": "text",
     "key": "text",
     "recorded_at": "bigint",

@@ -37,8 +37,9 @@ class PostgresEndpoints(PostgresFeed):
         found = await self._fetch("find_endpoint", endpoint)
         return endpoint_rows.endpoint_of(tuple(found[0])) if found else None
 
-    async def insert_endpoint(self, endpoint: Endpoint) -> None:
-        await self._steps(("insert_endpoint", [endpoint_rows.endpoint_row(endpoint)]))
+    async def insert_endpoint(self, endpoint: Endpoint) -> bool:
+        row = endpoint_rows.endpoint_row(endpoint)
+        return (await self._steps(("insert_endpoint", [row])))[0] > 0
 
     async def update_endpoint(self, endpoint: Endpoint) -> bool:
         row = endpoint_rows.changed_endpoint_row(endpoint)

@@ -940,23 +940,24 @@ WHERE u.slot = ANY ($16::int[])
 
 -- name: list_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint ORDER BY id
 
 -- name: book_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE book = $1 ORDER BY id
 
 -- name: find_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE id = $1
 
 -- name: insert_endpoint
 INSERT INTO webhook_endpoint (id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT DO NOTHING
 
 -- name: update_endpoint
 UPDATE webhook_endpoint SET settings = $1, secret = $2, previous_secret = $3, previous_until = $4,
@@ -1044,16 +1045,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 UPDATE rate SET closed_at = $1 WHERE id = $2
 
 -- name: customer_rates
-SELECT r.customer, r.rate FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
+SELECT r.customer, r.rate, r.name, r.starts_at, r.ends_at
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, customer)
 JOIN rate_customer r ON r.slot = u.slot AND r.customer = u.customer
 WHERE r.slot = ANY ($3::int[])
 
 -- name: attach_rate
-INSERT INTO rate_customer (slot, customer, rate) VALUES ($1, $2, $3)
-ON CONFLICT (slot, customer, rate) DO NOTHING
+INSERT INTO rate_customer (slot, customer, rate, name, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (slot, customer, rate, name) DO UPDATE SET starts_at = excluded.starts_at, ends_at = excluded.ends_at
 
 -- name: detach_rate
-DELETE FROM rate_customer WHERE slot = $1 AND customer = $2 AND rate = $3
+DELETE FROM rate_customer WHERE slot = $1 AND customer = $2 AND rate = $3 AND name = $4
 
 -- name: find_event
 SELECT e.id, e.customer, e.book, e.own_id, e.name, e.time, e.recorded_at, e.properties, e.charges,

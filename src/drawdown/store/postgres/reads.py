@@ -27,7 +27,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.records import Attachment, Catalog, Event
 from drawdown.core.usage.spans import Span, Use, use_of
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
@@ -196,8 +196,9 @@ class PostgresReads:
             await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
         )
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        return {row[1] for row in await self._find("customer_rates", id_columns([customer]))}
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        found = await self._find("customer_rates", id_columns([customer]))
+        return list(usage_rows.attachments_of(tuple(row) for row in found).values())
 
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = await self.find_name(book, USAGE_EVENT, own_id)
@@ -461,15 +462,15 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, list[object]]:
         conditions.append(f"g.created_at <= {_bound(bindings, grants.made_by)}")
     if grants.unspent:
         conditions.append("g.remaining > 0")
-    order = "DESC"
+    order = rows.GRANTS_BY_CREATION if grants.by_creation else "g.id DESC"
     if grants.after is not None:
         conditions.append(f"g.id < {_bound(bindings, grants.after)}")
     if grants.before is not None:
         conditions.append(f"g.id > {_bound(bindings, grants.before)}")
-        order = "ASC"
+        order = "g.id ASC"
     limit, offset = _bound(bindings, grants.limit), _bound(bindings, grants.offset)
     where = " AND ".join(conditions)
-    text = f"{select} WHERE {where} ORDER BY g.id {order} LIMIT {limit} OFFSET {offset}"
+    text = f"{select} WHERE {where} ORDER BY {order} LIMIT {limit} OFFSET {offset}"
     return text, bindings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 #: The condition that tells Citus which shard a statement is about. Its rows are joined by their slots anyway.
 _SHARD = re.compile(r"\b\w+\.slot = ANY \((\$\d+::int\[\])\)")
@@ -21,6 +22,7 @@ def on_one_server(queries: Mapping[str, str]) -> dict[str, str]:
     return {name: _on_one_server(query) for name, query in queries.items()}
 
 
+@cache
 def _on_one_server(query: str) -> str:
     joined = _SHARD_JOIN.search(query)
     if joined is not None:

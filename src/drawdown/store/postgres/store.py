@@ -91,7 +91,7 @@ class PostgresStore(PostgresClocks):
         pool = await opening.open_pool(url, connections)
         store = cls(pool, connections)
         try:
-            async with pool.acquire() as connection:
+            async with opening.lent(pool) as connection:
                 if await pooler.is_between(connection):
                     await pooler.check(url)
                 store.migrations_run = await opening.migrate(connection)
@@ -120,7 +120,7 @@ class PostgresStore(PostgresClocks):
         self, query: str, *args: object, seconds: float | None = None
     ) -> list[Any]:
         """``seconds``: how long to wait for the answer, when that is to be less than usual."""
-        async with self._pool.acquire(timeout=seconds or CONNECT_SECONDS) as connection:
+        async with opening.lent(self._pool, seconds or CONNECT_SECONDS) as connection:
             try:
                 found: list[Any] = await connection.fetch(query, *args, timeout=seconds)
             except TimeoutError as error:
@@ -183,7 +183,7 @@ class PostgresStore(PostgresClocks):
         with translated():
             async with (
                 self._snapshots,
-                self._pool.acquire(timeout=CONNECT_SECONDS) as connection,
+                opening.lent(self._pool) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection
@@ -208,7 +208,7 @@ class PostgresStore(PostgresClocks):
             await self._undo(connection)
             raise
         finally:
-            await asyncio.shield(self._pool.release(connection))
+            await opening.give_back(self._pool, connection)
         if not committed and not await self._was_stored(current):
             raise BatchConflict("The connection broke while it committed; nothing was stored.")
         for entitlement in current.state.changes.amended_entitlements.values():
@@ -252,7 +252,7 @@ class PostgresStore(PostgresClocks):
         one waits, as the lost one would have, until standbys have what came before it.
         """
         table, row, key_length = probe
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+        async with opening.lent(self._pool) as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -295,7 +295,7 @@ class PostgresStore(PostgresClocks):
     async def _steps(self, *steps: Step, guarded: bool = False) -> list[int]:
         changed: list[int] = []
         with translated():
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            async with opening.lent(self._pool) as connection:
                 transaction = connection.transaction()
                 await transaction.start()
                 try:
@@ -315,7 +315,7 @@ class PostgresStore(PostgresClocks):
     async def _change(self, query: str, *bindings: object) -> int:
         """Run one statement; returns the rows it changed."""
         with translated():
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            async with opening.lent(self._pool) as connection:
                 said: str = await connection.execute(self._queries[query], *bindings)
         return int(said.rpartition(" ")[2])
 
@@ -325,7 +325,7 @@ class PostgresStore(PostgresClocks):
         row = (account.id, account.name, account.created_at)
         with translated():
             async with (
-                self._pool.acquire(timeout=CONNECT_SECONDS) as connection,
+                opening.lent(self._pool) as connection,
                 connection.transaction(),
             ):
                 try:
@@ -381,7 +381,7 @@ class PostgresStore(PostgresClocks):
 
     async def weaknesses(self) -> list[str]:
         with translated():
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            async with opening.lent(self._pool) as connection:
                 short = await shortage(connection, self._connections)
         return [*weaknesses(await read_settings(self, inspection_queries())), *short]
 
@@ -395,7 +395,7 @@ class PostgresStore(PostgresClocks):
         """A lease that nobody wants, given back at once. Waits for standbys as every commit does."""
         row = (lease_slot(TRIED), TRIED, NOBODY, Instant(0), Instant(0))
         with translated():
-            async with self._pool.acquire(timeout=READY_SECONDS) as connection:
+            async with opening.lent(self._pool, READY_SECONDS) as connection:
                 try:
                     with warnings_of(connection) as warnings:
                         await connection.execute(

@@ -42,9 +42,10 @@ class UsageRows:
         """What leads to more: meters and rates, and the events that are known."""
         if wanted.catalogs:
             state.catalogs |= await catalogs(self._connection, self._queries, wanted.catalogs)
-        state.attached |= {customer: set() for customer in wanted.attached}
-        for customer, rate in await self._fetch("customer_rates", id_columns(wanted.attached)):
-            state.attached[customer].add(rate)
+        state.attached |= {customer: {} for customer in wanted.attached}
+        rows_found = await self._fetch("customer_rates", id_columns(wanted.attached))
+        for key, each in usage_rows.attachments_of(tuple(row) for row in rows_found).items():
+            state.attached[each.customer][key] = each
         await self._find_ids(state, wanted.event_ids)
         state.events |= dict.fromkeys(wanted.events)
         for row in await self._fetch("find_event", id_columns(wanted.events)):
@@ -104,9 +105,9 @@ class UsageRows:
             )
         for rate in changes.closed_rates:
             await self._connection.execute(self._queries["close_rate"], rate.closed_at, rate.id)
-        for row in usage_rows.attachment_rows(changes.attachments, attached=True):
+        for row in usage_rows.attached_rows(changes.attachments):
             await self._connection.execute(self._queries["attach_rate"], *row)
-        for row in usage_rows.attachment_rows(changes.attachments, attached=False):
+        for row in usage_rows.detached_rows(changes.attachments):
             await self._connection.execute(self._queries["detach_rate"], *row)
         events = changes.events.values()
         await self._write(

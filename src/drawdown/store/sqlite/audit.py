@@ -99,7 +99,7 @@ class SqliteAudit:
             requests=[top_up_rows.request_of(found) for found in requests],
             documents=[
                 document_rows.document_of(found)
-                for found in self._rows("standing_documents", (customer, entitlement))
+                for found in self._rows("documents_of_wallet", (customer, entitlement))
             ],
         )
 

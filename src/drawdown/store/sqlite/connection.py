@@ -83,6 +83,14 @@ def _prepare(connection: apsw.Connection) -> None:
     connection.pragma("temp_store", "memory")
     # Plans must not depend on what is bound, or SQLite would make a new one for every execution.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    # SQLite's own knows the letters of English alone.
+    connection.create_scalar_function("lower", _lower, 1, deterministic=True)
+
+
+def _lower(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    """What is no text is as it was."""
+    [value] = values
+    return value.lower() if isinstance(value, str) else value
 
 
 def migrate(connection: apsw.Connection) -> int:

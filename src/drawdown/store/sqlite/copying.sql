@@ -22,7 +22,7 @@ FROM test_clock WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_webhook_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_webhook_retry
@@ -310,10 +310,11 @@ SELECT count(*) FROM usage_count
 SELECT count(*) FROM usage_value
 
 -- name: pass_rate_customer
-SELECT customer, rate, slot FROM rate_customer WHERE (customer, rate) > (?, ?) ORDER BY customer, rate LIMIT ?
+SELECT customer, rate, name, slot, starts_at, ends_at FROM rate_customer
+WHERE (customer, rate, name) > (?, ?, ?) ORDER BY customer, rate, name LIMIT ?
 
 -- name: customer_rate_customer
-SELECT customer, rate, slot FROM rate_customer WHERE customer = ?
+SELECT customer, rate, name, slot, starts_at, ends_at FROM rate_customer WHERE customer = ?
 
 -- name: count_rate_customer
 SELECT count(*) FROM rate_customer

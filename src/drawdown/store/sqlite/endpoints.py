@@ -33,8 +33,9 @@ class SqliteEndpoints(SqliteFeed):
         row = self._row("find_endpoint", (endpoint,))
         return None if row is None else endpoint_rows.endpoint_of(row)
 
-    async def insert_endpoint(self, endpoint: Endpoint) -> None:
-        await self._steps(("insert_endpoint", [endpoint_rows.endpoint_row(endpoint)]))
+    async def insert_endpoint(self, endpoint: Endpoint) -> bool:
+        row = endpoint_rows.endpoint_row(endpoint)
+        return (await self._steps(("insert_endpoint", [row])))[0] > 0
 
     async def update_endpoint(self, endpoint: Endpoint) -> bool:
         row = endpoint_rows.changed_endpoint_row(endpoint)

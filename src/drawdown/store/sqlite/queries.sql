@@ -426,6 +426,10 @@ SELECT id, state, amount, change, cycle, cycle_at, next_at, ends_at, ended_at, u
   recorded_at, terms, overage_rule
 FROM schedule WHERE wallet = ?
 
+-- name: documents_of_wallet
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
+FROM document WHERE owner = ? AND entitlement = ?
+
 -- name: requests_of_wallet
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
   r.recorded_at, r.expires_at, r.state, r.ended_at, r.reference, r.reason, r.grant_id
@@ -574,23 +578,24 @@ SELECT entitlement, seq FROM wallet WHERE customer = ?
 
 -- name: list_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint ORDER BY id
 
 -- name: book_endpoints
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE book = ? ORDER BY id
 
 -- name: find_endpoint
 SELECT id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with
 FROM webhook_endpoint WHERE id = ?
 
 -- name: insert_endpoint
 INSERT INTO webhook_endpoint (id, book, settings, secret, previous_secret, previous_until, enabled, disabled_for,
-  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  failing_since, cursor_at, cursor_operation, revision, created_at, updated_at, made_with)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
 
 -- name: update_endpoint
 UPDATE webhook_endpoint SET settings = ?, secret = ?, previous_secret = ?, previous_until = ?,
@@ -676,13 +681,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE rate SET closed_at = ? WHERE id = ?
 
 -- name: customer_rates
-SELECT rate FROM rate_customer WHERE customer = ?
+SELECT customer, rate, name, starts_at, ends_at FROM rate_customer WHERE customer = ?
 
 -- name: attach_rate
-INSERT INTO rate_customer (slot, customer, rate) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO rate_customer (slot, customer, rate, name, starts_at, ends_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (customer, rate, name) DO UPDATE SET starts_at = excluded.starts_at, ends_at = excluded.ends_at
 
 -- name: detach_rate
-DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ?
+DELETE FROM rate_customer WHERE slot = ? AND customer = ? AND rate = ? AND name = ?
 
 -- name: find_event
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision

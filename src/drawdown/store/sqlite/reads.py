@@ -33,7 +33,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage.records import Catalog, Event
+from drawdown.core.usage.records import Attachment, Catalog, Event
 from drawdown.core.usage.spans import Span, Use, use_of
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
@@ -214,8 +214,8 @@ class SqliteReads:
             self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
         )
 
-    async def customer_rates(self, customer: Id) -> set[Id]:
-        return {row[0] for row in self._rows("customer_rates", (customer,))}
+    async def customer_rates(self, customer: Id) -> list[Attachment]:
+        return list(usage_rows.attachments_of(self._rows("customer_rates", (customer,))).values())
 
     async def find_event(self, book: Id, own_id: str) -> Event | None:
         found = self._row("find_name", (book, USAGE_EVENT, own_id))
@@ -473,14 +473,14 @@ def grant_list(select: str, grants: GrantFilter) -> tuple[str, dict[str, object]
         bindings["made_by"] = grants.made_by
     if grants.unspent:
         conditions.append("g.remaining > 0")
-    order = "DESC"
+    order = rows.GRANTS_BY_CREATION if grants.by_creation else "g.id DESC"
     if grants.after is not None:
         conditions.append("g.id < :after")
         bindings["after"] = grants.after
     if grants.before is not None:
         conditions.append("g.id > :before")
         bindings["before"] = grants.before
-        order = "ASC"
+        order = "g.id ASC"
     bindings |= {"limit": grants.limit, "offset": grants.offset}
     where = " AND ".join(conditions)
-    return f"{select} WHERE {where} ORDER BY g.id {order} LIMIT :limit OFFSET :offset", bindings
+    return f"{select} WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset", bindings

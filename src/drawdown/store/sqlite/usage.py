@@ -33,7 +33,7 @@ def load(
         state.events[event] = None if found is None else usage_rows.event_of(found)
     for customer in wanted.attached:
         attached = connection.execute(queries["customer_rates"], (customer,))
-        state.attached[customer] = {each[0] for each in attached}
+        state.attached[customer] = usage_rows.attachments_of(attached)
     for customer in wanted.latest_events:
         latest = connection.execute(queries["latest_events"], (customer, LATEST_MAX))
         state.latest_events[customer] = [usage_rows.event_of(each) for each in latest]
@@ -66,8 +66,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
     yield "change_meter", [usage_rows.changed_meter_row(each) for each in changes.changed_meters]
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
-    yield "attach_rate", usage_rows.attachment_rows(changes.attachments, attached=True)
-    yield "detach_rate", usage_rows.attachment_rows(changes.attachments, attached=False)
+    yield "attach_rate", usage_rows.attached_rows(changes.attachments)
+    yield "detach_rate", usage_rows.detached_rows(changes.attachments)
     events = changes.events.values()
     yield "insert_event", [(slot_of(e.customer), *usage_rows.event_row(e)) for e in events]
     amended = changes.amended_events.values()

@@ -108,7 +108,9 @@ CREATE TABLE webhook_endpoint (
   cursor_operation uuid NOT NULL,
   revision         int NOT NULL,
   created_at       bigint NOT NULL,
-  updated_at       bigint NOT NULL
+  updated_at       bigint NOT NULL,
+  made_with        text,                 -- the idempotency key that it was made with: one endpoint for each
+  UNIQUE (book, made_with)
 );
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).
@@ -528,10 +530,13 @@ CREATE TABLE usage_value (
 
 -- Which customers a rate charges, where it is not all of them.
 CREATE TABLE rate_customer (
-  slot     int NOT NULL,
-  customer uuid NOT NULL,
-  rate     uuid NOT NULL,
-  PRIMARY KEY (slot, customer, rate)
+  slot      int NOT NULL,
+  customer  uuid NOT NULL,
+  rate      uuid NOT NULL,
+  name      text NOT NULL,               -- whose it is: a subscription of a dialect's; empty: nobody's
+  starts_at bigint,                      -- NULL: from ever on
+  ends_at   bigint,                      -- usage from then on is not charged by it; NULL: without end
+  PRIMARY KEY (slot, customer, rate, name)
 );
 
 -- Background work that one process at a time does: which one, and until when. slot is that of the work's

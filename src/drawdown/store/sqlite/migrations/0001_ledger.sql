@@ -478,8 +478,11 @@ CREATE TABLE usage_value (
 CREATE TABLE rate_customer (
   customer    BLOB NOT NULL,
   rate        BLOB NOT NULL,
+  name        TEXT NOT NULL,             -- whose it is: a subscription of a dialect's; empty: nobody's
   slot        INTEGER NOT NULL,
-  PRIMARY KEY (customer, rate)
+  starts_at   INTEGER,                   -- NULL: from ever on
+  ends_at     INTEGER,                   -- usage from then on is not charged by it; NULL: without end
+  PRIMARY KEY (customer, rate, name)
 ) STRICT, WITHOUT ROWID;
 
 -- Where events are delivered. cursor: everything up to it was delivered, or waits in webhook_retry. The
@@ -498,7 +501,9 @@ CREATE TABLE webhook_endpoint (
   cursor_operation BLOB NOT NULL,
   revision         INTEGER NOT NULL,
   created_at       INTEGER NOT NULL,
-  updated_at       INTEGER NOT NULL
+  updated_at       INTEGER NOT NULL,
+  made_with        TEXT,                 -- the idempotency key that it was made with: one endpoint for each
+  UNIQUE (book, made_with)
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).

@@ -1,0 +1,1 @@
+"""Entitlements, customers, balances, the ledger and wallets."""

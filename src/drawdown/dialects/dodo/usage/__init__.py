@@ -1,0 +1,1 @@
+"""Meters and the events that they count."""

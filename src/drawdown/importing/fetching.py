@@ -1,0 +1,161 @@
+"""Getting pages from a live account: a few at once, as fast as it likes, and again when it was busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from drawdown.importing.pages import PAGE_BYTES_MAX, PAGES_MAX, Folder, decoded
+from drawdown.importing.problems import ImportRefused
+
+AT_ONCE = 4
+ATTEMPTS_MAX = 10
+#: Where nothing was ever answered, it is rather the address that is wrong.
+ATTEMPTS_AT_FIRST_MAX = 3
+#: The first pause, which doubles up to the longest; what the vendor asks for is kept up to that, too.
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.5, 120.0
+#: Whoever says that it may be at once has a clock of its own.
+PAUSE_SECONDS_MIN = 0.05
+YEAR_SECONDS = 366 * 86_400
+TIMEOUT_SECONDS = 60.0
+PAGE_SIZE = 100
+
+_BUSY = frozenset({408, 409, 425, 429})
+Told = Callable[[str, int], None]
+
+
+class NotThere(ImportRefused):
+    """The account has no such list."""
+
+
+class Fetcher:
+    """One account, by its base URL and key. ``told`` hears of each page: of which list, how many records."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        folder: Folder,
+        told: Told,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        check_url(base_url)
+        self._folder, self._told, self._sleep = folder, told, sleep
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._quiet_until, self._answered = 0.0, False
+        self._http = httpx.AsyncClient(
+            headers={"authorization": f"Bearer {key}", "accept": "application/json"},
+            timeout=TIMEOUT_SECONDS,
+        )
+        self._base_url = base_url.rstrip("/")
+
+    async def __aenter__(self) -> Fetcher:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get_list(self, name: str, path: str, **query: str) -> None:
+        """Keep the pages of a list that are not there yet, up to the one with nothing on it.
+
+        Raises ``NotThere`` and ``ImportRefused``.
+        """
+        folder = self._folder
+        if folder.is_complete(name):
+            return
+        for number in range(len(folder.numbers(name)), PAGES_MAX):
+            asked = {**query, "page_size": str(PAGE_SIZE), "page_number": str(number)}
+            body = await self._get(path, asked)
+            try:
+                count = len(decoded(body).items)
+            except msgspec.DecodeError as error:
+                raise ImportRefused(f"{path} did not answer a list: {error}.") from None
+            folder.keep(name, number, body)
+            self._told(name, count)
+            if count == 0:
+                return
+        raise ImportRefused(f"{path} has more than {PAGES_MAX:,} pages.")
+
+    async def _get(self, path: str, query: dict[str, str]) -> bytes:
+        """The body of a 200, however often it has to be asked for."""
+        said, attempt = "", 0
+        while attempt < (ATTEMPTS_MAX if self._answered else ATTEMPTS_AT_FIRST_MAX):
+            pause, attempt = PAUSE_SECONDS * 2**attempt, attempt + 1
+            async with self._slots:
+                await self._be_quiet()
+                try:
+                    status, headers, body = await self._ask(path, query)
+                except httpx.RequestError as error:
+                    said = f"{type(error).__name__}: {error}"
+                    self._wait(pause)
+                    continue
+            self._answered = True
+            if status == 200:
+                return body
+            if status not in _BUSY and status < 500:
+                raise _refusal(path, status, body)
+            said = f"status {status}"
+            asked = _asked_pause(headers, time.time())
+            self._wait(max(asked or pause, PAUSE_SECONDS_MIN))
+        raise ImportRefused(
+            f"{self._base_url}{path} did not answer, {attempt} times over ({said}).",
+            "Run it again later: what is there is not fetched again.",
+        )
+
+    async def _ask(self, path: str, query: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        url = f"{self._base_url}{path}"
+        async with self._http.stream("GET", url, params=query) as response:
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > PAGE_BYTES_MAX:
+                    raise ImportRefused(f"{path} answered more than {PAGE_BYTES_MAX:,} bytes.")
+            return response.status_code, response.headers, body
+
+    def _wait(self, seconds: float) -> None:
+        """Nobody asks for a while: what is too much is so for all."""
+        until = time.monotonic() + min(seconds, PAUSE_SECONDS_MAX)
+        self._quiet_until = max(self._quiet_until, until)
+
+    async def _be_quiet(self) -> None:
+        left = self._quiet_until - time.monotonic()
+        if left > 0:
+            await self._sleep(left)
+
+
+def check_url(text: str) -> None:
+    """Raises ``ImportRefused``."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ImportRefused(
+            f"{text} is no base URL.", "Give one such as https://live.dodopayments.com."
+        )
+
+
+def _asked_pause(headers: httpx.Headers, now: float) -> float | None:
+    """How many seconds the answer asks to wait; None where it does not, or not in whole numbers.
+
+    ``X-RateLimit-Reset`` is not said to be a time or a span: what is too long for a span is a time.
+    """
+    for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1), ("x-ratelimit-reset", 1)):
+        text = headers.get(name, "")
+        if text.isascii() and text.isdigit() and len(text) < 12:
+            asked = int(text) / unit
+            return max(asked - now, 0.0) if asked > YEAR_SECONDS else asked
+    return None
+
+
+def _refusal(path: str, status: int, body: bytes) -> Exception:
+    if status == 404:
+        return NotThere(f"The account has no {path} (status 404).", "Is it the base URL?")
+    if status in (401, 403):
+        return ImportRefused(
+            f"The account refuses the key (status {status}).", "Give one that may read everything."
+        )
+    said = body[:200].decode("utf-8", "replace")
+    return ImportRefused(f"{path} answered status {status}: {said}")

@@ -1,0 +1,145 @@
+"""An import that is ended between any two of its writes goes on as if it had not been."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from drawdown.core.types import Id, Mode
+from drawdown.dialects.dodo.credit import imported
+from drawdown.engine.clocks import SystemClock, TimeOrderedIds
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import (
+    CustomerFilter,
+    DocumentFilter,
+    Store,
+    StoreUnavailable,
+    Transaction,
+)
+from drawdown.importing.dodo.proving import check, prove
+from drawdown.importing.dodo.writing import Writer
+from drawdown.importing.pages import Folder
+from tests.importing.saved import an_account
+from tests.support.postgres import Clusters
+from tests.support.stores import DATABASES, SPREAD, Database, OpenedByUrl, new_database, opened
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def unheard(name: str, count: int) -> None:
+    """Nobody listens."""
+
+
+class Dying:
+    """A store that dies after so many transactions; with ``unsaid`` before the last is answered."""
+
+    def __init__(self, store: Store, transactions: int, *, unsaid: bool) -> None:
+        self._store, self._left, self._unsaid = store, transactions, unsaid
+        self.died = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        if self._left == 0 or self.died:
+            self.died = True
+            raise StoreUnavailable("It was killed.")
+        async with self._store.transaction() as found:
+            yield found
+        self._left -= 1
+        if self._left == 0 and self._unsaid:
+            self.died = True
+            raise StoreUnavailable("It was killed before it could say so.")
+
+
+async def bring(store: Store, folder: Path) -> bool:
+    """Whether all of it is there, and equal."""
+    ledger = Ledger(store, SystemClock(), TimeOrderedIds())
+    ledger.open(jobs=False)
+    try:
+        book = await book_of(ledger)
+        account, checked = check(Folder(folder), ledger.clock.now(), unheard)
+        await Writer(ledger, book, account, unheard).write()
+        report = await prove(ledger, book, account, checked, unheard)
+    finally:
+        await ledger.close()
+    return report.is_equal
+
+
+async def book_of(ledger: Ledger) -> Id:
+    if not await ledger.accounts.accounts():
+        await ledger.accounts.create_account("default")
+    [account] = await ledger.accounts.accounts()
+    return await ledger.accounts.book(account.id, Mode.TEST)
+
+
+async def count(store: Store) -> tuple[int, int, int, int]:
+    """Wallets, entries, operations of customers, and the vendor's rows; all of it adds up."""
+    ledger = Ledger(store, SystemClock(), TimeOrderedIds())
+    book = await book_of(ledger)
+    verified = [(each.wallets, each.entries) async for each in ledger.verify()]
+    people = await ledger.customers(CustomerFilter(book=book, limit=100))
+    operations = [each async for each in store.walk_operations(book, [one.id for one in people])]
+    asked = DocumentFilter(book=book, kind=imported.ENTRY, limit=1_000)
+    return *verified[-1], len(operations), len(await ledger.documents(asked))
+
+
+async def whole(database: Database, folder: Path) -> tuple[int, int, int, int]:
+    assert await bring(await database.open(), folder)
+    async with opened(database) as store:
+        return await count(store)
+
+
+@pytest.mark.parametrize("unsaid", [False, True], ids=["said", "unsaid"])
+async def test_an_end_after_any_write_changes_nothing(tmp_path: Path, unsaid: bool) -> None:
+    """Ended after each transaction in turn, told of it or not, and run again: all is there, once."""
+    folder = an_account().save(tmp_path / "saved")
+    expected = await whole(a_file(tmp_path / "whole"), folder)
+    for transactions in range(1, 1_000):
+        database = a_file(tmp_path / str(transactions))
+        dying = Dying(await database.open(), transactions, unsaid=unsaid)
+        await bring_as_far_as_it_goes(dying, folder)
+        assert await whole(database, folder) == expected
+        if not dying.died:
+            break
+    assert 10 < transactions < 1_000
+
+
+async def bring_as_far_as_it_goes(dying: Dying, folder: Path) -> None:
+    try:
+        assert await bring(cast(Store, dying), folder)
+    except StoreUnavailable:
+        assert dying.died
+
+
+@pytest.fixture(params=[SPREAD, DATABASES[-1]])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
+) -> Iterator[Database]:
+    with new_database(request.param, tmp_path, clusters) as found:
+        yield found
+
+
+async def test_what_is_asked_twice_is_done_once_on_every_store(
+    tmp_path: Path, database: Database
+) -> None:
+    """Wherever what a name leads to is kept: nothing is made a second time."""
+    folder = an_account().save(tmp_path / "saved")
+    expected = await whole(a_file(tmp_path / "whole"), folder)
+    assert await whole(database, folder) == expected
+    assert await whole(database, folder) == expected
+
+
+def a_file(folder: Path) -> Database:
+    folder.mkdir()
+    return OpenedByUrl(f"sqlite:///{folder / 'ledger.db'}")
