@@ -19,6 +19,7 @@ from drawdown.core.billing.records import (
 )
 from drawdown.core.commands import (
     Act,
+    CloseCustomer,
     CreateCustomer,
     CreateMeter,
     CreateRate,
@@ -246,3 +247,18 @@ def test_a_subscription_that_cannot_be_is_refused_and_nothing_is_kept(
     assert isinstance(outcome, Refused)
     assert outcome.error.fields["field"] == field
     assert ann.documents(INVOICE) == ann.documents(SUBSCRIPTION) == []
+
+
+def test_with_a_customer_end_his_subscriptions_and_drafts(ann: Customer) -> None:
+    ann.grant(100)
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 3, START + DAY)
+    ann.settle(START + 31 * DAY)
+    assert ann.core.wallets[0].held == 15 * STEP
+    ann.core.one(CloseCustomer(customer="ann"), Instant(START + 31 * DAY))
+    ann.core.check()
+    assert ann.core.wallets[0].held == 0
+    assert ann.subscription(made).status == "canceled"
+    ann.settle(START + 100 * DAY)
+    assert [each.status for each in ann.invoices] == ["paid", "draft"]
+    assert [each.deleted_at for each in ann.documents(INVOICE)] == [None, START + 31 * DAY]

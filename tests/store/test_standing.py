@@ -233,6 +233,22 @@ async def test_what_stands_no_more_is_not_due(ledger: Ledger, clock: ManualClock
     assert await own.slips() == []
 
 
+async def test_with_a_customer_end_his_documents_and_what_they_have_set_aside(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    own = await stand(ledger)
+    await own.book.grant(own.customer, 10)
+    await own.act(Begin(every=DAY, wait=2 * HOUR, base=6))
+    clock.instant = Instant(clock.instant + DAY + HOUR)
+    await ledger.apply(own.book.id, CloseCustomer(customer=own.customer))
+    balance = await own.book.balance(own.customer)
+    assert (balance.posted, balance.held) == (10, 0)
+    clock.instant = Instant(clock.instant + 5 * DAY)
+    await own.settle()
+    assert [document.deleted_at for document, _ in await own.slips()] == [START + DAY + HOUR]
+    await verified(ledger)
+
+
 async def test_nothing_new_stands_with_a_closed_customer(ledger: Ledger) -> None:
     own = await stand(ledger)
     await ledger.apply(own.book.id, CloseCustomer(customer=own.customer))

@@ -72,7 +72,13 @@ def slip_of(document: Document) -> Slip:
     return msgspec.json.decode(document.body, type=Slip)
 
 
+class EndAll(msgspec.Struct, frozen=True):
+    """No cadence goes on, and no slip is paid."""
+
+
 class ToyPlayer:
+    ending = EndAll()
+
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
         found = Wants()
         for document in standing:
@@ -154,6 +160,12 @@ class ToyPlayer:
                 found = desk.wallet.documents.get(action.cadence)
                 if found is not None:
                     desk.change(found, found.body, stands=False)
+            case EndAll():
+                for kind in (CADENCE, SLIP):
+                    for each in desk.standing(kind):
+                        if kind == SLIP and (hold := slip_of(each).hold) is not None:
+                            desk.write_off(desk.let_go([Id(bytes.fromhex(hold))]))
+                        desk.change(each, each.body, deleted=True)
             case Undo():
                 found = desk.state.documents[action.slip]
                 assert found is not None

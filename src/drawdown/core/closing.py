@@ -1,8 +1,8 @@
 """Closing a customer: with him ends all that would go on by itself.
 
-In each of his wallets, settled up to his time, his schedules are cancelled and his top-up and his own alerts
-closed, each by an operation of its own after the one that closed him, in one transaction. What they gave
-stays, and expires as it would have.
+In each of his wallets, settled up to his time, his schedules are cancelled, his top-up and his own alerts
+closed, and what stands there as documents is ended by its players, each by an operation of its own after the
+one that closed him, in one transaction. What they gave stays, and expires as it would have.
 
 What is on everybody's credit of an entitlement is not his to end, and nor are the schedules of an entitlement
 that is closed, which may be reopened: of closed wallets (``state.Wallet``) nothing is told or asked for.
@@ -13,18 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drawdown.core.amending import record, stored_customer
-from drawdown.core.commands import CancelSchedule, CloseAlert, CloseCustomer, CloseTopUp
+from drawdown.core.commands import Act, CancelSchedule, CloseAlert, CloseCustomer, CloseTopUp
 from drawdown.core.context import find_entitlement, settled_context
 from drawdown.core.identity import parts
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.schedules.changes import cancel_schedule
+from drawdown.core.standing import playing
+from drawdown.core.standing.acting import act
 from drawdown.core.state import State, Wallet
 from drawdown.core.types import Customer
 from drawdown.core.watching.alerts import close_alert
 from drawdown.core.watching.top_up_changes import close_top_up
 from drawdown.core.watching.top_up_requests import standing_of
 
-Ending = CancelSchedule | CloseTopUp | CloseAlert
+Ending = CancelSchedule | CloseTopUp | CloseAlert | Act
 
 
 def close_customer(request: Request, command: CloseCustomer, state: State) -> Accepted:
@@ -55,6 +57,8 @@ def _end(part: Request, ending: Ending, state: State) -> None:
             close_top_up(part, ending, state)
         case CloseAlert():
             close_alert(part, ending, state)
+        case Act():
+            act(part, ending, state)
 
 
 def _endings(request: Request, customer: Customer, state: State) -> Iterator[Ending]:
@@ -67,6 +71,10 @@ def _endings(request: Request, customer: Customer, state: State) -> Iterator[End
                 state.schedule_wallets[schedule.id] = key
                 yield CancelSchedule(schedule=schedule.id)
         yield from _watchers(wallet, state)
+        for kind, player in playing.players_of(wallet, state):
+            yield Act(
+                customer=customer.id, entitlement=entitlement.id, kind=kind, action=player.ending
+            )
 
 
 def _watchers(wallet: Wallet, state: State) -> Iterator[Ending]:

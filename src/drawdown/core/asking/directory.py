@@ -20,6 +20,7 @@ from drawdown.core.commands import (
     Together,
 )
 from drawdown.core.requests import Request
+from drawdown.core.standing import playing
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
 from drawdown.core.types import Id
 
@@ -87,9 +88,17 @@ def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> 
     for key in asking.state.customer_wallets.get(customer, ()):
         asking.demand.changed.add(key)
         wallet = asking.due(asking.now(request, key), key)
-        for rule in () if wallet is None or wallet.watch is None else wallet.watch.rules:
+        if wallet is None:
+            continue
+        for rule in () if wallet.watch is None else wallet.watch.rules:
             if rule.alert not in asking.state.alerts:
                 asking.want(asking.wanted.alerts, rule.alert)
+        for _, player in playing.players_of(wallet, asking.state):
+            at, known = asking.now(request, key), asking.state.documents
+            standing = wallet.documents.values()
+            asking.met(
+                key, wallet, player.wants_to_act(customer, standing, player.ending, at, known)
+            )
 
 
 def create_clock(asking: Asking, request: Request, command: CreateTestClock) -> None:

@@ -13,6 +13,8 @@ def act(asking: Asking, request: Request, command: Act) -> None:
     key = asking.wallet_key(request, command.customer, command.entitlement)
     if key is None:
         return
+    if command.begins:
+        asking.lock_customer(key[0])
     now = asking.now(request, key)
     wallet = asking.due(now, key)
     if wallet is None and asking.state.wallets.get(key, key) is not None:

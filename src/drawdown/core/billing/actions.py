@@ -87,6 +87,10 @@ class MarkUncollectible(_Action, frozen=True):
     invoice: Id
 
 
+class EndAll(_Action, frozen=True):
+    """The customer is closed: his subscriptions end without an invoice, and drafts are deleted."""
+
+
 class Preview(_Action, frozen=True):
     """What the next invoice of a subscription would be, as things stand. Nothing is kept of it."""
 

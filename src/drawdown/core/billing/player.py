@@ -27,6 +27,8 @@ from drawdown.core.types import Document, Hold, Id, Instant
 class BillingPlayer:
     """``standing.players.Player`` of both kinds: one operation may be about documents of both."""
 
+    ending = actions.EndAll()
+
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
         """Usage of the periods that end by then and of drafts, and what drafts have set aside."""
         found = Wants()
@@ -116,6 +118,13 @@ def _give_up(desk: Desk, action: actions.MarkUncollectible) -> None:
     invoicing.give_up(desk, invoicing.find(desk, action.invoice))
 
 
+def _end_all(desk: Desk, action: actions.EndAll) -> None:
+    for document, _ in invoicing.drafts_of(desk):
+        invoicing.delete(desk, document)
+    for document in desk.standing(SUBSCRIPTION):
+        subscribing.end(desk, document, subscription_of(document.body))
+
+
 def _preview(desk: Desk, action: actions.Preview) -> None:
     document, subscription = subscribing.find(desk, action.subscription)
     desk.shown.append(invoicing.preview(desk, document.id, subscription))
@@ -131,6 +140,7 @@ _ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
     actions.PayInvoice: _pay,
     actions.VoidInvoice: _void,
     actions.MarkUncollectible: _give_up,
+    actions.EndAll: _end_all,
     actions.Preview: _preview,
 }
 

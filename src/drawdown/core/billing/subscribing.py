@@ -98,7 +98,7 @@ def turn(desk: Desk, document: Document) -> None:
         invoice = invoicing.draw_up(desk, document.id, before, Reason.CYCLE, ahead)
         after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
     if ahead is None:
-        _end(desk, document, after)
+        end(desk, document, after)
         return
     after = msgspec.structs.replace(
         after, status=SubscriptionStatus.ACTIVE, period_start=desk.at, period_end=ahead
@@ -106,7 +106,8 @@ def turn(desk: Desk, document: Document) -> None:
     desk.change(document, body_of(after), due_at=ahead)
 
 
-def _end(desk: Desk, document: Document, subscription: Subscription) -> None:
+def end(desk: Desk, document: Document, subscription: Subscription) -> None:
+    """It is over, and charges nothing any more."""
     after = msgspec.structs.replace(
         subscription,
         status=SubscriptionStatus.CANCELED,
@@ -126,7 +127,7 @@ def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
     if action.invoice_now and charges:
         invoice = invoicing.draw_up(desk, document.id, before, Reason.CANCEL, None)
         after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
-    _end(desk, document, msgspec.structs.replace(after, canceled_at=desk.at))
+    end(desk, document, msgspec.structs.replace(after, canceled_at=desk.at))
 
 
 def amend(desk: Desk, action: actions.AmendSubscription) -> None:

@@ -36,7 +36,12 @@ class Wants(msgspec.Struct):
 
 
 class Player(Protocol):
-    """What becomes of documents of one or several kinds. It has no state of its own."""
+    """What becomes of documents of one or several kinds. It has no state of its own.
+
+    ``ending`` is the action that ends all of a wallet's, as its customer is closed.
+    """
+
+    ending: Any
 
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
         """What is needed for all that falls due by ``until``, also of what comes of it on the way."""

@@ -37,6 +37,16 @@ def wants(wallet: Wallet, at: Instant, state: State) -> Wants | None:
     return found
 
 
+def players_of(wallet: Wallet, state: State) -> list[tuple[str, Player]]:
+    """Who plays the documents that stand there, each once, with one of his kinds."""
+    found: dict[int, tuple[str, Player]] = {}
+    for kind in sorted({document.kind for document in wallet.documents.values()}):
+        if kind in state.players:
+            player = state.players[kind]
+            found.setdefault(id(player), (kind, player))
+    return list(found.values())
+
+
 def check_known(wallet: Wallet, at: Instant, state: State) -> None:
     """Raises ``Unforeseen`` where more was used in the same batch since the usage was loaded."""
     found = wants(wallet, at, state)
