@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -289,3 +290,23 @@ async def test_an_operation_tells_what_its_documents_said(ledger: Ledger) -> Non
     assert msgspec.json.decode(operation.facts)["documents"] == {made.id.hex(): toy.CADENCE}
     assert operation.changed is not None
     assert msgspec.json.decode(operation.changed) == {made.id.hex(): [None, made.body]}
+
+
+async def test_two_processes_that_come_upon_a_turn_at_once_play_it_once(
+    database: Database, clock: ManualClock
+) -> None:
+    first = open_ledger_on(await database.open(), clock, players=toy.PLAYERS)
+    second = open_ledger_on(await database.open(), clock, players=toy.PLAYERS)
+    own = await stand(first)
+    await own.book.grant(own.customer, 100)
+    await own.act(Begin(every=DAY, wait=HOUR, base=6))
+    clock.instant = Instant(clock.instant + 3 * DAY)
+    settle = Settle(customer=own.customer, entitlement=CREDITS)
+    both = [ledger.apply(own.book.id, settle) for ledger in (first, second) for _ in range(4)]
+    await asyncio.gather(*both)
+    assert [slip.paid for _, slip in await own.slips()] == [True, True, False]
+    balance = await own.book.balance(own.customer)
+    assert (balance.used, balance.held, balance.available) == (12, 6, 82)
+    await verified(second)
+    await second.close()
+    await first.close()

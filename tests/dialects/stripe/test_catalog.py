@@ -260,3 +260,28 @@ def test_the_same_request_records_an_event_once(client: Client, customer: stripe
     first = client.v1.billing.meter_events.create(asked, options)
     second = client.v1.billing.meter_events.create(asked, options)
     assert first.to_dict() == second.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("formula", "window", "expected"),
+    [
+        ("count", None, 4),
+        ("last", None, 3),
+        ("sum", None, 13),
+        ("sum", "hour", 10),
+        ("sum", "day", 3),
+    ],
+)
+def test_a_meter_counts_by_its_formula_and_its_window(
+    client: Client, customer: stripe.Customer, formula: str, window: str | None, expected: float
+) -> None:
+    """Four events: two in one hour, and one in each of two others; the last of the day has 3."""
+    more: Any = {} if window is None else {"event_time_window": window}
+    meter = make_meter(client, default_aggregation={"formula": formula}, **more)
+    day = int(time.time()) // 86_400 * 86_400 - 86_400
+    for time_of_day, value in ((3_600, "3"), (3_700, "2"), (7_200, "5"), (90 * 60 * 9, "3")):
+        use(client, customer.id, value, timestamp=day + time_of_day)
+    found = client.v1.billing.meters.event_summaries.list(
+        meter.id, {"customer": customer.id, "start_time": day, "end_time": day + 86_400}
+    )
+    assert [each.aggregated_value for each in found.data] == [expected]
