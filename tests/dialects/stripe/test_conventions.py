@@ -201,7 +201,7 @@ def test_an_error_with_a_code_leads_to_its_documentation(raw: httpx.Client) -> N
         ("GET", "/v1/foo"),
         ("GET", "/v2/billing/meter_events"),
         ("POST", "/v1/billing/credit_grants/credgr_1/nothing"),
-        ("DELETE", "/v1/customers/cus_1"),
+        ("DELETE", "/v1/billing/credit_grants/credgr_1"),
         ("PUT", "/v1/billing/credit_grants"),
     ],
 )

@@ -196,3 +196,51 @@ def test_a_customer_that_breaks_a_rule_is_refused_by_name(
     answer = raw.post("/v1/customers", data=form)
     error = answer.json()["error"]
     assert (answer.status_code, error.get("code"), error["param"]) == (400, code, param)
+
+
+def test_a_customer_is_changed_where_something_is_said(client: stripe.StripeClient) -> None:
+    made = client.v1.customers.create(KEPT)  # type: ignore[arg-type]
+    changed = client.v1.customers.update(
+        made.id,
+        {"name": "Jane", "phone": "", "metadata": {"tier": "", "a": "b"}, "tax_exempt": "none"},
+    )
+    after = made.to_dict() | {
+        "name": "Jane",
+        "phone": None,
+        "metadata": {"a": "b"},
+        "tax_exempt": "none",
+    }
+    assert changed.to_dict() == after
+    assert client.v1.customers.retrieve(made.id).to_dict() == after
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.customers.update(made.id, {"email": "nobody"})
+    assert refused.value.code == "email_invalid"
+
+
+def test_a_deleted_customer_is_a_stub(client: stripe.StripeClient) -> None:
+    made = client.v1.customers.create({"name": "Ann"})
+    for _ in range(2):
+        assert client.v1.customers.delete(made.id).deleted is True
+    found = client.v1.customers.retrieve(made.id)
+    assert (found.id, found.deleted) == (made.id, True)
+    assert client.v1.customers.list().data == []
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.customers.update(made.id, {"name": "Bob"})
+    assert refused.value.code == "resource_missing"
+
+
+def test_customers_are_listed_both_ways(client: stripe.StripeClient) -> None:
+    clock = client.v1.test_helpers.test_clocks.create({"frozen_time": 1_893_456_000})
+    made = [
+        client.v1.customers.create({"email": f"{number % 2}@example.com"}) for number in range(5)
+    ]
+    timed = client.v1.customers.create({"test_clock": clock.id})
+    ids = [each.id for each in reversed(made)]
+    listed = client.v1.customers.list
+    assert [each.id for each in listed({"limit": 2}).auto_paging_iter()] == ids
+    back = listed({"limit": 2, "ending_before": ids[-1]})
+    assert [each.id for each in back.auto_paging_iter()] == ids[-2::-1]
+    assert [each.id for each in listed({"test_clock": clock.id}).data] == [timed.id]
+    odd = listed({"email": "1@example.com"}).data
+    assert [each.id for each in odd] == [made[3].id, made[1].id]
+    assert listed({"created": {"lt": made[0].created}}).data == []

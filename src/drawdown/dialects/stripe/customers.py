@@ -1,19 +1,29 @@
-"""The endpoints of ``customer``: create and retrieve."""
+"""The endpoints of ``customer``."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from drawdown.core import identity
+from drawdown.core.commands import AmendCustomer, CloseCustomer
 from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
-from drawdown.dialects.stripe import expansion, test_clocks, wire
+from drawdown.core.types import Customer, Id
+from drawdown.dialects.stripe import expansion, kept, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
-from drawdown.dialects.stripe.requests import CreateCustomer
+from drawdown.dialects.stripe.requests import (
+    CreateCustomer,
+    CustomerDetails,
+    ListCustomers,
+    UpdateCustomer,
+)
+from drawdown.engine.ports import CustomerFilter
 from drawdown.web.endpoints import Call
 from drawdown.web.errors import echoed
 
@@ -21,9 +31,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 async def create_customer(call: Call, asked: CreateCustomer) -> Write:
-    if asked.email is not None and _EMAIL.fullmatch(asked.email) is None:
-        message = f"Invalid email address: {echoed(asked.email)}"
-        raise StripeError(message, code="email_invalid", param="email")
+    _check_email(asked.email)
     expand = expansion.expansion(asked.expand, expansion.CUSTOMER)
     mode = call.principal.mode
 
@@ -46,11 +54,113 @@ async def create_customer(call: Call, asked: CreateCustomer) -> Write:
 
 
 async def retrieve_customer(call: Call) -> Answer:
+    """One who was deleted is a stub."""
     expand = expansion.expansion(call.query.expand, expansion.CUSTOMER)
-    text = call.path["customer"]
+    customer = await find(call, call.path["customer"])
+    if customer.closed_at is not None:
+        return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
+    return _answer(call, wire.customer_object(customer, call.principal.mode, expand))
+
+
+async def find(call: Call, text: str, param: str = "id") -> Customer:
+    """Raises ``StripeError``."""
     try:
-        customer = await call.ledger.customer(call.book, identity.reference(text))
+        return await call.ledger.customer(call.book, identity.reference(text))
     except CustomerNotFound:
-        raise missing_object("customer", text, "id") from None
-    shown = wire.customer_object(customer, call.principal.mode, expand)
+        raise missing_object("customer", text, param) from None
+
+
+async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
+    expand = expansion.expansion(asked.expand, expansion.CUSTOMER)
+    customer = await find(call, call.path["customer"])
+    if customer.closed_at is not None:
+        raise missing_object("customer", call.path["customer"], "id")
+    _check_email(asked.email)
+    mode = call.principal.mode
+    details = {
+        name: msgspec.to_builtins(value)
+        for name in CustomerDetails.__struct_fields__
+        if (value := getattr(asked, name)) is not UNSET
+    }
+    metadata = asked.metadata
+
+    def show(accepted: Accepted) -> wire.CustomerObject:
+        assert accepted.customer is not None
+        return wire.customer_object(accepted.customer, mode, expand)
+
+    command = AmendCustomer(
+        customer=customer.id,
+        name=asked.name,
+        email=asked.email,
+        metadata=(
+            {name: value or None for name, value in metadata.items()}
+            if isinstance(metadata, dict)
+            else {}
+        ),
+        clear_metadata=metadata is None,
+        profiles={wire.PROFILE: details} if details else {},
+    )
+    return Write(command=command, show=show)
+
+
+async def delete_customer(call: Call) -> Answer:
+    """For good: his subscriptions end, nothing is granted to him any more; what there was stays readable."""
+    customer = await find(call, call.path["customer"])
+    if customer.closed_at is None:
+        command = CloseCustomer(customer=customer.id)
+        await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
+
+
+async def list_customers(call: Call) -> Answer:
+    """Those on a test clock are left out unless that is asked for."""
+    asked: ListCustomers = call.query
+    expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
+    created = kept.range_of(asked.created, "created")
+    clock = None
+    if isinstance(asked.test_clock, str):
+        clock = (await test_clocks.find(call, asked.test_clock, "test_clock")).id
+
+    def keep(each: Customer) -> bool:
+        return (
+            each.closed_at is None
+            and each.test_clock == clock
+            and (asked.email is UNSET or each.email == asked.email)
+            and created(each.created_at)
+        )
+
+    async def cursor(text: str, param: str) -> Id:
+        return (await find(call, text, param)).id
+
+    async def chunk(after: Id | None, before: Id | None) -> list[Customer]:
+        email = asked.email if isinstance(asked.email, str) else None
+        listed = CustomerFilter(book=call.book, email=email, after=after, limit=kept.CHUNK)
+        if before is None:
+            return await call.ledger.customers(listed)
+        return await _newer(call, listed, before)
+
+    found, more = await kept.page_of(asked, cursor, chunk, lambda each: each.id, keep)
+    data = [wire.customer_object(each, call.principal.mode, expand) for each in found]
+    return _answer(call, wire.CustomerList(data=data, has_more=more, url=wire.CUSTOMERS_URL))
+
+
+async def _newer(call: Call, listed: CustomerFilter, before: Id) -> list[Customer]:
+    """The oldest of those that are newer than one, oldest first: found from the newest back."""
+    newer: list[Customer] = []
+    while len(newer) < kept.LOOKED_AT_MAX:
+        some = await call.ledger.customers(listed)
+        newer += [each for each in some if each.id > before]
+        if len(some) < listed.limit or some[-1].id <= before:
+            break
+        listed = msgspec.structs.replace(listed, after=some[-1].id)
+    return newer[::-1][: kept.CHUNK]
+
+
+def _check_email(email: str | UnsetType | None) -> None:
+    if isinstance(email, str) and _EMAIL.fullmatch(email) is None:
+        message = f"Invalid email address: {echoed(email)}"
+        raise StripeError(message, code="email_invalid", param="email")
+
+
+def _answer(call: Call, shown: Any) -> Answer:
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)

@@ -17,7 +17,7 @@ from drawdown.dialects.stripe.parameters import below
 from drawdown.engine.ports import DocumentFilter
 from drawdown.web.endpoints import Call
 
-_CHUNK = 100
+CHUNK = 100
 #: So many are looked at for one page of what a filter keeps.
 LOOKED_AT_MAX = 10_000
 
@@ -92,7 +92,7 @@ class Records(Generic[Body]):
                 owner=owner,
                 after=after,
                 before=before,
-                limit=_CHUNK,
+                limit=CHUNK,
             )
             return [self.read(each) for each in await call.ledger.documents(listed)]
 
@@ -115,7 +115,7 @@ async def page_of(
         some = await chunk(after, before)
         found += [each for each in some if keep(each)]
         looked_at += len(some)
-        if len(some) < _CHUNK:
+        if len(some) < CHUNK:
             break
         after, before = (None, id_of(some[-1])) if backwards else (id_of(some[-1]), None)
     page = found[: asked.limit]

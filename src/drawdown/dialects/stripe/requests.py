@@ -6,7 +6,7 @@ cannot be honoured here.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -161,6 +161,49 @@ class CreateCustomer(CustomerDetails, kw_only=True):
     email: Annotated[str, Meta(max_length=512)] | None = None
     metadata: dict[str, str] | None = None
     expand: Expand | None = None
+
+
+class UpdateCustomer(Parameters, kw_only=True):
+    """What is left out stays as it was; an empty value unsets it."""
+
+    unsupported: ClassVar[dict[str, str]] = {
+        **{
+            name: reason
+            for name, reason in CreateCustomer.unsupported.items()
+            if name not in {"payment_method", "tax_id_data"}
+        },
+        "default_source": NO_PAYMENTS,
+    }
+
+    address: Address | UnsetType | None = UNSET
+    business_name: LongName | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    email: Annotated[str, Meta(max_length=512)] | UnsetType | None = UNSET
+    individual_name: LongName | UnsetType | None = UNSET
+    invoice_prefix: Annotated[str, Meta(pattern="[A-Z0-9]{1,12}")] | UnsetType | None = UNSET
+    invoice_settings: InvoiceSettings | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType | None = UNSET
+    name: Annotated[str, Meta(max_length=256)] | UnsetType | None = UNSET
+    next_invoice_sequence: Annotated[int, Meta(ge=1, le=2**31 - 1)] | UnsetType | None = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    preferred_locales: Annotated[list[Text], Meta(max_length=100)] | UnsetType | None = UNSET
+    shipping: Shipping | UnsetType | None = UNSET
+    tax_exempt: Literal["none", "exempt", "reverse"] | UnsetType | None = UNSET
+    expand: Expand | None = None
+
+
+class ListCustomers(Parameters, kw_only=True):
+    created: Any = UNSET
+    email: str | UnsetType = UNSET
+    ending_before: str | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    starting_after: str | UnsetType = UNSET
+    test_clock: str | UnsetType = UNSET
+    expand: Expand | None = None
+
+
+class DeleteCustomer(Parameters, kw_only=True):
+    """No parameters at all."""
 
 
 class RetrieveCustomer(Parameters, kw_only=True):

@@ -209,6 +209,17 @@ def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> Custom
     )
 
 
+class CustomerList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[CustomerObject]
+
+
+class DeletedCustomer(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
+    """What is left of one who was deleted."""
+
+    id: str
+    deleted: bool = True
+
+
 def customer_profile(details: CustomerDetails) -> dict[str, dict[str, Any]]:
     """What of the details was given, as the ledger keeps it; nothing when nothing was."""
     given = {
