@@ -314,6 +314,18 @@ def test_a_clock_says_what_time_it_is_for_its_customers(stage: Stage) -> None:
     refused(lambda: clocks.retrieve(stage.clock.id), param="id", code="resource_missing")
 
 
+def test_a_period_ends_with_the_last_instant_there_is(client: Client) -> None:
+    last = 253_402_300_799
+    clock = client.v1.test_helpers.test_clocks.create({"frozen_time": last - DAY})
+    customer = client.v1.customers.create({"test_clock": clock.id})
+    price = make_price(client, make_meter(client).id, unit_amount=5)
+    made = client.v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
+    assert made["items"].data[0].current_period_end == last
+    client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": last})
+    assert client.v1.test_helpers.test_clocks.retrieve(clock.id).status == "ready"
+    assert client.v1.subscriptions.retrieve(made.id).status == "active"
+
+
 def test_credit_that_is_not_there_yet_is_in_no_balance(stage: Stage) -> None:
     grant = stage.grant(100, effective_at=START + DAY)
     assert stage.balance() == (0, 0)

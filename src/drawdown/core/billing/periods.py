@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from drawdown.core.billing.records import Item, Subscription, SubscriptionStatus, step_of
 from drawdown.core.schedules import calendar
 from drawdown.core.schedules.calendar import Cadence, Every
+from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage import rating
 from drawdown.core.usage.quantities import ONE, Quantity
@@ -16,11 +17,13 @@ UTC = "UTC"
 
 
 def next_end(anchor: Instant, every: Every, start: Instant) -> Instant:
-    """The first end of a period after ``start``: periods begin at the anchor and every so often from it."""
+    """The first end of a period after ``start``: periods begin at the anchor and every so often from it.
+
+    One that would end after the last instant that can be written ends with that.
+    """
     found = calendar.cycle_at(Cadence(anchor, UTC, every), start)
     assert found is not None
-    assert found.ends_at is not None, "instants end with the year 9999, subscriptions before that"
-    return found.ends_at
+    return INSTANT_MAX if found.ends_at is None else found.ends_at
 
 
 def end_of(subscription: Subscription, start: Instant) -> Instant:
