@@ -285,3 +285,29 @@ def test_a_meter_counts_by_its_formula_and_its_window(
         meter.id, {"customer": customer.id, "start_time": day, "end_time": day + 86_400}
     )
     assert [each.aggregated_value for each in found.data] == [expected]
+
+
+def test_a_canceled_event_counts_no_more(client: Client, customer: stripe.Customer) -> None:
+    meter = make_meter(client)
+    now = int(time.time()) // 60 * 60
+    use(client, customer.id, "2", identifier="one")
+    use(client, customer.id, "3", identifier="two")
+
+    def cancel(identifier: str, event_name: str = "search") -> stripe.billing.MeterEventAdjustment:
+        return client.v1.billing.meter_event_adjustments.create(
+            {"event_name": event_name, "type": "cancel", "cancel": {"identifier": identifier}}
+        )
+
+    def counted() -> float:
+        found = client.v1.billing.meters.event_summaries.list(
+            meter.id, {"customer": customer.id, "start_time": now - 60, "end_time": now + 600}
+        )
+        return found.data[0].aggregated_value
+
+    assert counted() == 5
+    made = cancel("one")
+    assert (made.status, made.type, made.event_name) == ("complete", "cancel", "search")
+    assert counted() == 3
+    refused(lambda: cancel("one"), param="cancel[identifier]", code="resource_missing")
+    refused(lambda: cancel("two", "other"), param="cancel[identifier]", code="resource_missing")
+    refused(lambda: use(client, customer.id, "2", identifier="one"), param=None)

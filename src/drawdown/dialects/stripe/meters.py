@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from drawdown.core.commands import AmendMeter, CloseMeter, RecordUsage, ReopenMeter
 from drawdown.core.commands import CreateMeter as CreateMeterCommand
-from drawdown.core.errors import CustomerNotFound, MeterNotFound
+from drawdown.core.errors import CustomerNotFound, EventNotFound, MeterNotFound
 from drawdown.core.identity import dated, parse, reference, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Id, Instant, Mode
@@ -23,6 +23,7 @@ from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_catalog import (
+    CreateAdjustment,
     CreateMeter,
     CreateMeterEvent,
     ListMeters,
@@ -35,6 +36,8 @@ from drawdown.web.endpoints import Call
 from drawdown.web.errors import echoed
 
 NOUN = "billing meter"
+#: What an event is called that was canceled: no meter counts it.
+CANCELED = "stripe.canceled"
 CUSTOMER_KEY, VALUE_KEY = "stripe_customer_id", "value"
 #: How old a meter event may be, and how far ahead.
 OLD_MAX, AHEAD_MAX = 35 * DAY, 5 * 60 * MICROSECONDS
@@ -342,6 +345,47 @@ async def create_meter_event(call: Call, asked: CreateMeterEvent) -> Write:
         properties={**asked.payload},
     )
     return Write(command=command, show=show)
+
+
+async def create_adjustment(call: Call, asked: CreateAdjustment) -> Write:
+    """Cancel an event: it is as if it had not been, but that its identifier stays used."""
+    expansion.expansion(asked.expand, expansion.METER)
+    if asked.cancel is None:
+        raise missing("cancel[identifier]")
+    identifier, mode = asked.cancel.identifier, call.principal.mode
+    event = await _event(call, identifier)
+    if event is None or event.name != asked.event_name:
+        raise missing_object("meter event", identifier, "cancel[identifier]")
+    if call.now - event.recorded_at > DAY:
+        raise StripeError(
+            "A meter event can be canceled within 24 hours of when it was received.",
+            param="cancel[identifier]",
+        )
+    await call.ledger.settle_due(call.book, event.customer)
+
+    def show(accepted: Accepted) -> wire_catalog.Adjustment:
+        return wire_catalog.Adjustment(
+            cancel=wire_catalog.Canceled(identifier),
+            event_name=asked.event_name,
+            livemode=mode is Mode.LIVE,
+        )
+
+    command = RecordUsage(
+        customer=event.customer,
+        own_id=identifier,
+        name=CANCELED,
+        time=event.time,
+        properties=event.properties,
+        override=True,
+    )
+    return Write(command=command, show=show)
+
+
+async def _event(call: Call, identifier: str) -> records.Event | None:
+    try:
+        return await call.ledger.usage_event(call.book, identifier)
+    except EventNotFound:
+        return None
 
 
 async def _who(call: Call, asked: CreateMeterEvent, meter: records.Meter) -> Customer:

@@ -217,6 +217,17 @@ class ListSummaries(Page, kw_only=True):
     value_grouping_window: Literal["day", "hour"] | None = None
 
 
+class Cancel(Parameters, kw_only=True):
+    identifier: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class CreateAdjustment(Parameters, kw_only=True):
+    event_name: EventName
+    type: Literal["cancel"]
+    cancel: Cancel | None = None
+    expand: Expand | None = None
+
+
 class CreateMeterEvent(Parameters, kw_only=True):
     event_name: EventName
     payload: dict[str, str]

@@ -6,6 +6,7 @@ from drawdown.core.errors import (
     CustomerNotFound,
     DocumentChanged,
     DocumentNotFound,
+    EventNotFound,
     EventReused,
     KeyReused,
     MeterNotFound,
@@ -198,6 +199,16 @@ METERS = (
         body=requests.CreateMeterEvent,
         answer=wire_catalog.MeterEvent,
         errors=(CustomerNotFound, EventReused, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path=wire_catalog.ADJUSTMENTS_URL,
+        handler=writing(meters.create_adjustment),
+        summary="Cancel a meter event",
+        role=Role.EDITOR,
+        body=requests.CreateAdjustment,
+        answer=wire_catalog.Adjustment,
+        errors=(EventNotFound, KeyReused),
     ),
 )
 

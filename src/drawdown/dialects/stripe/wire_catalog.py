@@ -13,6 +13,7 @@ PRODUCTS_URL = "/v1/products"
 PRICES_URL = "/v1/prices"
 METERS_URL = "/v1/billing/meters"
 METER_EVENTS_URL = "/v1/billing/meter_events"
+ADJUSTMENTS_URL = "/v1/billing/meter_event_adjustments"
 
 
 class Feature(msgspec.Struct):
@@ -159,3 +160,17 @@ class MeterEvent(msgspec.Struct, tag_field="object", tag="billing.meter_event", 
     livemode: bool
     payload: dict[str, str]
     timestamp: int
+
+
+class Canceled(msgspec.Struct):
+    identifier: str
+
+
+class Adjustment(
+    msgspec.Struct, tag_field="object", tag="billing.meter_event_adjustment", kw_only=True
+):
+    cancel: Canceled
+    event_name: str
+    livemode: bool
+    status: str = "complete"
+    type: str = "cancel"
