@@ -187,6 +187,39 @@ def test_a_transaction_names_the_line_that_it_paid(stage: Stage) -> None:
     assert transactions.retrieve(newest.id).to_dict() == newest.to_dict()
 
 
+def test_what_an_id_leads_to_is_put_in_its_place(stage: Stage) -> None:
+    grant = stage.grant(100)
+    stage.subscribe()
+    stage.use(40)
+    stage.advance(START + 31 * DAY + HOUR)
+    name = stage.invoices()[-1].id
+    path = "pretax_credit_amounts.credit_balance_transaction"
+    invoice = stage.client.v1.invoices.retrieve(
+        name, {"expand": [f"lines.data.{path}", f"total_{path}", "customer"]}
+    )
+    assert isinstance(invoice.customer, stripe.Customer)
+    [credit] = invoice.lines.data[0].pretax_credit_amounts or []
+    assert isinstance(credit.credit_balance_transaction, stripe.billing.CreditBalanceTransaction)
+    [total] = invoice.total_pretax_credit_amounts or []
+    assert isinstance(total.credit_balance_transaction, stripe.billing.CreditBalanceTransaction)
+    lines = stage.client.v1.invoices.line_items.list(name, {"expand": [f"data.{path}"]})
+    [credit] = lines.data[0].pretax_credit_amounts or []
+    assert isinstance(credit.credit_balance_transaction, stripe.billing.CreditBalanceTransaction)
+    found = stage.client.v1.billing.credit_balance_transactions.retrieve(
+        credit.credit_balance_transaction.id,
+        {"expand": ["credit_grant", "debit.credits_applied.invoice"]},
+    )
+    assert isinstance(found.credit_grant, stripe.billing.CreditGrant)
+    assert found.credit_grant.id == grant.id
+    assert found.debit is not None
+    assert found.debit.credits_applied is not None
+    assert isinstance(found.debit.credits_applied.invoice, stripe.Invoice)
+    refused(
+        lambda: stage.client.v1.invoices.retrieve(name, {"expand": ["lines.data.nothing"]}),
+        param="expand[0]",
+    )
+
+
 def test_a_preview_shows_what_is_used_so_far_and_keeps_nothing(stage: Stage) -> None:
     stage.grant(100)
     subscription = stage.subscribe()

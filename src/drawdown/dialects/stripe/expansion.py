@@ -39,6 +39,20 @@ INVOICE = frozenset(
         *(f"customer.{path}" for path in CUSTOMER),
     }
 )
+#: Of an invoice that is read, also what paid its lines.
+READ_INVOICE = INVOICE | {
+    "lines.data.pretax_credit_amounts.credit_balance_transaction",
+    "total_pretax_credit_amounts.credit_balance_transaction",
+}
+LINE = frozenset({"pretax_credit_amounts.credit_balance_transaction"})
+TRANSACTION = frozenset(
+    {
+        "credit.credits_application_invoice_voided.invoice",
+        "credit_grant",
+        "debit.credits_applied.invoice",
+        "test_clock",
+    }
+)
 SUBSCRIPTION = frozenset(
     {
         "customer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -31,6 +32,13 @@ from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_c
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.ids import (
+    invoice_id,
+    line_id,
+    seconds,
+    subscription_id,
+    transaction_id,
+)
 from drawdown.dialects.stripe.kept import Kept, Records
 from drawdown.dialects.stripe.requests_billing import (
     CreatePreview,
@@ -40,6 +48,7 @@ from drawdown.dialects.stripe.requests_billing import (
 )
 from drawdown.dialects.stripe.requests_catalog import One, Page
 from drawdown.dialects.stripe.test_clocks import clock_id
+from drawdown.dialects.stripe.transactions import with_transactions
 from drawdown.web.endpoints import Call
 
 INVOICES = Records(INVOICE, "invoice", Invoice)
@@ -66,27 +75,6 @@ class ItemProfile(msgspec.Struct, kw_only=True, omit_defaults=True):
     product_name: str
     unit: str | None = None
     metadata: dict[str, str] = {}
-
-
-def invoice_id(found: Id) -> str:
-    return spell("in_", found)
-
-
-def line_id(line: Line) -> str:
-    return spell("il_", unhexed(line.id))
-
-
-def subscription_id(found: Id) -> str:
-    return spell("sub_", found)
-
-
-def transaction_id(operation: Id, ordinal: int, mode: Mode) -> str:
-    prefix = "cbtxn_test_" if mode is Mode.TEST else "cbtxn_"
-    return f"{spell(prefix, operation)}_{ordinal}"
-
-
-def seconds(instant: int | None) -> int | None:
-    return None if instant is None else instant // MICROSECONDS
 
 
 class Shown(msgspec.Struct):
@@ -240,15 +228,26 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Invoice]:
 
 
 async def retrieve_invoice(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.INVOICE)
+    expand = expansion.expansion(call.query.expand, expansion.READ_INVOICE)
     found = await find(call, call.path["invoice"])
-    shown = Shown(await owner_of(call, found.document), call.principal.mode, expand)
-    return _answer(call, shown.invoice(found.document))
+    return _answer(call, await _read(call, found, expand))
+
+
+async def _read(call: Call, found: Kept[Invoice], expand: Expansion) -> wire_billing.Invoice:
+    customer = await owner_of(call, found.document)
+    shown = Shown(customer, call.principal.mode, expand).invoice(found.document)
+    if expand.wants("lines.data.pretax_credit_amounts.credit_balance_transaction"):
+        for line in shown.lines.data:
+            line.pretax_credit_amounts = [copy(each) for each in line.pretax_credit_amounts]
+            await with_transactions(call, customer, line.pretax_credit_amounts)
+    if expand.wants("total_pretax_credit_amounts.credit_balance_transaction"):
+        await with_transactions(call, customer, shown.total_pretax_credit_amounts)
+    return shown
 
 
 async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
-    expand = expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
+    expand = expansion.expansion(asked.expand, expansion.READ_INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
     owner = await _owner(call, asked.customer)
     if owner is not None:
@@ -267,12 +266,7 @@ async def list_invoices(call: Call) -> Answer:
         )
 
     found, more = await INVOICES.page(call, asked, keep, owner)
-    data = [
-        Shown(await owner_of(call, each.document), call.principal.mode, expand).invoice(
-            each.document
-        )
-        for each in found
-    ]
+    data = [await _read(call, each, expand) for each in found]
     page = wire_billing.InvoiceList(data=data, has_more=more, url=wire_billing.INVOICES_URL)
     return _answer(call, page)
 
@@ -289,9 +283,10 @@ async def _owner(call: Call, text: Any) -> Id | None:
 async def list_lines(call: Call) -> Answer:
     """In the order in which credit goes over them."""
     asked: Page = call.query
-    expansion.expansion(asked.expand, expansion.METER, of_list=True)
+    expand = expansion.expansion(asked.expand, expansion.LINE, of_list=True)
     found = await find(call, call.path["invoice"])
-    shown = Shown(await owner_of(call, found.document), call.principal.mode)
+    customer = await owner_of(call, found.document)
+    shown = Shown(customer, call.principal.mode)
     lines = [shown.line(line, found.document, found.body) for line in found.body.lines]
     names = [line.id for line in lines]
 
@@ -305,6 +300,9 @@ async def list_lines(call: Call) -> Answer:
     end = len(lines) if before is None else int(before)
     some = lines[start:end]
     page = some[: asked.limit] if before is None else some[-asked.limit :]
+    if expand.wants("pretax_credit_amounts.credit_balance_transaction"):
+        for line in page:
+            await with_transactions(call, customer, line.pretax_credit_amounts)
     url = f"{wire_billing.INVOICES_URL}/{call.path['invoice']}/lines"
     more = len(some) > asked.limit
     return _answer(call, wire_billing.LineItemList(data=page, has_more=more, url=url))

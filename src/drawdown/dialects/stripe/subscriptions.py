@@ -35,7 +35,8 @@ from drawdown.dialects.stripe import (
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write
-from drawdown.dialects.stripe.invoices import ItemProfile, Profile, subscription_id
+from drawdown.dialects.stripe.ids import invoice_id, seconds, subscription_id
+from drawdown.dialects.stripe.invoices import ItemProfile, Profile
 from drawdown.dialects.stripe.kept import Kept, Records
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
@@ -214,7 +215,7 @@ def shown(
     view = invoices.Shown(customer, mode, expand)
     invoice: str | wire_billing.Invoice | None = None
     if body.invoice is not None:
-        invoice = invoices.invoice_id(unhexed(body.invoice))
+        invoice = invoice_id(unhexed(body.invoice))
         if expand.wants("latest_invoice") and latest is not None:
             below = expand.below("latest_invoice")
             invoice = invoices.Shown(customer, mode, below).invoice(latest)
@@ -226,13 +227,13 @@ def shown(
         id=name,
         billing_cycle_anchor=body.anchor // MICROSECONDS,
         billing_mode=wire_billing.BillingModeShown(type=profile.billing_mode),
-        cancel_at=invoices.seconds(
+        cancel_at=seconds(
             body.period_end
             if body.cancel_at_period_end and body.ended_at is None
             else body.cancel_at
         ),
         cancel_at_period_end=body.cancel_at_period_end,
-        canceled_at=invoices.seconds(body.canceled_at),
+        canceled_at=seconds(body.canceled_at),
         cancellation_details=wire_billing.CancellationDetails(
             reason=None if body.canceled_at is None else "cancellation_requested"
         ),
@@ -242,7 +243,7 @@ def shown(
         customer=view.customer_shown(),
         days_until_due=profile.days_until_due,
         description=profile.description,
-        ended_at=invoices.seconds(body.ended_at),
+        ended_at=seconds(body.ended_at),
         items=wire_billing.SubscriptionItems(data=items, has_more=False, url=url),
         latest_invoice=invoice,
         livemode=mode is Mode.LIVE,
@@ -250,7 +251,7 @@ def shown(
         start_date=started,
         status=body.status.value,
         test_clock=view.test_clock,
-        trial_end=invoices.seconds(body.trial_end),
+        trial_end=seconds(body.trial_end),
         trial_start=None if body.trial_end is None else started,
     )
 

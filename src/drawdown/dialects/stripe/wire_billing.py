@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from drawdown.dialects.stripe.wire import CustomerObject, GrantAmount, List
+from drawdown.dialects.stripe.wire import CreditGrant, CustomerObject, GrantAmount, List
 from drawdown.dialects.stripe.wire_catalog import Price
 
 SUBSCRIPTIONS_URL = "/v1/subscriptions"
@@ -140,7 +140,7 @@ class CreditApplied(msgspec.Struct, kw_only=True):
     """Of a draft nothing is booked yet: there is no transaction to name."""
 
     amount: int
-    credit_balance_transaction: str | None
+    credit_balance_transaction: str | Transaction | None
     type: str = "credit_balance_transaction"
 
 
@@ -326,7 +326,7 @@ class BalanceSummary(
 
 
 class OfInvoice(msgspec.Struct):
-    invoice: str
+    invoice: str | Invoice
     invoice_line_item: str
 
 
@@ -348,7 +348,7 @@ class Transaction(
     id: str
     created: int
     credit: Credit | None
-    credit_grant: str
+    credit_grant: str | CreditGrant
     debit: Debit | None
     effective_at: int
     livemode: bool
