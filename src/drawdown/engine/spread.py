@@ -420,9 +420,13 @@ class SpreadWriter(Writer):
             command=submission.command,
             render=submission.render,
             key=None if identifier is None else LedgerKey(CLAIMED, identifier.hex()),
+            documents=submission.documents,
             waiter=Waiter(1),
         )
-        await self._route([acting], identifier)
+        if isinstance(acting.command, RecordUsage):  # its own id is a claim, too
+            await self._record([acting])
+        else:
+            await self._route([acting], identifier)
         await acting.waiter.woken
         if isinstance(acting.outcome, Answer | LedgerError):
             return acting.outcome
