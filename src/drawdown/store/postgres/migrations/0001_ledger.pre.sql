@@ -498,6 +498,7 @@ CREATE TABLE usage_event (
   PRIMARY KEY (slot, id)
 );
 CREATE INDEX usage_event_by_customer ON usage_event (slot, customer, id);
+CREATE INDEX usage_event_by_time ON usage_event (slot, customer, name, time);
 CREATE INDEX usage_event_by_book ON usage_event (book, id);
 CREATE INDEX usage_event_uncovered ON usage_event (book, id) WHERE uncovered;
 
