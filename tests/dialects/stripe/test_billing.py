@@ -229,6 +229,13 @@ def test_a_preview_shows_what_is_used_so_far_and_keeps_nothing(stage: Stage) -> 
     assert (preview.status, preview.subtotal, preview.total) == ("draft", 150, 50)
     assert stage.balance() == (100, 100)
     assert len(stage.invoices()) == 1
+    create = stage.client.v1.invoices.create_preview
+    assert create({"customer": stage.customer.id}).total == 50
+    refused(lambda: create({}), param="customer", code="parameter_missing")
+    other = stage.subscribe()
+    refused(lambda: create({"customer": stage.customer.id}), param="subscription")
+    stage.client.v1.subscriptions.cancel(other.id)
+    refused(lambda: create({"subscription": other.id}), param=None, code="invoice_upcoming_none")
 
 
 def test_an_open_invoice_is_paid_out_of_band_or_given_up(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from drawdown.core.billing.records import (
     InvoiceStatus,
     Line,
     Reason,
+    Subscription,
     invoice_of,
     step_of,
     subscription_of,
@@ -40,6 +41,7 @@ from drawdown.dialects.stripe.ids import (
     transaction_id,
 )
 from drawdown.dialects.stripe.kept import Kept, Records
+from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
     CreatePreview,
     FinalizeInvoice,
@@ -52,6 +54,7 @@ from drawdown.dialects.stripe.transactions import with_transactions
 from drawdown.web.endpoints import Call
 
 INVOICES = Records(INVOICE, "invoice", Invoice)
+SUBSCRIPTIONS = Records(SUBSCRIPTION, "subscription", Subscription)
 _REASONS = {
     Reason.CREATE: "subscription_create",
     Reason.CYCLE: "subscription_cycle",
@@ -369,21 +372,40 @@ async def delete_invoice(call: Call) -> Answer:
     return _answer(call, gone)
 
 
-async def create_preview(call: Call, asked: CreatePreview) -> Write:
-    """What the next invoice would be now; nothing is kept or set aside."""
-    followed = expansion.expansion(asked.expand, expansion.INVOICE)
-    records = Records(SUBSCRIPTION, "subscription", msgspec.Struct)
-    document = (await records.find(call, asked.subscription, "subscription")).document
-    subscription = subscription_of(document.body)
-    owner = await _owner(call, asked.customer if asked.customer is not None else UNSET)
-    if owner is not None and owner != document.owner:
-        raise missing_object("subscription", asked.subscription, "subscription")
-    if document.entitlement is None:
+async def _previewed(call: Call, asked: CreatePreview) -> Document:
+    """The subscription that is named, or the only one that the customer has."""
+    owner = await _owner(call, UNSET if asked.customer is None else asked.customer)
+    if asked.subscription is not None:
+        found = await SUBSCRIPTIONS.find(call, asked.subscription, "subscription")
+        if owner is not None and owner != found.document.owner:
+            raise missing_object("subscription", asked.subscription, "subscription")
+        running = [found.document] if found.document.entitlement is not None else []
+    elif owner is None:
+        raise missing("customer")
+    else:
+        every = Page(limit=2)
+        some, _ = await SUBSCRIPTIONS.page(
+            call, every, lambda each: each.body.ended_at is None, owner
+        )
+        running = [each.document for each in some]
+    if not running:
         raise StripeError(
-            "No upcoming invoices for this subscription: it has ended.",
+            "No upcoming invoices: there is no subscription that has not ended.",
             code="invoice_upcoming_none",
             status=404,
         )
+    if len(running) > 1:
+        raise StripeError(
+            "This customer has several subscriptions: name one of them.", param="subscription"
+        )
+    return running[0]
+
+
+async def create_preview(call: Call, asked: CreatePreview) -> Write:
+    """What the next invoice would be now; nothing is kept or set aside."""
+    followed = expansion.expansion(asked.expand, expansion.INVOICE)
+    document = await _previewed(call, asked)
+    subscription = subscription_of(document.body)
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_billing.Invoice:

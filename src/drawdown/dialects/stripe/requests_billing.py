@@ -206,7 +206,7 @@ class CreatePreview(Parameters, kw_only=True):
         "subscription_details": "what is previewed is a subscription as it is; name that.",
     }
 
-    subscription: Text
+    subscription: Text | None = None
     customer: Text | None = None
     currency: str | None = None
     preview_mode: Literal["next", "recurring"] = "next"

@@ -36,8 +36,8 @@ from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.ids import invoice_id, seconds, subscription_id
-from drawdown.dialects.stripe.invoices import ItemProfile, Profile
-from drawdown.dialects.stripe.kept import Kept, Records
+from drawdown.dialects.stripe.invoices import SUBSCRIPTIONS, ItemProfile, Profile
+from drawdown.dialects.stripe.kept import Kept
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
     AskedItem,
@@ -48,7 +48,6 @@ from drawdown.dialects.stripe.requests_billing import (
 )
 from drawdown.web.endpoints import Call
 
-SUBSCRIPTIONS = Records(SUBSCRIPTION, "subscription", Subscription)
 Prices = dict[str, Kept[prices.Price]]
 
 
