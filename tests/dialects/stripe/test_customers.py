@@ -244,3 +244,49 @@ def test_customers_are_listed_both_ways(client: stripe.StripeClient) -> None:
     odd = listed({"email": "1@example.com"}).data
     assert [each.id for each in odd] == [made[3].id, made[1].id]
     assert listed({"created": {"lt": made[0].created}}).data == []
+
+
+def test_customers_are_searched(client: stripe.StripeClient) -> None:
+    ann = client.v1.customers.create(
+        {"name": "Ann Rosen", "email": "ann@example.com", "phone": "+49 30", "metadata": {"a": "1"}}
+    )
+    bob = client.v1.customers.create({"name": 'Bob "B" Rosen', "metadata": {"a": "2"}})
+
+    def found(query: str) -> list[str]:
+        asked = client.v1.customers.search({"query": query, "limit": 1})
+        return [each.id for each in asked.auto_paging_iter()]
+
+    assert found('name~"rosen"') == [bob.id, ann.id]
+    assert found('email:"ANN@example.com"') == [ann.id]
+    assert found('name:"Bob \\"B\\" Rosen"') == [bob.id]
+    assert found('name~"rosen" AND -metadata["a"]:"1"') == [bob.id]
+    assert found('metadata["a"]:"1" OR metadata["a"]:"2"') == [bob.id, ann.id]
+    assert found("email:null") == [bob.id]
+    assert found('phone:"+49 30"') == [ann.id]
+    assert found(f"created>={ann.created}") == [bob.id, ann.id]
+    assert found(f'created<"{ann.created}"') == []
+    client.v1.customers.delete(bob.id)
+    assert found('name~"rosen"') == [ann.id]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "name",
+        "name:Ann",
+        'name~"an"',
+        'height:"1"',
+        'metadata:"1"',
+        'name["a"]:"1"',
+        'name:"a" AND name:"b" OR name:"c"',
+        'name:"a" name:"b"',
+        'name>"a"',
+        'created:"soon"',
+        " AND ".join(['name:"a"'] * 11),
+    ],
+)
+def test_a_search_that_cannot_be_understood_is_refused(raw: httpx.Client, query: str) -> None:
+    answer = raw.get("/v1/customers/search", params={"query": query})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "query"

@@ -51,6 +51,7 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (requests.UpdateCustomer, params.CustomerUpdateParams),
     (requests.ListCustomers, params.CustomerListParams),
     (requests.DeleteCustomer, params.CustomerDeleteParams),
+    (requests.SearchCustomers, params.CustomerSearchParams),
     (catalog.CreateProduct, params.ProductCreateParams),
     (catalog.UpdateProduct, params.ProductUpdateParams),
     (catalog.ListProducts, params.ProductListParams),

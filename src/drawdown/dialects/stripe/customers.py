@@ -14,13 +14,14 @@ from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Customer, Id
-from drawdown.dialects.stripe import expansion, kept, test_clocks, wire
+from drawdown.dialects.stripe import expansion, kept, search, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.requests import (
     CreateCustomer,
     CustomerDetails,
     ListCustomers,
+    SearchCustomers,
     UpdateCustomer,
 )
 from drawdown.engine.ports import CustomerFilter
@@ -142,6 +143,34 @@ async def list_customers(call: Call) -> Answer:
     found, more = await kept.page_of(asked, cursor, chunk, lambda each: each.id, keep)
     data = [wire.customer_object(each, call.principal.mode, expand) for each in found]
     return _answer(call, wire.CustomerList(data=data, has_more=more, url=wire.CUSTOMERS_URL))
+
+
+async def search_customers(call: Call) -> Answer:
+    """Newest first, those on a test clock among them; as of now, not of a moment ago."""
+    asked: SearchCustomers = call.query
+    expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
+    test = search.test_of(asked.query, wire.phone_of)
+    after = None if asked.page is None else identity.parse(asked.page)
+    if asked.page is not None and after is None:
+        raise StripeError("Invalid page: must be the next_page of an earlier answer.", param="page")
+    found: list[Customer] = []
+    looked_at = 0
+    while len(found) <= asked.limit and looked_at < kept.LOOKED_AT_MAX:
+        listed = CustomerFilter(book=call.book, after=after, limit=kept.CHUNK)
+        some = await call.ledger.customers(listed)
+        found += [each for each in some if each.closed_at is None and test(each)]
+        looked_at += len(some)
+        if len(some) < kept.CHUNK:
+            break
+        after = some[-1].id
+    page, more = found[: asked.limit], len(found) > asked.limit
+    shown = wire.CustomerSearch(
+        data=[wire.customer_object(each, call.principal.mode, expand) for each in page],
+        has_more=more,
+        next_page=identity.spell("page_", page[-1].id) if more else None,
+        url=wire.CUSTOMERS_URL + "/search",
+    )
+    return _answer(call, shown)
 
 
 async def _newer(call: Call, listed: CustomerFilter, before: Id) -> list[Customer]:

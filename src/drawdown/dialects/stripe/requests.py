@@ -202,6 +202,13 @@ class ListCustomers(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class SearchCustomers(Parameters, kw_only=True):
+    query: Text
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    page: str | None = None
+    expand: Expand | None = None
+
+
 class DeleteCustomer(Parameters, kw_only=True):
     """No parameters at all."""
 

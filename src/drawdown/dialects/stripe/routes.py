@@ -136,6 +136,15 @@ CREDIT = (
         errors=(ClockNotFound, CustomerNotFound),
     ),
     Endpoint(
+        method="GET",
+        path=wire.CUSTOMERS_URL + "/search",
+        handler=customers.search_customers,
+        summary="Search customers",
+        role=Role.VIEWER,
+        query=requests.SearchCustomers,
+        answer=wire.CustomerSearch,
+    ),
+    Endpoint(
         method="POST",
         path=wire.CUSTOMERS_URL + "/{customer}",
         handler=writing(customers.update_customer),

@@ -213,6 +213,15 @@ class CustomerList(List, tag_field="object", tag="list", kw_only=True):
     data: list[CustomerObject]
 
 
+class CustomerSearch(msgspec.Struct, tag_field="object", tag="search_result", kw_only=True):
+    """``next_page`` is to be given as ``page``."""
+
+    data: list[CustomerObject]
+    has_more: bool
+    next_page: str | None
+    url: str
+
+
 class DeletedCustomer(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
     """What is left of one who was deleted."""
 
@@ -244,6 +253,11 @@ def _invoice_settings(details: CustomerDetails) -> CustomerInvoiceSettings:
             else CustomerRenderingOptions(amount_tax_display=options.amount_tax_display)
         ),
     )
+
+
+def phone_of(customer: Customer) -> str | None:
+    found = customer.profiles.get(PROFILE, {}).get("phone")
+    return found if isinstance(found, str) else None
 
 
 def _invoice_prefix(customer: Customer) -> str:
