@@ -258,6 +258,29 @@ def test_an_open_invoice_is_paid_out_of_band_or_given_up(stage: Stage) -> None:
     refused(lambda: invoices.delete(draft.id), param=None, code="status_transition_invalid")
 
 
+def test_a_draft_may_wait_until_it_is_told(stage: Stage) -> None:
+    stage.subscribe(metadata={"a": "1"})
+    stage.use(10)
+    stage.advance(START + 31 * DAY)
+    draft = stage.invoices()[-1]
+    invoices = stage.client.v1.invoices
+    changed = invoices.update(
+        draft.id, {"auto_advance": False, "metadata": {"b": "2"}, "description": "January"}
+    )
+    assert (changed.auto_advance, changed.automatically_finalizes_at) == (False, None)
+    assert (changed.metadata or {}).to_dict() == {"b": "2"}  # type: ignore[union-attr]
+    assert changed.description == "January"
+    stage.advance(START + 33 * DAY)
+    assert invoices.retrieve(draft.id).status == "draft"
+    assert invoices.finalize_invoice(draft.id).status == "open"
+    assert invoices.update(draft.id, {"metadata": {"b": ""}}).status == "open"
+    refused(
+        lambda: invoices.update(draft.id, {"auto_advance": True}),
+        param=None,
+        code="status_transition_invalid",
+    )
+
+
 def test_a_draft_that_is_deleted_is_gone_and_lets_go_of_its_credit(stage: Stage) -> None:
     stage.grant(100)
     stage.subscribe()

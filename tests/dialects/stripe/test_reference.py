@@ -78,6 +78,7 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (billed.CancelSubscription, params.SubscriptionCancelParams),
     (billed.ListSubscriptions, params.SubscriptionListParams),
     (billed.ListInvoices, params.InvoiceListParams),
+    (billed.UpdateInvoice, params.InvoiceUpdateParams),
     (billed.FinalizeInvoice, params.InvoiceFinalizeInvoiceParams),
     (billed.PayInvoice, params.InvoicePayParams),
     (billed.CreatePreview, params.InvoiceCreatePreviewParams),

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
@@ -47,6 +47,7 @@ from drawdown.dialects.stripe.requests_billing import (
     FinalizeInvoice,
     ListInvoices,
     PayInvoice,
+    UpdateInvoice,
 )
 from drawdown.dialects.stripe.requests_catalog import One, Page
 from drawdown.dialects.stripe.test_clocks import clock_id
@@ -63,13 +64,18 @@ _REASONS = {
 
 
 class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What Stripe knows of a subscription and of each of its invoices beside what is charged."""
+    """What Stripe knows of a subscription and of each of its invoices beside what is charged.
+
+    ``own_…``: of an invoice alone.
+    """
 
     collection_method: str = "charge_automatically"
     days_until_due: int | None = None
     description: str | None = None
     metadata: dict[str, str] = {}
     billing_mode: str = "classic"
+    own_metadata: dict[str, str] = {}
+    own_description: str | None = None
 
 
 class ItemProfile(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -178,7 +184,7 @@ class Shown(msgspec.Struct):
             customer_phone=details.phone,
             customer_shipping=details.shipping,
             customer_tax_exempt=details.tax_exempt,
-            description=None,
+            description=profile.own_description,
             due_date=seconds(due),
             effective_at=seconds(invoice.finalized_at),
             ending_balance=None if draft else 0,
@@ -186,7 +192,7 @@ class Shown(msgspec.Struct):
                 data=lines, has_more=False, url=f"{wire_billing.INVOICES_URL}/{name}/lines"
             ),
             livemode=self.mode is Mode.LIVE,
-            metadata={},
+            metadata=profile.own_metadata,
             number=None if draft else _number(details.invoice_prefix, document.id),
             parent=wire_billing.InvoiceParent(
                 subscription_details=wire_billing.InvoiceSubscription(
@@ -336,6 +342,23 @@ def command_of(found: Kept[Invoice], action: Any) -> Act:
         kind=INVOICE,
         action=action,
     )
+
+
+async def update_invoice(call: Call, asked: UpdateInvoice) -> Write:
+    found = await find(call, call.path["invoice"])
+    before = msgspec.convert(found.body.profile, Profile)
+    after = msgspec.structs.replace(
+        before, own_metadata=kept.merged(before.own_metadata, asked.metadata)
+    )
+    if not isinstance(asked.description, UnsetType):
+        after = msgspec.structs.replace(after, own_description=asked.description)
+    advances = None if isinstance(asked.auto_advance, UnsetType) else asked.auto_advance
+
+    def amend(invoice: Id) -> actions.AmendInvoice:
+        profile = msgspec.to_builtins(after)
+        return actions.AmendInvoice(invoice=invoice, profile=profile, advances=advances)
+
+    return await _act(call, asked.expand, amend, found)
 
 
 async def finalize_invoice(call: Call, asked: FinalizeInvoice) -> Write:

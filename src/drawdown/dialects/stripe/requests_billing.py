@@ -22,6 +22,7 @@ _NO_CONNECT = "this server has no connected accounts; leave it out."
 _NO_DISCOUNTS = "this server knows no coupons; leave it out."
 _NO_PRORATION = "nothing is charged for a part of a period here; leave it out."
 _NO_ITEMS = "invoices have what subscriptions were used for here, and nothing else; leave it out."
+_NO_PAPERS = "this server issues no documents for invoices; leave it out."
 _NO_SCHEDULES = "this server has no subscription schedules; leave it out."
 _MAKE_ANEW = "end the subscription and make another; this cannot be changed here."
 _METERED = "give it with trial_end."
@@ -65,7 +66,7 @@ class CreateSubscription(Parameters, kw_only=True):
         "default_source": NO_PAYMENTS,
         "default_tax_rates": NO_TAX,
         "discounts": _NO_DISCOUNTS,
-        "invoice_settings": "this server issues no documents for invoices; leave it out.",
+        "invoice_settings": _NO_PAPERS,
         "off_session": NO_PAYMENTS,
         "on_behalf_of": _NO_CONNECT,
         "payment_settings": NO_PAYMENTS,
@@ -172,6 +173,39 @@ class ListInvoices(Page, kw_only=True):
     customer: str | UnsetType = UNSET
     status: Literal["draft", "open", "paid", "uncollectible", "void"] | UnsetType = UNSET
     subscription: str | UnsetType = UNSET
+
+
+class UpdateInvoice(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "account_tax_ids": NO_TAX,
+        "application_fee_amount": _NO_CONNECT,
+        "automatic_tax": NO_TAX,
+        "automatically_finalizes_at": "a draft is final after an hour, or with auto_advance=false when told.",
+        "collection_method": "change the subscription instead.",
+        "custom_fields": _NO_PAPERS,
+        "days_until_due": "change the subscription instead.",
+        "default_payment_method": NO_PAYMENTS,
+        "default_source": NO_PAYMENTS,
+        "default_tax_rates": NO_TAX,
+        "discounts": _NO_DISCOUNTS,
+        "due_date": "change days_until_due of the subscription instead.",
+        "effective_at": _NO_PAPERS,
+        "footer": _NO_PAPERS,
+        "issuer": _NO_CONNECT,
+        "number": "numbers are given by this server; leave it out.",
+        "on_behalf_of": _NO_CONNECT,
+        "payment_settings": NO_PAYMENTS,
+        "rendering": _NO_PAPERS,
+        "shipping_cost": "this server ships nothing; leave it out.",
+        "shipping_details": "this server ships nothing; leave it out.",
+        "statement_descriptor": NO_PAYMENTS,
+        "transfer_data": _NO_CONNECT,
+    }
+
+    auto_advance: bool | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=1500)] | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType | None = UNSET
+    expand: Expand | None = None
 
 
 class FinalizeInvoice(Parameters, kw_only=True):

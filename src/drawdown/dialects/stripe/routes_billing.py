@@ -135,6 +135,16 @@ INVOICES = (
         answer=wire_billing.LineItemList,
         errors=(DocumentNotFound,),
     ),
+    Endpoint(
+        method="POST",
+        path=_INVOICE,
+        handler=writing(invoices.update_invoice),
+        summary="Change what is kept of an invoice, or whether a draft becomes final by itself",
+        role=Role.EDITOR,
+        body=requests.UpdateInvoice,
+        answer=wire_billing.Invoice,
+        errors=(DocumentNotFound, FieldInvalid, KeyReused, WrongStatus),
+    ),
     _turn(
         "finalize",
         writing(invoices.finalize_invoice),
