@@ -59,6 +59,10 @@ class Accounts:
         """The account that a book belongs to."""
         return await self._store.account_of(book)
 
+    async def mode_of(self, book: Id) -> Mode:
+        account = await self.of_book(book)
+        return Mode.TEST if await self.book(account, Mode.TEST) == book else Mode.LIVE
+
     async def create_key(
         self, account: Id, mode: Mode, role: Role, name: str | None = None
     ) -> tuple[ApiKey, str]:

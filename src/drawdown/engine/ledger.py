@@ -20,7 +20,7 @@ from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
 from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.standing.invariants import check_documents
 from drawdown.core.standing.players import Players
-from drawdown.core.types import Entry, Id, Reference
+from drawdown.core.types import Entry, Id, Instant, Reference
 from drawdown.core.watching.top_up_invariants import check_top_up
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
@@ -219,10 +219,15 @@ class Ledger(CreditReads, PlanReads):
         *,
         books: frozenset[Id] | None,
         customer: Id | None = None,
+        until: Instant | None = None,
         limit: int,
     ) -> FeedPage:
-        """What was recorded after a place, in its order, as far as it can be seen (``read_feed``)."""
-        until = await self._store.recorded_until(self.clock.now())
+        """What was recorded after a place, in its order, as far as it can be seen (``read_feed``).
+
+        ``until``: at that instant at the latest.
+        """
+        seen = await self._store.recorded_until(self.clock.now())
+        until = seen if until is None else min(until, seen)
         asked = FeedFilter(after=after, until=until, limit=limit, books=books, customer=customer)
         return await self._store.read_feed(asked)
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from drawdown.dialects.stripe import requests
-from drawdown.dialects.stripe.dialect import VERSION
 from drawdown.dialects.stripe.parameters import Parameters
 from drawdown.dialects.stripe.routes import ENDPOINTS
+from drawdown.dialects.stripe.versions import VERSION
 from tests.support.server import Tenant
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dialects" / "stripe.md").read_text("utf-8")

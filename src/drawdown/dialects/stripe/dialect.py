@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from drawdown.config import Config
@@ -14,18 +13,15 @@ from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
 from drawdown.dialects.stripe.parameters import read
 from drawdown.dialects.stripe.routes import ENDPOINTS
+from drawdown.dialects.stripe.versions import VERSION, is_version
+from drawdown.dialects.stripe.webhooks import routes as webhooks
 from drawdown.web import forms
 from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
 from drawdown.web.errors import Header, WebError, echoed
 from drawdown.web.headers import Credentials, Headers
 
-#: The version whose shapes are answered, whatever version is asked for.
-VERSION = "2026-10-28.endive"
 FORM = "application/x-www-form-urlencoded"
-_VERSION = re.compile(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(\.[a-z]+)?(;\s*[a-z0-9_]+=v\d+)*", re.ASCII
-)
 _RETRY = frozenset({409, 429, 500, 502, 503, 504})
 
 
@@ -37,7 +33,10 @@ class StripeDialect(Dialect):
     openapi_path = "/v1/openapi.json"
     error_record = errors.Envelope
     error_statuses = errors.STATUSES
-    endpoints = ENDPOINTS
+
+    def __init__(self, *, allow_private: bool = False) -> None:
+        """``allow_private``: whether events may go to addresses that are not the world's."""
+        self.endpoints = (*ENDPOINTS, *webhooks.table(allow_private=allow_private))
 
     def credentials(self, headers: Headers) -> Credentials | None:
         """Bearer, or Basic with the key as user name. Publishable keys open nothing here."""
@@ -54,7 +53,7 @@ class StripeDialect(Dialect):
 
     def admit(self, call: Call) -> None:
         version = call.headers.get("stripe-version")
-        if version is not None and _VERSION.fullmatch(version) is None:
+        if version is not None and not is_version(version):
             raise StripeError(
                 f"Invalid Stripe API version: {echoed(version)}. A version is a date, with a name from "
                 f"2024-09-30 on: {VERSION}."
@@ -92,7 +91,7 @@ class StripeDialect(Dialect):
     def response_headers(self, context: Context, answer: Answer) -> tuple[Header, ...]:
         """Version, idempotency key and replay; and on an error whether it is worth trying again."""
         version = context.headers.get("stripe-version") or VERSION
-        found = [("stripe-version", version if _VERSION.fullmatch(version) else VERSION)]
+        found = [("stripe-version", version if is_version(version) else VERSION)]
         key = context.headers.get(IDEMPOTENCY_KEY) if context.method == "POST" else None
         if key is not None:
             found.append(("idempotency-key", key))
@@ -105,5 +104,4 @@ class StripeDialect(Dialect):
 
 
 def build(config: Config) -> Dialect:
-    """The dialect; nothing of it can be set."""
-    return StripeDialect()
+    return StripeDialect(allow_private=config.webhooks_allow_private)

@@ -102,7 +102,7 @@ async def transactions_of(
         value = abs(after - currencies.minor_floor(entry.grant_before, code))
         if value:
             money = money_of(value, code)
-            found.append(_shown(entry, money, lines, mode, clock))
+            found.append(shown(entry, money, lines, mode, clock))
     begin = {each.id: each.effective_at async for each in grants_of(call, customer)}
     named = {spell(_prefix(mode), each): at for each, at in begin.items()}
     for each in found:
@@ -116,7 +116,11 @@ def _prefix(mode: Mode) -> str:
     return "credgr_test_" if mode is Mode.TEST else "credgr_"
 
 
-def _shown(
+def is_shown(entry: Entry) -> bool:
+    return entry.kind in _CREDITS or entry.kind in _DEBITS
+
+
+def shown(
     entry: Entry, money: wire.GrantAmount, lines: Lines, mode: Mode, clock: str | None
 ) -> wire_billing.Transaction:
     line = lines.get((entry.operation, entry.ordinal))
@@ -148,11 +152,7 @@ async def _entries(call: Call, customer: Customer) -> list[Entry]:
     after: str | None = None
     for _ in range(LOOKED_AT_MAX // _CHUNK):
         some, after = await call.ledger.entries(call.book, customer.id, after=after, limit=_CHUNK)
-        found += [
-            entry
-            for entry in some
-            if entry.entitlement in codes and (entry.kind in _CREDITS or entry.kind in _DEBITS)
-        ]
+        found += [entry for entry in some if entry.entitlement in codes and is_shown(entry)]
         if after is None:
             break
     return found
@@ -174,14 +174,14 @@ async def _lines(call: Call, customer: Customer, entries: Iterable[Entry]) -> Li
         documents = await call.ledger.documents(listed)
         for document in documents:
             invoice = invoice_of(document.body)
-            _note(found, invoice_id(document.id), invoice, voided.get(document.id, []))
+            note_lines(found, invoice_id(document.id), invoice, voided.get(document.id, []))
         if len(documents) < _CHUNK:
             break
         listed = msgspec.structs.replace(listed, after=documents[-1].id)
     return found
 
 
-def _note(found: Lines, name: str, invoice: Invoice, back: list[Entry]) -> None:
+def note_lines(found: Lines, name: str, invoice: Invoice, back: list[Entry]) -> None:
     """A void invoice gave back the last first."""
     shares: list[Line] = []
     for line in invoice.lines:

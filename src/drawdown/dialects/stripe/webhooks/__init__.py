@@ -1,0 +1,1 @@
+"""Webhook endpoints, what they are told, and the list of it."""

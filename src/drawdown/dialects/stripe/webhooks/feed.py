@@ -1,0 +1,239 @@
+"""The endpoints of ``event``: what happened in a book in the last 30 days, newest first.
+
+Nothing is kept as events: they are rendered of what was recorded, which is read from its end backwards, span
+by span: a span in which much happened is halved until it is read at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from drawdown.core.requests import Answer
+from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
+from drawdown.dialects.stripe import kept
+from drawdown.dialects.stripe.errors import StripeError, missing_object
+from drawdown.dialects.stripe.webhooks import wire
+from drawdown.dialects.stripe.webhooks.events import FORMAT
+from drawdown.dialects.stripe.webhooks.requests import ListEvents
+from drawdown.engine.endpoints import Endpoint
+from drawdown.engine.ports import FeedPage, Recorded
+from drawdown.engine.positions import Position, since
+from drawdown.web.endpoints import Call
+from drawdown.webhooks.events import Event, matches, parse_event
+from drawdown.webhooks.formats import find_event
+from drawdown.webhooks.outlet import RETRYING_MAX
+
+KEPT_FOR = 30 * DAY
+#: For one page of what a filter keeps it is read so often, and so many operations each time.
+READS_MAX = 200
+READ_AT_ONCE = 200
+ONE_INSTANT_MAX = 10_000
+_FIRST_SPAN = 60 * MICROSECONDS
+Place = tuple[Position, int]
+
+
+async def retrieve_event(call: Call) -> Answer:
+    _, found = await _find(call, call.path["event"], "id")
+    waiting = await Waiting.of(call)
+    return _answer(call, waiting.shown(found))
+
+
+async def list_events(call: Call) -> Answer:
+    asked: ListEvents = call.query
+    keep = await _filter(call, asked)
+    after, before = await kept.cursors(asked, _cursor(call))
+    if before is not None:
+        found = await _newer(call, _place_of(before), keep, asked.limit + 1)
+    else:
+        end = None if after is None else _place_of(after)
+        found = await _older(call, end, keep, asked.limit + 1)
+    page = found[: asked.limit]
+    waiting = await Waiting.of(call)
+    data = [waiting.shown(each) for each in (page[::-1] if before is not None else page)]
+    more = len(found) > asked.limit
+    return _answer(call, wire.EventList(data=data, has_more=more, url=wire.EVENTS_URL))
+
+
+# What is asked for ---------------------------------------------------------------------------------
+
+Keep = Callable[[Event], bool]
+
+
+async def _filter(call: Call, asked: ListEvents) -> Keep:
+    if isinstance(asked.type, str) and isinstance(asked.types, list):
+        raise StripeError(
+            "You may only specify one of these parameters: type, types.",
+            code="parameters_exclusive",
+            param="type",
+        )
+    patterns: tuple[str, ...] = ("*",)
+    if isinstance(asked.types, list):
+        patterns = tuple(asked.types)
+    elif isinstance(asked.type, str):
+        patterns = (asked.type,)
+    for pattern in patterns:
+        _check_type(pattern, "types" if isinstance(asked.types, list) else "type")
+    created = kept.range_of(asked.created, "created")
+    waiting = await Waiting.of(call)
+
+    def keep(event: Event) -> bool:
+        if not matches(patterns, event.type):
+            return False
+        if asked.created is not msgspec.UNSET and not created(
+            _event_of(event.body).created * MICROSECONDS
+        ):
+            return False
+        delivered = asked.delivery_success
+        return isinstance(delivered, msgspec.UnsetType) or waiting.is_delivered(event) is delivered
+
+    return keep
+
+
+def _check_type(pattern: str, param: str) -> None:
+    """A ``*`` stands for what follows a dot."""
+    if "*" in pattern and not (
+        pattern == "*" or (pattern.endswith(".*") and "*" not in pattern[:-1])
+    ):
+        raise StripeError("A * may only stand at the end, after a dot: customer.*", param=param)
+
+
+_event_of = msgspec.json.Decoder(wire.EventObject).decode
+
+
+class Waiting:
+    """To which endpoints events are still to be delivered, and what did not reach one."""
+
+    def __init__(
+        self, endpoints: list[Endpoint], failed: dict[Place, int], dead: set[Place]
+    ) -> None:
+        self._endpoints, self._failed, self._dead = endpoints, failed, dead
+
+    @classmethod
+    async def of(cls, call: Call) -> Waiting:
+        store = call.ledger.store
+        every = await store.list_endpoints(call.book)
+        ours = [each for each in every if each.settings.format == FORMAT.name]
+        failed: dict[Place, int] = {}
+        dead: set[Place] = set()
+        for endpoint in ours:
+            for each in await store.list_retries(endpoint.id, False, RETRYING_MAX):
+                failed[each.key] = failed.get(each.key, 0) + 1
+            dead |= {each.key for each in await store.list_retries(endpoint.id, True, RETRYING_MAX)}
+        return cls(ours, failed, dead)
+
+    def pending(self, event: Event) -> int:
+        ahead = sum(
+            each.enabled
+            and event.position > each.cursor
+            and matches(each.settings.types, event.type)
+            for each in self._endpoints
+        )
+        return ahead + self._failed.get((event.position, event.ordinal), 0)
+
+    def is_delivered(self, event: Event) -> bool:
+        place = (event.position, event.ordinal)
+        return place not in self._dead and not self.pending(event)
+
+    def shown(self, event: Event) -> wire.EventObject:
+        shown = _event_of(event.body)
+        shown.pending_webhooks = self.pending(event)
+        return shown
+
+
+# What was recorded ---------------------------------------------------------------------------------
+
+
+async def _find(call: Call, text: str, param: str) -> tuple[Place, Event]:
+    named = parse_event(text)
+    position = None if named is None else await call.ledger.position(call.book, named[0])
+    if named is not None and position is not None and position.recorded_at > _oldest(call):
+        found = await find_event(call.ledger, FORMAT, call.book, position, named[1])
+        if found is not None:
+            return (position, named[1]), found
+    raise missing_object("event", text, param)
+
+
+def _cursor(call: Call) -> Callable[[str, str], Awaitable[Id]]:
+    """A place, written as an id."""
+
+    async def find(text: str, param: str) -> Id:
+        (position, ordinal), _ = await _find(call, text, param)
+        return Id(msgspec.json.encode((position.recorded_at, position.operation.hex(), ordinal)))
+
+    return find
+
+
+def _place_of(written: Id) -> Place:
+    recorded_at, operation, ordinal = msgspec.json.decode(written)
+    return Position(Instant(recorded_at), Id(bytes.fromhex(operation))), ordinal
+
+
+def _oldest(call: Call) -> Instant:
+    return Instant(call.now - KEPT_FOR)
+
+
+async def _older(call: Call, end: Place | None, keep: Keep, wanted: int) -> list[Event]:
+    """Newest first, before a place."""
+    found: list[Event] = []
+    async for recorded in _backwards(call, None if end is None else end[0].recorded_at):
+        if end is not None and recorded.position > end[0]:
+            continue
+        found += [
+            event
+            for event in reversed(await FORMAT.render(call.ledger, recorded))
+            if (end is None or (event.position, event.ordinal) < end) and keep(event)
+        ]
+        if len(found) >= wanted:
+            break
+    return found[:wanted]
+
+
+async def _newer(call: Call, start: Place, keep: Keep, wanted: int) -> list[Event]:
+    """Oldest first, after a place."""
+    found: list[Event] = []
+    place, more = since(start[0].recorded_at), True
+    for _ in range(READS_MAX):
+        if not more or len(found) >= wanted:
+            break
+        books = frozenset({call.book})
+        page = await call.ledger.feed(place, books=books, limit=READ_AT_ONCE)
+        for each in page.found:
+            found += [
+                event
+                for event in await FORMAT.render(call.ledger, each)
+                if (event.position, event.ordinal) > start and keep(event)
+            ]
+        place, more = page.end, page.more
+    return found[:wanted]
+
+
+async def _backwards(call: Call, until: Instant | None) -> AsyncIterator[Recorded]:
+    """What was recorded, the newest first."""
+    end, span = until or call.now, _FIRST_SPAN
+    for _ in range(READS_MAX):
+        start = max(end - span, _oldest(call))
+        page = await _between(call, start, end, READ_AT_ONCE)
+        if page.more and span > 1:
+            span //= 2
+            continue
+        if page.more:  # all of one instant
+            page = await _between(call, start, end, ONE_INSTANT_MAX)
+        for recorded in reversed(page.found):
+            yield recorded
+        end, span = Instant(start), span * 2
+        if end <= _oldest(call):
+            break
+
+
+async def _between(call: Call, start: int, end: int, limit: int) -> FeedPage:
+    """What was recorded after ``start``, up to ``end``."""
+    books = frozenset({call.book})
+    after, until = since(Instant(start + 1)), Instant(end)
+    return await call.ledger.feed(after, books=books, until=until, limit=limit)
+
+
+def _answer(call: Call, shown: Any) -> Answer:
+    return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)

@@ -1,0 +1,185 @@
+"""Events of documents: products, prices, subscriptions and invoices, each as an operation left it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from drawdown.core.billing.records import (
+    INVOICE,
+    SUBSCRIPTION,
+    Invoice,
+    InvoiceStatus,
+    Subscription,
+    invoice_of,
+    subscription_of,
+)
+from drawdown.core.identity import parse
+from drawdown.core.types import Document, Entry, Id
+from drawdown.dialects.stripe import (
+    expansion,
+    invoices,
+    prices,
+    products,
+    subscriptions,
+    transactions,
+)
+from drawdown.dialects.stripe.ids import invoice_id
+from drawdown.dialects.stripe.transactions import Lines
+from drawdown.dialects.stripe.webhooks.telling import Telling, Told, changed, difference
+
+_Bodies = tuple[str | None, str | None]
+
+
+class Turn(msgspec.Struct):
+    """A document before and after an operation: None where there was none, or is none any more."""
+
+    kind: str
+    before: Document | None
+    after: Document | None
+
+
+class _Facts(msgspec.Struct):
+    documents: dict[str, str] = {}
+
+
+async def turns(telling: Telling) -> list[Turn]:
+    """The documents that an operation changed, in its order."""
+    operation = telling.operation
+    kinds = msgspec.json.decode(operation.facts or b"{}", type=_Facts).documents
+    if not kinds:
+        return []
+    said = msgspec.json.decode(operation.changed or b"{}", type=dict[str, msgspec.Raw])
+    found = []
+    for name, kind in kinds.items():
+        document = await telling.ledger.store.find_document(Id(bytes.fromhex(name)))
+        if document is None or name not in said:
+            continue
+        old, new = msgspec.json.decode(said[name], type=_Bodies)
+        found.append(Turn(kind, _with(document, old, telling), _with(document, new, telling)))
+    return found
+
+
+def _with(document: Document, body: str | None, telling: Telling) -> Document | None:
+    if body is None:
+        return None
+    at = telling.operation.at
+    return msgspec.structs.replace(document, body=body, updated_at=at, deleted_at=None)
+
+
+def lines_of(found: list[Turn], back: list[Entry]) -> Lines:
+    """Which line of which invoice an entry of the operation was for; ``back``: what a void one gave back."""
+    lines: Lines = {}
+    for turn in found:
+        if turn.kind == INVOICE and turn.after is not None:
+            invoice = invoice_of(turn.after.body)
+            voided = invoice.status is InvoiceStatus.VOID
+            name = invoice_id(turn.after.id)
+            transactions.note_lines(lines, name, invoice, back if voided else [])
+    return lines
+
+
+async def told(telling: Telling, turn: Turn) -> list[Told]:
+    if turn.kind == SUBSCRIPTION:
+        return await _subscription(telling, turn)
+    tell = _TOLD.get(turn.kind)
+    return [] if tell is None else list(tell(telling, turn))
+
+
+def _kept(noun: str, show: Callable[[Telling, Document], Any]) -> Any:
+    def tell(telling: Telling, turn: Turn) -> Iterator[Told]:
+        if turn.before is None and turn.after is not None:
+            yield Told(f"{noun}.created", show(telling, turn.after))
+        elif turn.before is not None and turn.after is None:
+            yield Told(f"{noun}.deleted", show(telling, turn.before))
+        elif turn.before is not None and turn.after is not None:
+            before, after = show(telling, turn.before), show(telling, turn.after)
+            yield from changed(f"{noun}.updated", before, after)
+
+    return tell
+
+
+def _product(telling: Telling, document: Document) -> Any:
+    read = products.PRODUCTS.read(document)
+    return products.shown(document, read.body, telling.mode)
+
+
+def _price(telling: Telling, document: Document) -> Any:
+    return prices.shown(prices.PRICES.read(document), telling.mode, expansion.NOTHING)
+
+
+# Invoices ------------------------------------------------------------------------------------------
+
+
+def _invoice(telling: Telling, turn: Turn) -> Iterator[Told]:
+    """What became of it first, then that it changed."""
+    view = invoices.Shown(telling.customer, telling.mode)
+    before = None if turn.before is None else view.invoice(turn.before)
+    if turn.after is None:
+        if before is not None:
+            yield Told("invoice.deleted", before)
+        return
+    after, invoice = view.invoice(turn.after), invoice_of(turn.after.body)
+    was = None if turn.before is None else invoice_of(turn.before.body)
+    if before is None:
+        yield Told("invoice.created", after)
+    for name in _became(was, invoice):
+        yield Told(name, after)
+    if before is not None:
+        yield from changed("invoice.updated", before, after)
+
+
+def _became(was: Invoice | None, invoice: Invoice) -> Iterator[str]:
+    status = None if was is None else was.status
+    if invoice.finalized_at is not None and (was is None or was.finalized_at is None):
+        yield "invoice.finalized"
+    if invoice.status is status:
+        return
+    if invoice.status is InvoiceStatus.PAID:
+        yield "invoice.paid"
+        yield "invoice.payment_succeeded"
+    elif invoice.status is InvoiceStatus.VOID:
+        yield "invoice.voided"
+    elif invoice.status is InvoiceStatus.UNCOLLECTIBLE:
+        yield "invoice.marked_uncollectible"
+
+
+# Subscriptions -------------------------------------------------------------------------------------
+
+
+async def _subscription(telling: Telling, turn: Turn) -> list[Told]:
+    """One that has ended is deleted."""
+    if turn.after is None:
+        return []
+    body = subscription_of(turn.after.body)
+    after = await _shown(telling, turn.after, body)
+    if turn.before is None:
+        return [Told("customer.subscription.created", after)]
+    was = subscription_of(turn.before.body)
+    before = await _shown(telling, turn.before, was)
+    if body.ended_at is not None and was.ended_at is None:
+        previous = difference(msgspec.to_builtins(before), msgspec.to_builtins(after))
+        return [Told("customer.subscription.deleted", after, previous)]
+    return changed("customer.subscription.updated", before, after)
+
+
+async def _shown(telling: Telling, document: Document, body: Subscription) -> Any:
+    by_id: subscriptions.Prices = {}
+    for item in body.items:
+        name = msgspec.convert(item.profile, invoices.ItemProfile).price
+        found = parse(name)
+        assert found is not None, "a subscription names prices by their ids"
+        price = await telling.ledger.document(telling.book, found, products.PRICE_KIND)
+        by_id[name] = prices.PRICES.read(price)
+    return subscriptions.shown(
+        document, telling.customer, telling.mode, by_id, expansion.NOTHING, None
+    )
+
+
+_TOLD: dict[str, Callable[[Telling, Turn], Iterator[Told]]] = {
+    products.PRODUCTS.kind: _kept("product", _product),
+    prices.PRICES.kind: _kept("price", _price),
+    INVOICE: _invoice,
+}

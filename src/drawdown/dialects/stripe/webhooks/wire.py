@@ -1,0 +1,64 @@
+"""Events and webhook endpoints, as Stripe's API reference (2026-10-28) has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drawdown.dialects.stripe.wire import List
+
+EVENTS_URL = "/v1/events"
+ENDPOINTS_URL = "/v1/webhook_endpoints"
+
+
+class EventRequest(msgspec.Struct, kw_only=True):
+    """What set an event off. Which request it was is not kept: both are null."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+class EventData(msgspec.Struct, kw_only=True):
+    """The object as the event left it, and what of it was otherwise before."""
+
+    object: Any
+    previous_attributes: dict[str, Any] | UnsetType = UNSET
+
+
+class EventObject(msgspec.Struct, tag_field="object", tag="event", kw_only=True):
+    """``pending_webhooks``: to how many endpoints it is still to be delivered."""
+
+    id: str
+    api_version: str
+    created: int
+    data: EventData
+    livemode: bool
+    pending_webhooks: int
+    request: EventRequest
+    type: str
+
+
+class EventList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[EventObject]
+
+
+class WebhookEndpoint(msgspec.Struct, tag_field="object", tag="webhook_endpoint", kw_only=True):
+    """``secret`` is in the answer that made it, and nowhere else."""
+
+    id: str
+    api_version: str | None
+    application: None = None
+    created: int
+    description: str | None
+    enabled_events: list[str]
+    livemode: bool
+    metadata: dict[str, str]
+    secret: str | UnsetType = UNSET
+    status: str
+    url: str
+
+
+class WebhookEndpointList(List, tag_field="object", tag="list", kw_only=True):
+    data: list[WebhookEndpoint]
