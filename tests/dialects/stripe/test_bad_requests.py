@@ -10,11 +10,12 @@ import pytest
 import stripe
 from msgspec import inspect
 
+from drawdown.dialects.stripe.dialect import StripeDialect
 from drawdown.dialects.stripe.parameters import Parameters
-from drawdown.dialects.stripe.routes import ENDPOINTS
 from drawdown.web.endpoints import Endpoint
 from tests.dialects.stripe.test_catalog import make_meter, make_price
 
+ENDPOINTS = StripeDialect().endpoints
 VALUES = [
     "", "0", "-1", "1", "99999999999999999999", "1.5", "1e9", "true", "nonsense", "usd", "now", "inf",
     "253402300799", "253402300800", "é\u0000", "x" * 600, "month", "metered", "tiered", "graduated",

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from drawdown.dialects.stripe import requests
+from drawdown.dialects.stripe.dialect import StripeDialect
 from drawdown.dialects.stripe.parameters import Parameters
-from drawdown.dialects.stripe.routes import ENDPOINTS
 from drawdown.dialects.stripe.versions import VERSION
 from tests.support.server import Tenant
 
@@ -65,7 +65,7 @@ def test_the_curl_examples_run(tenant: Tenant) -> None:
 
 def test_the_page_lists_what_is_answered_and_nothing_else() -> None:
     listed = set(re.findall(r"^\| `([A-Z]+) (/v1\S*)` \|", PAGE, re.MULTILINE))
-    assert listed == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
+    assert listed == {(endpoint.method, endpoint.path) for endpoint in StripeDialect().endpoints}
 
 
 def test_the_page_names_the_version_that_is_answered() -> None:

@@ -20,6 +20,8 @@ from drawdown.dialects.stripe import requests_billing as billed
 from drawdown.dialects.stripe import requests_catalog as catalog
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.parameters import Parameters
+from drawdown.dialects.stripe.webhooks import requests as webhook_requests
+from drawdown.dialects.stripe.webhooks import wire as webhook_wire
 from drawdown.web.errors import WebError
 
 EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text("utf-8"))["examples"]
@@ -86,6 +88,10 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (billed.CreateTestClock, test_helpers.TestClockCreateParams),
     (billed.AdvanceTestClock, test_helpers.TestClockAdvanceParams),
     (catalog.Page, test_helpers.TestClockListParams),
+    (webhook_requests.CreateEndpoint, params.WebhookEndpointCreateParams),
+    (webhook_requests.UpdateEndpoint, params.WebhookEndpointUpdateParams),
+    (webhook_requests.ListEvents, params.EventListParams),
+    (catalog.Page, params.WebhookEndpointListParams),
     (billed.RetrieveSummary, billing.CreditBalanceSummaryRetrieveParams),
     (billed.SummaryFilter, billing.CreditBalanceSummaryRetrieveParamsFilter),
     (billed.ListTransactions, billing.CreditBalanceTransactionListParams),
@@ -117,6 +123,7 @@ def test_every_parameter_of_the_reference_is_known(
         (wire_billing.Invoice, stripe.Invoice),
         (wire_billing.LineItem, stripe.InvoiceLineItem),
         (wire_billing.TestClock, stripe.test_helpers.TestClock),
+        (webhook_wire.WebhookEndpoint, stripe.WebhookEndpoint),
         (wire_billing.BalanceSummary, stripe.billing.CreditBalanceSummary),
         (wire_billing.Transaction, stripe.billing.CreditBalanceTransaction),
     ],
