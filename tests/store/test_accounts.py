@@ -14,6 +14,7 @@ from drawdown.engine.accounts import (
     AccountNameInvalid,
     KeyRevoked,
     Role,
+    SessionExpired,
 )
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
@@ -36,6 +37,9 @@ async def test_an_account_has_a_book_of_each_mode(database: Database, ledger: Le
     for account in made:
         book = await ledger.accounts.book(account.id, Mode.LIVE)
         assert await ledger.accounts.of_book(book) == account.id
+        for mode in Mode:
+            book = await ledger.accounts.book(account.id, mode)
+            assert await ledger.accounts.mode_of(book) is mode
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "tab\there", "line\nbreak"])
@@ -154,3 +158,32 @@ async def test_an_account_that_is_only_half_made_is_not_there(
         with pytest.raises(Exception, match=r"(?i)unique"):
             await store.create_account(other, twice)
         assert await store.list_accounts() == [account]
+
+
+async def test_a_session_stands_for_its_key_until_it_ends(database: Database) -> None:
+    """Nothing is kept of one, so every process knows it; another time is not what was signed."""
+    clock = ManualClock(START)
+    async with opened(database) as store:
+        ledger = open_ledger_on(store, clock)
+        account = await ledger.accounts.create_account("one")
+        key, _ = await ledger.accounts.create_key(account.id, Mode.TEST, Role.EDITOR)
+        token = await ledger.accounts.open_session(key.id, Instant(START + 10))
+        found = await ledger.accounts.of_session(token)
+        assert found is not None
+        assert (found.key_id, found.book, found.role) == (key.id, key.book, Role.EDITOR)
+        assert found.session
+        assert await ledger.authenticate(token) is None
+        prefix, named, until, signature = token.rsplit("_", 3)
+        for wrong in (
+            f"{prefix}_{named}_{int(until, 16) + 1:x}_{signature}",
+            token[:-1],
+            "session_",
+        ):
+            assert await ledger.accounts.of_session(wrong) is None
+        clock.instant = Instant(START + 10)
+        with pytest.raises(SessionExpired):
+            await ledger.accounts.of_session(token)
+        assert await ledger.accounts.revoke_key(key.id)
+        later = await ledger.accounts.open_session(key.id, Instant(START + 99))
+        with pytest.raises(KeyRevoked):
+            await ledger.accounts.of_session(later)

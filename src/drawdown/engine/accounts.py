@@ -52,13 +52,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: the key, and what it opens."""
+    """Who asks: the key, and what it opens. ``session``: he came by a token that the key has opened."""
 
     key_id: Id
     account: Id
     book: Id
     mode: Mode
     role: Role
+    session: bool = False
 
 
 class AccountNameInvalid(Exception):
@@ -71,3 +72,7 @@ class AccountExists(Exception):
 
 class KeyRevoked(Exception):
     """The secret is right, and the key has been revoked: its holder may know."""
+
+
+class SessionExpired(Exception):
+    """The token is right, and its time is over."""

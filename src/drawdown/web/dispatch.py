@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -83,7 +83,7 @@ class DialectApp:
         limiter: RateLimiter | None = None,
     ) -> None:
         self._dialect, self._ledger, self._limiter = dialect, ledger, limiter
-        self._authenticate = authenticate or ledger.authenticate
+        self._authenticate = authenticate or partial(dialect.authenticate, ledger)
         #: Who has asked in this turn of the event loop, by what they sent as Authorization.
         self._known: dict[bytes, Principal] = {}
         self._body_bytes_max = limits.body_bytes_max

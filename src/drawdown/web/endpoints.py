@@ -130,8 +130,18 @@ class Dialect:
         """
         return web_headers.bearer(headers)
 
+    async def authenticate(
+        self, ledger: Ledger, secret: str, key_id: str | None
+    ) -> Principal | None:
+        """Who a secret belongs to; None for a wrong one. Raises ``KeyRevoked``, or a ``WebError``."""
+        return await ledger.authenticate(secret, key_id)
+
     def admit(self, call: Call) -> None:
         """Refuse a request for its headers (a version, an account), by raising; body unread."""
+
+    def media_type_of(self, record: type) -> str:
+        """For the document: what bodies of ``record`` are written in."""
+        return self.body_media_type
 
     def body_decoder(self, record: type) -> BodyDecoder:
         """How bodies of ``record`` are read; asked once per endpoint. Raises ``WebError``s."""

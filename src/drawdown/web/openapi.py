@@ -152,7 +152,8 @@ def _body(
 ) -> Json:
     schema = schemas[record]
     required = bool(components[_name_of(schema)].get("required"))
-    return {"required": required, "content": {dialect.body_media_type: {"schema": schema}}}
+    media_type = dialect.media_type_of(record)
+    return {"required": required, "content": {media_type: {"schema": schema}}}
 
 
 def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) -> Json:

@@ -64,7 +64,7 @@ def test_the_curl_examples_run(tenant: Tenant) -> None:
 
 
 def test_the_page_lists_what_is_answered_and_nothing_else() -> None:
-    listed = set(re.findall(r"^\| `([A-Z]+) (/v1\S*)` \|", PAGE, re.MULTILINE))
+    listed = set(re.findall(r"^\| `([A-Z]+) (/v[12]\S*)` \|", PAGE, re.MULTILINE))
     assert listed == {(endpoint.method, endpoint.path) for endpoint in StripeDialect().endpoints}
 
 

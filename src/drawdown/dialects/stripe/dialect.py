@@ -8,20 +8,23 @@ from drawdown.config import Config
 from drawdown.core import identity
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
-from drawdown.dialects.stripe import errors
+from drawdown.dialects.stripe import errors, meter_streams
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
-from drawdown.dialects.stripe.parameters import read
+from drawdown.dialects.stripe.parameters import JsonParameters, read
 from drawdown.dialects.stripe.routes import ENDPOINTS
 from drawdown.dialects.stripe.versions import VERSION, is_version
 from drawdown.dialects.stripe.webhooks import routes as webhooks
+from drawdown.engine.access import SESSION_PREFIX
+from drawdown.engine.accounts import Principal, SessionExpired
+from drawdown.engine.ledger import Ledger
 from drawdown.web import forms
 from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
 from drawdown.web.errors import Header, WebError, echoed
 from drawdown.web.headers import Credentials, Headers
 
-FORM = "application/x-www-form-urlencoded"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _RETRY = frozenset({409, 429, 500, 502, 503, 504})
 
 
@@ -51,7 +54,26 @@ class StripeDialect(Dialect):
             )
         return found
 
+    async def authenticate(
+        self, ledger: Ledger, secret: str, key_id: str | None
+    ) -> Principal | None:
+        """By a key, or by the token of a session."""
+        if not secret.startswith(SESSION_PREFIX):
+            return await super().authenticate(ledger, secret, key_id)
+        try:
+            return await ledger.accounts.of_session(secret)
+        except SessionExpired:
+            raise StripeError(
+                "This session has expired: make another one.",
+                status=401,
+                kind="temporary_session_expired",
+            ) from None
+
     def admit(self, call: Call) -> None:
+        if call.principal.session and call.endpoint.path != meter_streams.STREAM_URL:
+            raise StripeError(
+                f"The token of a session is for {meter_streams.STREAM_URL} alone.", status=403
+            )
         version = call.headers.get("stripe-version")
         if version is not None and not is_version(version):
             raise StripeError(
@@ -68,13 +90,17 @@ class StripeDialect(Dialect):
                     status=403,
                 )
 
+    def media_type_of(self, record: type) -> str:
+        return JSON if issubclass(record, JsonParameters) else FORM
+
     def body_decoder(self, record: type) -> BodyDecoder:
-        """The form as it came: it is read together with the query string (``idempotency``)."""
+        """As it came: a form is read together with the query string (``idempotency``)."""
+        wanted = self.media_type_of(record)
 
         def decode(raw: bytes, headers: Headers) -> bytes:
             given = headers.get("content-type")
-            if raw and given is not None and given.partition(";")[0].strip().lower() != FORM:
-                raise StripeError(f"The Content-Type must be {FORM}, not {echoed(given)}.")
+            if raw and given is not None and given.partition(";")[0].strip().lower() != wanted:
+                raise StripeError(f"The Content-Type must be {wanted}, not {echoed(given)}.")
             return raw
 
         return decode

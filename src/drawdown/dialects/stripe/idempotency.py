@@ -18,7 +18,7 @@ from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim
 from drawdown.core.types import Id
 from drawdown.dialects.stripe import errors
 from drawdown.dialects.stripe.errors import StripeError
-from drawdown.dialects.stripe.parameters import read
+from drawdown.dialects.stripe.parameters import JsonParameters, read, tree_of
 from drawdown.web import forms
 from drawdown.web.endpoints import Call, Handler
 from drawdown.web.errors import WebError
@@ -73,10 +73,11 @@ def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
 
 
 def _parameters(call: Call) -> Any:
-    """The form, together with what stands in the query string."""
-    tree = forms.nested(b"&".join((call.context.query, call.body)))
-    assert call.endpoint.body is not None
-    return read(tree, call.endpoint.body)
+    """The form, together with what stands in the query string; or the JSON."""
+    record: Any = call.endpoint.body
+    if issubclass(record, JsonParameters):
+        return read(tree_of(call.body), record)
+    return read(forms.nested(b"&".join((call.context.query, call.body))), record)
 
 
 async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:

@@ -305,6 +305,34 @@ async def _customer(call: Call, text: str, param: str = "customer") -> Customer:
 
 
 async def create_meter_event(call: Call, asked: CreateMeterEvent) -> Write:
+    time = None if asked.timestamp is None else Instant(asked.timestamp * MICROSECONDS)
+    command = await usage_of(call, asked, time)
+    mode = call.principal.mode
+
+    def show(accepted: Accepted) -> wire_catalog.MeterEvent:
+        event = recorded_anew(accepted)
+        return wire_catalog.MeterEvent(
+            created=event.recorded_at // MICROSECONDS,
+            event_name=event.name,
+            identifier=event.own_id,
+            livemode=mode is Mode.LIVE,
+            payload=asked.payload,
+            timestamp=event.time // MICROSECONDS,
+        )
+
+    return Write(command=command, show=show)
+
+
+def recorded_anew(accepted: Accepted) -> records.Event:
+    """Raises ``StripeError`` for one whose identifier was used before."""
+    event = accepted.event
+    assert event is not None
+    if accepted.operation is None:
+        raise StripeError(f"An event already exists with identifier {echoed(event.own_id)}.")
+    return event
+
+
+async def usage_of(call: Call, asked: CreateMeterEvent, time: Instant | None) -> RecordUsage:
     """What Stripe finds out later is refused at once: an unknown customer, a value that is no number."""
     meter = await named(call, asked.event_name)
     if meter is None:
@@ -312,7 +340,6 @@ async def create_meter_event(call: Call, asked: CreateMeterEvent) -> Write:
         raise StripeError(message)
     customer = await _who(call, asked, meter)
     now = await call.ledger.now_of(customer)
-    time = None if asked.timestamp is None else Instant(asked.timestamp * MICROSECONDS)
     if time is not None and not now - OLD_MAX <= time <= now + AHEAD_MAX:
         raise StripeError(
             "The timestamp must be within the past 35 calendar days and up to 5 minutes in the future.",
@@ -320,48 +347,21 @@ async def create_meter_event(call: Call, asked: CreateMeterEvent) -> Write:
         )
     _check_value(asked, meter)
     await call.ledger.settle_due(call.book, customer.id)
-    identifier = asked.identifier or str(uuid4())
-    mode = call.principal.mode
-
-    def show(accepted: Accepted) -> wire_catalog.MeterEvent:
-        event = accepted.event
-        assert event is not None
-        if accepted.operation is None:
-            raise StripeError(f"An event already exists with identifier {echoed(identifier)}.")
-        return wire_catalog.MeterEvent(
-            created=event.recorded_at // MICROSECONDS,
-            event_name=asked.event_name,
-            identifier=identifier,
-            livemode=mode is Mode.LIVE,
-            payload=asked.payload,
-            timestamp=event.time // MICROSECONDS,
-        )
-
-    command = RecordUsage(
+    return RecordUsage(
         customer=customer.id,
-        own_id=identifier,
+        own_id=asked.identifier or str(uuid4()),
         name=asked.event_name,
         time=time,
         properties={**asked.payload},
     )
-    return Write(command=command, show=show)
 
 
 async def create_adjustment(call: Call, asked: CreateAdjustment) -> Write:
-    """Cancel an event: it is as if it had not been, but that its identifier stays used."""
     expansion.expansion(asked.expand, expansion.METER)
     if asked.cancel is None:
         raise missing("cancel[identifier]")
     identifier, mode = asked.cancel.identifier, call.principal.mode
-    event = await _event(call, identifier)
-    if event is None or event.name != asked.event_name:
-        raise missing_object("meter event", identifier, "cancel[identifier]")
-    if call.now - event.recorded_at > DAY:
-        raise StripeError(
-            "A meter event can be canceled within 24 hours of when it was received.",
-            param="cancel[identifier]",
-        )
-    await call.ledger.settle_due(call.book, event.customer)
+    command = await cancelling(call, asked.event_name, identifier)
 
     def show(accepted: Accepted) -> wire_catalog.Adjustment:
         return wire_catalog.Adjustment(
@@ -370,7 +370,21 @@ async def create_adjustment(call: Call, asked: CreateAdjustment) -> Write:
             livemode=mode is Mode.LIVE,
         )
 
-    command = RecordUsage(
+    return Write(command=command, show=show)
+
+
+async def cancelling(call: Call, event_name: str, identifier: str) -> RecordUsage:
+    """Cancel an event: it is as if it had not been, but that its identifier stays used."""
+    event = await _event(call, identifier)
+    if event is None or event.name != event_name:
+        raise missing_object("meter event", identifier, "cancel[identifier]")
+    if call.now - event.recorded_at > DAY:
+        raise StripeError(
+            "A meter event can be canceled within 24 hours of when it was received.",
+            param="cancel[identifier]",
+        )
+    await call.ledger.settle_due(call.book, event.customer)
+    return RecordUsage(
         customer=event.customer,
         own_id=identifier,
         name=CANCELED,
@@ -378,7 +392,6 @@ async def create_adjustment(call: Call, asked: CreateAdjustment) -> Write:
         properties=event.properties,
         override=True,
     )
-    return Write(command=command, show=show)
 
 
 async def _event(call: Call, identifier: str) -> records.Event | None:

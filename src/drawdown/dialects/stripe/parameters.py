@@ -16,6 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from drawdown.dialects.stripe.errors import StripeError
+from drawdown.web.decoding import check_utf8, decode_json
 from drawdown.web.errors import BadRequest, echoed
 from drawdown.web.forms import Tree, as_list
 
@@ -23,6 +24,8 @@ METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 UNKNOWN_NAMED_MAX = 10
+#: Of a body of JSON.
+LEVELS_MAX = 8
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -34,6 +37,10 @@ class Parameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     unsupported: ClassVar[dict[str, str]] = {}
 
 
+class JsonParameters(Parameters, kw_only=True):
+    """Of version 2 of the API, whose bodies are JSON: objects, lists and strings (``tree_of``)."""
+
+
 Record = TypeVar("Record", bound=Parameters)
 
 
@@ -41,6 +48,38 @@ def read(tree: Tree, record: type[Record]) -> Record:
     """The record that ``tree`` gives. Raises ``StripeError`` naming the first parameter that is wrong."""
     found: Record = _hash(tree, _type_info(record), "")
     return found
+
+
+def tree_of(raw: bytes) -> Tree:
+    """What a body of JSON says, as a form would. Raises ``StripeError``; ``Malformed`` for no JSON at all."""
+    check_utf8(raw)
+    value = _json(raw) if raw else {}
+    if not isinstance(value, dict):
+        raise StripeError("The body must be a JSON object.")
+    found: Tree = _texts(value, "", 1)
+    return found
+
+
+_json = decode_json(Any)
+
+
+def _texts(value: Any, name: str, level: int) -> Any:
+    """Nulls are left out; every value is a string."""
+    if level > LEVELS_MAX:
+        message = f"The body may be nested {LEVELS_MAX} levels deep."
+        raise StripeError(message, param=echoed(name))
+    if isinstance(value, dict):
+        return {
+            key: _texts(each, below(name, key), level + 1)
+            for key, each in value.items()
+            if each is not None
+        }
+    if isinstance(value, list):
+        return [_texts(each, f"{name}[{n}]", level + 1) for n, each in enumerate(value)]
+    if not isinstance(value, str):
+        written = echoed(msgspec.json.encode(value).decode())
+        raise StripeError(f"Invalid string: {written}; it must be in quotes.", param=echoed(name))
+    return value
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from drawdown.core.errors import (
     MeterNotFound,
     TooManyMeters,
 )
-from drawdown.dialects.stripe import meters, prices, products, wire_catalog
+from drawdown.dialects.stripe import meter_streams, meters, prices, products, wire_catalog
 from drawdown.dialects.stripe import requests_catalog as requests
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
@@ -212,4 +212,46 @@ METERS = (
     ),
 )
 
-ENDPOINTS = (*PRODUCTS, *PRICES, *METERS)
+STREAMS = (
+    Endpoint(
+        method="POST",
+        path=meter_streams.EVENTS_URL,
+        handler=writing(meter_streams.create_meter_event),
+        summary="Record a meter event",
+        role=Role.EDITOR,
+        body=meter_streams.AskedEvent,
+        answer=meter_streams.JsonMeterEvent,
+        errors=(CustomerNotFound, EventReused, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path=meter_streams.ADJUSTMENTS_URL,
+        handler=writing(meter_streams.create_adjustment),
+        summary="Cancel a meter event",
+        role=Role.EDITOR,
+        body=meter_streams.AskedAdjustment,
+        answer=meter_streams.JsonAdjustment,
+        errors=(EventNotFound, KeyReused),
+    ),
+    Endpoint(
+        method="POST",
+        path=meter_streams.SESSION_URL,
+        handler=meter_streams.create_session,
+        summary="Open a session for streams of meter events",
+        role=Role.EDITOR,
+        body=meter_streams.AskedSession,
+        answer=meter_streams.Session,
+    ),
+    Endpoint(
+        method="POST",
+        path=meter_streams.STREAM_URL,
+        handler=meter_streams.create_stream,
+        summary="Record up to 100 meter events",
+        role=Role.EDITOR,
+        body=meter_streams.AskedStream,
+        answer=meter_streams.Taken,
+        errors=(CustomerNotFound, EventReused),
+    ),
+)
+
+ENDPOINTS = (*PRODUCTS, *PRICES, *METERS, *STREAMS)
