@@ -15,7 +15,7 @@ from stripe import params
 from stripe.params import billing, test_helpers
 
 from drawdown.core.errors import LedgerError, every_error
-from drawdown.dialects.stripe import errors, requests, wire, wire_billing, wire_catalog
+from drawdown.dialects.stripe import alerts, errors, requests, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe import requests_billing as billed
 from drawdown.dialects.stripe import requests_catalog as catalog
 from drawdown.dialects.stripe.errors import StripeError
@@ -28,7 +28,12 @@ EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text("utf-8
 #: Options of the SDK itself, which it does not send.
 OPTIONS = set(stripe.RequestOptions.__annotations__)
 #: Not in the reference, and taken: the operator's own id.
-UNDOCUMENTED: dict[type[Parameters], set[str]] = {requests.CreateCustomer: {"id"}}
+#: And of the vendor's preview, what is on credit.
+UNDOCUMENTED: dict[type[Parameters], set[str]] = {
+    requests.CreateCustomer: {"id"},
+    alerts.CreateAlert: {"credit_balance_threshold", "spend_threshold"},
+    alerts.ListAlerts: {"customer"},
+}
 
 RECORDS: list[tuple[type[Parameters], Any]] = [
     (requests.CreateGrant, billing.CreditGrantCreateParams),
@@ -92,6 +97,8 @@ RECORDS: list[tuple[type[Parameters], Any]] = [
     (webhook_requests.UpdateEndpoint, params.WebhookEndpointUpdateParams),
     (webhook_requests.ListEvents, params.EventListParams),
     (catalog.Page, params.WebhookEndpointListParams),
+    (alerts.CreateAlert, billing.AlertCreateParams),
+    (alerts.ListAlerts, billing.AlertListParams),
     (billed.RetrieveSummary, billing.CreditBalanceSummaryRetrieveParams),
     (billed.SummaryFilter, billing.CreditBalanceSummaryRetrieveParamsFilter),
     (billed.ListTransactions, billing.CreditBalanceTransactionListParams),

@@ -47,11 +47,12 @@ class Records(Generic[Body]):
     def read(self, document: Document) -> Kept[Body]:
         return Kept(document, self._decode(document.body))
 
-    def new(self, call: Call, body: Body) -> DocumentChange:
-        """Of the book's."""
+    def new(self, call: Call, body: Body, owner: Id | None = None) -> DocumentChange:
+        """Of a customer's, or the book's."""
+        owner = call.book if owner is None else owner
         return DocumentChange(
-            id=relocate(call.ledger.ids.new(), slot_of(call.book)),
-            owner=call.book,
+            id=relocate(call.ledger.ids.new(), slot_of(owner)),
+            owner=owner,
             kind=self.kind,
             body=self._encode(body).decode(),
         )

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from drawdown.core.errors import (
+    AlertNotFound,
     ClockAdvancing,
     ClockNotFound,
     CustomerClosed,
     CustomerNotFound,
+    DocumentChanged,
     DocumentNotFound,
     FieldInvalid,
     GrantNotFound,
     KeyReused,
     OnlyInTestMode,
+    TooManyAlerts,
     WrongStatus,
 )
-from drawdown.dialects.stripe import balances, invoices, subscriptions, test_clocks, wire_billing
+from drawdown.dialects.stripe import (
+    alerts,
+    balances,
+    invoices,
+    subscriptions,
+    test_clocks,
+    wire_billing,
+)
 from drawdown.dialects.stripe import requests_billing as requests
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.dialects.stripe.requests_catalog import Nothing, One, Page
@@ -25,6 +35,7 @@ from drawdown.web.endpoints import Endpoint, Handler
 _SUBSCRIPTION = wire_billing.SUBSCRIPTIONS_URL + "/{subscription}"
 _INVOICE = wire_billing.INVOICES_URL + "/{invoice}"
 _CLOCK = wire_billing.CLOCKS_URL + "/{clock}"
+_ALERT = alerts.ALERTS_URL + "/{alert}"
 
 SUBSCRIPTIONS = (
     Endpoint(
@@ -264,4 +275,92 @@ BALANCES = (
     ),
 )
 
-ENDPOINTS = (*SUBSCRIPTIONS, *INVOICES, *CLOCKS, *BALANCES)
+ALERTS = (
+    Endpoint(
+        method="POST",
+        path=alerts.ALERTS_URL,
+        handler=writing(alerts.create_alert),
+        summary="Be told when credit falls to a line",
+        role=Role.EDITOR,
+        body=alerts.CreateAlert,
+        answer=alerts.Alert,
+        errors=(
+            CustomerClosed,
+            CustomerNotFound,
+            KeyReused,
+            TooManyAlerts,
+        ),
+    ),
+    Endpoint(
+        method="GET",
+        path=alerts.ALERTS_URL,
+        handler=alerts.list_alerts,
+        summary="List alerts, newest first",
+        role=Role.VIEWER,
+        query=alerts.ListAlerts,
+        answer=alerts.AlertList,
+        errors=(
+            CustomerNotFound,
+            DocumentNotFound,
+        ),
+    ),
+    Endpoint(
+        method="GET",
+        path=_ALERT,
+        handler=alerts.retrieve_alert,
+        summary="Retrieve an alert",
+        role=Role.VIEWER,
+        query=One,
+        answer=alerts.Alert,
+        errors=(DocumentNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path=_ALERT + "/activate",
+        handler=writing(alerts.activate_alert),
+        summary="Watch again",
+        role=Role.EDITOR,
+        body=One,
+        answer=alerts.Alert,
+        errors=(
+            AlertNotFound,
+            DocumentChanged,
+            DocumentNotFound,
+            KeyReused,
+            CustomerClosed,
+            TooManyAlerts,
+        ),
+    ),
+    Endpoint(
+        method="POST",
+        path=_ALERT + "/deactivate",
+        handler=writing(alerts.deactivate_alert),
+        summary="Watch no more, for now",
+        role=Role.EDITOR,
+        body=One,
+        answer=alerts.Alert,
+        errors=(
+            AlertNotFound,
+            DocumentChanged,
+            DocumentNotFound,
+            KeyReused,
+        ),
+    ),
+    Endpoint(
+        method="POST",
+        path=_ALERT + "/archive",
+        handler=writing(alerts.archive_alert),
+        summary="Watch no more, for good",
+        role=Role.EDITOR,
+        body=One,
+        answer=alerts.Alert,
+        errors=(
+            AlertNotFound,
+            DocumentChanged,
+            DocumentNotFound,
+            KeyReused,
+        ),
+    ),
+)
+
+ENDPOINTS = (*SUBSCRIPTIONS, *INVOICES, *CLOCKS, *BALANCES, *ALERTS)

@@ -1,7 +1,7 @@
 """Stripe's events: what happened, in the vendor's types and objects, signed as it signs.
 
 An operation's events stand in a fixed order: what it was about, the documents that it changed, the credit
-that it moved.
+that it moved, the alerts that it set off.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from drawdown.dialects.stripe import wire_billing
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.versions import VERSION
 from drawdown.dialects.stripe.webhooks import (
+    telling_alerts,
     telling_credit,
     telling_documents,
     telling_others,
@@ -54,6 +55,7 @@ class StripeFormat(Format):
         20 * HOUR,
     )
     types = (
+        telling_alerts.TRIGGERED,
         "billing.credit_balance_transaction.created",
         "billing.credit_grant.created",
         "billing.credit_grant.updated",
@@ -141,7 +143,8 @@ async def _told(telling: Telling) -> list[Told]:
     for turn in turns:
         told += await telling_documents.told(telling, turn)
     lines = telling_documents.lines_of(turns, telling_credit.returned(telling))
-    return told + await telling_credit.credit(telling, lines)
+    told += await telling_credit.credit(telling, lines)
+    return told + await telling_alerts.triggered(telling)
 
 
 def _event(recorded: Recorded, telling: Telling, ordinal: int, told: Told) -> Event:
