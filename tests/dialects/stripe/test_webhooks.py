@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Any, get_args
 
@@ -345,6 +346,36 @@ def test_both_sdks_verify_what_is_delivered(delivering: Tenant) -> None:
         read = node.call("webhooks.constructEvent", body, signature, secret)
         assert read["id"] == event.id
         assert read["data"]["object"]["id"] == grant.id
+
+
+def test_what_did_not_arrive_is_pending_and_listed_so(delivering: Tenant) -> None:
+    """By each endpoint that asked for it; what nobody asked for is delivered to all of them."""
+    client = sdk(delivering.url, delivering.test.editor)
+    with listening() as there:
+        make(client, url=there.url, enabled_events=["customer.created"])
+        port = int(there.url.split(":")[2].split("/")[0])
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            nowhere = there.url.replace(str(port), str(closed.getsockname()[1]))
+            failing = make(client, url=nowhere, enabled_events=["customer.created"])
+            customer = client.v1.customers.create({"name": "Jenny"})
+            client.v1.customers.update(customer.id, {"name": "Ann"})
+            there.wait(1)
+            told = {each.type: each for each in events(client, 2)}
+            until = time.monotonic() + 10
+            while time.monotonic() < until and pending(client, told["customer.created"]) != 1:
+                time.sleep(0.1)
+            assert pending(client, told["customer.created"]) == 1
+            assert pending(client, told["customer.updated"]) == 0
+    [missing] = client.v1.events.list({"delivery_success": False}).data
+    [arrived] = client.v1.events.list({"delivery_success": True}).data
+    assert (missing.type, arrived.type) == ("customer.created", "customer.updated")
+    client.v1.webhook_endpoints.delete(failing.id)
+    assert client.v1.events.list({"delivery_success": False}).data == []
+
+
+def pending(client: Client, event: Told) -> int:
+    return client.v1.events.retrieve(event.id).pending_webhooks
 
 
 def test_while_a_secret_is_replaced_both_sign(delivering: Tenant) -> None:

@@ -43,7 +43,8 @@ async def retrieve_event(call: Call) -> Answer:
 
 async def list_events(call: Call) -> Answer:
     asked: ListEvents = call.query
-    keep = await _filter(call, asked)
+    waiting = await Waiting.of(call)
+    keep = _filter(asked, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
     if before is not None:
         found = await _newer(call, _place_of(before), keep, asked.limit + 1)
@@ -51,7 +52,6 @@ async def list_events(call: Call) -> Answer:
         end = None if after is None else _place_of(after)
         found = await _older(call, end, keep, asked.limit + 1)
     page = found[: asked.limit]
-    waiting = await Waiting.of(call)
     data = [waiting.shown(each) for each in (page[::-1] if before is not None else page)]
     more = len(found) > asked.limit
     return _answer(call, wire.EventList(data=data, has_more=more, url=wire.EVENTS_URL))
@@ -62,7 +62,7 @@ async def list_events(call: Call) -> Answer:
 Keep = Callable[[Event], bool]
 
 
-async def _filter(call: Call, asked: ListEvents) -> Keep:
+def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
     if isinstance(asked.type, str) and isinstance(asked.types, list):
         raise StripeError(
             "You may only specify one of these parameters: type, types.",
@@ -77,7 +77,6 @@ async def _filter(call: Call, asked: ListEvents) -> Keep:
     for pattern in patterns:
         _check_type(pattern, "types" if isinstance(asked.types, list) else "type")
     created = kept.range_of(asked.created, "created")
-    waiting = await Waiting.of(call)
 
     def keep(event: Event) -> bool:
         if not matches(patterns, event.type):
