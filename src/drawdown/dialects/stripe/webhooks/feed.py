@@ -6,6 +6,8 @@ by span: a span in which much happened is halved until it is read at once.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -20,18 +22,19 @@ from drawdown.dialects.stripe.webhooks.events import FORMAT
 from drawdown.dialects.stripe.webhooks.requests import ListEvents
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ports import FeedPage, Recorded
-from drawdown.engine.positions import Position, since
+from drawdown.engine.positions import LAST, Position, since
 from drawdown.web.endpoints import Call
 from drawdown.webhooks.events import Event, matches, parse_event
 from drawdown.webhooks.formats import find_event
 from drawdown.webhooks.outlet import RETRYING_MAX
 
 KEPT_FOR = 30 * DAY
-#: For one page of what a filter keeps it is read so often, and so many operations each time.
-READS_MAX = 200
+#: For one page of what a filter keeps it is looked for so long, so many operations at a time.
+LOOKED_AT_SECONDS = 2.0
 READ_AT_ONCE = 200
 ONE_INSTANT_MAX = 10_000
 _FIRST_SPAN = 60 * MICROSECONDS
+_LAST = Id(b"\xff" * 16)
 Place = tuple[Position, int]
 
 
@@ -47,19 +50,27 @@ async def list_events(call: Call) -> Answer:
     keep = _filter(asked, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
     if before is not None:
-        found = await _newer(call, _place_of(before), keep, asked.limit + 1)
+        start = _place_of(before)
+        walk = _forwards(call, start[0].recorded_at)
+        newer = _both(keep, lambda place: place > start)
+        page, more = await _collect(call, walk, newer, asked.limit, newest_first=False)
+        page.reverse()
     else:
-        end = None if after is None else _place_of(after)
-        found = await _older(call, end, keep, asked.limit + 1)
-    page = found[: asked.limit]
-    data = [waiting.shown(each) for each in (page[::-1] if before is not None else page)]
-    more = len(found) > asked.limit
+        end = _place_of(after) if after is not None else (Position(call.now, _LAST), LAST)
+        walk = _backwards(call, end[0].recorded_at)
+        older = _both(keep, lambda place: place < end)
+        page, more = await _collect(call, walk, older, asked.limit, newest_first=True)
+    data = [waiting.shown(each) for each in page]
     return _answer(call, wire.EventList(data=data, has_more=more, url=wire.EVENTS_URL))
 
 
 # What is asked for ---------------------------------------------------------------------------------
 
 Keep = Callable[[Event], bool]
+
+
+def _both(keep: Keep, is_within: Callable[[Place], bool]) -> Keep:
+    return lambda event: is_within((event.position, event.ordinal)) and keep(event)
 
 
 def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
@@ -174,57 +185,54 @@ def _oldest(call: Call) -> Instant:
     return Instant(call.now - KEPT_FOR)
 
 
-async def _older(call: Call, end: Place | None, keep: Keep, wanted: int) -> list[Event]:
-    """Newest first, before a place."""
+async def _collect(
+    call: Call,
+    walk: AsyncIterator[Recorded | None],
+    keep: Keep,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> tuple[list[Event], bool]:
+    """What is kept, and whether there is more: for all that is known where the time was over."""
+    until = time.monotonic() + LOOKED_AT_SECONDS
     found: list[Event] = []
-    async for recorded in _backwards(call, None if end is None else end[0].recorded_at):
-        if end is not None and recorded.position > end[0]:
-            continue
-        found += [
-            event
-            for event in reversed(await FORMAT.render(call.ledger, recorded))
-            if (end is None or (event.position, event.ordinal) < end) and keep(event)
-        ]
-        if len(found) >= wanted:
-            break
-    return found[:wanted]
+    async for recorded in walk:
+        events = [] if recorded is None else await FORMAT.render(call.ledger, recorded)
+        found += [event for event in (events[::-1] if newest_first else events) if keep(event)]
+        if len(found) > limit:
+            return found[:limit], True
+        if time.monotonic() >= until:
+            return found, bool(found)
+        await asyncio.sleep(0)  # others have their turn
+    return found, False
 
 
-async def _newer(call: Call, start: Place, keep: Keep, wanted: int) -> list[Event]:
-    """Oldest first, after a place."""
-    found: list[Event] = []
-    place, more = since(start[0].recorded_at), True
-    for _ in range(READS_MAX):
-        if not more or len(found) >= wanted:
-            break
-        books = frozenset({call.book})
+async def _forwards(call: Call, start: Instant) -> AsyncIterator[Recorded | None]:
+    """What was recorded since, the oldest first; None after each read."""
+    place, more, books = since(start), True, frozenset({call.book})
+    while more:
         page = await call.ledger.feed(place, books=books, limit=READ_AT_ONCE)
-        for each in page.found:
-            found += [
-                event
-                for event in await FORMAT.render(call.ledger, each)
-                if (event.position, event.ordinal) > start and keep(event)
-            ]
+        for recorded in page.found:
+            yield recorded
         place, more = page.end, page.more
-    return found[:wanted]
+        yield None
 
 
-async def _backwards(call: Call, until: Instant | None) -> AsyncIterator[Recorded]:
-    """What was recorded, the newest first."""
-    end, span = until or call.now, _FIRST_SPAN
-    for _ in range(READS_MAX):
+async def _backwards(call: Call, end: Instant) -> AsyncIterator[Recorded | None]:
+    """What was recorded until then, the newest first; None after each read."""
+    span = _FIRST_SPAN
+    while end > _oldest(call):
         start = max(end - span, _oldest(call))
         page = await _between(call, start, end, READ_AT_ONCE)
         if page.more and span > 1:
             span //= 2
-            continue
-        if page.more:  # all of one instant
-            page = await _between(call, start, end, ONE_INSTANT_MAX)
-        for recorded in reversed(page.found):
-            yield recorded
-        end, span = Instant(start), span * 2
-        if end <= _oldest(call):
-            break
+        else:
+            if page.more:  # all of one instant
+                page = await _between(call, start, end, ONE_INSTANT_MAX)
+            for recorded in reversed(page.found):
+                yield recorded
+            end, span = Instant(start), span * 2
+        yield None
 
 
 async def _between(call: Call, start: int, end: int, limit: int) -> FeedPage:
