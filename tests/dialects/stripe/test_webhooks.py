@@ -236,6 +236,35 @@ def test_events_are_filtered_and_paged_both_ways(client: Client, customer: Any) 
     assert client.v1.events.list({"delivery_success": False}).data == []
 
 
+def test_a_thousand_events_of_one_moment_are_paged_each_once(
+    client: Client, customer: Any, make_grant: Any, tenant: Tenant
+) -> None:
+    """More than are read at a time, forwards and backwards."""
+    make_grant()
+    debits = [
+        {
+            "customer": customer.id,
+            "entitlement": "usd",
+            "amount": "0.01",
+            "idempotency_key": f"d{number}",
+        }
+        for number in range(1_000)
+    ]
+    with tenant.client() as native:
+        answer = native.post("/debits/batch", json={"debits": debits})
+        assert answer.status_code == 200, answer.text
+    client.v1.products.create({"name": "Last"})
+    [last] = events(client, 1, type="product.created")
+    every: Any = {"limit": 100}
+    names = [each.id for each in client.v1.events.list(every).auto_paging_iter()]
+    assert len(names) == len(set(names)) == 1_004
+    assert names[0] == last.id
+    back = client.v1.events.list({"limit": 100, "ending_before": names[-1]}).auto_paging_iter()
+    assert [each.id for each in back] == names[-2::-1]
+    [first] = client.v1.events.list({"type": "customer.created"}).data
+    assert first.id == names[-1]
+
+
 @pytest.mark.parametrize(
     ("given", "param", "code"),
     [
