@@ -90,6 +90,8 @@ class StripeFormat(Format):
 
     async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
         operation, book = recorded.operation, recorded.book
+        if not (operation.kind in _TOLD or recorded.entries or operation.changed):
+            return []  # usage that draws nothing, as most is
         telling = Telling(
             ledger=ledger,
             book=book,
