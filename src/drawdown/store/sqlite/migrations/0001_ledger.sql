@@ -501,6 +501,7 @@ CREATE TABLE webhook_endpoint (
   made_with        TEXT,                 -- the idempotency key that it was made with: one endpoint for each
   UNIQUE (book, made_with)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_endpoint_by_book ON webhook_endpoint (book, id);
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).
 CREATE TABLE webhook_retry (
