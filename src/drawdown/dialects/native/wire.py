@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from drawdown.core.commands import Direction
 from drawdown.core.hindsight.explain import Ineligible
+from drawdown.core.schedules.calendar import CalendarUnit
 from drawdown.core.types import (
     BurnOrder,
     Category,
@@ -105,11 +106,24 @@ class CostBasis(Struct, kw_only=True):
     currency: str | None
 
 
+class Span(Struct, kw_only=True):
+    unit: CalendarUnit
+    count: int
+
+
+class Rollover(Struct, kw_only=True):
+    percentage: int
+    generations_max: int | None
+    timeframe: Span | None
+    minimum: AmountText | None
+    maximum: AmountText | None
+
+
 class Grant(Struct, kw_only=True):
     """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``.
 
     ``remaining`` includes ``held``. ``schedule`` gave it; ``parent`` is the grant that it was carried over
-    from, ``generation`` how often its credit was.
+    from, ``generation`` how often its credit was. ``rollover`` is what is carried of it as it expires.
     """
 
     id: str
@@ -137,6 +151,7 @@ class Grant(Struct, kw_only=True):
     schedule: str | None
     parent: str | None
     generation: int
+    rollover: Rollover | None
 
 
 class Adjustment(Struct, kw_only=True):
