@@ -279,7 +279,6 @@ class NaiveWallet:
     def _roll_over(self, grant: NaiveGrant, recorded_at: int) -> None:
         """By its own terms a grant's share goes on into another, and the rest is gone."""
         if not grant.rolls():
-            self.notes["a grant repays all it had before it could roll over"] += 1
             return
         at, share = grant.expires_at, (grant.remaining - grant.held) * grant.roll["percentage"]
         carried = min(share // 100, grant.roll.get("most", UNITS_MAX))
@@ -287,6 +286,8 @@ class NaiveWallet:
             self.notes["a grant was carried over often enough"] += 1
         elif carried >= max(1, grant.roll.get("least", 1)):
             self.notes["a grant rolls over at its own end"] += 1
+            if grant.generation:
+                self.notes["what was carried of a grant is carried on"] += 1
             grant.remaining -= carried
             grant.rolled_over += carried
             self.grants.append(

@@ -97,19 +97,27 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
         self._body = body
 
     def every_grant(self) -> dict[int | str, tuple[NaiveWallet, NaiveGrant]]:
-        """What was asked for, and what its schedules gave."""
+        """What was asked for, what its schedules gave, and what was carried of grants by their own terms."""
         every: dict[int | str, tuple[NaiveWallet, NaiveGrant]] = dict(self.grants.items())
         given = {
             grant.name: (wallet, grant)
             for wallet, schedule in self.schedules.values()
             for grant in schedule.grants.values()
         }
-        return every | given
+        carried = {
+            grant.name: (wallet, grant)
+            for wallet in self.wallets.values()
+            for grant in wallet.grants
+            if grant.roll and grant.generation
+        }
+        return every | given | carried
 
     def find_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant] | None:
-        """One that was asked for, or of a schedule (``NaiveGrant``)."""
+        """One that was asked for, of a schedule, or carried over (``NaiveGrant``)."""
         if isinstance(name, int):
             return self.grants.get(name)
+        if ":" not in name:
+            return self.every_grant().get(name)
         schedule, _, cycle = name.partition(":")
         wallet, found = self.schedules.get(int(schedule), (None, None))
         if wallet is None or found is None or cycle not in found.grants:
