@@ -13,7 +13,7 @@ from drawdown.core.schedules.calendar import Every
 from drawdown.core.schedules.terms import Rollover
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.native import wire
+from drawdown.dialects.native import wire, wire_rollover
 from drawdown.engine.accounts import KEY_PREFIX, ApiKey
 
 CUSTOMER_PREFIX = "cus_"
@@ -121,10 +121,10 @@ def grant(
     )
 
 
-def rollover(terms: Rollover | None, scale: int) -> wire.Rollover | None:
+def rollover(terms: Rollover | None, scale: int) -> wire_rollover.Rollover | None:
     if terms is None:
         return None
-    return wire.Rollover(
+    return wire_rollover.Rollover(
         percentage=terms.percentage,
         generations_max=terms.generations_max,
         timeframe=None if terms.timeframe is None else span(terms.timeframe),
@@ -133,8 +133,8 @@ def rollover(terms: Rollover | None, scale: int) -> wire.Rollover | None:
     )
 
 
-def span(every: Every) -> wire.Span:
-    return wire.Span(unit=every.unit, count=every.count)
+def span(every: Every) -> wire_rollover.Span:
+    return wire_rollover.Span(unit=every.unit, count=every.count)
 
 
 def cost_basis(basis: types.CostBasis | None) -> wire.CostBasis | None:

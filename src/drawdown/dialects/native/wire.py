@@ -9,7 +9,6 @@ from msgspec import Meta, Struct
 
 from drawdown.core.commands import Direction
 from drawdown.core.hindsight.explain import Ineligible
-from drawdown.core.schedules.calendar import CalendarUnit
 from drawdown.core.types import (
     BurnOrder,
     Category,
@@ -23,6 +22,7 @@ from drawdown.core.types import (
     Shortfall,
 )
 from drawdown.dialects.native.scalars import AmountText, TimeText
+from drawdown.dialects.native.wire_rollover import Rollover
 from drawdown.engine.accounts import Role
 
 Item = TypeVar("Item")
@@ -104,19 +104,6 @@ class Entitlement(Struct, kw_only=True):
 class CostBasis(Struct, kw_only=True):
     amount: AmountText
     currency: str | None
-
-
-class Span(Struct, kw_only=True):
-    unit: CalendarUnit
-    count: int
-
-
-class Rollover(Struct, kw_only=True):
-    percentage: int
-    generations_max: int | None
-    timeframe: Span | None
-    minimum: AmountText | None
-    maximum: AmountText | None
 
 
 class Grant(Struct, kw_only=True):

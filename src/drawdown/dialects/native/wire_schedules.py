@@ -7,7 +7,8 @@ from msgspec import Struct
 from drawdown.core.schedules.terms import CycleExpiry, ScheduleState
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
-from drawdown.dialects.native.wire import CostBasis, Overage, Rollover, Span
+from drawdown.dialects.native.wire import CostBasis, Overage
+from drawdown.dialects.native.wire_rollover import Rollover, Span
 
 
 class Trial(Struct, kw_only=True):
