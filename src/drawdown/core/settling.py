@@ -89,20 +89,31 @@ def _roll_over(
     label: str,
 ) -> None:
     """Let grants of ``rolling`` that end by ``until`` have their turns; what was carried, by ``at``."""
-    rank, settled_at = lifecycle.ROLLOVER_RANK, None
+    rank, coming_at = lifecycle.ROLLOVER_RANK, _coming_at(wallet, Instant(0))
     while rolling and rolling[0][0] <= until:
         ends_at, grant_id = rolling.pop(0)
         grant = wallet.grants[grant_id]
-        if ends_at != settled_at:  # of grants with one end, the first settles all that comes before
+        if coming_at is not None and coming_at <= ends_at:
             before = precede(own_ends.operation_id(grant_id), label)
             _settle_between(wallet, changes, before, ends_at, recorded_at, rank)
-            settled_at = ends_at
+            coming_at = _coming_at(wallet, Instant(ends_at + 1))
         if own_ends.place_of(grant, at) is None:
             continue  # it may have repaid overage with all it had
         carried = own_ends.play(wallet, grant, changes, recorded_at)
         wallet.last_at = max(wallet.last_at, at)
         if carried is not None and (place := own_ends.place_of(carried, at)) is not None:
             insort(rolling, place)
+
+
+def _coming_at(wallet: Wallet, since: Instant) -> Instant | None:
+    """When something beside rollover falls due next; where alerts are told, it may be at ``since``.
+
+    So that of many turns each need not look at all there is.
+    """
+    if wallet.alerts or wallet.watch is not None:
+        return since
+    others = [each for each in wallet.grants.values() if each.pending or each.rollover is None]
+    return lifecycle.next_due_at((*others, *wallet.holds.values()))
 
 
 def _settle_between(
