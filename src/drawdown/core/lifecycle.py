@@ -11,9 +11,9 @@ from drawdown.core.schedules.terms import Schedule
 from drawdown.core.types import EntryKind, Grant, GrantState, Hold, HoldState, Instant
 from drawdown.core.watching.top_ups import Standing
 
-#: At one instant a hold ends, then a cycle, then grants expire, then others become active; then one is told
-#: of what is near its end.
-HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, WARNING_RANK, RANKS = range(6)
+#: At one instant a hold ends, then a cycle, then grants roll over, others expire, others become active; then
+#: one is told of what is near its end.
+HOLD_RANK, CYCLE_RANK, ROLLOVER_RANK, EXPIRY_RANK, ACTIVATION_RANK, WARNING_RANK, RANKS = range(7)
 
 
 class Due(NamedTuple):
