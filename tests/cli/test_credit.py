@@ -186,6 +186,16 @@ def test_never_is_a_time_of_its_own(made: Made) -> None:
     assert made("grants", "issue", "ada", "t", 1)["expires_at"] is not None
 
 
+def test_a_grant_is_given_with_what_is_carried_of_it(ask: Ask, ada: Made) -> None:
+    words = ("grants", "issue", "ada", "usd", 5, "--expires-at", "2099-01-01", "--rollover", 75)
+    bounds = ("--rollover-minimum", "1", "--rollover-maximum", "3", "--rollover-timeframe")
+    grant = ada(*words, "--rollover-generations-max", 2, *bounds, "3:month")
+    shown = line(ask("grants", "show", grant["id"]), "Carries")
+    assert shown == "75%, at least 1, at most 3, 2 times at most, for 3 × month"
+    refused = ask("grants", "issue", "ada", "usd", 5, "--rollover", 75).failure()
+    assert "rollover" in refused
+
+
 def test_grants_are_listed_by_whose_what_and_how_they_are(ask: Ask, ada: Made) -> None:
     ada("customers", "create", "bob")
     later = ada("grants", "issue", "bob", "usd", 5, "--effective-at", "2099-01-01")

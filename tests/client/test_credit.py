@@ -53,6 +53,16 @@ def test_a_grant_is_amended(ada: Client, first: str) -> None:
     assert ada.get_grant(first).metadata == {"b": 2}
 
 
+def test_a_grant_is_given_with_what_is_carried_of_it(ada: Client) -> None:
+    terms = {"percentage": 75, "timeframe": {"unit": "month", "count": 3}, "maximum": "50"}
+    made = ada.grant("ada", "tokens", 9, expires_at=LATER, rollover=terms)
+    assert made.rollover is not None
+    assert made.rollover.timeframe is not None
+    assert (made.rollover.percentage, made.rollover.maximum) == (75, Decimal(50))
+    assert (made.rollover.timeframe.unit, made.rollover.timeframe.count) == ("month", 3)
+    assert ada.get_grant(made.id).rollover == made.rollover
+
+
 def test_a_grant_is_adjusted(ada: Client, first: str) -> None:
     """Down by free credit, up by what was used; more is refused with what would be right."""
     down = ada.adjust_grant(first, "down", "40.5", reason="sent twice")

@@ -325,6 +325,17 @@ def test_a_rule_for_overage_holds_from_when_it_was_amended() -> None:
     assert [each.cause for each in stays.differences] == [Cause.REFUSED]
 
 
+def test_a_grants_own_rollover_comes_again_by_itself() -> None:
+    """35 of 70 are carried, then 2 of the 5 that are left, then 1 of 2; of 1 nothing."""
+    terms = RolloverTerms(percentage=50, timeframe=Every(CalendarUnit.DAY), minimum=Amount(1))
+    ends = Instant(START + DAY)
+    core = small(given(100, expires_at=ends, rollover=terms))
+    assert isinstance(core.one(drawn(30), Instant(START + 2 * HOUR)), Accepted)
+    assert isinstance(core.one(drawn(30), Instant(ends + HOUR)), Accepted)
+    same = dry_run(core, Change())
+    assert (same.before.rolled_over, same.before.expired, same.different) == (38, 40, 0)
+
+
 def test_what_was_granted_by_another_word_is_given_again() -> None:
     """A grant that a payment was confirmed for, as it is kept now, used and all."""
     core = small(given(10), drawn(4), given(20), drawn(15))

@@ -10,11 +10,12 @@ from drawdown.core.commands import (
     CreateCustomer,
     CreateEntitlement,
     CreateSchedule,
+    IssueGrant,
     RolloverTerms,
     Settle,
 )
 from drawdown.core.fold import Fault
-from drawdown.core.schedules import cycles
+from drawdown.core.schedules import cycles, own_ends
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.state import Wallet
@@ -90,3 +91,40 @@ def test_what_rolled_over_is_what_its_children_began_with(recurring: Recurring) 
         check(wallet, [*others, less], entries)
     rolled = [e for e in entries if e.kind is EntryKind.ROLLED_IN]
     assert sum(entry.amount for entry in rolled) == sum(grant.rolled_over for grant in grants)
+
+
+@pytest.fixture
+def alone() -> Recurring:
+    """A wallet with a grant that has rolled over twice by terms of its own."""
+    core = CoreLedger()
+    core.one(CreateCustomer(own_id="ada"), START)
+    core.one(CreateEntitlement(code="calls", unit="call", scale=0), START)
+    terms = RolloverTerms(percentage=50, timeframe=Every(CalendarUnit.DAY))
+    ends = Instant(START + DAY)
+    grant = IssueGrant(
+        customer="ada", entitlement="calls", amount=Amount(100), expires_at=ends, rollover=terms
+    )
+    core.one(grant, START)
+    core.one(Settle(customer="ada", entitlement="calls"), Instant(START + 2 * DAY))
+    [wallet] = core.wallets
+    return wallet, list(core.state.changes.new_grants.values()), core.entries_of(wallet)
+
+
+def test_what_was_carried_by_a_grants_own_terms_follows_from_the_grant(alone: Recurring) -> None:
+    _, grants, entries = alone
+    check(*alone)
+    first, second, third = sorted(grants, key=lambda grant: grant.generation)
+    assert (first.rolled_over, second.rolled_over, third.remaining) == (50, 25, 25)
+    operation = own_ends.operation_id(second.id)
+    assert third.id == cycles.carried_id(operation, second.id)
+    assert {each.operation for each in entries if each.grant == third.id} == {operation}
+
+
+def test_what_was_carried_has_the_terms_that_it_was_carried_by(alone: Recurring) -> None:
+    wallet, grants, entries = alone
+    *others, last = sorted(grants, key=lambda grant: grant.generation)
+    assert last.rollover is not None
+    kinder = msgspec.structs.replace(last.rollover, percentage=100)
+    forged = msgspec.structs.replace(last, rollover=kinder)
+    with pytest.raises(Fault, match="has other terms than it was carried over by"):
+        check(wallet, [*others, forged], entries)

@@ -294,7 +294,8 @@ class EnginePlay:
                 compare.check_sums(await ledger.balance(self._book, name, unit), seen, at)
                 for grant in seen.grants:
                     # One that time has made may be recorded later: it is listed from then on.
-                    if grant.schedule is None or self._names[grant.name] in grants:
+                    made = grant.schedule is None and not grant.generation
+                    if made or self._names[grant.name] in grants:
                         compare.check_grant(grants[self._names[grant.name]], grant, at)
                 for hold in seen.holds:
                     compare.check_hold(holds[self._names[hold.name]], hold)

@@ -323,6 +323,8 @@ class Generator:
             body["exp"] = max(self._instant(ledger, 1), least)
         if scope := self._scope():
             body["scope"] = scope
+        if chance.random() < 0.3:
+            body["roll"] = self._roll(ledger.wallets[body["unit"]])
         return body
 
     def _instant(self, ledger: NaiveLedger, least: int, most: int = 30 * DAY) -> int:

@@ -47,6 +47,7 @@ from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import Category, Id, Instant
 from drawdown.core.usage.properties import properties_of
 from tests.simulation.plays import Ask, asked_overage
+from tests.support import scheduling
 from tests.support.naive import NEVER, UNITS_MAX, Ids
 
 #: What the end of a schedule is counted as, where its cycles are counted.
@@ -64,9 +65,13 @@ class Names(Ids):
         """``7:1``: what schedule 7 gave in cycle 1, ``7:1>2`` what of it was carried into cycle 2.
 
         ``7:e9``: what the change named 9 gave. ``7:1>end``: what was carried over the schedule's end.
+        ``7>1``: what was carried of grant 7 by its own terms.
         """
         if isinstance(name, int):
             raise KeyError(name)
+        if ":" not in name:
+            given, _, times = name.partition(">")
+            return scheduling.carried_id(self[int(given)], int(times))
         schedule, _, cycle = name.partition(":")
         first = cycle.partition(">")[0]
         root = self[int(first[1:])] if first.startswith("e") else None
@@ -131,6 +136,7 @@ def _grant(asked: Asked, customer: str, names: Names) -> Command:
         effective_at=asked.get("eff"),
         expires_at=_expiry(asked["exp"]) if "exp" in asked else msgspec.UNSET,
         scope={name: tuple(values) for name, values in asked.get("scope", {}).items()},
+        rollover=_rollover(asked.get("roll")),
     )
 
 

@@ -12,12 +12,14 @@ import msgspec
 import pytest
 
 from drawdown.core.commands import (
+    Command,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
     CreateRate,
     CreateSchedule,
     CreateTestClock,
+    IssueGrant,
 )
 from drawdown.core.demand import stands_alone
 from drawdown.core.needs import needs
@@ -86,7 +88,7 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
     for request in requests[len(opening) :]:
         piece = pieces[-1]
         alone = any(stands_alone(each.command) for each in (piece[-1], request))
-        alone = alone or names_a_cycle(request, requests)
+        alone = alone or names_what_time_made(request, requests)
         if alone or len(piece) >= size or piece[0].at != request.at or names_one_of(request, piece):
             pieces.append([])
             size = chance.choice((1, 2, 3, 7, 20))
@@ -94,14 +96,21 @@ def batches(requests: Sequence[Request], chance: Random) -> list[list[Request]]:
     return pieces
 
 
-def names_a_cycle(request: Request, requests: Sequence[Request]) -> bool:
-    """Whether it names what a schedule has given, which any request may be the one to come upon.
+def names_what_time_made(request: Request, requests: Sequence[Request]) -> bool:
+    """Whether it may name what a schedule has given, or what was carried of a grant by its own terms.
 
-    What follows from a schedule has the milliseconds of its id.
+    Any request may be the one to come upon that. Its id has the milliseconds of what it follows from.
     """
     grant = getattr(request.command, "grant", None)
-    schedules = (each for each in requests if isinstance(each.command, CreateSchedule))
-    return grant is not None and any(each.id[:6] == grant[:6] for each in schedules)
+    return grant is not None and any(
+        each.id[:6] == grant[:6] and makes_in_time(each.command) for each in requests
+    )
+
+
+def makes_in_time(command: Command) -> bool:
+    if isinstance(command, IssueGrant):
+        return command.rollover is not None
+    return isinstance(command, CreateSchedule)
 
 
 def names_one_of(request: Request, piece: Sequence[Request]) -> bool:

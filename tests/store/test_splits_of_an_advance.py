@@ -77,9 +77,16 @@ schedules = st.fixed_dictionaries(
         "overage": st.none() | rules,
     }
 )
+grants = st.fixed_dictionaries(
+    {
+        "amount": amounts,
+        "expires_at": st.integers(0, LASTS // DAY).map(lambda days: Instant(BEGAN + days * DAY)),
+        "rollover": st.none() | rollovers,
+    }
+) | st.fixed_dictionaries({"amount": amounts})
 asked = st.one_of(
     st.tuples(st.just("schedule"), schedules),
-    st.tuples(st.just("grant"), amounts),
+    st.tuples(st.just("grant"), grants),
     st.tuples(st.just("debit"), amounts),
     st.tuples(st.just("hold"), amounts),
     st.tuples(st.just("amend"), amounts),
@@ -124,7 +131,7 @@ class Player:
         if verb == "schedule":
             return CreateSchedule(**place, **said)
         if verb == "grant":
-            return IssueGrant(**place, amount=said)
+            return IssueGrant(**place, **said)
         if verb == "debit":
             return Debit(**place, amount=said)
         if verb == "hold":

@@ -197,6 +197,7 @@ class CoreSubject:
             effective_at=instant(options["eff"]) if "eff" in options else None,
             expires_at=expiry(options.get("exp")),
             scope={name: tuple(values) for name, values in step.scope.items()},
+            rollover=scheduling.rollover(options),
         )
 
     def _debit(self, step: Step) -> Command:
@@ -358,6 +359,12 @@ class CoreSubject:
         expires = "never" if grant.expires_at is None else text_of(grant.expires_at)
         facts |= {"at": text_of(grant.effective_at), "expires": expires}
         return facts | {"state": lifecycle.state_of(grant, max(at, wallet.last_at)).value}
+
+    def carried(self, name: str, times: int, at: Instant) -> dict[str, str]:
+        kind = self.core.grant(self.names[name]).entitlement
+        seen = self._settled(kind, at)
+        grant = seen.grants.get(scheduling.carried_id(self.names[name], times))
+        return {"state": "none"} if grant is None else self._grant_facts(grant, seen, at)
 
     def hold(self, name: str, at: Instant) -> dict[str, str]:
         kind = next(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from tests.support import naive_calendar
+
 NEVER = 2**63
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 86_400_000_000
 UNITS_MAX = 2**63 - 1
 EXACT = Context(prec=80)
@@ -42,7 +46,8 @@ class Ids(dict[Any, Any]):
 class NaiveGrant:
     """``number`` counts the wallet's grants in the order in which they were made.
 
-    That of a schedule is named after it and its cycle: ``7:1`` or, carried over, ``7:1>2``.
+    That of a schedule is named after it and its cycle: ``7:1`` or, carried over, ``7:1>2``. What was carried
+    of another by terms of its own (``roll``) is named after that, and how often: ``7>1``.
     """
 
     name: int | str
@@ -66,10 +71,14 @@ class NaiveGrant:
     cycle: int = 0
     generation: int = 0
     rolled_over: int = 0
+    roll: dict[str, Any] = field(default_factory=dict)
 
     def numbers(self) -> tuple[int, ...]:
         """Remaining, held, used, expired, voided."""
         return (self.remaining, self.held, self.used, self.expired, self.voided)
+
+    def rolls(self) -> bool:
+        return bool(self.roll and self.remaining and not self.ended)
 
     def state(self, now: int) -> str:
         if self.ended == "grant_voided":
@@ -206,10 +215,22 @@ class NaiveWallet:
         now, since = max(at, self.last_at), self.last_at
         if at < now:
             self.notes["the clock is behind a wallet"] += 1
-        while due := [(*one.next(), one) for one in self.schedules if one.next()[0] <= now]:
+        recorded = at if recorded_at is None else recorded_at
+        while True:
+            due = [(*one.next(), one) for one in self.schedules if one.next()[0] <= now]
+            rolling = [grant for grant in self.grants if grant.rolls() and grant.expires_at <= now]
+            if not due and not rolling:
+                break
+            ends = min((grant.expires_at for grant in rolling), default=NEVER)
+            if not due or ends < min(instant for instant, *_ in due):
+                self._come(now, ends, since, ends - 1)
+                for grant in [each for each in rolling if each.expires_at == ends]:
+                    self._roll_over(grant, recorded)
+                self.last_at, since = now, ends - 1
+                continue
             instant, number, schedule = min(due, key=lambda each: each[0])
             self._come(now, instant, since, instant - 1)
-            schedule.play(self, instant, number, at if recorded_at is None else recorded_at)
+            schedule.play(self, instant, number, recorded)
             self.last_at, since = now, instant - 1
             self.notes["a cycle is played"] += 1
         self._come(now, now, since, now)
@@ -228,7 +249,10 @@ class NaiveWallet:
         begun = [
             grant
             for grant in self.grants
-            if grant.remaining and not grant.schedule and since < grant.effective_at <= until
+            if grant.remaining
+            and not grant.schedule
+            and not grant.generation
+            and since < grant.effective_at <= until
         ]
         if ends or over or begun:
             self.last_at = now
@@ -251,6 +275,39 @@ class NaiveWallet:
                 self.repay(what, what.remaining)
             elif what.remaining:
                 self.end_grant(what, "grant_expired", what.expires_at)
+
+    def _roll_over(self, grant: NaiveGrant, recorded_at: int) -> None:
+        """By its own terms a grant's share goes on into another, and the rest is gone."""
+        if not grant.rolls():
+            return
+        at, share = grant.expires_at, (grant.remaining - grant.held) * grant.roll["percentage"]
+        carried = min(share // 100, grant.roll.get("most", UNITS_MAX))
+        if grant.generation == grant.roll.get("generations"):
+            self.notes["a grant was carried over often enough"] += 1
+        elif carried >= max(1, grant.roll.get("least", 1)):
+            self.notes["a grant rolls over at its own end"] += 1
+            if grant.generation:
+                self.notes["what was carried of a grant is carried on"] += 1
+            grant.remaining -= carried
+            grant.rolled_over += carried
+            self.grants.append(
+                NaiveGrant(
+                    name=f"{str(grant.name).split('>')[0]}>{grant.generation + 1}",
+                    number=len(self.grants),
+                    amount=carried,
+                    priority=grant.priority,
+                    paid=grant.paid,
+                    effective_at=at,
+                    expires_at=_later(at, grant.roll.get("lives")),
+                    recorded_at=recorded_at,
+                    scope=grant.scope,
+                    remaining=carried,
+                    generation=grant.generation + 1,
+                    roll=grant.roll,
+                )
+            )
+        if grant.remaining:
+            self.end_grant(grant, "grant_expired", at)
 
     def repay(self, grant: NaiveGrant, units: int) -> None:
         """New credit pays first for what was used before it, unless it is for something in particular."""
@@ -371,6 +428,16 @@ class NaiveWallet:
             self.write_off(grant, units, grant.ended or "grant_expired")
         else:
             self.repay(grant, units)
+
+
+def _later(at: int, lives: tuple[int, str] | None) -> int:
+    """So many days, weeks, months or years after an instant, in UTC; None: never."""
+    if lives is None:
+        return NEVER
+    count, unit = lives
+    moment = EPOCH + timedelta(microseconds=at)
+    found = naive_calendar.occurrence(moment, "UTC", unit, count, 1)
+    return (found - EPOCH) // timedelta(microseconds=1)
 
 
 def looked_at(wallet: NaiveWallet, at: int) -> tuple[NaiveWallet, int]:

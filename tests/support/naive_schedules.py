@@ -6,17 +6,16 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from tests.support import naive_calendar
-from tests.support.naive import DAY, NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, Refusal
+from tests.support.naive import DAY, EPOCH, NEVER, UNITS_MAX, NaiveGrant, NaiveWallet, Refusal
 
 #: How many units past zero, whether that is said, and what becomes of them.
 Rule = tuple[int, bool, str]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -271,7 +270,7 @@ class NaiveScheduling(ABC):
         _check_calendar(every, zone)
         if ends is not None and ends <= now:
             raise Refusal("field_invalid", field="ends_at")
-        carried = _rollover(wallet, roll)
+        carried = rollover_of(wallet, roll)
         _check(life, roll or {})
         if ends is not None and ends <= starts_at:
             raise Refusal("field_invalid", field="ends_at")
@@ -414,7 +413,7 @@ def _any_units(wallet: NaiveWallet, amount: str) -> int:
     return wallet.units(amount) if Decimal(amount) else 0
 
 
-def _rollover(wallet: NaiveWallet, asked: dict[str, Any] | None) -> dict[str, Any]:
+def rollover_of(wallet: NaiveWallet, asked: dict[str, Any] | None) -> dict[str, Any]:
     """In units; what is carried lives by the entitlement's rule where that is not said."""
     if not asked:
         return {}
@@ -444,6 +443,10 @@ def _check_calendar(every: tuple[str, int], zone: str) -> None:
 def _check(life: int | str, roll: dict[str, Any]) -> None:
     if life == 0:
         raise Refusal("field_invalid", field="expires_after_days")
+    check_rollover(roll)
+
+
+def check_rollover(roll: dict[str, Any]) -> None:
     if roll and not 1 <= roll["percentage"] <= 100:
         raise Refusal("field_invalid", field="rollover.percentage")
     if roll.get("generations") == 0:

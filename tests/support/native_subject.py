@@ -11,7 +11,7 @@ import httpx
 
 from drawdown.core import identity
 from drawdown.core.times import instant_of, text_of
-from drawdown.core.types import DAY, MICROSECONDS, Instant
+from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
 from tests.support import alerting, metered, scheduling, topping_up
 from tests.support.clocked_server import ClockedServer
 from tests.support.scenarios import START, Scenario, Step, day_text, instant, rule_of, span
@@ -174,6 +174,8 @@ class NativeSubject:
             grant["expires_at"] = expiry(options["exp"])
         if step.scope:
             grant["scope"] = step.scope
+        if (terms := scheduling.rollover(options)) is not None:
+            grant["rollover"] = scheduling.rollover_body(terms)
         return "/grants", grant
 
     def _debit(self, step: Step) -> tuple[str, Json]:
@@ -344,7 +346,17 @@ class NativeSubject:
         self._ok(self._client.get("/entries", params={"customer": self._customer}))
         schedule = identity.parse(self._names[name])
         assert schedule is not None
-        grant = identity.spell("grant_", scheduling.grant_id(schedule, cycles))
+        return self._made_by_time(scheduling.grant_id(schedule, cycles))
+
+    def carried(self, name: str, times: int, at: Instant) -> dict[str, str]:
+        self._at_time(at)
+        self._ok(self._client.get("/entries", params={"customer": self._customer}))
+        grant = identity.parse(self._names[name])
+        assert grant is not None
+        return self._made_by_time(scheduling.carried_id(grant, times))
+
+    def _made_by_time(self, identifier: Id) -> dict[str, str]:
+        grant = identity.spell("grant_", identifier)
         answer = self._client.get(f"/grants/{grant}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return {"state": "none"}

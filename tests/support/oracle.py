@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from tests.support.naive import (
     EXACT,
@@ -25,7 +26,7 @@ from tests.support.naive import (
     Scope,
     plain,
 )
-from tests.support.naive_schedules import NaiveScheduling
+from tests.support.naive_schedules import NaiveScheduling, check_rollover, rollover_of
 from tests.support.naive_top_ups import NaiveToppingUp
 from tests.support.naive_usage import NaiveUsage, NaiveUsing
 
@@ -96,19 +97,27 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
         self._body = body
 
     def every_grant(self) -> dict[int | str, tuple[NaiveWallet, NaiveGrant]]:
-        """What was asked for, and what its schedules gave."""
+        """What was asked for, what its schedules gave, and what was carried of grants by their own terms."""
         every: dict[int | str, tuple[NaiveWallet, NaiveGrant]] = dict(self.grants.items())
         given = {
             grant.name: (wallet, grant)
             for wallet, schedule in self.schedules.values()
             for grant in schedule.grants.values()
         }
-        return every | given
+        carried = {
+            grant.name: (wallet, grant)
+            for wallet in self.wallets.values()
+            for grant in wallet.grants
+            if grant.roll and grant.generation
+        }
+        return every | given | carried
 
     def find_grant(self, name: int | str) -> tuple[NaiveWallet, NaiveGrant] | None:
-        """One that was asked for, or of a schedule (``NaiveGrant``)."""
+        """One that was asked for, of a schedule, or carried over (``NaiveGrant``)."""
         if isinstance(name, int):
             return self.grants.get(name)
+        if ":" not in name:
+            return self.every_grant().get(name)
         schedule, _, cycle = name.partition(":")
         wallet, found = self.schedules.get(int(schedule), (None, None))
         if wallet is None or found is None or cycle not in found.grants:
@@ -142,18 +151,23 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
         eff: int | None = None,
         exp: int | None = None,
         scope: Scope | None = None,
+        roll: dict[str, Any] | None = None,
     ) -> None:
         """``exp`` None: by the entitlement's rule."""
         wallet = self.wallets[unit]
         units = wallet.units(amount)
         now = wallet.arrive(at, self.recorded_at)
-        self._once(unit, units, priority, paid, eff, exp, scope)
+        self._once(unit, units, priority, paid, eff, exp, scope, roll)
         effective_at = now if eff is None else eff
         if exp is None:
             days = wallet.expires_after_days
             expires_at = effective_at + days * DAY if days else NEVER
         else:
             expires_at = exp
+        carried = rollover_of(wallet, roll)
+        check_rollover(roll or {})
+        if roll and expires_at == NEVER:
+            raise Refusal("field_invalid", field="rollover")
         check_expiry(expires_at, effective_at, now)
         if wallet.granted() + units > UNITS_MAX:
             raise Refusal("amount_too_large", field="amount")
@@ -171,6 +185,7 @@ class NaiveLedger(NaiveScheduling, NaiveToppingUp, NaiveUsing):
             recorded_at=self._recorded(at),
             scope=scope or {},
             remaining=units,
+            roll=carried,
         )
         wallet.grants.append(made)
         self.grants[name] = (wallet, made)

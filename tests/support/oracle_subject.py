@@ -151,7 +151,8 @@ class OracleSubject:
         if "exp" in options:
             asked["exp"] = expiry(options["exp"])
         paid = options.get("cat") != "promotional"
-        return asked | {"paid": paid, "scope": step.scope, "name": self._made(step)}
+        asked |= {"paid": paid, "scope": step.scope, "name": self._made(step)}
+        return asked | ({"roll": roll(options)} if "roll" in options else {})
 
     def _debit(self, step: Step) -> dict[str, Any]:
         valid = step.options.get("valid")
@@ -325,6 +326,14 @@ class OracleSubject:
         seen, now = looked_at(wallet, at)
         found = seen.grants[wallet.grants.index(grant)]
         return grant_facts(wallet, found, now)
+
+    def carried(self, name: str, times: int, at: Instant) -> dict[str, str]:
+        wallet, grant = self.ledger.grants[self._names[name]]
+        seen, now = looked_at(wallet, at)
+        for found in seen.grants:
+            if found.name == f"{grant.name}>{times}":
+                return grant_facts(wallet, found, now)
+        return {"state": "none"}
 
     def schedule(self, name: str, at: Instant) -> dict[str, str]:
         _, _, found = self._seen_schedule(name, at)

@@ -18,6 +18,7 @@ A scenario about several wallets has a line ``unit`` for each. The first is mean
 another by ``of=cash``; its facts are ``cash.available`` and so on.
 
     grant A 50 [of=unit] [pri=] [cat=] [eff=] [exp=] [scope=model:large|small]
+        [roll=75] [generations=] [lives=3:month] [least=] [most=]
     debit X 20 [of=unit] [attr=model:large] [valid=]
     spend X 12 credits:1 cash:0.25 [partial] [attr=]      a quantity, and each wallet's price
     reverse X [7] [of=unit]
@@ -61,7 +62,8 @@ what the wallet's first asked for, ``T.1.state`` what became of it.
 
 Where a calendar matters, times are written out, in UTC: ``2026-03-29T01:00``. Of a schedule, ``S.cycle``,
 ``S.state`` and ``S.next`` are facts; ``S.1`` is the grant of its first cycle, ``S.1>2`` what was carried of
-that into the second.
+that into the second. Of a grant with rollover of its own, ``A>1`` is what was carried of it, ``A>2`` what
+was carried of that.
 """
 
 from __future__ import annotations
@@ -143,6 +145,7 @@ class Subject(Protocol):
     def grant(self, name: str, at: Instant) -> dict[str, str]: ...
     def hold(self, name: str, at: Instant) -> dict[str, str]: ...
     def schedule(self, name: str, at: Instant) -> dict[str, str]: ...
+    def carried(self, name: str, times: int, at: Instant) -> dict[str, str]: ...
     def cycle_grant(self, name: str, cycles: str, at: Instant) -> dict[str, str]: ...
     def alert(self, name: str, at: Instant) -> dict[str, str]: ...
     def top_up(self, name: str, at: Instant) -> dict[str, str]: ...
@@ -224,6 +227,9 @@ def _fact(fact: str, step: Step, subject: Subject, scenario: Scenario, holds: se
     if fact in WALLET_FACTS:
         return subject.wallet(step.at, step.options.get("of"))[fact]
     name, _, field = fact.partition(".")
+    if ">" in name:
+        name, _, times = name.partition(">")
+        return subject.carried(name, int(times), step.at)[field or "remaining"]
     if name in scenario.units:
         return subject.wallet(step.at, name)[field]
     if any(step.verb == "schedule" and step.words[0] == name for step in scenario.steps):

@@ -17,7 +17,7 @@ from drawdown.core.commands import (
     TrialTerms,
 )
 from drawdown.core.identity import nth
-from drawdown.core.schedules import cycles
+from drawdown.core.schedules import cycles, own_ends
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.schedules.terms import CycleExpiry, Schedule
 from drawdown.core.times import text_of
@@ -64,18 +64,21 @@ def body(step: Step) -> dict[str, Any]:
             "ends_at": text_of(made.trial.ends_at),
             "expires": made.trial.expires,
         }
-    terms = made.rollover
-    if terms is not None:
-        asked["rollover"] = {
-            "percentage": terms.percentage,
-            "generations_max": terms.generations_max,
-            "timeframe": None if terms.timeframe is None else span(terms.timeframe),
-            "minimum": None if terms.minimum is None else str(terms.minimum),
-            "maximum": None if terms.maximum is None else str(terms.maximum),
-        }
+    if made.rollover is not None:
+        asked["rollover"] = rollover_body(made.rollover)
     if "overage" in step.options:
         asked["overage"] = rule_of(step.options, step.options["overage"])
     return asked
+
+
+def rollover_body(terms: RolloverTerms) -> dict[str, Any]:
+    return {
+        "percentage": terms.percentage,
+        "generations_max": terms.generations_max,
+        "timeframe": None if terms.timeframe is None else span(terms.timeframe),
+        "minimum": None if terms.minimum is None else str(terms.minimum),
+        "maximum": None if terms.maximum is None else str(terms.maximum),
+    }
 
 
 def span(every: Every) -> dict[str, Any]:
@@ -171,6 +174,13 @@ def facts(schedule: Schedule) -> dict[str, str]:
         "cycle": "none" if schedule.cycle is None else str(schedule.cycle),
         "next": "never" if schedule.next_at is None else text_of(schedule.next_at),
     }
+
+
+def carried_id(grant: Id, times: int) -> Id:
+    """What was carried of a grant by its own terms, so many times."""
+    for _ in range(times):
+        grant = cycles.carried_id(own_ends.operation_id(grant), grant)
+    return grant
 
 
 def grant_id(schedule: Id, named: str) -> Id:

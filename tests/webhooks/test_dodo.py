@@ -232,6 +232,28 @@ async def test_credit_that_is_given_and_drawn(here: Story) -> None:
     ]
 
 
+async def test_credit_that_rolls_over_at_its_own_end_is_told_as_a_cycles_is(here: Story) -> None:
+    """Of 200 three quarters are carried, once: then they are forfeited. No subscription is named."""
+    ada = await here.ada()
+    ends = Instant(here.clock.now() + 10 * DAYS)
+    terms = RolloverTerms(percentage=75, generations_max=1, timeframe=Every(CalendarUnit.DAY, 10))
+    given = await here.give(ada, 200, expires_at=ends, rollover=terms)
+    for _ in range(2):
+        here.move(10 * DAYS)
+        await here.do(Settle(**ada))
+    found = await told(here)
+    assert sizes(found) == [
+        ("credit.added", "200", "0", "200"),
+        ("credit.rolled_over", "150", "50", "200"),
+        ("credit.expired", "50", "200", "150"),
+        ("credit.rollover_forfeited", "150", "150", "0"),
+    ]
+    rolled, lost = found[1]["data"], found[3]["data"]
+    assert rolled["reference_type"] == "credit_grant"
+    assert parse(rolled["reference_id"]) == given
+    assert (lost["grant_id"], lost["reference_type"]) == (rolled["grant_id"], None)
+
+
 async def test_what_is_carried_is_told_once_and_of_the_new_grant(here: Story) -> None:
     """100 are given and 10 used; half of the rest is carried, once: then it is forfeited."""
     ada = await here.ada()

@@ -13,9 +13,11 @@ import drawdown.core
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AmendEntitlement,
+    AmendGrant,
     AskedOverage,
     CreateSchedule,
     Money,
+    RolloverTerms,
     Settle,
 )
 from drawdown.core.schedules.calendar import CalendarUnit, Every
@@ -153,6 +155,40 @@ async def test_a_cycles_end_tells_what_was_carried_what_was_lost_and_what_is_new
         "entitlement": ada["entitlement"],
         "amount": "45",
     }
+
+
+async def test_a_grants_own_rollover_is_told_with_no_schedule(here: Story) -> None:
+    """When the new grant expires is as it was carried, whatever was amended since."""
+    ada = await here.ada()
+    ends = Instant(here.clock.now() + 10 * DAY)
+    terms = RolloverTerms(percentage=75, timeframe=Every(CalendarUnit.DAY, 10))
+    given = await here.give(ada, 200, expires_at=ends, rollover=terms)
+    await here.heard()
+    here.move(10 * DAYS)
+    await here.do(Settle(**ada))
+    [carried] = [
+        each
+        for each in await here.ledger.grants(here.book.id, customer=ada["customer"], limit=9)
+        if each.generation
+    ]
+    await here.do(AmendGrant(grant=carried.id, expires_at=None))
+    rolled, expired, amended = await here.heard()
+    assert types([rolled, expired, amended]) == [
+        "grant.rolled_over",
+        "grant.expired",
+        "grant.amended",
+    ]
+    parent = spelled("grant_", given)
+    assert rolled["data"] == {
+        "grant": spelled("grant_", carried.id),
+        "parent": parent,
+        "entitlement": ada["entitlement"],
+        "amount": "150",
+        "expires_at": text_of(Instant(ends + 10 * DAY)),
+        "schedule": None,
+    }
+    assert expired["data"] == {"grant": parent, "entitlement": ada["entitlement"], "amount": "50"}
+    assert available([rolled, expired]) == ["200", "150"]
 
 
 async def test_each_change_of_a_schedule_is_told_with_the_credit_that_it_moved(here: Story) -> None:

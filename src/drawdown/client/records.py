@@ -67,7 +67,7 @@ class Trial(Record, frozen=True, kw_only=True):
 
 
 class Rollover(Record, frozen=True, kw_only=True):
-    """What of a cycle's credit is carried into the next."""
+    """What of a cycle's credit is carried into the next, or of a grant's at its end."""
 
     percentage: int
     generations_max: int | None
@@ -325,7 +325,8 @@ class CostBasis(Record, frozen=True, kw_only=True):
 class Grant(Written, frozen=True, kw_only=True):
     """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``; ``held`` is a
     part of ``remaining``. ``state``: pending, active, depleted, expired or voided. ``schedule`` gave it;
-    ``parent`` is the grant it was carried over from, ``generation`` how often its credit was."""
+    ``parent`` is the grant it was carried over from, ``generation`` how often its credit was, ``rollover``
+    what is carried of it as it expires."""
 
     id: str
     customer: str
@@ -352,6 +353,7 @@ class Grant(Written, frozen=True, kw_only=True):
     schedule: str | None
     parent: str | None
     generation: int
+    rollover: Rollover | None
 
 
 class Adjustment(Written, frozen=True, kw_only=True):

@@ -199,6 +199,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     ``late_max``, in microseconds, refuses one effective longer ago than that, and takes less as now.
     ``used_before``: the grant comes from another system, where so much of it was used. That is an entry of
     its own. Then it may have expired already: what is left is written off with it.
+    ``rollover``: what is carried of it when it expires. It must expire, then.
     """
 
     customer: Reference
@@ -217,6 +218,7 @@ class IssueGrant(msgspec.Struct, frozen=True, kw_only=True):
     unused_max: int | None = None
     late_max: int | None = None
     used_before: Amount | None = None
+    rollover: RolloverTerms | None = None
 
 
 class Debit(msgspec.Struct, frozen=True, kw_only=True):
@@ -355,7 +357,7 @@ class TrialTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloverTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a cycle is carried into the next (``schedules.Rollover``)."""
+    """What of a cycle is carried into the next, or of a grant at its end (``schedules.Rollover``)."""
 
     percentage: int = 100
     generations_max: int | None = None

@@ -11,9 +11,19 @@ from drawdown.core.schedules.terms import Schedule
 from drawdown.core.types import Document, EntryKind, Grant, GrantState, Hold, HoldState, Instant
 from drawdown.core.watching.top_ups import Standing
 
-#: At one instant a hold ends, then a cycle, then grants expire, then others become active; then documents
-#: have their turn, which so find the grants that are valid then; then one is told of what is near its end.
-HOLD_RANK, CYCLE_RANK, EXPIRY_RANK, ACTIVATION_RANK, DOCUMENT_RANK, WARNING_RANK, RANKS = range(7)
+#: At one instant a hold ends, then a cycle, then grants roll over, others expire, others become active; then
+#: documents have their turn, which so find the grants that are valid then; then one is told of what is near
+#: its end.
+(
+    HOLD_RANK,
+    CYCLE_RANK,
+    ROLLOVER_RANK,
+    EXPIRY_RANK,
+    ACTIVATION_RANK,
+    DOCUMENT_RANK,
+    WARNING_RANK,
+    RANKS,
+) = range(8)
 
 
 class Due(NamedTuple):

@@ -1,11 +1,13 @@
 """What time does to a wallet, in the order of its instants: ends of holds, cycles, expiries, activations.
 
 Whoever comes upon a wallet settles it first. When that is makes no difference to what is recorded: everything
-carries the instant at which it fell due, and a cycle or a document is played as if it had been played then.
+carries the instant at which it fell due, and a cycle, a rollover or a document is played as if it had been
+played then.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import msgspec
 from drawdown.core import lifecycle, posting
 from drawdown.core.identity import precede
 from drawdown.core.posting import Posting
-from drawdown.core.schedules import cycles
+from drawdown.core.schedules import cycles, own_ends
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.standing import playing
 from drawdown.core.state import Changes, State, Wallet
@@ -45,9 +47,9 @@ def settle(
     looks: bool = False,
     state: State | None = None,
 ) -> None:
-    """Record what time has done to the wallet by ``at``: each cycle, and what lies between, as operations.
+    """Record what time has done to the wallet by ``at``: each cycle, rollover, and what lies between.
 
-    The id of what lies between follows from the cycle after it, or from ``origin``, the request that came
+    The id of what lies between follows from the one after it, or from ``origin``, the request that came
     upon it, and comes before those. ``looks``: there is an alert that is new to the wallet, and all grants
     are loaded of which it tells. Documents have their turn where there is a ``state``: whoever only looks
     ahead knows of no use, and so of nothing that they would do.
@@ -59,11 +61,15 @@ def settle(
     near = alerts.first_look(changes, wallet, at) if looks else []
     changes.wallets[(wallet.customer, wallet.entitlement)] = wallet
     label = "settle:" + wallet.entitlement.hex()
+    rolling = own_ends.places(wallet.grants.values(), at)
     while (turn := _next_turn(wallet, at, state)) is not None:
+        until = turn.at if turn.rank > lifecycle.ROLLOVER_RANK else Instant(turn.at - 1)
+        _roll_over(wallet, changes, rolling, until, at, recorded_at, label)
         before = precede(turn.operation, label)
         _settle_between(wallet, changes, before, turn.at, recorded_at, turn.rank)
         _take(turn, wallet, changes, recorded_at, state)
         wallet.last_at = max(wallet.last_at, at)
+    _roll_over(wallet, changes, rolling, at, at, recorded_at, label)
     last = precede(origin, label)
     _settle_between(wallet, changes, last, at, recorded_at, lifecycle.RANKS, near)
     if wallet.alerts or wallet.watch is not None:
@@ -113,6 +119,43 @@ def _take(
     else:
         assert state is not None
         playing.play(wallet, turn.what, turn.at, recorded_at, state)
+
+
+def _roll_over(
+    wallet: Wallet,
+    changes: Changes,
+    rolling: list[own_ends.Place],
+    until: Instant,
+    at: Instant,
+    recorded_at: Instant,
+    label: str,
+) -> None:
+    """Let grants of ``rolling`` that end by ``until`` have their turns; what was carried, by ``at``."""
+    rank, coming_at = lifecycle.ROLLOVER_RANK, _coming_at(wallet, Instant(0))
+    while rolling and rolling[0][0] <= until:
+        ends_at, grant_id = rolling.pop(0)
+        grant = wallet.grants[grant_id]
+        if coming_at is not None and coming_at <= ends_at:
+            before = precede(own_ends.operation_id(grant_id), label)
+            _settle_between(wallet, changes, before, ends_at, recorded_at, rank)
+            coming_at = _coming_at(wallet, Instant(ends_at + 1))
+        if own_ends.place_of(grant, at) is None:
+            continue  # it may have repaid overage with all it had
+        carried = own_ends.play(wallet, grant, changes, recorded_at)
+        wallet.last_at = max(wallet.last_at, at)
+        if carried is not None and (place := own_ends.place_of(carried, at)) is not None:
+            insort(rolling, place)
+
+
+def _coming_at(wallet: Wallet, since: Instant) -> Instant | None:
+    """When something beside rollover falls due next; where alerts are told, it may be at ``since``.
+
+    So that of many turns each need not look at all there is.
+    """
+    if wallet.alerts or wallet.watch is not None:
+        return since
+    others = [each for each in wallet.grants.values() if each.pending or each.rollover is None]
+    return lifecycle.next_due_at((*others, *wallet.holds.values()))
 
 
 def _settle_between(

@@ -27,6 +27,8 @@ from drawdown.core.errors import (
 )
 from drawdown.core.identity import derive
 from drawdown.core.requests import Accepted, Request
+from drawdown.core.schedules import rollover
+from drawdown.core.schedules.terms import check_rollover
 from drawdown.core.state import DebitRecord, State, Wallet
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
@@ -117,10 +119,23 @@ def _new_grant(context: Context, command: IssueGrant, units: int) -> Grant:
         scope=command.scope,
         metadata=command.metadata,
         profiles=command.profiles,
+        rollover=rollover.rollover_of(command.rollover, context.entitlement),
     )
+    _check_rollover(grant)
     if command.used_before is None or not lifecycle.is_ended(grant, at):
         check_expiry(grant.expires_at, effective_at, at)
     return grant
+
+
+def _check_rollover(grant: Grant) -> None:
+    """Raises ``FieldInvalid``."""
+    if grant.rollover is None:
+        return
+    check_rollover(grant.rollover)
+    if grant.expires_at is None:
+        raise FieldInvalid(
+            "rollover", "left out of a grant that never expires, or given expires_at"
+        )
 
 
 def _effective_at(command: IssueGrant, at: Instant) -> Instant:
@@ -222,6 +237,8 @@ def _grant_facts(command: IssueGrant, units: int, used: int | None) -> dict[str,
     facts = {"amount": units} | given(command, *_GRANT_FACTS)
     if used is not None:
         facts["used_before"] = used
+    if command.rollover is not None:
+        facts["rollover"] = rollover.as_written(command.rollover)
     if not isinstance(command.expires_at, int | None):
         return facts
     return facts | {"expires_at": command.expires_at}

@@ -7,9 +7,12 @@ in UTC, ids are the 16 bytes of a UUIDv7 (``identity``).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import msgspec
+
+if TYPE_CHECKING:
+    from drawdown.core.schedules.terms import Rollover
 
 Id = NewType("Id", bytes)
 Units = NewType("Units", int)
@@ -343,7 +346,8 @@ class Grant(msgspec.Struct, gc=False):
     ``scope`` says which debits the grant may pay for (``burn.in_scope``); empty: any.
     ``pending`` says that its activation has not been recorded yet. ``drawn`` stays true once any
     debit has touched it, even when every debit was reversed. ``schedule`` made it; ``generation`` says how
-    often its credit has been carried into a next cycle.
+    often its credit has been carried over. ``rollover`` is what is carried of it at ``expires_at``, by terms
+    of its own.
     """
 
     id: Id
@@ -376,6 +380,7 @@ class Grant(msgspec.Struct, gc=False):
     profiles: Profiles = {}
     schedule: Id | None = None
     generation: int = 0
+    rollover: Rollover | None = None
 
     @property
     def due_at(self) -> Instant | None:

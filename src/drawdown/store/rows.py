@@ -48,6 +48,7 @@ _decode_scope = msgspec.json.Decoder(Scope).decode
 _decode_alerts = msgspec.json.Decoder(tuple[AlertRule, ...]).decode
 _decode_rule = msgspec.json.Decoder(AlertRule).decode
 _decode_watch = msgspec.json.Decoder(Watch).decode
+_decode_rollover = msgspec.json.Decoder(Rollover).decode
 _decode_overage = msgspec.json.Decoder(Overage).decode
 _encode = msgspec.json.Encoder().encode
 _CATEGORIES = {category.value: category for category in Category}
@@ -354,6 +355,7 @@ def grant_of(customer: Id, entitlement: Id, row: Row) -> Grant:
         _json(row[26]),  # profiles
         row[27],  # schedule
         row[28],  # generation
+        None if row[29] is None else _decode_rollover(row[29]),
     )
 
 
@@ -395,6 +397,7 @@ def new_grant_row(grant: Grant, burn_order: BurnOrder) -> Row:
         json_text(grant.profiles),
         grant.schedule,
         grant.generation,
+        None if grant.rollover is None else _encode(grant.rollover).decode(),
         active,
         burn_expires,
         burn_paid,

@@ -42,6 +42,8 @@ def happened(native: httpx.Client) -> httpx.Client:
     post(native, "/holds", **wallet, amount="1", idempotency_key="7", expires_in=1)
     time.sleep(2.2)
     post(native, "/debits", **wallet, amount="3", idempotency_key="8")
+    assert native.patch("/customers/ada", json={"name": "Ada Lovelace"}).status_code == 200
+    post(native, "/customers/ada/close")
     return native
 
 
@@ -76,7 +78,7 @@ def settled(client: httpx.Client, last: str, **query: Any) -> list[Any]:
 
 
 def test_everything_that_happens_is_told_with_the_balance_after_it(happened: httpx.Client) -> None:
-    found = settled(happened, "grant.depleted", limit=7)
+    found = settled(happened, "customer.closed", limit=7)
     told = [each["type"] for each in found]
     families = {"customer.", "grant.", "debit.", "hold."}
     beside = {"entitlement.created"}
@@ -120,14 +122,14 @@ def test_everything_that_happens_is_told_with_the_balance_after_it(happened: htt
 
 
 def test_ids_are_unique_and_pages_of_any_size_are_the_same(happened: httpx.Client) -> None:
-    found = settled(happened, "grant.depleted", limit=100)
+    found = settled(happened, "customer.closed", limit=100)
     assert len({each["id"] for each in found}) == len(found)
     assert events(happened, limit=1) == found
     assert events(happened, limit=3) == found
 
 
 def test_a_filter_finds_types_by_their_beginning_and_customers(happened: httpx.Client) -> None:
-    whole = settled(happened, "grant.depleted")
+    whole = settled(happened, "customer.closed")
     holds = events(happened, type="hold.*")
     assert holds == [each for each in whole if each["type"].startswith("hold.")]
     assert events(happened, type="debit.created", limit=1) == [

@@ -52,6 +52,42 @@ def test_a_grant_made_of_the_least_is_paid_active_and_never_expires(
     assert native.get(f"/grants/{made['id']}").json() == made
 
 
+TERMS: Json = {
+    "percentage": 75,
+    "generations_max": 2,
+    "timeframe": {"unit": "month", "count": 3},
+    "minimum": "1",
+    "maximum": "50.5",
+}
+
+
+def test_a_grant_shows_what_is_carried_of_it(native: httpx.Client, ada: str) -> None:
+    made = grant(native, ada, "100", expires_at=FUTURE, rollover=TERMS)
+    assert made["rollover"] == TERMS
+    assert native.get(f"/grants/{made['id']}").json() == made
+    assert grant(native, ada, "1")["rollover"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"rollover": TERMS}, "rollover"),
+        ({"rollover": TERMS, "expires_at": None}, "rollover"),
+        ({"rollover": TERMS | {"minimum": "51"}, "expires_at": FUTURE}, "rollover.minimum"),
+        ({"rollover": TERMS | {"maximum": "0.001"}, "expires_at": FUTURE}, "rollover.maximum"),
+        ({"rollover": TERMS | {"percentage": 0}, "expires_at": FUTURE}, "rollover.percentage"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_and_nothing_is_granted(
+    native: httpx.Client, ada: str, given: Json, field: str
+) -> None:
+    body = {"customer": ada, "entitlement": "usd", "amount": "9"} | given
+    refused = native.post("/grants", json=body)
+    assert refused.status_code in (400, 422)
+    assert field in refused.text
+    assert native.get("/grants", params={"customer": ada}).json()["data"] == []
+
+
 def test_a_grant_shows_what_it_was_made_of(native: httpx.Client, ada: str) -> None:
     given: Json = {
         "priority": 3,

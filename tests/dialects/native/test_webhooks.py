@@ -191,8 +191,8 @@ def test_events_arrive_and_the_log_of_deliveries_tells_of_them(
         runner.run(got.wait(3))
         assert got.types[2] == "customer.created"
         assert again in got.ids
-    metrics = httpx.get(delivering.url + "/metrics", verify=False).text
-    assert 'drawdown_webhook_attempts_total{format="native",outcome="delivered"} 3.0' in metrics
+    counted = 'drawdown_webhook_attempts_total{format="native",outcome="delivered"} 3.0'
+    assert eventually(lambda: counted in httpx.get(f"{delivering.url}/metrics", verify=False).text)
 
 
 def test_a_server_that_is_killed_while_it_delivers_leaves_nothing_out(

@@ -150,7 +150,7 @@ async def test_alerts_are_made_fire_and_are_closed_within_one_shard(
     with recorder.listening():
         ledger = open_ledger_on(await open_store(spread_url), clock)
     book = await open_book(ledger)
-    customers = [await book.customer() for _ in range(6)]
+    customers = [await book.customer() for _ in range(12)]
     for_all = await alert(book, AlertKind.AVAILABLE_BELOW, amount=5)
     near = await alert(book, AlertKind.DAYS_TO_EXPIRY, days=3)
     own = [await alert(book, AlertKind.USED_ABOVE, each, amount=1) for each in customers]
@@ -166,7 +166,7 @@ async def test_alerts_are_made_fire_and_are_closed_within_one_shard(
         assert wallet.watch is not None
         assert set(wallet.watch.fired) == {for_all.id, mine.id}
         assert wallet.watch.counted == (near.id,)
-    assert len({slot_of(each.id) % SHARDS for each in own}) > 2
+    assert len({slot_of(each.id) % SHARDS for each in own}) > 1
     for each in made:
         await ledger.apply(book.id, CloseAlert(alert=each.id))
     assert await ledger.alerts(book.id, live=True, limit=10) == []

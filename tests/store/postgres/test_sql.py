@@ -333,7 +333,7 @@ INSERT INTO credit_grant SELECT n % 16384, pg_temp.id(n * 10 + k, 'g'), pg_temp.
   pg_temp.id(1, 'e'), pg_temp.id(n % 50, 'b'), 20, 20 - k / 5 * 9, 0, k / 5 * 9, 0, 0, 0, k, 'paid',
   n, n, n, n, n, false, false,
   NULL, NULL, 'native', NULL, NULL, NULL, NULL, '{{}}', '{{}}', '{{}}',
-  CASE WHEN k = 1 THEN pg_temp.id(n, 's') END, 0, true, n, true, n
+  CASE WHEN k = 1 THEN pg_temp.id(n, 's') END, 0, NULL, true, n, true, n
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO schedule SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), pg_temp.id(n, 's'),
   pg_temp.id(n % 50, 'b'), 'active', 5, NULL, 1, n, n, NULL, NULL, n, true, NULL, n, n, '{{}}'

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from drawdown.cli.client import asking
-from drawdown.cli.credit import present, words
+from drawdown.cli.credit import present, schedule_words, words
 from drawdown.cli.failures import Failure
 from drawdown.cli.options import URL_DEFAULT, Json, Key, Url
 
@@ -44,6 +44,11 @@ def issue(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     metadata: words.Metadata = None,
+    rollover: schedule_words.Rollover = None,
+    rollover_generations_max: schedule_words.GenerationsMax = None,
+    rollover_timeframe: schedule_words.Timeframe = None,
+    rollover_minimum: schedule_words.Minimum = None,
+    rollover_maximum: schedule_words.Maximum = None,
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
     key: Key = None,
@@ -53,8 +58,15 @@ def issue(
 
     Example: `drawdown grants issue ada usd 20 --name Top-up --expires-at 2099-12-31 --scope model=gpt-4o`
     """
+    terms = {
+        "percentage": rollover,
+        "generations_max": rollover_generations_max,
+        "minimum": rollover_minimum,
+        "maximum": rollover_maximum,
+    }
     asked: dict[str, Any] = {
         "expires_at": words.expiry(expires_at),
+        "rollover": schedule_words.rollover(terms, rollover_timeframe),
         "effective_at": words.instant(effective_at, "--effective-at"),
         "scope": words.scope(scope),
         "cost_basis": words.cost_basis(cost_basis),
@@ -248,6 +260,7 @@ def _facts(grant: Grant) -> Table:
             "Schedule": grant.schedule,
             "Carried over from": grant.parent,
             "Times carried over": grant.generation or None,
+            "Carries": schedule_words.rolls_over(grant.rollover),
             "Created": grant.created_at,
         }
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from drawdown.cli.credit import words
+
+if TYPE_CHECKING:
+    from drawdown.client.records import Rollover as Terms
 
 Unit = Literal["day", "week", "month", "year"]
 State = Literal["active", "paused", "cancelled", "ended"]
@@ -108,3 +112,20 @@ def rollover(terms: Mapping[str, int | str | None], timeframe: str | None) -> di
         unit, count = cycle(timeframe, "--rollover-timeframe")
         found["timeframe"] = {"unit": unit, "count": count}
     return found or None
+
+
+def rolls_over(terms: Terms | None) -> str | None:
+    """Such as ``50%, at least 10, at most 100, 2 times, for 3 month``."""
+    if terms is None:
+        return None
+    bounds: tuple[tuple[str, Decimal | None], ...] = (
+        ("at least", terms.minimum),
+        ("at most", terms.maximum),
+    )
+    parts = [f"{terms.percentage}%"]
+    parts += [f"{word} {amount:f}" for word, amount in bounds if amount is not None]
+    if terms.generations_max is not None:
+        parts.append(f"{terms.generations_max} times at most")
+    if terms.timeframe is not None:
+        parts.append(f"for {terms.timeframe.count} × {terms.timeframe.unit}")
+    return ", ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -267,7 +266,7 @@ def _facts(schedule: Schedule) -> Table:
             if trial is None
             else f"{trial.amount:f}, until {present.cell(trial.ends_at, exact=True)}",
             "Credit expires": "at its cycle's end" if schedule.expires == "cycle_end" else expires,
-            "Rolls over": _rollover(schedule),
+            "Rolls over": asked.rolls_over(schedule.rollover),
             "Overage": None if schedule.overage is None else present.overage(schedule.overage),
             "Priority": schedule.priority,
             "Category": schedule.category,
@@ -283,24 +282,6 @@ def _facts(schedule: Schedule) -> Table:
 def _every(schedule: Schedule) -> str:
     every = schedule.every
     return every.unit if every.count == 1 else f"{every.count} {every.unit}s"
-
-
-def _rollover(schedule: Schedule) -> str | None:
-    """Such as ``50%, at least 10, at most 100, 2 times, for 3 month``."""
-    terms = schedule.rollover
-    if terms is None:
-        return None
-    bounds: tuple[tuple[str, Decimal | None], ...] = (
-        ("at least", terms.minimum),
-        ("at most", terms.maximum),
-    )
-    parts = [f"{terms.percentage}%"]
-    parts += [f"{word} {amount:f}" for word, amount in bounds if amount is not None]
-    if terms.generations_max is not None:
-        parts.append(f"{terms.generations_max} times at most")
-    if terms.timeframe is not None:
-        parts.append(f"for {terms.timeframe.count} × {terms.timeframe.unit}")
-    return ", ".join(parts)
 
 
 def _table(found: list[Schedule]) -> Table:

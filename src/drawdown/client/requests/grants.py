@@ -28,12 +28,14 @@ def grant(
     cost_basis: tuple[Amount, str] | None = None,
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    rollover: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Grant]:
     """Give credit. ``expires_at`` left out: by the entitlement's rule; None: never.
 
     ``priority``: 0 to 100, 0 burns first, 50 by default. ``scope``: what it may pay for, such as
     ``{"model": ["gpt-4o"]}``. ``cost_basis``: what was paid for all of it, and in which currency.
+    ``rollover``, as the native API has it: what is carried on as it expires, ``{"percentage": 50}``.
     """
     optional = {
         "effective_at": None if effective_at is None else time_text(effective_at, "effective_at"),
@@ -43,6 +45,7 @@ def grant(
         "cost_basis": None if cost_basis is None else basis_of(*cost_basis),
         "name": name,
         "metadata": metadata,
+        "rollover": rollover,
     }
     body = {
         "customer": customer,

@@ -11,7 +11,7 @@ from drawdown.core.errors import FieldInvalid, MeterNotFound
 from drawdown.core.hindsight.replaying import Replay
 from drawdown.core.identity import derive
 from drawdown.core.schedules import calendar
-from drawdown.core.schedules.changes import rollover_of
+from drawdown.core.schedules.rollover import rollover_of
 from drawdown.core.schedules.terms import check_rollover
 from drawdown.core.types import BurnOrder, Entitlement, Instant, Overage, Reference
 from drawdown.core.usage import rating

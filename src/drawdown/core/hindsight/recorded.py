@@ -67,6 +67,14 @@ def grant_needed(operation: Operation, entries: Iterable[Entry]) -> Id | None:
     return made if late else None
 
 
+class _Rollover(Struct):
+    percentage: int
+    generations_max: int | None
+    timeframe: Every | None
+    minimum: str | None
+    maximum: str | None
+
+
 class _Grant(Struct):
     amount: int
     priority: int | None = None
@@ -78,6 +86,7 @@ class _Grant(Struct):
     scope: Scope = {}
     metadata: Metadata = {}
     used_before: int | None = None
+    rollover: _Rollover | None = None
 
 
 def _grant(operation: Operation, past: Past) -> Command:
@@ -100,6 +109,7 @@ def _grant(operation: Operation, past: Past) -> Command:
         scope=facts.scope,
         metadata=facts.metadata,
         used_before=used,
+        rollover=_rollover(facts.rollover),
     )
 
 
@@ -260,14 +270,6 @@ class _Trial(Struct):
     amount: str
     ends_at: Instant
     expires: bool
-
-
-class _Rollover(Struct):
-    percentage: int
-    generations_max: int | None
-    timeframe: Every | None
-    minimum: str | None
-    maximum: str | None
 
 
 class _Schedule(Struct):

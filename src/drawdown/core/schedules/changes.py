@@ -15,7 +15,6 @@ from drawdown.core.commands import (
     CreateSchedule,
     PauseSchedule,
     ResumeSchedule,
-    RolloverTerms,
 )
 from drawdown.core.context import (
     Context,
@@ -38,11 +37,11 @@ from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.schedules import calendar, cycles
 from drawdown.core.schedules import terms as schedules
-from drawdown.core.schedules.calendar import Cadence, Cycle, Every
+from drawdown.core.schedules.calendar import Cadence, Cycle
+from drawdown.core.schedules.rollover import as_written, rollover_of
 from drawdown.core.schedules.terms import (
     SCHEDULES_LIVE_MAX,
     TRIAL,
-    Rollover,
     Schedule,
     ScheduleState,
     Trial,
@@ -99,10 +98,7 @@ def _facts(command: CreateSchedule, units: int, entitlement: Entitlement) -> dic
     facts |= given(command, *_FACTS)
     for name, terms in (("trial", command.trial), ("rollover", command.rollover)):
         if terms is not None:
-            facts[name] = {
-                field: str(value) if isinstance(value, amounts.Amount) else value
-                for field, value in msgspec.structs.asdict(terms).items()
-            }
+            facts[name] = as_written(terms)
     if command.overage is not None:
         facts["overage"] = _override(command.overage, entitlement)
     if command.cost_basis is not None:
@@ -196,30 +192,6 @@ def _trial(command: CreateSchedule, entitlement: Entitlement) -> Trial | None:
 
 def _override(asked: AskedOverage | None, entitlement: Entitlement) -> Overage | None:
     return None if asked is None else overage.rule_of(asked, entitlement.scale)
-
-
-def rollover_of(terms: RolloverTerms | None, entitlement: Entitlement) -> Rollover | None:
-    """The terms in units; what is carried lives by the entitlement's rule where they do not say."""
-    days = entitlement.expires_after_days
-    if terms is None:
-        return None
-    timeframe = terms.timeframe
-    if timeframe is None and days is not None:
-        timeframe = Every(calendar.CalendarUnit.DAY, days)
-    minimum, maximum = (
-        None if amount is None else amounts.to_units(amount, entitlement.scale, field)
-        for amount, field in (
-            (terms.minimum, "rollover.minimum"),
-            (terms.maximum, "rollover.maximum"),
-        )
-    )
-    return Rollover(
-        percentage=terms.percentage,
-        generations_max=terms.generations_max,
-        timeframe=timeframe,
-        minimum=minimum,
-        maximum=maximum,
-    )
 
 
 def _check_room(context: Context, schedule: Schedule) -> None:

@@ -121,20 +121,35 @@ def _end_cycle(started: Posting, wallet: Wallet, schedule: Schedule, at: Instant
 def _take_turn(
     started: Posting, wallet: Wallet, schedule: Schedule, grant: Grant, at: Instant
 ) -> None:
-    found = rollover.turn(schedule, grant)
+    terms, zone = schedule.rollover, schedule.cadence.zone
+    expires_at = schedules.carried_expires_at(terms, at, zone)
+    carry(started, wallet, grant, rollover.turn(schedule, grant), expires_at, at)
+
+
+def carry(
+    started: Posting,
+    wallet: Wallet,
+    grant: Grant,
+    found: rollover.Turn,
+    expires_at: Instant | None,
+    at: Instant,
+) -> Grant | None:
+    """Do what becomes of a grant. What is carried of it, if anything is, expires at ``expires_at``."""
+    carried = None
     if found.carried:
         posting.post(started, wallet, grant, EntryKind.ROLLED_OUT, found.carried, at)
-        carried = _carried_grant(started, schedule, grant, found.carried, at)
+        carried = _carried_grant(started, grant, found.carried, expires_at, at)
         posting.admit(started.changes, wallet, carried)
         posting.post(started, wallet, carried, EntryKind.ROLLED_IN, found.carried, at)
         if grant.remaining == 0:
             posting.close(wallet, grant)
     if found.ends is not None and grant.remaining > 0:
         posting.write_off(started, wallet, grant, found.ends, at)
+    return carried
 
 
 def _carried_grant(
-    started: Posting, schedule: Schedule, parent: Grant, units: int, at: Instant
+    started: Posting, parent: Grant, units: int, expires_at: Instant | None, at: Instant
 ) -> Grant:
     """What was carried of a grant: worth its share of what was paid for it, and otherwise alike."""
     basis = parent.cost_basis
@@ -147,7 +162,7 @@ def _carried_grant(
         priority=parent.priority,
         category=parent.category,
         effective_at=at,
-        expires_at=schedules.carried_expires_at(schedule, at),
+        expires_at=expires_at,
         recorded_at=started.operation.recorded_at,
         created_at=at,
         updated_at=at,
@@ -158,8 +173,9 @@ def _carried_grant(
         name=parent.name,
         metadata=parent.metadata,
         profiles=parent.profiles,
-        schedule=schedule.id,
+        schedule=parent.schedule,
         generation=parent.generation + 1,
+        rollover=parent.rollover,
     )
 
 

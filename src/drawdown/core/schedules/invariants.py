@@ -116,6 +116,8 @@ def _check_carried(grants: Mapping[Id, Grant]) -> None:
             raise Fault(f"grant {grant.id.hex()} was not carried over from a grant of its schedule")
         if grant.generation != parent.generation + 1:
             raise Fault(f"grant {grant.id.hex()}: generation {grant.generation} does not follow")
+        if grant.rollover != parent.rollover:
+            raise Fault(f"grant {grant.id.hex()} has other terms than it was carried over by")
         carried[parent.id] = carried.get(parent.id, 0) + grant.amount
     for grant in grants.values():
         if grant.rolled_over != carried.get(grant.id, 0):

@@ -66,11 +66,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollover(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a cycle's free credit is carried into the next, in units, grant by grant (``rollover``).
+    """What of free credit is carried on, in units, grant by grant (``rollover``): into the next cycle, or
+    where a grant has terms of its own into a new grant at its end.
 
     ``percentage`` is whole, 1 to 100. Less than ``minimum`` carries nothing, more than ``maximum`` that.
     Credit is carried ``generations_max`` times at most. ``timeframe`` is how long what was carried lives;
-    without it, until a later cycle ends.
+    without it, for ever, or until a later cycle ends.
     """
 
     percentage: int = 100
@@ -225,12 +226,11 @@ def grant_expires_at(schedule: Schedule, number: int, at: Instant) -> Instant | 
     return Instant(min(at + schedule.expires_after_days * DAY, INSTANT_MAX))
 
 
-def carried_expires_at(schedule: Schedule, at: Instant) -> Instant | None:
-    """When credit that is carried over at ``at`` expires: on the clocks of the schedule's zone."""
-    if schedule.rollover is None or schedule.rollover.timeframe is None:
+def carried_expires_at(rollover: Rollover | None, at: Instant, zone: str = "UTC") -> Instant | None:
+    """When credit that is carried over at ``at`` expires: on the clocks of a schedule's zone, or in UTC."""
+    if rollover is None or rollover.timeframe is None:
         return None
-    cadence = Cadence(at, schedule.cadence.zone, schedule.rollover.timeframe)
-    return calendar.occurrence(cadence, 1)
+    return calendar.occurrence(Cadence(at, zone, rollover.timeframe), 1)
 
 
 def check(schedule: Schedule) -> None:

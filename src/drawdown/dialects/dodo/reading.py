@@ -11,18 +11,19 @@ from drawdown.core.commands import (
     CreateEntitlement,
     Debit,
     IssueGrant,
+    RolloverTerms,
 )
 from drawdown.core.types import (
     UNITS_MAX,
     BurnOrder,
-    Id,
+    Entitlement,
     Instant,
     Metadata,
     Profiles,
     Reference,
     Shortfall,
 )
-from drawdown.dialects.dodo.credit import overage
+from drawdown.dialects.dodo.credit import overage, rollover
 from drawdown.dialects.dodo.errors import (
     ParameterInvalid,
     QueryInvalid,
@@ -181,9 +182,12 @@ def _interval(text: str | None) -> str | None:
 
 
 def ledger_entry(
-    body: CreateLedgerEntryRequest, customer: Reference, entitlement: Id
+    body: CreateLedgerEntryRequest, customer: Reference, kind: Entitlement
 ) -> IssueGrant | Debit:
-    """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides."""
+    """A credit is a grant, a debit draws. Without ``expires_at`` the entitlement decides.
+
+    What of a credit rolls over as it expires is as the entitlement says now.
+    """
     units, pairs = amount(body.amount, "amount"), metadata(body.metadata)
     reason = optional_text(body.reason, "reason", REASON_MAX, shortest=0)
     if body.entry_type is EntryType.DEBIT:
@@ -191,7 +195,7 @@ def ledger_entry(
             raise BadRequest("expires_at", "left out of a debit: only credit expires")
         return Debit(
             customer=customer,
-            entitlement=entitlement,
+            entitlement=kind.id,
             amount=units,
             metadata=pairs,
             reason=reason,
@@ -199,11 +203,27 @@ def ledger_entry(
         )
     return IssueGrant(
         customer=customer,
-        entitlement=entitlement,
+        entitlement=kind.id,
         amount=units,
         expires_at=_expiry(body.expires_at),
         metadata=pairs,
         reason=reason,
+        rollover=_rollover(body, kind),
+    )
+
+
+def _rollover(body: CreateLedgerEntryRequest, kind: Entitlement) -> RolloverTerms | None:
+    """Nothing where the credit never expires."""
+    if body.expires_at is None and kind.expires_after_days is None:
+        return None
+    profile = msgspec.convert(kind.profiles.get(PROFILE, {}), EntitlementProfile)
+    return rollover.terms(
+        enabled=profile.rollover_enabled,
+        percentage=profile.rollover_percentage,
+        most=profile.max_rollover_count,
+        count=profile.rollover_timeframe_count,
+        interval=profile.rollover_timeframe_interval,
+        days=kind.expires_after_days,
     )
 
 

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from drawdown.core.commands import Direction, OverCapture
+from drawdown.core.schedules.calendar import EVERY_MAX, CalendarUnit
+from drawdown.core.schedules.terms import GENERATIONS_MAX
 from drawdown.core.several import WALLETS_MAX
 from drawdown.core.types import (
     BurnOrder,
@@ -144,8 +146,31 @@ class CostBasisRequest(Request):
     currency: str
 
 
+Count = Annotated[int, Meta(ge=1, le=EVERY_MAX)]
+
+
+class Span(Request):
+    """So many days, weeks, months or years of the calendar."""
+
+    unit: CalendarUnit
+    count: Count = 1
+
+
+class RolloverRequest(Request):
+    """``timeframe`` left out: what is carried lives by the entitlement's rule."""
+
+    percentage: Annotated[int, Meta(ge=1, le=100)] = 100
+    generations_max: Annotated[int, Meta(ge=1, le=GENERATIONS_MAX)] | None = None
+    timeframe: Span | None = None
+    minimum: AmountText | None = None
+    maximum: AmountText | None = None
+
+
 class IssueGrant(Request):
-    """``expires_at`` left out: by the entitlement's rule; null: never."""
+    """``expires_at`` left out: by the entitlement's rule; null: never.
+
+    ``rollover``: what of it is carried on as it expires.
+    """
 
     customer: ReferenceText
     entitlement: ReferenceText
@@ -158,6 +183,7 @@ class IssueGrant(Request):
     name: NameText | None = None
     scope: ScopeMap = {}
     metadata: MetadataMap = {}
+    rollover: RolloverRequest | None = None
     idempotency_key: KeyText | None = None
 
 

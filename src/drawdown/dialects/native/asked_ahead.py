@@ -12,8 +12,7 @@ from drawdown.core.creation import EXPIRES_AFTER_DAYS_MAX
 from drawdown.core.hindsight.changing import RATES_MAX
 from drawdown.core.types import BurnOrder
 from drawdown.dialects.native import asked_usage
-from drawdown.dialects.native.asked import OverageRequest, Request
-from drawdown.dialects.native.asked_schedules import RolloverRequest
+from drawdown.dialects.native.asked import OverageRequest, Request, RolloverRequest
 from drawdown.dialects.native.scalars import ReferenceText, TimeText
 from drawdown.engine.dry_runs import CUSTOMERS_MAX
 

@@ -8,10 +8,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core.commands import ChangeTime
-from drawdown.core.schedules.calendar import EVERY_MAX, CalendarUnit
-from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry, ScheduleState
+from drawdown.core.schedules.terms import CycleExpiry, ScheduleState
 from drawdown.core.types import Category
-from drawdown.dialects.native.asked import CostBasisRequest, OverageRequest, PageQuery, Request
+from drawdown.dialects.native.asked import (
+    CostBasisRequest,
+    OverageRequest,
+    PageQuery,
+    Request,
+    RolloverRequest,
+    Span,
+)
 from drawdown.dialects.native.scalars import (
     AmountText,
     KeyText,
@@ -22,7 +28,6 @@ from drawdown.dialects.native.scalars import (
     TimeText,
 )
 
-Count = Annotated[int, Meta(ge=1, le=EVERY_MAX)]
 ZoneText = Annotated[
     str,
     Meta(
@@ -34,29 +39,12 @@ ZoneText = Annotated[
 ]
 
 
-class Span(Request):
-    """So many days, weeks, months or years of the calendar."""
-
-    unit: CalendarUnit
-    count: Count = 1
-
-
 class TrialRequest(Request):
     """``expires``: at its end what is left of it is written off, whatever rolls over."""
 
     amount: AmountText
     ends_at: TimeText
     expires: bool = True
-
-
-class RolloverRequest(Request):
-    """``timeframe`` left out: what is carried lives by the entitlement's rule."""
-
-    percentage: Annotated[int, Meta(ge=1, le=100)] = 100
-    generations_max: Annotated[int, Meta(ge=1, le=GENERATIONS_MAX)] | None = None
-    timeframe: Span | None = None
-    minimum: AmountText | None = None
-    maximum: AmountText | None = None
 
 
 class CreateSchedule(Request):

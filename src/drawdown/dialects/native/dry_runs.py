@@ -14,6 +14,7 @@ from drawdown.core.times import text_of
 from drawdown.core.types import Category, Entitlement, Id
 from drawdown.core.usage.records import Period
 from drawdown.dialects.native import asked_ahead, asked_usage, common, errors, overage, wire_ahead
+from drawdown.dialects.native.grants import rollover_terms
 from drawdown.dialects.native.render import (
     CUSTOMER_PREFIX,
     GRANT_PREFIX,
@@ -21,7 +22,6 @@ from drawdown.dialects.native.render import (
     name_of,
     spelled,
 )
-from drawdown.dialects.native.schedules import rollover_terms
 from drawdown.dialects.native.usage import price_of
 from drawdown.engine.accounts import Role
 from drawdown.web import fields

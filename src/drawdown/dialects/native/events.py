@@ -245,12 +245,12 @@ def _kinds_of(telling: Telling) -> list[Id]:
 
 
 async def _granted(ledger: Ledger, recorded: Recorded) -> dict[Id, Grant]:
-    """The grants that came with something else than the wish for one."""
+    """The grants that came with something else than the wish for one, or of what another left."""
     found: dict[Id, Grant] = {}
     if recorded.operation.kind == "grant":
         return found
     for entry in recorded.entries:
-        if entry.kind is EntryKind.GRANTED:
+        if entry.kind is EntryKind.GRANTED or entry.kind is EntryKind.ROLLED_IN:
             grant = await ledger.store.find_grant(entry.grant)
             assert grant is not None, "what was granted is kept"
             found[entry.grant] = grant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drawdown.core import amounts, commands, identity
-from drawdown.core.commands import Money
+from drawdown.core.commands import Money, RolloverTerms
 from drawdown.core.errors import (
     AdjustmentTooLarge,
     FieldInvalid,
@@ -15,6 +15,7 @@ from drawdown.core.errors import (
     TooManyGrants,
 )
 from drawdown.core.requests import Accepted, Answer
+from drawdown.core.schedules.calendar import Every
 from drawdown.core.types import Id, Scope
 from drawdown.dialects.native import asked, common, errors, render, scalars, wire
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
@@ -49,6 +50,20 @@ def issue_command(body: asked.IssueGrant) -> commands.IssueGrant:
         name=optional_text(body.name, "name", NAME_MAX),
         scope=scope_of(body.scope),
         metadata=fields.metadata(body.metadata),
+        rollover=rollover_terms(body.rollover),
+    )
+
+
+def rollover_terms(body: asked.RolloverRequest | None) -> RolloverTerms | None:
+    if body is None:
+        return None
+    minimum, maximum, timeframe = body.minimum, body.maximum, body.timeframe
+    return RolloverTerms(
+        percentage=body.percentage,
+        generations_max=body.generations_max,
+        timeframe=None if timeframe is None else Every(timeframe.unit, timeframe.count),
+        minimum=None if minimum is None else fields.amount(minimum, "rollover.minimum"),
+        maximum=None if maximum is None else fields.amount(maximum, "rollover.maximum"),
     )
 
 

@@ -9,9 +9,11 @@ import msgspec
 from drawdown.core import currencies, lifecycle, types
 from drawdown.core.amounts import render as decimal
 from drawdown.core.identity import spell
+from drawdown.core.schedules.calendar import Every
+from drawdown.core.schedules.terms import Rollover
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
-from drawdown.dialects.native import wire
+from drawdown.dialects.native import wire, wire_rollover
 from drawdown.engine.accounts import KEY_PREFIX, ApiKey
 
 CUSTOMER_PREFIX = "cus_"
@@ -115,7 +117,24 @@ def grant(
         schedule=None if record.schedule is None else spelled(SCHEDULE_PREFIX, record.schedule),
         parent=None if record.parent is None else spelled(GRANT_PREFIX, record.parent),
         generation=record.generation,
+        rollover=rollover(record.rollover, scale),
     )
+
+
+def rollover(terms: Rollover | None, scale: int) -> wire_rollover.Rollover | None:
+    if terms is None:
+        return None
+    return wire_rollover.Rollover(
+        percentage=terms.percentage,
+        generations_max=terms.generations_max,
+        timeframe=None if terms.timeframe is None else span(terms.timeframe),
+        minimum=None if terms.minimum is None else decimal(terms.minimum, scale),
+        maximum=None if terms.maximum is None else decimal(terms.maximum, scale),
+    )
+
+
+def span(every: Every) -> wire_rollover.Span:
+    return wire_rollover.Span(unit=every.unit, count=every.count)
 
 
 def cost_basis(basis: types.CostBasis | None) -> wire.CostBasis | None:

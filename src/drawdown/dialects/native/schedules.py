@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.core import commands, identity
 from drawdown.core.amounts import render
-from drawdown.core.commands import AskedOverage, Command, RolloverTerms, TrialTerms
+from drawdown.core.commands import AskedOverage, Command, TrialTerms
 from drawdown.core.errors import (
     FieldInvalid,
     KeyReused,
@@ -25,9 +25,11 @@ from drawdown.dialects.native import common, errors, overage, wire
 from drawdown.dialects.native import wire_schedules as shown
 from drawdown.dialects.native.asked import OverageRequest
 from drawdown.dialects.native.directory import NAME_MAX, optional_text
-from drawdown.dialects.native.grants import money_of, scope_of
+from drawdown.dialects.native.grants import money_of, rollover_terms, scope_of
 from drawdown.dialects.native.render import SCHEDULE_PREFIX, cost_basis, name_of, optional_time
 from drawdown.dialects.native.render import overage as shown_overage
+from drawdown.dialects.native.render import rollover as shown_rollover
+from drawdown.dialects.native.render import span as shown_span
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -68,19 +70,6 @@ def _trial(body: asked.TrialRequest | None) -> TrialTerms | None:
         amount=fields.amount(body.amount, "trial.amount"),
         ends_at=fields.instant(body.ends_at, "trial.ends_at"),
         expires=body.expires,
-    )
-
-
-def rollover_terms(body: asked.RolloverRequest | None) -> RolloverTerms | None:
-    if body is None:
-        return None
-    minimum, maximum, timeframe = body.minimum, body.maximum, body.timeframe
-    return RolloverTerms(
-        percentage=body.percentage,
-        generations_max=body.generations_max,
-        timeframe=None if timeframe is None else Every(timeframe.unit, timeframe.count),
-        minimum=None if minimum is None else fields.amount(minimum, "rollover.minimum"),
-        maximum=None if maximum is None else fields.amount(maximum, "rollover.maximum"),
     )
 
 
@@ -179,7 +168,7 @@ def shown_of(
         state=schedule.state,
         amount=render(schedule.amount, scale),
         next_amount=render(schedule.amount_of(schedule.next_number), scale),
-        every=_span(cadence.every),
+        every=shown_span(cadence.every),
         anchor=text_of(cadence.anchor),
         zone=cadence.zone,
         starts_at=text_of(schedule.starts_at),
@@ -187,7 +176,7 @@ def shown_of(
         trial=_shown_trial(schedule, scale),
         expires=schedule.expires,
         expires_after_days=schedule.expires_after_days,
-        rollover=_shown_rollover(schedule, scale),
+        rollover=shown_rollover(schedule.rollover, scale),
         overage=None if schedule.overage is None else shown_overage(schedule.overage, scale),
         priority=schedule.priority,
         category=schedule.category,
@@ -205,29 +194,12 @@ def shown_of(
     )
 
 
-def _span(every: Every) -> shown.Span:
-    return shown.Span(unit=every.unit, count=every.count)
-
-
 def _shown_trial(schedule: Schedule, scale: int) -> shown.Trial | None:
     trial = schedule.trial
     if trial is None:
         return None
     return shown.Trial(
         amount=render(trial.amount, scale), ends_at=text_of(trial.ends_at), expires=trial.expires
-    )
-
-
-def _shown_rollover(schedule: Schedule, scale: int) -> shown.Rollover | None:
-    terms = schedule.rollover
-    if terms is None:
-        return None
-    return shown.Rollover(
-        percentage=terms.percentage,
-        generations_max=terms.generations_max,
-        timeframe=None if terms.timeframe is None else _span(terms.timeframe),
-        minimum=None if terms.minimum is None else render(terms.minimum, scale),
-        maximum=None if terms.maximum is None else render(terms.maximum, scale),
     )
 
 

@@ -152,14 +152,18 @@ def _rolled_over(telling: Telling, entries: Sequence[Entry]) -> Told:
     """Right before credit comes into a grant it goes out of the one before."""
     parent, entry = entries[-2], entries[-1]
     kind, schedule = telling.kind_of(entry), telling.schedule
-    assert schedule is not None
+    if schedule is None:  # the grant itself may have been amended since
+        expires_at = schedules.carried_expires_at(telling.granted[entry.grant].rollover, entry.at)
+    else:
+        zone = schedule.cadence.zone
+        expires_at = schedules.carried_expires_at(schedule.rollover, entry.at, zone)
     shown = wire_events.GrantRolledOver(
         grant=grant_name(entry),
         parent=grant_name(parent),
         entitlement=kind.code,
         amount=decimal(entry.amount, kind.scale),
-        expires_at=render.optional_time(schedules.carried_expires_at(schedule, entry.at)),
-        schedule=spell(SCHEDULE_PREFIX, schedule.id),
+        expires_at=render.optional_time(expires_at),
+        schedule=None if schedule is None else spell(SCHEDULE_PREFIX, schedule.id),
     )
     return "grant.rolled_over", shown, entries
 

@@ -22,6 +22,7 @@ from drawdown.core.types import (
     Shortfall,
 )
 from drawdown.dialects.native.scalars import AmountText, TimeText
+from drawdown.dialects.native.wire_rollover import Rollover
 from drawdown.engine.accounts import Role
 
 Item = TypeVar("Item")
@@ -109,7 +110,7 @@ class Grant(Struct, kw_only=True):
     """``amount`` = ``remaining`` + ``used`` + ``expired`` + ``voided`` + ``rolled_over``.
 
     ``remaining`` includes ``held``. ``schedule`` gave it; ``parent`` is the grant that it was carried over
-    from, ``generation`` how often its credit was.
+    from, ``generation`` how often its credit was. ``rollover`` is what is carried of it as it expires.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Grant(Struct, kw_only=True):
     schedule: str | None
     parent: str | None
     generation: int
+    rollover: Rollover | None
 
 
 class Adjustment(Struct, kw_only=True):

@@ -77,14 +77,14 @@ class GrantMoved(Struct, kw_only=True):
 
 
 class GrantRolledOver(Struct, kw_only=True):
-    """``grant`` is the new one, with what was carried of ``parent``."""
+    """``grant`` is the new one, with what was carried of ``parent``: by a ``schedule``, or its own terms."""
 
     grant: str
     parent: str
     entitlement: str
     amount: AmountText
     expires_at: TimeText | None
-    schedule: str
+    schedule: str | None
 
 
 class CustomerAmended(Struct, kw_only=True):

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from drawdown.core.schedules.calendar import CalendarUnit
 from drawdown.core.schedules.terms import CycleExpiry, ScheduleState
 from drawdown.core.types import Category
 from drawdown.dialects.native.scalars import AmountText, TimeText
 from drawdown.dialects.native.wire import CostBasis, Overage
-
-
-class Span(Struct, kw_only=True):
-    unit: CalendarUnit
-    count: int
+from drawdown.dialects.native.wire_rollover import Rollover, Span
 
 
 class Trial(Struct, kw_only=True):
     amount: AmountText
     ends_at: TimeText
     expires: bool
-
-
-class Rollover(Struct, kw_only=True):
-    percentage: int
-    generations_max: int | None
-    timeframe: Span | None
-    minimum: AmountText | None
-    maximum: AmountText | None
 
 
 class Schedule(Struct, kw_only=True, omit_defaults=True):

@@ -126,7 +126,7 @@ class CreditReads(DirectoryReads):
         """Grants as they are now, of which some depend on what else is due in their wallets.
 
         The end of its holds may be, of one that is held; one that begins may have repaid overage; one of
-        a schedule may have been carried over as its cycle ended.
+        a schedule may have been carried over as its cycle ended, one with terms of its own as it did.
         """
         nows = {owner: await self._now(owner) for owner in {grant.customer for grant in grants}}
         settled: dict[Id, Grant] = {}
@@ -134,7 +134,7 @@ class CreditReads(DirectoryReads):
             grant
             for grant in grants
             if grant.held
-            or (grant.schedule is not None and grant.remaining > 0)
+            or ((grant.schedule is not None or grant.rollover is not None) and grant.remaining > 0)
             or (grant.pending and grant.effective_at <= nows[grant.customer])
         ]
         for key in {(grant.customer, grant.entitlement) for grant in depend}:

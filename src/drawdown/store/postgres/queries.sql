@@ -150,7 +150,7 @@ WHERE o.slot = ANY ($3::int[])
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
 WHERE g.slot = ANY ($3::int[])
@@ -159,7 +159,7 @@ WHERE g.slot = ANY ($3::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
@@ -174,7 +174,7 @@ WHERE w.slot = ANY ($5::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
@@ -185,7 +185,7 @@ WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN credit_grant g ON g.slot = w.slot AND g.customer = w.customer AND g.entitlement = w.entitlement
@@ -196,7 +196,7 @@ WHERE w.slot = ANY ($5::int[]) AND g.slot = ANY ($5::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[]) AS u (slot, customer, entitlement, at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 CROSS JOIN LATERAL (
@@ -237,7 +237,7 @@ WHERE s.slot = ANY ($4::int[])
 SELECT w.customer, w.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM unnest($1::int[], $2::uuid[], $3::uuid[]) AS u (slot, customer, entitlement)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
 JOIN schedule s ON s.slot = w.slot AND s.customer = w.customer AND s.entitlement = w.entitlement AND s.live
@@ -392,23 +392,23 @@ WHERE w.slot = ANY ($11::int[]) AND w.slot = u.slot AND w.customer = u.customer 
 INSERT INTO credit_grant (slot, customer, entitlement, id, book, amount, remaining, used, expired,
   voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
   updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
-  metadata, profiles, schedule, generation, active, burn_expires, burn_paid, due_at)
+  metadata, profiles, schedule, generation, rollover, active, burn_expires, burn_paid, due_at)
 SELECT w.slot, u.customer, u.entitlement, u.id, u.book, u.amount, u.remaining, u.used, u.expired,
   u.voided, u.rolled_over, u.held, u.priority, u.category, u.effective_at, u.expires_at, u.recorded_at,
   u.created_at, u.updated_at, u.pending, u.drawn, u.expired_at, u.voided_at, u.source, u.parent,
-  u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.schedule, u.generation, u.active, u.burn_expires,
+  u.cost_amount, u.cost_currency, u.name, u.scope, u.metadata, u.profiles, u.schedule, u.generation, u.rollover, u.active, u.burn_expires,
   u.burn_paid, u.due_at
 FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
   $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::int[], $14::text[],
   $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[],
   $21::boolean[], $22::bigint[], $23::bigint[], $24::text[], $25::uuid[], $26::bigint[], $27::text[],
-  $28::text[], $29::text[], $30::text[], $31::text[], $32::uuid[], $33::int[], $34::boolean[],
-  $35::bigint[], $36::boolean[], $37::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
+  $28::text[], $29::text[], $30::text[], $31::text[], $32::uuid[], $33::int[], $34::text[], $35::boolean[],
+  $36::bigint[], $37::boolean[], $38::bigint[]) AS u (slot, customer, entitlement, id, book, amount, remaining, used, expired,
   voided, rolled_over, held, priority, category, effective_at, expires_at, recorded_at, created_at,
   updated_at, pending, drawn, expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope,
-  metadata, profiles, schedule, generation, active, burn_expires, burn_paid, due_at)
+  metadata, profiles, schedule, generation, rollover, active, burn_expires, burn_paid, due_at)
 JOIN wallet w ON w.slot = u.slot AND w.customer = u.customer AND w.entitlement = u.entitlement -- shard
-WHERE w.slot = ANY ($38::int[])
+WHERE w.slot = ANY ($39::int[])
 
 -- name: draw_grant
 UPDATE credit_grant g SET remaining = u.remaining, used = u.used, held = u.held, drawn = u.drawn
@@ -636,14 +636,14 @@ FROM entitlement WHERE book = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM credit_grant g
 
 -- name: outstanding_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.remaining > 0
 ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
 
@@ -736,7 +736,7 @@ ORDER BY w.slot, w.customer, w.entitlement LIMIT $4
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn,
   g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name,
-  g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM credit_grant g WHERE g.slot = $1 AND g.customer = $2 AND g.entitlement = $3 ORDER BY g.id
 
 -- name: holds_of_wallet

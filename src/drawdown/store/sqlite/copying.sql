@@ -54,7 +54,7 @@ WHERE (w.customer, w.entitlement) > (?, ?) ORDER BY w.customer, w.entitlement LI
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
-  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.active, g.burn_expires, g.burn_paid,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover, g.active, g.burn_expires, g.burn_paid,
   g.due_at
 FROM grant_now g
 WHERE g.id > ? ORDER BY g.id LIMIT ?
@@ -133,7 +133,7 @@ FROM wallet w JOIN customer c ON c.id = w.customer WHERE w.customer = ?
 SELECT g.id, g.slot, g.customer, g.entitlement, g.book, g.amount, g.remaining, g.used, g.expired,
   g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at,
   g.updated_at, g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount,
-  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.active, g.burn_expires, g.burn_paid,
+  g.cost_currency, g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover, g.active, g.burn_expires, g.burn_paid,
   g.due_at
 FROM grant_now g WHERE g.customer = ?
 

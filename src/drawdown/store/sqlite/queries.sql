@@ -31,13 +31,13 @@ WHERE g.id = ?
 -- name: find_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? AND id = ?
 
 -- name: first_grants
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? AND active = 1
 ORDER BY priority, burn_expires, burn_paid, effective_at, recorded_at, id
 LIMIT ?
@@ -45,19 +45,19 @@ LIMIT ?
 -- name: due_grants
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? AND due_at <= ?
 
 -- name: late_grants
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? AND expired_at > ? AND expired > 0
 
 -- name: next_due_grant
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? AND due_at > ? ORDER BY due_at LIMIT 1
 
 -- name: find_keys
@@ -120,7 +120,7 @@ FROM schedule WHERE wallet = ? AND live = 1
 SELECT g.id, g.amount, g.remaining, g.used, g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category,
   g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at, g.pending, g.drawn, g.expired_at,
   g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
-  g.schedule, g.generation
+  g.schedule, g.generation, g.rollover
 FROM schedule s JOIN grant_now g ON g.wallet = s.wallet AND g.schedule = s.id
 WHERE s.wallet = ? AND s.live = 1 AND g.active = 1
 
@@ -202,8 +202,8 @@ WHERE number = ?
 INSERT INTO credit_grant (wallet, id, slot, book, amount, remaining, used, expired, voided, rolled_over, held,
   priority, category, effective_at, expires_at, recorded_at, created_at, updated_at, pending, drawn,
   expired_at, voided_at, source, parent, cost_amount, cost_currency, name, scope, metadata, profiles,
-  schedule, generation, active, burn_expires, burn_paid, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  schedule, generation, rollover, active, burn_expires, burn_paid, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: draw_grant
 UPDATE credit_grant SET remaining = ?, used = ?, held = ?, drawn = ? WHERE wallet = ? AND id = ?
@@ -311,14 +311,14 @@ FROM entitlement WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM grant_now g
 
 -- name: outstanding_grants
 SELECT g.customer, g.entitlement, g.id, g.amount, g.remaining, g.used, g.expired, g.voided,
   g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at, g.created_at, g.updated_at,
   g.pending, g.drawn, g.expired_at, g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency,
-  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation
+  g.name, g.scope, g.metadata, g.profiles, g.schedule, g.generation, g.rollover
 FROM grant_now g
 WHERE g.customer = ? AND g.remaining > 0
 ORDER BY g.entitlement, g.priority, g.burn_expires, g.burn_paid, g.effective_at, g.recorded_at, g.id
@@ -413,7 +413,7 @@ WHERE w.number > ? ORDER BY w.number LIMIT ?
 -- name: grants_of_wallet
 SELECT id, amount, remaining, used, expired, voided, rolled_over, held, priority, category, effective_at, expires_at,
   recorded_at, created_at, updated_at, pending, drawn, expired_at, voided_at, source, parent,
-  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation
+  cost_amount, cost_currency, name, scope, metadata, profiles, schedule, generation, rollover
 FROM grant_now WHERE wallet = ? ORDER BY id
 
 -- name: holds_of_wallet

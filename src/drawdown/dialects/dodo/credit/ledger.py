@@ -33,7 +33,7 @@ async def create_ledger_entry(call: Call) -> Answer:
     """A used idempotency key is refused, not replayed: the vendor answers 409."""
     body: CreateLedgerEntryRequest = call.body
     entitlement = await call.ledger.entitlement(call.book, entitlement_named(call))
-    command = reading.ledger_entry(body, customer_named(call), entitlement.id)
+    command = reading.ledger_entry(body, customer_named(call), entitlement)
 
     def render(accepted: Accepted) -> Answer:
         entry = rendering.ledger_entry(accepted, body.entry_type, body.reason, command.metadata)

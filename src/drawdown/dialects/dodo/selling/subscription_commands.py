@@ -16,10 +16,9 @@ from drawdown.core.commands import (
     TrialTerms,
 )
 from drawdown.core.schedules import calendar
-from drawdown.core.schedules.calendar import CalendarUnit, Every
-from drawdown.core.schedules.terms import GENERATIONS_MAX, CycleExpiry
+from drawdown.core.schedules.terms import CycleExpiry
 from drawdown.core.types import AlertKind, Id, Instant
-from drawdown.dialects.dodo.credit import overage
+from drawdown.dialects.dodo.credit import overage, rollover
 from drawdown.dialects.dodo.selling import products, subscriptions
 from drawdown.dialects.dodo.selling.links import LowBalance, of_low_balance, of_subscription
 from drawdown.dialects.dodo.selling.product_wire import CreditMapping
@@ -175,20 +174,13 @@ def _expiry(terms: CreditMapping) -> tuple[CycleExpiry, int | None]:
 
 
 def _rollover(terms: CreditMapping) -> RolloverTerms | None:
-    lives: Every | None = None
-    percentage = 100 if terms.rollover_percentage is None else terms.rollover_percentage
-    most = terms.max_rollover_count
-    if not terms.rollover_enabled or not percentage or most == 0:
-        return None
-    count, interval = terms.rollover_timeframe_count, terms.rollover_timeframe_interval
-    if count is not None and interval is not None:
-        lives = every_of(count, interval)
-    elif terms.expires_after_days is not None:
-        lives = Every(CalendarUnit.DAY, min(terms.expires_after_days, calendar.EVERY_MAX))
-    return RolloverTerms(
-        percentage=percentage,
-        generations_max=None if most is None else min(most, GENERATIONS_MAX),
-        timeframe=lives,
+    return rollover.terms(
+        enabled=terms.rollover_enabled,
+        percentage=terms.rollover_percentage,
+        most=terms.max_rollover_count,
+        count=terms.rollover_timeframe_count,
+        interval=terms.rollover_timeframe_interval,
+        days=terms.expires_after_days,
     )
 
 

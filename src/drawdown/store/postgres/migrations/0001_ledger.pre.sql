@@ -250,6 +250,7 @@ CREATE TABLE credit_grant (
   profiles      text NOT NULL,
   schedule      uuid,                    -- whose cycle made it
   generation    int NOT NULL,            -- how often its credit has been carried over
+  rollover      text,                    -- what is carried of it at its own end, as JSON; null: nothing
   active        boolean NOT NULL,        -- effective and not ended, with something remaining
   burn_expires  bigint NOT NULL,         -- its place by expiry; 0 where the oldest is drawn first
   burn_paid     boolean NOT NULL,        -- promotional before paid; false where the oldest is drawn first

@@ -165,6 +165,7 @@ CREATE TABLE credit_grant (
   profiles      TEXT NOT NULL,
   schedule      BLOB,                    -- whose cycle made it
   generation    INTEGER NOT NULL,        -- how often its credit has been carried over
+  rollover      TEXT,                    -- what is carried of it at its own end, as JSON; null: nothing
   active        INTEGER NOT NULL,        -- effective and not ended, with something remaining
   burn_expires  INTEGER NOT NULL,        -- its place by expiry; 0 where the oldest is drawn first
   burn_paid     INTEGER NOT NULL,        -- promotional (0) before paid (1); 0 where the oldest is drawn first
@@ -179,7 +180,7 @@ SELECT g.wallet, w.customer, w.entitlement, g.id, g.slot, g.book, g.amount,
   g.expired, g.voided, g.rolled_over, g.held, g.priority, g.category, g.effective_at, g.expires_at, g.recorded_at,
   g.created_at, g.updated_at, g.pending, iif(g.id = w.drawn_grant, 1, g.drawn) AS drawn, g.expired_at,
   g.voided_at, g.source, g.parent, g.cost_amount, g.cost_currency, g.name, g.scope, g.metadata, g.profiles,
-  g.schedule, g.generation,
+  g.schedule, g.generation, g.rollover,
   g.active, g.burn_expires, g.burn_paid, g.due_at
 FROM credit_grant g JOIN wallet w ON w.number = g.wallet;
 CREATE UNIQUE INDEX credit_grant_by_id ON credit_grant (id);
@@ -505,6 +506,7 @@ CREATE TABLE webhook_endpoint (
   made_with        TEXT,                 -- the idempotency key that it was made with: one endpoint for each
   UNIQUE (book, made_with)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_endpoint_by_book ON webhook_endpoint (book, id);
 
 -- One row for each event that has not arrived yet, and each that was given up (dead).
 CREATE TABLE webhook_retry (
