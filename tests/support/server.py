@@ -77,7 +77,9 @@ class Server:
         return asyncio.run(new_tenant(self.url, self.database))
 
     def log_lines(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        """What it has logged so far, without a line that is still being written."""
+        lines = self.log_path.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def stop(self, *expected: str) -> None:
         """Stop it as an operator does. It must end well, and have logged no errors but ``expected``."""

@@ -45,9 +45,9 @@ async def sender(**options: object) -> AsyncIterator[Sender]:
         await made.close()
 
 
-async def sent_to(behaviour: Behaviour) -> tuple[Sent, float]:
+async def sent_to(behaviour: Behaviour, **options: object) -> tuple[Sent, float]:
     """What comes of sending there, and how long it takes."""
-    async with receiver(behaviour) as server, sender() as made:
+    async with receiver(behaviour) as server, sender(**options) as made:
         began = time.monotonic()
         found = await made.post(server.url, {"webhook-id": "evt_1"}, b"{}")
         assert len(server.received) == 1
@@ -98,10 +98,10 @@ async def test_a_server_that_takes_its_time_is_given_only_so_much(behaviour: Beh
 
 async def test_of_a_huge_answer_only_the_beginning_is_read() -> None:
     """Nor is its end waited for, which never comes."""
-    sent, took = await sent_to(endless)
+    async with asyncio.timeout(60):
+        sent, _ = await sent_to(endless, seconds_max=600)
     assert sent.arrived
     assert sent.answer == "x" * ANSWER_BYTES_MAX
-    assert took < 20
 
 
 async def test_a_compressed_answer_is_not_unpacked() -> None:

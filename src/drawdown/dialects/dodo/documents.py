@@ -81,20 +81,25 @@ class Records(Generic[Body]):
     ) -> list[Kept[Body]]:
         """Those that ``keep`` keeps, newest first, from the ``offset``-th on."""
         found: list[Kept[Body]] = []
+        passed_over = 0
         after: Id | None = None
-        while len(found) < offset + limit and limit:
+        while len(found) < limit:
             asked = DocumentFilter(
                 book=book, kind=self.kind, owner=owner, after=after, limit=_CHUNK
             )
             documents = await ledger.documents(asked)
             for each in documents:
                 kept = self.read(each)
-                if await keep(kept):
+                if not await keep(kept):
+                    continue
+                if passed_over < offset:
+                    passed_over += 1
+                else:
                     found.append(kept)
             if len(documents) < _CHUNK:
                 break
             after = documents[-1].id
-        return found[offset : offset + limit]
+        return found[:limit]
 
 
 async def submit(
