@@ -15,7 +15,13 @@ from drawdown.core.commands import (
     KeepDocuments,
     Together,
 )
-from drawdown.core.errors import DocumentChanged, DocumentNotFound, FieldInvalid, InsufficientCredit
+from drawdown.core.errors import (
+    AlreadyExists,
+    DocumentChanged,
+    DocumentNotFound,
+    FieldInvalid,
+    InsufficientCredit,
+)
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import Document, Id
@@ -36,7 +42,14 @@ class Keeper:
         self.owner = book.id if owner is None else owner
         self.made: list[Accepted] = []
 
-    def change(self, body: str | None, of: Document | None = None) -> DocumentChange:
+    def change(
+        self,
+        body: str | None,
+        of: Document | None = None,
+        *,
+        takes: str | None = None,
+        gives_back: str | None = None,
+    ) -> DocumentChange:
         new = relocate(self.book.ledger.ids.new(), slot_of(self.owner))
         return DocumentChange(
             id=new if of is None else of.id,
@@ -44,6 +57,8 @@ class Keeper:
             kind=KIND,
             body=body,
             revision=0 if of is None else of.revision,
+            takes=takes,
+            gives_back=gives_back,
         )
 
     async def keep(
@@ -194,3 +209,66 @@ async def test_several_commands_happen_once_under_their_key(ledger: Ledger) -> N
     assert (await ledger.balance(own.book.id, own.customer, CREDITS)).available == 10
     asked = DocumentFilter(book=own.book.id, kind=KIND, limit=10, owner=own.owner)
     assert len(await ledger.documents(asked)) == 1
+
+
+# Names ----------------------------------------------------------------------------------------------
+
+
+async def test_a_document_is_found_by_its_names(ledger: Ledger) -> None:
+    """Each name is one document's of its kind in its book, whoever owns it."""
+    first = await keeper(ledger)
+    second = Keeper(first.book)
+    [made] = await first.keep(first.change("1", takes="one"))
+    assert await ledger.document_named(first.book.id, "one", KIND) == made
+    with pytest.raises(AlreadyExists):
+        await second.keep(second.change("2", takes="one"))
+    elsewhere = Keeper(await open_book(ledger))
+    [other] = await elsewhere.keep(elsewhere.change("3", takes="one"))
+    assert await ledger.document_named(elsewhere.book.id, "one", KIND) == other
+    with pytest.raises(DocumentNotFound):
+        await ledger.document_named(first.book.id, "one", "test.other")
+    [more] = await first.keep(first.change("1", made, takes="uno"))
+    for name in ("one", "uno"):
+        assert await ledger.document_named(first.book.id, name, KIND) == more
+
+
+async def test_a_name_that_is_given_back_is_anybodys(ledger: Ledger) -> None:
+    """One that is exchanged for another, and one of a document that is deleted."""
+    first = await keeper(ledger)
+    second = Keeper(first.book)
+    [made] = await first.keep(first.change("1", takes="one"))
+    [made] = await first.keep(first.change("1", made, takes="two", gives_back="one"))
+    [other] = await second.keep(second.change("2", takes="one"))
+    assert await ledger.document_named(first.book.id, "one", KIND) == other
+    await first.keep(first.change(None, made, gives_back="two"))
+    with pytest.raises(DocumentNotFound):
+        await ledger.document_named(first.book.id, "two", KIND)
+    [again] = await second.keep(second.change("3", takes="two"))
+    assert await ledger.document_named(first.book.id, "two", KIND) == again
+    await verified(ledger)
+
+
+async def test_a_refused_change_takes_and_gives_back_no_name(ledger: Ledger) -> None:
+    first = await keeper(ledger)
+    [made] = await first.keep(first.change("1", takes="one"))
+    [changed] = await first.keep(first.change("2", made))
+    with pytest.raises(DocumentChanged):
+        await first.keep(first.change("3", made, takes="two", gives_back="one"))
+    assert await ledger.document_named(first.book.id, "one", KIND) == changed
+    [other] = await first.keep(first.change("4", takes="two"))
+    assert await ledger.document_named(first.book.id, "two", KIND) == other
+
+
+async def test_one_of_many_gets_a_name(ledger: Ledger) -> None:
+    first = await keeper(ledger)
+
+    async def attempt() -> Document | None:
+        try:
+            [made] = await Keeper(first.book).keep(Keeper(first.book).change("1", takes="one"))
+        except AlreadyExists:
+            return None
+        return made
+
+    found = await asyncio.gather(*(attempt() for _ in range(10)))
+    [made] = [each for each in found if each is not None]
+    assert await ledger.document_named(first.book.id, "one", KIND) == made

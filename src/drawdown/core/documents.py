@@ -2,19 +2,21 @@
 
 A document belongs to a customer, or to nobody in particular: then to the book. It is changed as it was read:
 who has read an earlier revision is refused, reads it again and decides anew. Changes come beside any command
-and are made with it, or not at all.
+and are made with it, or not at all. A document may have names, each its own among those of its kind.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from drawdown.core.amending import release_name
 from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.context import begin, commit, encode_facts, find_customer
-from drawdown.core.errors import DocumentChanged, DocumentNotFound, FieldInvalid
+from drawdown.core.creation import claim_name
+from drawdown.core.errors import AlreadyExists, DocumentChanged, DocumentNotFound, FieldInvalid
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.requests import Accepted, Request
-from drawdown.core.state import State
+from drawdown.core.state import State, document_name
 from drawdown.core.types import Document, Instant, Operation
 
 BODY_BYTES_MAX = 65_536
@@ -54,7 +56,8 @@ def _body(document: Document | None) -> str | None:
 def check(request: Request, state: State) -> None:
     """Refuse what cannot be changed, before anything is.
 
-    Raises ``DocumentNotFound``, ``DocumentChanged``, and ``FieldInvalid`` for what is too large.
+    Raises ``DocumentNotFound``, ``DocumentChanged``, ``AlreadyExists`` for a name that another has, and
+    ``FieldInvalid`` for what is too large.
     """
     if len(request.documents) > DOCUMENTS_MAX:
         raise FieldInvalid("documents", f"at most {DOCUMENTS_MAX} at once")
@@ -63,12 +66,33 @@ def check(request: Request, state: State) -> None:
         if change.body is not None and len(change.body.encode()) > BODY_BYTES_MAX:
             raise FieldInvalid("document", f"at most {BODY_BYTES_MAX} bytes as JSON")
         assert known is None or known.entitlement is None, "what stands is changed by its player"
+        _check_name(request, change, state)
         if change.revision == 0:
             continue
         if known is None or known.book != request.book or known.deleted_at is not None:
             raise DocumentNotFound(spell("", change.id))
         elif known.revision != change.revision:
             raise DocumentChanged()
+
+
+def _check_name(request: Request, change: DocumentChange, state: State) -> None:
+    if change.takes is None:
+        return
+    owner = state.names[document_name(request.book, change.kind, change.takes)]
+    if owner not in (None, change.id):
+        raise AlreadyExists(field="name", value=change.takes)
+
+
+def _change_names(request: Request, change: DocumentChange, state: State) -> None:
+    """Where the store is spread, names are changed before and after this: nothing is to be done here."""
+    if change.gives_back is not None:
+        name = document_name(request.book, change.kind, change.gives_back)
+        if state.names[name] == change.id:
+            release_name(name, state)
+    if change.takes is not None:
+        name = document_name(request.book, change.kind, change.takes)
+        if state.names[name] is None:
+            claim_name(request, name, "name", state, change.id)
 
 
 def keep(request: Request, at: Instant, state: State) -> tuple[Document, ...]:
@@ -78,6 +102,7 @@ def keep(request: Request, at: Instant, state: State) -> tuple[Document, ...]:
 
 def _change(request: Request, change: DocumentChange, at: Instant, state: State) -> Document:
     known = state.documents[change.id]
+    _change_names(request, change, state)
     if known is None:
         return _make(request, change, at, state)
     after = msgspec.structs.replace(

@@ -92,7 +92,7 @@ def _ask(asking: Asking, batch: Sequence[Request]) -> list[Request]:
         if request.claim is not None:
             asking.claim((request.book, request.claim.space, request.claim.key))
         for change in request.documents:
-            directory.document(asking, change)
+            directory.document(asking, request.book, change)
         _QUESTIONS[type(request.command)](asking, request, request.command)
         if asking.waits:
             unknown.append(request)

@@ -70,6 +70,13 @@ ENTITLEMENT_CODE = "entitlement.code"
 ENTITLEMENT_NAME = "entitlement.name"
 METER_CODE = "meter.code"
 USAGE_EVENT = "usage.event"
+#: Before the kind of a document: the space of the names of those.
+DOCUMENT_NAME = "document."
+
+
+def document_name(book: Id, kind: str, text: str) -> Name:
+    """The name by which one document of a kind is known in its book."""
+    return book, DOCUMENT_NAME + kind, text
 
 
 class Wallet(msgspec.Struct, gc=False):

@@ -377,6 +377,9 @@ class ClaimingPart(Part, Protocol):
     async def leave_claims(self, claims: Sequence[ClaimRecord]) -> None:
         """One asker less; of those without any, and without an answer, the key is free again."""
 
+    async def release_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        """What they led to has let go of them: others may have the keys."""
+
     async def find_claim(self, name: Name) -> ClaimRecord | None: ...
 
 

@@ -40,6 +40,7 @@ from drawdown.core.commands import (
     CreateRate,
     CreateTestClock,
     DeleteTestClock,
+    DocumentChange,
     EndAdvance,
     ExpireGrant,
     Extend,
@@ -80,6 +81,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
 )
 from drawdown.engine.spread_events import EventClaim, EventIds
+from drawdown.engine.spread_names import DocumentNames, has_names
 
 #: What a book has itself is where the names of its kinds of credit are.
 _OF_CATALOGUE = (
@@ -195,6 +197,7 @@ class SpreadWriter(Writer):
         self._players = players
         self._batchers: dict[Group, GroupBatcher] = {}
         self._events = EventIds(store, placement, clock, ids)
+        self._documents = DocumentNames(store, placement, clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -217,13 +220,15 @@ class SpreadWriter(Writer):
 
     async def _carry_out(self, submissions: Sequence[Submission]) -> None:
         try:
-            plain = [each for each in submissions if each.claim is None]
+            plain = [each for each in submissions if each.claim is None and not has_names(each)]
             usage = [each for each in plain if isinstance(each.command, RecordUsage)]
             await self._route([each for each in plain if not isinstance(each.command, RecordUsage)])
             await self._record(usage)
             for each in submissions:
                 if each.claim is not None:
                     each.end(await self._claimed(each, each.claim))
+                elif has_names(each):
+                    each.end(await self._act(each, None))
         except Exception as error:  # whatever failed, nobody is left waiting
             for each in submissions:
                 if each.outcome is None:
@@ -231,10 +236,21 @@ class SpreadWriter(Writer):
 
     # To its group --------------------------------------------------------------------------------
 
-    async def _route(self, submissions: Sequence[Submission], identifier: Id | None = None) -> None:
-        """Hand requests on to their groups, in their order; ``identifier``: the id of a claimed one."""
+    async def _route(
+        self,
+        submissions: Sequence[Submission],
+        identifier: Id | None = None,
+        known: Names | None = None,
+    ) -> None:
+        """Hand requests on to their groups, in their order; ``identifier``: the id of a claimed one.
+
+        ``known``: names of documents, as they are to be taken for.
+        """
         names = await self._look_up(_names_of(submissions))
-        self._hand_on([self._routed(each, identifier, names) for each in submissions])
+        routed = [self._routed(each, identifier, names) for each in submissions]
+        for each in routed:
+            each.names |= known or {}
+        self._hand_on(routed)
 
     def _hand_on(self, routed: Iterable[Routed]) -> None:
         by_group: dict[Group, list[Submission]] = {}
@@ -415,23 +431,38 @@ class SpreadWriter(Writer):
 
     async def _act(self, submission: Submission, identifier: Id | None) -> Answer | LedgerError:
         """The command itself. Raises what is no answer and no refusal."""
+        if not has_names(submission):
+            return _told(await self._attempt(submission, identifier, submission.documents, {}))
+        try:
+            named = await self._documents.open(submission, identifier)
+        except LedgerError as error:
+            return error
+        outcome = await self._attempt(submission, identifier, named.documents, named.names)
+        await self._documents.end(named, outcome)
+        return _told(outcome)
+
+    async def _attempt(
+        self,
+        submission: Submission,
+        identifier: Id | None,
+        documents: tuple[DocumentChange, ...],
+        names: Names,
+    ) -> Answer | Exception:
+        key = submission.key if identifier is None else LedgerKey(CLAIMED, identifier.hex())
         acting = Submission(
             book=submission.book,
             command=submission.command,
             render=submission.render,
-            key=None if identifier is None else LedgerKey(CLAIMED, identifier.hex()),
-            documents=submission.documents,
+            key=key,
+            documents=documents,
             waiter=Waiter(1),
         )
         if isinstance(acting.command, RecordUsage):  # its own id is a claim, too
             await self._record([acting])
         else:
-            await self._route([acting], identifier)
+            await self._route([acting], identifier, names)
         await acting.waiter.woken
-        if isinstance(acting.outcome, Answer | LedgerError):
-            return acting.outcome
-        assert acting.outcome is not None
-        raise acting.outcome
+        return acting.result()
 
 
 def _usage(submission: Submission) -> RecordUsage:
@@ -449,6 +480,13 @@ def _owner(submission: Submission, names: Names) -> Reference:
     if isinstance(reference, str):
         return names[(submission.book, CUSTOMER_OWN_ID, reference)] or reference
     return reference
+
+
+def _told(outcome: Answer | Exception) -> Answer | LedgerError:
+    """Raises what is no answer and no refusal."""
+    if isinstance(outcome, Answer | LedgerError):
+        return outcome
+    raise outcome
 
 
 def _again(answer: Answer) -> Answer:

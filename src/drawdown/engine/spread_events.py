@@ -7,9 +7,7 @@ is refused leaves its id free. Each step does many at once, in one statement for
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from random import SystemRandom
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -19,12 +17,8 @@ from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.state import CUSTOMER_OWN_ID, USAGE_EVENT, EventName
 from drawdown.core.types import Id, Reference
 from drawdown.core.usage.records import Event
-from drawdown.engine.batcher import ATTEMPTS_MAX, PAUSE_SECONDS
-from drawdown.engine.ports import BatchConflict, ClaimingPart, Clock, Group, Ids, Placement, Store
-
-Step = Callable[[ClaimingPart, Sequence[ClaimRecord]], Awaitable[Sequence[ClaimRecord] | None]]
-
-_random = SystemRandom()
+from drawdown.engine.ports import Clock, Ids, Placement, Store
+from drawdown.engine.spread_claims import ClaimSteps
 
 
 class EventClaim(msgspec.Struct, kw_only=True):
@@ -62,6 +56,7 @@ class EventIds:
         self._placement = placement
         self._clock = clock
         self._ids = ids
+        self._steps = ClaimSteps(placement)
 
     def claim(self, name: EventName, owner: Reference) -> ClaimRecord:
         """The claim to ask for. Who is not there is taken to be made where his name is."""
@@ -82,7 +77,7 @@ class EventIds:
     async def open(self, asked: Iterable[ClaimRecord]) -> dict[EventName, EventClaim]:
         """Claim ids, all different. An event that another customer has is read, since his group has it."""
         opened: dict[EventName, EventClaim] = {}
-        for before, found in await self._at_each(asked, _open):
+        for before, found in await self._steps.open(asked):
             opened[(before.book, before.key)] = EventClaim(asked=before, found=found)
         others = [each for each in opened.values() if each.is_kept and _is_elsewhere(each)]
         for each in others:
@@ -105,48 +100,8 @@ class EventIds:
                 kept.append(record)
             elif all(isinstance(outcome, LedgerError) for outcome in outcomes[name]):
                 left.append(record)
-        await self._at_each(kept, _keep)
-        await self._at_each(left, _leave)
-
-    async def _at_each(
-        self, claims: Iterable[ClaimRecord], step: Step
-    ) -> list[tuple[ClaimRecord, ClaimRecord]]:
-        """Take a step with claims, in each group with all that are there; each with what it is after it."""
-        by_group: dict[Group, list[ClaimRecord]] = {}
-        for claim in claims:
-            group = self._placement.of_name((claim.book, claim.space, claim.key))
-            by_group.setdefault(group, []).append(claim)
-        done = await asyncio.gather(
-            *(self._at(group, some, step) for group, some in by_group.items())
-        )
-        return [pair for pairs in done for pair in pairs]
-
-    async def _at(
-        self, group: Group, claims: list[ClaimRecord], step: Step
-    ) -> list[tuple[ClaimRecord, ClaimRecord]]:
-        """Two who change the same claims at once may be in each other's way: one tries again."""
-        for attempt in range(ATTEMPTS_MAX - 1):
-            try:
-                found = await step(self._placement.part(group), claims)
-            except BatchConflict:
-                await asyncio.sleep(_random.uniform(0, PAUSE_SECONDS * 2**attempt))
-            else:
-                break
-        else:
-            found = await step(self._placement.part(group), claims)
-        return list(zip(claims, found or claims, strict=True))
-
-
-async def _open(part: ClaimingPart, claims: Sequence[ClaimRecord]) -> Sequence[ClaimRecord]:
-    return await part.open_claims(claims)
-
-
-async def _keep(part: ClaimingPart, claims: Sequence[ClaimRecord]) -> None:
-    await part.keep_claims(claims)
-
-
-async def _leave(part: ClaimingPart, claims: Sequence[ClaimRecord]) -> None:
-    await part.leave_claims(claims)
+        await self._steps.keep(kept)
+        await self._steps.leave(left)
 
 
 def _is_elsewhere(claim: EventClaim) -> bool:

@@ -21,7 +21,12 @@ from drawdown.core.commands import (
 )
 from drawdown.core.requests import Request
 from drawdown.core.standing import playing
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
+from drawdown.core.state import (
+    CUSTOMER_OWN_ID,
+    ENTITLEMENT_CODE,
+    ENTITLEMENT_NAME,
+    document_name,
+)
 from drawdown.core.types import Id
 
 
@@ -112,7 +117,11 @@ def change_clock(
     asking.clock(command.clock)
 
 
-def document(asking: Asking, change: DocumentChange) -> None:
+def document(asking: Asking, book: Id, change: DocumentChange) -> None:
+    """With the names that it takes and gives back."""
+    for text in (change.takes, change.gives_back):
+        if text is not None:
+            asking.names((document_name(book, change.kind, text),))
     if change.id not in asking.state.documents:
         asking.want(asking.wanted.documents, change.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drawdown.core import currencies
 from drawdown.core.context import written
 from drawdown.core.errors import CustomerNotFound, DocumentNotFound, EntitlementNotFound
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE
+from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, document_name
 from drawdown.core.types import Customer, Document, Entitlement, Id, Instant, Reference
 from drawdown.engine.ports import Clock, CustomerFilter, DocumentFilter, Store
 
@@ -115,6 +115,13 @@ class DirectoryReads:
         ):
             raise DocumentNotFound(written(document))
         return found
+
+    async def document_named(self, book: Id, text: str, kind: str) -> Document:
+        """The one that has a name. Raises ``DocumentNotFound``."""
+        found = await self._store.find_name(*document_name(book, kind, text))
+        if found is None:
+            raise DocumentNotFound(written(text))
+        return await self.document(book, found, kind)
 
     async def documents(self, asked: DocumentFilter) -> list[Document]:
         return await self._store.list_documents(asked)

@@ -105,6 +105,9 @@ class ShardStore(PostgresStore):
     async def leave_claims(self, claims: Sequence[ClaimRecord]) -> None:
         await self._change_claims(claims, "leave_claims", "free_claims")
 
+    async def release_claims(self, claims: Sequence[ClaimRecord]) -> None:
+        await self._change_claims(claims, "release_claims")
+
     async def _change_claims(self, claims: Sequence[ClaimRecord], *queries: str) -> None:
         if claims:
             columns = _columns(claims, "target")

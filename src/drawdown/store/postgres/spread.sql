@@ -11,11 +11,11 @@ WHERE slot = ANY ($6::int[]) AND (slot, customer) > ($1, $2) AND entitlement = $
   AND next_due_at IS NOT NULL AND position($4 IN coalesce(watch, '')) = 0
 ORDER BY slot, customer LIMIT $5
 
--- What an event's id leads to may be there though nobody came back to say so: it is taken for ever.
+-- What an event's id or a document's name leads to may be there though nobody came back to say so.
 -- name: group_prunable_claims
 SELECT slot, book, space, key FROM claim
 WHERE slot = ANY ($3::int[]) AND created_at < $1 AND (answer IS NOT NULL OR askers IS NOT NULL)
-  AND space <> 'usage.event'
+  AND space <> 'usage.event' AND space NOT LIKE 'document.%'
 ORDER BY created_at LIMIT $2
 
 -- name: group_prune_claims
@@ -58,6 +58,12 @@ DELETE FROM claim c
 USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS u (slot, book, space, key, target)
 WHERE c.slot = ANY ($6::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
   AND c.key = u.key AND c.target = u.target AND c.answer IS NULL AND c.askers = 0
+
+-- name: release_claims
+DELETE FROM claim c
+USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) AS u (slot, book, space, key, target)
+WHERE c.slot = ANY ($6::int[]) AND c.slot = u.slot AND c.book = u.book AND c.space = u.space
+  AND c.key = u.key AND c.target = u.target AND c.answer IS NULL
 
 -- What verify walks, of one group ---------------------------------------------------------------------
 

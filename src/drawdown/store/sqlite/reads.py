@@ -9,10 +9,6 @@ import apsw
 
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import (
-    CUSTOMER_OWN_ID,
-    ENTITLEMENT_CODE,
-    ENTITLEMENT_NAME,
-    METER_CODE,
     USAGE_EVENT,
     Wallet,
 )
@@ -113,7 +109,6 @@ class SqliteReads:
             raise StoreUnavailable(str(error)) from error
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
-        assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE)
         row = self._row("find_name", (book, space, text))
         return None if row is None else row[0]
 
