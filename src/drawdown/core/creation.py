@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from drawdown.core import currencies, overage
 from drawdown.core.amounts import SCALE_MAX
-from drawdown.core.asking.directory import entitlement_names
+from drawdown.core.asking.directory import entitlement_names, names_of_customer
 from drawdown.core.clocks import find_clock
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import AlreadyExists, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
 from drawdown.core.requests import Accepted, ClaimRecord, Request
-from drawdown.core.state import CUSTOMER_OWN_ID, Name, State
+from drawdown.core.state import Name, State
 from drawdown.core.types import DAY, Customer, Entitlement, Id, Instant, Operation
 
 EXPIRES_AFTER_DAYS_MAX = 36_500
@@ -29,7 +29,9 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
     if command.test_clock is not None:
         at = find_clock(request, command.test_clock, state).frozen_at
     if command.own_id is not None:
-        claim_name(request, (request.book, CUSTOMER_OWN_ID, command.own_id), "id", state)
+        own_id, alias = names_of_customer(request.book, command.own_id)
+        _check_free(alias, "id", state)
+        claim_name(request, own_id, "id", state)
     customer = Customer(
         id=request.id,
         book=request.book,

@@ -72,6 +72,8 @@ METER_CODE = "meter.code"
 USAGE_EVENT = "usage.event"
 #: Before the kind of a document: the space of the names of those.
 DOCUMENT_NAME = "document."
+#: The kind of document by whose names customers are known, beside their own ids.
+CUSTOMER_ALIAS = "customer.alias"
 
 
 def document_name(book: Id, kind: str, text: str) -> Name:
@@ -324,10 +326,17 @@ class State(msgspec.Struct, kw_only=True):
     changes: Changes = msgspec.field(default_factory=Changes)
 
     def customer_id(self, book: Id, reference: Reference) -> Id | None:
-        """The id named; for an own id, what the loaded names say."""
+        """The id named; for an own id or an alias, what the loaded names say."""
         if isinstance(reference, bytes):
             return reference
-        return self.names.get((book, CUSTOMER_OWN_ID, reference))
+        found = self.names.get((book, CUSTOMER_OWN_ID, reference))
+        return self.aliased(book, reference) if found is None else found
+
+    def aliased(self, book: Id, text: str) -> Id | None:
+        """Whose alias it is, once that is loaded: an alias is a document of its customer's."""
+        found = self.names.get(document_name(book, CUSTOMER_ALIAS, text))
+        document = None if found is None else self.documents.get(found)
+        return None if document is None or document.deleted_at is not None else document.owner
 
     def entitlement_id(self, book: Id, reference: Reference) -> Id | None:
         """The id named; currencies are known without being loaded."""

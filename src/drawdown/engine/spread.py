@@ -60,7 +60,15 @@ from drawdown.core.commands import (
 from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
 from drawdown.core.standing.players import Players
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
+from drawdown.core.state import (
+    CUSTOMER_ALIAS,
+    CUSTOMER_OWN_ID,
+    ENTITLEMENT_CODE,
+    EventName,
+    Name,
+    State,
+    document_name,
+)
 from drawdown.core.types import Id, Reference
 from drawdown.core.usage.records import Event, is_event_id
 from drawdown.engine.batcher import (
@@ -264,8 +272,18 @@ class SpreadWriter(Writer):
                     one.end(error)
 
     async def _look_up(self, names: Collection[Name]) -> Names:
-        found = await asyncio.gather(*(self._store.find_name(*name) for name in names))
+        found = await asyncio.gather(*(self._find(name) for name in names))
         return dict(zip(names, found, strict=True))
+
+    async def _find(self, name: Name) -> Id | None:
+        """What a name leads to. An alias leads to whose it is, as his own id would."""
+        book, space, text = name
+        found = await self._store.find_name(*name)
+        if found is not None or space != CUSTOMER_OWN_ID:
+            return found
+        alias = await self._store.find_name(*document_name(book, CUSTOMER_ALIAS, text))
+        document = None if alias is None else await self._store.find_document(alias)
+        return None if document is None or document.deleted_at is not None else document.owner
 
     def _routed(self, submission: Submission, identifier: Id | None, names: Names) -> Routed:
         command = submission.command
@@ -277,7 +295,7 @@ class SpreadWriter(Writer):
             documents=submission.documents,
             waiter=submission.waiter,
             origin=submission,
-            names={name: names[name] for name in _names(submission.book, command)},
+            names={name: names[name] for name in _names(submission)},
             id=identifier or submission.id or self._new_id(submission.book, command),
         )
 
@@ -494,11 +512,20 @@ def _again(answer: Answer) -> Answer:
 
 
 def _names_of(submissions: Iterable[Submission]) -> set[Name]:
-    return {name for each in submissions for name in _names(each.book, each.command)}
+    return {name for each in submissions for name in _names(each)}
 
 
-def _names(book: Id, command: Command) -> Iterable[Name]:
-    """By which names a command speaks of what may be elsewhere; those it gives are not among them."""
+def _names(submission: Submission) -> Iterable[Name]:
+    """By which names a request speaks of what may be elsewhere; those it gives are not among them.
+
+    What it gives as an alias must be nobody's own id, and what it gives as an own id nobody's alias.
+    """
+    book, command = submission.book, submission.command
+    for change in submission.documents:
+        if change.kind == CUSTOMER_ALIAS and change.takes is not None:
+            yield book, CUSTOMER_OWN_ID, change.takes
+    if isinstance(command, CreateCustomer) and command.own_id is not None:
+        yield document_name(book, CUSTOMER_ALIAS, command.own_id)
     if isinstance(command, (CreateCustomer, *_OF_CATALOGUE)):
         return
     customer = getattr(command, "customer", None)

@@ -12,6 +12,7 @@ from drawdown.core.requests import Request
 from drawdown.core.standing import playing
 from drawdown.core.standing.players import Wants
 from drawdown.core.state import (
+    CUSTOMER_ALIAS,
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     Name,
@@ -19,6 +20,7 @@ from drawdown.core.state import (
     Wallet,
     WalletKey,
     Wanted,
+    document_name,
 )
 from drawdown.core.types import Id, Instant, Reference
 from drawdown.core.usage.counting import Counted
@@ -107,7 +109,7 @@ class Asking(msgspec.Struct):
         found = self.state.customer_id(book, reference)
         if found is None:
             if isinstance(reference, str):
-                self.names(((book, CUSTOMER_OWN_ID, reference),))
+                self._name_of_customer(book, reference)
             return None
         if found not in self.state.customers:
             self.want(self.wanted.customers, found)
@@ -118,6 +120,18 @@ class Asking(msgspec.Struct):
         if customer.test_clock is not None and not self.clock(customer.test_clock):
             return None
         return found
+
+    def _name_of_customer(self, book: Id, text: str) -> None:
+        """First as an own id; only where nobody has that, as an alias, with what it is a name of."""
+        own_id, alias = (book, CUSTOMER_OWN_ID, text), document_name(book, CUSTOMER_ALIAS, text)
+        if own_id not in self.state.names:
+            self.names((own_id,))
+        elif alias not in self.state.names:
+            self.names((alias,))
+        else:
+            document = self.state.names[alias]
+            if document is not None and document not in self.state.documents:
+                self.want(self.wanted.documents, document)
 
     def entitlement(self, book: Id, reference: Reference) -> Id | None:
         """The same of an entitlement, but it may be a currency that has no row yet, or another book's."""

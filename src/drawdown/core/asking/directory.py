@@ -22,9 +22,11 @@ from drawdown.core.commands import (
 from drawdown.core.requests import Request
 from drawdown.core.standing import playing
 from drawdown.core.state import (
+    CUSTOMER_ALIAS,
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
     ENTITLEMENT_NAME,
+    Name,
     document_name,
 )
 from drawdown.core.types import Id
@@ -38,9 +40,15 @@ def entitlement_names(
     return ((book, ENTITLEMENT_CODE, command.code), (book, ENTITLEMENT_NAME, name))
 
 
+def names_of_customer(book: Id, text: str) -> tuple[Name, Name]:
+    """As an own id, and as an alias: what one customer has, no other gets."""
+    return (book, CUSTOMER_OWN_ID, text), document_name(book, CUSTOMER_ALIAS, text)
+
+
 def create_customer(asking: Asking, request: Request, command: CreateCustomer) -> None:
     """Under a key it may have been made before, with the request's id."""
-    asking.names(((request.book, CUSTOMER_OWN_ID, command.own_id),))
+    if command.own_id is not None:
+        asking.names(names_of_customer(request.book, command.own_id))
     if command.test_clock is not None:
         asking.clock(command.test_clock)
     if request.key is not None and request.id not in asking.state.customers:
@@ -122,6 +130,8 @@ def document(asking: Asking, book: Id, change: DocumentChange) -> None:
     for text in (change.takes, change.gives_back):
         if text is not None:
             asking.names((document_name(book, change.kind, text),))
+    if change.kind == CUSTOMER_ALIAS and change.takes is not None:
+        asking.names(names_of_customer(book, change.takes))
     if change.id not in asking.state.documents:
         asking.want(asking.wanted.documents, change.id)
 

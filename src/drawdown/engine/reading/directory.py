@@ -5,7 +5,12 @@ from __future__ import annotations
 from drawdown.core import currencies
 from drawdown.core.context import written
 from drawdown.core.errors import CustomerNotFound, DocumentNotFound, EntitlementNotFound
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, document_name
+from drawdown.core.state import (
+    CUSTOMER_ALIAS,
+    CUSTOMER_OWN_ID,
+    ENTITLEMENT_CODE,
+    document_name,
+)
 from drawdown.core.types import Customer, Document, Entitlement, Id, Instant, Reference
 from drawdown.engine.ports import Clock, CustomerFilter, DocumentFilter, Store
 
@@ -51,7 +56,7 @@ class DirectoryReads:
         """Raises ``CustomerNotFound``."""
         found: Id | None
         if isinstance(reference, str):
-            found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+            found = await self._named_customer(book, reference)
         else:
             found = reference
         customer = None if found is None else await self._store.find_customer(found)
@@ -84,10 +89,20 @@ class DirectoryReads:
         """
         if not isinstance(reference, str):
             return (await self.customer(book, reference)).id
-        found = await self._store.find_name(book, CUSTOMER_OWN_ID, reference)
+        found = await self._named_customer(book, reference)
         if found is None:
             raise CustomerNotFound(written(reference))
         return found
+
+    async def _named_customer(self, book: Id, text: str) -> Id | None:
+        """By an own id, or by an alias."""
+        found = await self._store.find_name(book, CUSTOMER_OWN_ID, text)
+        if found is not None:
+            return found
+        try:
+            return (await self.document_named(book, text, CUSTOMER_ALIAS)).owner
+        except DocumentNotFound:
+            return None
 
     async def customers(self, asked: CustomerFilter) -> list[Customer]:
         return await self._store.list_customers(asked)
