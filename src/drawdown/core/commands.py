@@ -539,13 +539,17 @@ class CreateMeter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Charge what a meter counts from credit of an entitlement. A rate never changes."""
+    """Charge what a meter counts from credit of an entitlement. A rate never changes.
+
+    ``rest_of``: another rate of the meter; only what nothing pays for by that is charged.
+    """
 
     meter: Reference
     entitlement: Reference
     price: rating.Price | rating.Table
     period: Period = Period()
     customers: Customers = Customers.ALL
+    rest_of: Id | None = None
 
 
 class CloseMeter(msgspec.Struct, frozen=True, kw_only=True):

@@ -309,9 +309,15 @@ class SpreadWriter(Writer):
     def _group(self, routed: Routed) -> Group:
         """Where the request is decided; of what it names, that is looked up again which may change there."""
         group = self._home(routed)
+        aliases: Names = {  # they were looked for with the own ids
+            document_name(book, CUSTOMER_ALIAS, text): None
+            for book, space, text in routed.names
+            if space == CUSTOMER_OWN_ID
+        }
         for name in [name for name, target in routed.names.items() if target is None]:
             if self._placement.of_name(name) == group:
                 del routed.names[name]
+        routed.names = aliases | routed.names
         return group
 
     def _home(self, routed: Routed) -> Group:

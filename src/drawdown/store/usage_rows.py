@@ -107,6 +107,7 @@ def rate_of(row: Row) -> Rate:
         created_at=Instant(row[6]),
         closed_at=row[7],
         customers=Customers(row[8]),
+        rest_of=row[9],
     )
 
 
@@ -121,6 +122,7 @@ def rate_row(rate: Rate) -> Row:
         rate.created_at,
         rate.closed_at,
         rate.customers.value,
+        rate.rest_of,
     )
 
 

@@ -36,7 +36,7 @@ from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.schedules import calendar
 from drawdown.core.state import METER_CODE, State
-from drawdown.core.types import Customer, Id, Operation, Reference
+from drawdown.core.types import Customer, Entitlement, Id, Operation, Reference
 from drawdown.core.usage import meters, rating
 from drawdown.core.usage.meters import Measure
 from drawdown.core.usage.rating import Price, Table
@@ -47,6 +47,7 @@ from drawdown.core.usage.records import (
     METERS_MAX,
     RATES_MAX,
     Attachment,
+    Catalog,
     Customers,
     Meter,
     Rate,
@@ -100,6 +101,7 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
         return Accepted(meter=meter, rate=made, entitlement=entitlement)
     rating.check(command.price)
     _check_size(command.price, "price")
+    _check_rest(command.rest_of, meter, entitlement, catalog)
     if command.period.unit is not None:
         calendar.zone_of(command.period.zone, "period.zone")
     _check_room(catalog.rates.values(), RATES_MAX, "rates")
@@ -112,11 +114,25 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
         period=command.period,
         customers=command.customers,
         created_at=request.at,
+        rest_of=command.rest_of,
     )
     catalog.add_rate(rate)
     state.changes.rates.append(rate)
     record(request, state, "rate", request.book)
     return Accepted(meter=meter, rate=rate, entitlement=entitlement)
+
+
+def _check_rest(
+    rest_of: Id | None, meter: Meter, entitlement: Entitlement, catalog: Catalog
+) -> None:
+    """What is left is of another kind of credit, and nobody's rest in its turn."""
+    if rest_of is None:
+        return
+    first = catalog.rates.get(rest_of)
+    if first is None or first.meter != meter.id or first.closed_at is not None:
+        raise FieldInvalid("rest_of", "the id of an open rate of the same meter")
+    if first.rest_of is not None or first.entitlement == entitlement.id:
+        raise FieldInvalid("rest_of", "a rate of another entitlement, and not itself of a rest")
 
 
 def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted:

@@ -14,12 +14,13 @@ from drawdown.core.schedules.terms import Schedule, number_at
 from drawdown.core.state import State
 from drawdown.core.types import UNITS_MAX, Attributes, Id, Instant
 from drawdown.core.usage import meters, rating
-from drawdown.core.usage.meters import Contribution
+from drawdown.core.usage.meters import Aggregation, Contribution, Measure
 from drawdown.core.usage.properties import Properties, text_of
-from drawdown.core.usage.quantities import Quantity
+from drawdown.core.usage.quantities import ONE, Quantity
 from drawdown.core.usage.records import (
     CHARGES_MAX,
     GROUPS_MAX,
+    Charge,
     Count,
     CountKey,
     Customers,
@@ -35,13 +36,45 @@ class Unforeseen(Exception):
     """What a request needs follows from what is before it in its batch: it must be decided by itself."""
 
 
+#: What a rate counts that charges the rest of another: a sum of what that left.
+_REST = Measure(event_name="rest", aggregation=Aggregation.SUM, property="rest")
+
+
+def measure_of(meter: Meter, rate: Rate) -> Measure:
+    return meter.measure if rate.rest_of is None else _REST
+
+
 class Counted(msgspec.Struct, frozen=True):
-    """What one rate counts of an event."""
+    """What one rate counts of an event; of the rest of another rate nothing, until that is paid."""
 
     meter: Meter
     rate: Rate
     key: CountKey
     contribution: Contribution
+
+    @property
+    def measure(self) -> Measure:
+        return measure_of(self.meter, self.rate)
+
+    def rest(self, units: int, scale: int) -> Counted:
+        """As it is when another rate has left so many units uncovered."""
+        contribution = msgspec.structs.replace(self.contribution, quantity=rest_of(units, scale))
+        return msgspec.structs.replace(self, contribution=contribution)
+
+
+def rest_of(units: int, scale: int) -> Quantity:
+    """Units of credit as a quantity of usage: exactly, since none has more places than a quantity."""
+    return Quantity(units * (ONE // 10**scale))
+
+
+def contribution_to(
+    meter: Meter, rate: Rate, event: Event, charge: Charge | None = None
+) -> Contribution | None:
+    """What an event that is kept means to a rate; ``charge`` is what it costs by that."""
+    if rate.rest_of is not None:
+        rest = Quantity(0) if charge is None else charge.rest
+        return Contribution(rest, event.time, event.id)
+    return meters.contribution(meter.measure, event.time, event.id, event.properties)
 
 
 def counted_by(
@@ -57,13 +90,17 @@ def counted_by(
     ``before``: what it takes the place of; who counted that counts it, too, and in its period where the time
     is the same. Raises ``FieldInvalid`` for an event that lacks what a meter is about.
     """
-    found = []
+    found: list[Counted] = []
     time = usage_time(request, command, customer, state)
     known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
         if rate.id not in known and not _charges(meter, rate, customer, time, state):
             continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
+        if rate.rest_of is not None:
+            if all(each.rate.id != rate.rest_of for each in found):
+                continue
+            contribution = Contribution(Quantity(0), time, event)
         if contribution is not None:
             group = group_hash(rate.group(meter, command.properties))
             stays = before is not None and before.time == time and rate.id in known
@@ -82,6 +119,8 @@ def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
     """
     if counted.meter.debits is Debits.ON_INVOICE:
         return 0
+    if counted.rate.rest_of is not None:
+        return UNITS_MAX
     try:
         price = rating.price_for(counted.rate.price, attributes)
         if not isinstance(price, rating.PerUnit | rating.PerCredit):

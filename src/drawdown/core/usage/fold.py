@@ -10,8 +10,8 @@ import msgspec
 from drawdown.core.errors import LedgerError
 from drawdown.core.fold import Fault
 from drawdown.core.usage import meters, rating
-from drawdown.core.usage.counting import attributes_of
-from drawdown.core.usage.meters import Aggregation, Contribution, Tally
+from drawdown.core.usage.counting import attributes_of, contribution_to, measure_of
+from drawdown.core.usage.meters import Aggregation, Contribution, Measure, Tally
 from drawdown.core.usage.records import (
     Catalog,
     Charge,
@@ -37,6 +37,7 @@ class FoldedCount(msgspec.Struct):
     """One count; ``charged`` is what its events were. ``may_fall``: so may what they cost together."""
 
     meter: Meter
+    measure: Measure
     price: rating.Price | None = None
     scale: int = 0
     tally: Tally = Tally()
@@ -71,11 +72,11 @@ class UsageFold:
             raise Fault(f"event {event.own_id} is charged by a rate that is not there")
         meter, rate = self._rates[charge.rate]
         key = charge.key(event.customer)
-        count = self._counts.setdefault(key, FoldedCount(meter))
+        count = self._counts.setdefault(key, FoldedCount(meter, measure_of(meter, rate)))
         count.charged += charge.amount
         if charge.left:
             return
-        found = meters.contribution(meter.measure, event.time, event.id, event.properties)
+        found = contribution_to(meter, rate, event, charge)
         period = rate.period
         elsewhere = not period.cycle and period.start(event.time) != charge.period
         if found is None or elsewhere or key[3] != group_hash(rate.group(meter, event.properties)):
@@ -85,14 +86,14 @@ class UsageFold:
         if count.price is None:
             count.price = rating.price_for(rate.price, attributes_of(event.properties))
             count.scale = charge.scale
-            count.may_fall = isinstance(count.price, rating.Volume)
+            count.may_fall = isinstance(count.price, rating.Volume) or rate.rest_of is not None
         self._count(count, key, found)
 
     def _count(self, count: FoldedCount, key: CountKey, new: Contribution) -> None:
         value = (key, new.value)
         seen = {new.value: self._values.get(value, 0)}
-        count.tally = meters.add(count.meter.measure, count.tally, new, seen)
-        count.may_fall |= new.quantity < 0 or count.meter.measure.aggregation is Aggregation.LAST
+        count.tally = meters.add(count.measure, count.tally, new, seen)
+        count.may_fall |= new.quantity < 0 or count.measure.aggregation is Aggregation.LAST
         if new.value:
             self._values[value] += 1
 

@@ -7,7 +7,7 @@ customer's events stays, and pays for usage to come. What an operator had return
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -34,12 +34,20 @@ from drawdown.core.usage.paying import (
     usage_facts,
 )
 from drawdown.core.usage.properties import document_of
+from drawdown.core.usage.quantities import Quantity
 from drawdown.core.usage.records import (
     Charge,
     CountKey,
     Event,
 )
-from drawdown.core.usage.recounts import Change, as_asked, change_of, touched_by
+from drawdown.core.usage.recounts import (
+    Change,
+    Touched,
+    as_asked,
+    change_of,
+    changes_of,
+    touched_by,
+)
 
 
 class Lowered(msgspec.Struct):
@@ -86,16 +94,14 @@ def override_usage(
     if customer.closed_at is not None:
         raise CustomerClosed()
     found = touched_by(request, command, event, state)
-    changes = [change_of(request, each, event, state) for each in found]
+    changes = changes_of(request, found, event, state)
     kinds = [each.rate.entitlement for each in found]
     contexts = settled_wallets(request, customer, kinds, state)
     started = begin(request, state, _operation(request, command, event, contexts, state))
     returned = _return(started, event, contexts, state)
     for lowered in _lowered(changes, event, state):
         _lower(started, lowered, contexts, state)
-    charges = tuple(
-        draw(started, due, returned) for due in _dues(changes, contexts, command, event)
-    )
+    charges = _pay(request, started, changes, contexts, event, returned, state)
     kept = _overridden(command, event, started.operation, charges)
     started.note_changes(_told(event, kept, state))
     _keep(started, kept, changes, state)
@@ -115,7 +121,11 @@ def _lowered(changes: Sequence[Change], event: Event, state: State) -> list[Lowe
 
     What is not found there stays charged.
     """
-    left = {change.touched.key: change.surplus for change in changes if change.surplus}
+    left = {
+        change.touched.key: change.surplus
+        for change in changes
+        if change.surplus and not change.touched.is_rest
+    }
     found = []
     for other in state.latest_events[event.customer] if left else ():
         if other.id == event.id:
@@ -142,10 +152,7 @@ def returned_debits(
     request: Request, command: RecordUsage, event: Event, state: State
 ) -> Collection[Id]:
     """The operations that an override returns something of, for whoever loads them."""
-    changes = [
-        change_of(request, each, event, state)
-        for each in touched_by(request, command, event, state)
-    ]
+    changes = changes_of(request, touched_by(request, command, event, state), event, state)
     others = _lowered(changes, event, state)
     found = [each.event.drawn_by for each in others if each.returned]
     if event.is_paid:
@@ -194,24 +201,61 @@ def _amend(event: Event, state: State) -> None:
 # What is drawn, and kept ------------------------------------------------------------------------------
 
 
-def _dues(
-    changes: Sequence[Change], contexts: dict[Id, Context], command: RecordUsage, event: Event
-) -> Iterator[Due]:
-    """What is asked for: in every count that the event is in, and in one it is not where the cost rose."""
-    for change in changes:
-        touched = change.touched
-        if touched.new is not None or change.due:
-            yield Due(
-                touched.meter,
-                touched.rate,
-                touched.key,
-                contexts[touched.rate.entitlement],
-                event.time if touched.new is None else touched.new.time,
-                attributes_of(touched.properties),
-                change.after,
-                change.due,
-                left=touched.new is None,
-            )
+def _pay(
+    request: Request,
+    started: Posting,
+    changes: list[Change],
+    contexts: dict[Id, Context],
+    event: Event,
+    returned: Mapping[Id, int],
+    state: State,
+) -> tuple[Charge, ...]:
+    """Draw what is asked for: in every count that the event is in, and where the cost of another rose."""
+    charges: list[Charge] = []
+    for place, asked in enumerate(changes):
+        change = asked
+        if asked.touched.is_rest:
+            change = changes[place] = _of_rest(request, asked.touched, charges, event, state)
+        if change.touched.new is not None or change.due:
+            due = _due(change, contexts[change.touched.rate.entitlement], event, state)
+            charges.append(draw(started, due, returned))
+    return tuple(charges)
+
+
+def _of_rest(
+    request: Request, touched: Touched, charges: Sequence[Charge], event: Event, state: State
+) -> Change:
+    """What becomes of a count of the rest of another rate, once that is paid.
+
+    Where the event was charged more by it before, and others of its count were charged after that, theirs
+    stands: what it is too much pays for usage to come.
+    """
+    for first in charges:
+        if touched.rate.rest_of == Id(bytes.fromhex(first.rate)) and not first.left:
+            touched.leave(first.uncovered, first.scale)
+    change = change_of(request, touched, event, state)
+    charged = change.after.charged + change.surplus
+    return msgspec.structs.replace(
+        change, after=msgspec.structs.replace(change.after, charged=charged)
+    )
+
+
+def _due(change: Change, context: Context, event: Event, state: State) -> Due:
+    touched = change.touched
+    new = touched.new
+    return Due(
+        touched.meter,
+        touched.rate,
+        touched.key,
+        context,
+        event.time if new is None else new.time,
+        attributes_of(touched.properties),
+        change.after,
+        change.due,
+        left=new is None,
+        rest=Quantity(0) if new is None or not touched.is_rest else new.quantity,
+        in_part=state.catalogs[event.book].pays_in_part(touched.rate),
+    )
 
 
 def _operation(

@@ -29,6 +29,7 @@ from drawdown.core.types import (
     Shortfall,
 )
 from drawdown.core.usage.counting import attributes_of
+from drawdown.core.usage.quantities import Quantity
 from drawdown.core.usage.records import Charge, Count, CountKey, Meter, Rate
 
 #: Which expired grants may be restored, each by how many units, in burn-down order.
@@ -40,6 +41,7 @@ class Due(msgspec.Struct):
     """What one rate asks for: its count as it is from now on, and the units that are due by that.
 
     ``time`` and ``attributes`` are those of the usage. ``left``: the event is not in the count any more.
+    ``rest``: what is counted of the rest of another rate. ``in_part``: too little credit pays what it can.
     """
 
     meter: Meter
@@ -51,6 +53,8 @@ class Due(msgspec.Struct):
     after: Count
     amount: int
     left: bool = False
+    rest: Quantity = Quantity(0)
+    in_part: bool = False
 
 
 def settled_wallets(
@@ -129,6 +133,7 @@ def _charge(due: Due, drawn: int, beyond: int) -> Charge:
         due.key[2],
         due.key[3].hex(),
         due.left,
+        due.rest,
     )
 
 
@@ -171,8 +176,8 @@ def _split(due: Due, credit: int) -> tuple[int, int]:
         return 0, 0
     if credit >= amount:
         return amount, 0
-    if kind.shortfall is Shortfall.REFUSE:
+    if kind.shortfall is Shortfall.REFUSE and not due.in_part:
         return 0, 0
-    if kind.shortfall is Shortfall.CAP:
+    if kind.shortfall is not Shortfall.OVERAGE:
         return credit, 0
     return credit, min(amount - credit, headroom(due.context.wallet))

@@ -3,7 +3,8 @@
 Every rate of the event's name whose meter counts the event moves the customer's count of the period, and
 asks for the increase of the truncated cumulative cost. All that is decided before anything moves. Then the
 wallets pay, each settled up to one instant, in their burn-down order. The event is kept whatever they can
-pay: what they cannot is ``uncovered``, by the rule of the entitlement.
+pay: what they cannot is ``uncovered``, by the rule of the entitlement, and asked for by the rate that charges
+the rest, if there is one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from drawdown.core.errors import CustomerClosed, FieldInvalid
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, ClaimRecord, Request
 from drawdown.core.state import USAGE_EVENT, State
-from drawdown.core.types import MICROSECONDS, Attributes, Customer, Id, Instant, Operation
+from drawdown.core.types import MICROSECONDS, Customer, Id, Instant, Operation
 from drawdown.core.usage import meters, rating
 from drawdown.core.usage.counting import (
     Counted,
@@ -39,6 +40,7 @@ from drawdown.core.usage.paying import (
     uncovered,
     usage_facts,
 )
+from drawdown.core.usage.quantities import Quantity
 from drawdown.core.usage.records import EVENT_ID_MAX, Charge, Debits, Event, is_event_id
 
 #: How far ahead of the ledger's clock an asker's may be.
@@ -65,13 +67,10 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     counted = counted_by(request, command, customer.id, identifier, state)
     kinds = [each.rate.entitlement for each in counted]
     contexts = settled_wallets(request, customer, kinds, state)
-    attributes = attributes_of(command.properties)
-    dues = [
-        _due(each, command, contexts[each.rate.entitlement], attributes, state) for each in counted
-    ]
+    dues = _asked(counted, command, contexts, state)
     at = next((due.context.at for due in dues), now)
     started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
-    charges = tuple(draw(started, due) for due in dues)
+    charges = _pay(started, counted, dues, command, state)
     if any(charge.uncovered for charge in charges):
         started.note_changes({"uncovered": [{}, uncovered(charges, request.book, state)]})
     event = _event(request, command, customer, started.operation, time, charges)
@@ -93,26 +92,65 @@ def _time_of(request: Request, command: RecordUsage, customer: Id, state: State)
     return usage_time(request, command, customer, state)
 
 
-def _due(
-    counted: Counted,
+def _asked(
+    counted: list[Counted],
     command: RecordUsage,
-    context: Context,
-    attributes: Attributes,
+    contexts: dict[Id, Context],
     state: State,
-) -> Due:
+) -> list[Due]:
+    """What each rate asks for; one that charges the rest of another, as if that left everything."""
+    dues: dict[Id, Due] = {}
+    for each in counted:
+        first = None if each.rate.rest_of is None else dues[each.rate.rest_of]
+        if first is not None:
+            each = each.rest(first.amount, first.context.entitlement.scale)  # noqa: PLW2901
+        dues[each.rate.id] = _due(each, command, contexts[each.rate.entitlement], state)
+    return list(dues.values())
+
+
+def _pay(
+    started: Posting, counted: list[Counted], dues: list[Due], command: RecordUsage, state: State
+) -> tuple[Charge, ...]:
+    """Draw what is due, in order. What is left of one rate is known when that is paid."""
+    charges: dict[Id, Charge] = {}
+    for place, each in enumerate(counted):
+        due = dues[place]
+        if each.rate.rest_of is not None:
+            first = charges[each.rate.rest_of]
+            left = each.rest(first.uncovered, first.scale)
+            due = dues[place] = _due(left, command, due.context, state)
+        charges[each.rate.id] = draw(started, due)
+    return tuple(charges.values())
+
+
+def _due(counted: Counted, command: RecordUsage, context: Context, state: State) -> Due:
     """What the count is after the event, and what of its cost was not asked for yet."""
+    attributes = attributes_of(command.properties)
     meter, rate = counted.meter, counted.rate
     before = count_of(counted.key, rate, meter, command.properties, state)
     value = (counted.key, counted.contribution.value)
     seen = {counted.contribution.value: state.values.get(value, 0)}
-    tally = meters.add(meter.measure, before.tally, counted.contribution, seen)
+    tally = meters.add(counted.measure, before.tally, counted.contribution, seen)
     price = rating.price_for(rate.price, attributes)
     charge = rating.charge(price, tally.quantity, context.entitlement.scale, before.charged)
     after, amount = msgspec.structs.replace(before, tally=tally), 0
     if meter.debits is Debits.AT_ONCE:
         after, amount = msgspec.structs.replace(after, charged=charge.charged), charge.debit
+    rest = Quantity(0) if rate.rest_of is None else counted.contribution.quantity
     time = counted.contribution.time
-    return Due(meter, rate, counted.key, context, time, attributes, after, amount)
+    in_part = state.catalogs[rate.book].pays_in_part(rate)
+    return Due(
+        meter,
+        rate,
+        counted.key,
+        context,
+        time,
+        attributes,
+        after,
+        amount,
+        rest=rest,
+        in_part=in_part,
+    )
 
 
 def _operation(

@@ -17,6 +17,7 @@ from drawdown.core.schedules.calendar import CalendarUnit
 from drawdown.core.types import Id, Instant, Profiles
 from drawdown.core.usage.meters import Measure, Tally
 from drawdown.core.usage.properties import Group, Properties, group_of
+from drawdown.core.usage.quantities import Quantity
 from drawdown.core.usage.rating import Price, Table
 
 METERS_MAX = 200
@@ -115,7 +116,12 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a meter's number costs, in credit of which entitlement."""
+    """What a meter's number costs, in credit of which entitlement.
+
+    ``rest_of`` is another rate of the meter: then this one charges only what nothing pays for by that. What
+    it counts is that rest, in whole credits of the other's entitlement and fractions of one. Both draw what
+    there is, also of an entitlement that refuses where there is too little.
+    """
 
     id: Id
     book: Id
@@ -126,6 +132,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     period: Period = Period()
     customers: Customers = Customers.ALL
     closed_at: Instant | None = None
+    rest_of: Id | None = None
 
     def group(self, meter: Meter, properties: Properties) -> Group:
         """By what usage is counted apart: the meter's properties, and the one that prices differ by."""
@@ -136,11 +143,15 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalog(msgspec.Struct, kw_only=True):
-    """Every meter and rate of a book. There are few, so they are loaded together."""
+    """Every meter and rate of a book. There are few, so they are loaded together.
+
+    ``followed``: the rates of which an open one charges the rest.
+    """
 
     meters: dict[Id, Meter] = {}
     rates: dict[Id, Rate] = {}
     by_event: dict[str, list[tuple[Meter, Rate]]] = {}
+    followed: set[Id] = set()
 
     def add_meter(self, meter: Meter) -> None:
         self.meters[meter.id] = meter
@@ -150,6 +161,12 @@ class Catalog(msgspec.Struct, kw_only=True):
         self.rates[rate.id] = rate
         meter = self.meters[rate.meter]
         self.by_event.setdefault(meter.measure.event_name, []).append((meter, rate))
+        if rate.rest_of is not None and rate.closed_at is None:
+            self.followed.add(rate.rest_of)
+
+    def pays_in_part(self, rate: Rate) -> bool:
+        """Whether credit that is too little pays what it can, since something else pays the rest."""
+        return rate.rest_of is not None or rate.id in self.followed
 
     def charges_of(self, name: str) -> Iterator[tuple[Meter, Rate]]:
         """The rates of an event's name, in the order in which they were made, closed ones among them."""
@@ -162,6 +179,8 @@ class Catalog(msgspec.Struct, kw_only=True):
     def close_rate(self, rate: Rate) -> None:
         self.rates[rate.id] = rate
         self._replace(None, rate)
+        rests = (each for each in self.rates.values() if each.closed_at is None)
+        self.followed = {each.rest_of for each in rests if each.rest_of is not None}
 
     def _replace(self, meter: Meter | None, rate: Rate | None) -> None:
         """Put a record as it is now in the place of the one before."""
@@ -202,13 +221,14 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     charged: int = 0
 
 
-class Charge(msgspec.Struct, frozen=True, array_like=True):
+class Charge(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What one event costs by one rate, in units at ``scale``: ``drawn``, or taken as ``overage``, or not.
 
     ``amount`` is the increase of the cost of the whole period, so it may be 0. ``rate`` is the id in
     hexadecimal digits, ``meter`` and ``entitlement`` are codes. ``period`` and ``grouping`` (hexadecimal) say
     which count it is of: what all its events were charged adds up to what the count was. ``left``: of one
-    that an override took the event out of, and whose cost rose by that.
+    that an override took the event out of, and whose cost rose by that. ``rest``: what a rate counted that
+    charges what another leaves (``Rate.rest_of``), in steps of 10**-12 of a credit.
     """
 
     rate: str
@@ -221,6 +241,7 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
     period: Instant
     grouping: str = ""
     left: bool = False
+    rest: Quantity = Quantity(0)
 
     @property
     def uncovered(self) -> int:

@@ -7,7 +7,7 @@ says what it is; else, as for a last value or a price by volume, its events are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -17,8 +17,15 @@ from drawdown.core.errors import TooManyEvents
 from drawdown.core.requests import Request
 from drawdown.core.state import State
 from drawdown.core.usage import meters, rating
-from drawdown.core.usage.counting import attributes_of, count_of, counted_by
-from drawdown.core.usage.meters import Aggregation, Contribution, Tally
+from drawdown.core.usage.counting import (
+    attributes_of,
+    contribution_to,
+    count_of,
+    counted_by,
+    measure_of,
+    rest_of,
+)
+from drawdown.core.usage.meters import Aggregation, Contribution, Measure, Tally
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.rating import Price, Volume
 from drawdown.core.usage.records import LATEST_MAX, Count, CountKey, Debits, Event, Meter, Rate
@@ -38,6 +45,20 @@ class Touched(msgspec.Struct):
     own: int = 0
     old: Contribution | None = None
     new: Contribution | None = None
+
+    @property
+    def measure(self) -> Measure:
+        return measure_of(self.meter, self.rate)
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is known only when another rate has been paid what it is."""
+        return self.rate.rest_of is not None
+
+    def leave(self, units: int, scale: int) -> None:
+        """Another rate leaves so many units uncovered."""
+        if self.new is not None:
+            self.new = msgspec.structs.replace(self.new, quantity=rest_of(units, scale))
 
 
 class Change(msgspec.Struct):
@@ -68,7 +89,7 @@ def touched_by(request: Request, command: RecordUsage, event: Event, state: Stat
         each = found.setdefault(key, Touched(meter, rate, key, event.properties))
         each.own += charge.amount
         if not charge.left:
-            each.old = meters.contribution(meter.measure, event.time, event.id, event.properties)
+            each.old = contribution_to(meter, rate, event, charge)
     asked = as_asked(command, event)
     for counted in counted_by(request, asked, event.customer, event.id, state, event):
         key = counted.key
@@ -81,6 +102,23 @@ def as_asked(command: RecordUsage, event: Event) -> RecordUsage:
     """The event as it is now: a time left out is the one it had."""
     time = event.time if command.time is None else command.time
     return msgspec.structs.replace(command, time=time)
+
+
+def changes_of(
+    request: Request, found: Iterable[Touched], event: Event, state: State
+) -> list[Change]:
+    """What becomes of counts: those of the rest of other rates come last, as if these left everything.
+
+    Raises as ``change_of`` does.
+    """
+    changes: list[Change] = []
+    for touched in sorted(found, key=lambda each: each.is_rest):
+        for first in changes:
+            if first.touched.rate.id == touched.rate.rest_of and first.touched.new is not None:
+                scale = find_entitlement(request, first.touched.rate.entitlement, state).scale
+                touched.leave(first.due, scale)
+        changes.append(change_of(request, touched, event, state))
+    return changes
 
 
 def change_of(request: Request, touched: Touched, event: Event, state: State) -> Change:
@@ -106,7 +144,7 @@ def _moved(touched: Touched, before: Count, price: Price, state: State) -> Tally
 
     They must where the cost may have been higher on the way than it is now.
     """
-    measure, old, new = touched.meter.measure, touched.old, touched.new
+    measure, old, new = touched.measure, touched.old, touched.new
     if touched.meter.debits is Debits.AT_ONCE and _may_have_fallen(touched, before, price):
         return None
     values = {each.value for each in (old, new) if each is not None}
@@ -120,7 +158,7 @@ def _moved(touched: Touched, before: Count, price: Price, state: State) -> Tally
 
 
 def _may_have_fallen(touched: Touched, before: Count, price: Price) -> bool:
-    aggregation = touched.meter.measure.aggregation
+    aggregation = touched.measure.aggregation
     if aggregation is Aggregation.LAST or isinstance(price, Volume):
         return True
     both = (touched.old, touched.new)
@@ -139,7 +177,7 @@ def _counted_again(
         found.append(touched.new)
     tally, charged, seen = Tally(), 0, Counter[bytes]()
     for each in sorted(found, key=lambda one: one.event):
-        tally = meters.add(touched.meter.measure, tally, each, seen)
+        tally = meters.add(touched.measure, tally, each, seen)
         seen[each.value] += bool(each.value)
         charged = max(charged, rating.units(price, tally.quantity, scale))
     return tally, charged
@@ -147,13 +185,12 @@ def _counted_again(
 
 def _contributions(touched: Touched, event: Event, state: State) -> Iterator[Contribution]:
     """What the customer's other events contribute to the count."""
-    measure = touched.meter.measure
     for other in state.latest_events[event.customer]:
-        counts = any(
-            charge.key(other.customer) == touched.key and not charge.left
-            for charge in other.charges
-        )
-        if counts and other.id != event.id:
-            found = meters.contribution(measure, other.time, other.id, other.properties)
-            assert found is not None, "what was counted is counted the same way again"
-            yield found
+        if other.id == event.id:
+            continue
+        for charge in other.charges:
+            if charge.key(other.customer) == touched.key and not charge.left:
+                found = contribution_to(touched.meter, touched.rate, other, charge)
+                assert found is not None, "what was counted is counted the same way again"
+                yield found
+                break

@@ -152,13 +152,18 @@ class Period(Request):
 
 
 class CreateRate(Request):
-    """A rate never changes: close it, and make another to charge otherwise."""
+    """A rate never changes: close it, and make another to charge otherwise.
+
+    ``rest_of`` is the id of another rate of the meter: only what nothing pays for by that is charged, each
+    credit of it at ``price``.
+    """
 
     meter: ReferenceText
     entitlement: ReferenceText
     price: PerCredit | PerUnit | Graduated | Volume | Package | Table
     period: Period = msgspec.field(default_factory=Period)
     customers: Customers = Customers.ALL
+    rest_of: ReferenceText | None = None
     idempotency_key: KeyText | None = None
 
 

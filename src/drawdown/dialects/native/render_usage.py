@@ -66,6 +66,7 @@ def rate(
             unit=record.period.unit, zone=record.period.zone, cycle=record.period.cycle
         ),
         customers=record.customers,
+        rest_of=None if record.rest_of is None else spell(RATE_PREFIX, record.rest_of),
         created_at=text_of(record.created_at),
         closed_at=render.optional_time(record.closed_at),
     )

@@ -127,10 +127,18 @@ async def create_rate(call: Call) -> Answer:
         price=price_of(body.price, "price"),
         period=Period(unit=body.period.unit, zone=body.period.zone, cycle=body.period.cycle),
         customers=body.customers,
+        rest_of=_rest_of(body.rest_of),
     )
     written = common.created(_rate, call.request_id)
     claim = common.claim(call, body.idempotency_key)
     return await call.ledger.submit(call.book, command, written, claim=claim)
+
+
+def _rest_of(text: str | None) -> Id | None:
+    found = None if text is None else identity.parse(text)
+    if text is not None and found is None:
+        raise BadRequest("rest_of", "the id of an open rate of the same meter")
+    return found
 
 
 def _rate(accepted: Accepted) -> wire_usage.Rate:

@@ -47,6 +47,7 @@ class Rate(Struct, kw_only=True):
     price: ObjectRaw
     period: RatePeriod
     customers: Customers
+    rest_of: str | None
     created_at: TimeText
     closed_at: TimeText | None
 

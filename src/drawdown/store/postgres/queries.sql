@@ -1027,7 +1027,7 @@ FROM meter WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ANY ($1::uuid[])
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of FROM rate WHERE book = ANY ($1::uuid[])
 ORDER BY id
 
 -- name: insert_meter
@@ -1038,8 +1038,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 UPDATE meter SET name = $1, updated_at = $2, profiles = $3, closed_at = $4 WHERE id = $5
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: close_rate
 UPDATE rate SET closed_at = $1 WHERE id = $2

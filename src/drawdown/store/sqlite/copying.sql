@@ -251,7 +251,7 @@ SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at,
 FROM meter WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_rate
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of
 FROM rate WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_usage_event

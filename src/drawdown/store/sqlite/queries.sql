@@ -664,7 +664,7 @@ SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at,
 FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
-SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ? ORDER BY id
+SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of FROM rate WHERE book = ? ORDER BY id
 
 -- name: insert_meter
 INSERT INTO meter (id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles)
@@ -674,8 +674,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE meter SET name = ?, updated_at = ?, profiles = ?, closed_at = ? WHERE id = ?
 
 -- name: insert_rate
-INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: close_rate
 UPDATE rate SET closed_at = ? WHERE id = ?

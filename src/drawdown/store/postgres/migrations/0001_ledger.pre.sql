@@ -74,7 +74,8 @@ CREATE TABLE rate (
   period      text NOT NULL,
   customers   text NOT NULL,             -- all, or those it is attached to
   created_at  bigint NOT NULL,
-  closed_at   bigint
+  closed_at   bigint,
+  rest_of     uuid                       -- what nothing pays for by that rate is charged, and no more
 );
 CREATE INDEX rate_by_book ON rate (book, id);
 

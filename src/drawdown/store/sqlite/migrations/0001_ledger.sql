@@ -425,7 +425,8 @@ CREATE TABLE rate (
   period      TEXT NOT NULL,
   customers   TEXT NOT NULL,             -- all, or those it is attached to
   created_at  INTEGER NOT NULL,
-  closed_at   INTEGER
+  closed_at   INTEGER,
+  rest_of     BLOB                       -- what nothing pays for by that rate is charged, and no more
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rate_by_book ON rate (book, id);
 
