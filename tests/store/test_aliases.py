@@ -7,7 +7,7 @@ import pytest
 from drawdown.core.commands import CreateCustomer, Debit, DocumentChange, KeepDocuments, RecordUsage
 from drawdown.core.errors import AlreadyExists, CustomerNotFound
 from drawdown.core.identity import relocate, slot_of
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import Document, Id
 from drawdown.engine.ledger import Ledger
@@ -106,3 +106,40 @@ async def test_an_alias_that_was_taken_back_names_nobody_until_it_is_given_again
     await ledger.apply(book.id, debit)
     assert (await ledger.balance(book.id, "team", CREDITS)).available == 0
     await verified(ledger)
+
+
+async def test_a_customer_is_made_with_aliases_or_not_at_all(ledger: Ledger) -> None:
+    book = await open_book(ledger)
+    await new_customer(book, "taken")
+    for names, fails in ((("one", "two"), False), (("three", "taken"), True)):
+        new = ledger.ids.new()
+        changes = tuple(
+            DocumentChange(
+                id=relocate(ledger.ids.new(), slot_of(new)),
+                owner=new,
+                kind=CUSTOMER_ALIAS,
+                body="{}",
+                takes=text,
+            )
+            for text in names
+        )
+        submitted = ledger.submit(
+            book.id, CreateCustomer(), _render, claim=CLAIM[fails], documents=changes, id=new
+        )
+        if fails:
+            with pytest.raises(AlreadyExists):
+                await submitted
+            for reference in (new, "three"):
+                with pytest.raises(CustomerNotFound):
+                    await ledger.customer(book.id, reference)
+        else:
+            await submitted
+            for text in names:
+                assert (await ledger.customer(book.id, text)).id == new
+
+
+CLAIM = {fails: Claim("test", f"key-{fails}", b"fingerprint") for fails in (True, False)}
+
+
+def _render(accepted: Accepted) -> Answer:
+    return Answer(status=200, body=b"")

@@ -58,6 +58,7 @@ from drawdown.core.commands import (
     VoidGrant,
 )
 from drawdown.core.errors import EventReused, KeyReused, LedgerError
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
 from drawdown.core.standing.players import Players
 from drawdown.core.state import (
@@ -228,14 +229,16 @@ class SpreadWriter(Writer):
 
     async def _carry_out(self, submissions: Sequence[Submission]) -> None:
         try:
-            plain = [each for each in submissions if each.claim is None and not has_names(each)]
+            plain = [
+                each for each in submissions if each.claim is None and not has_names(each.documents)
+            ]
             usage = [each for each in plain if isinstance(each.command, RecordUsage)]
             await self._route([each for each in plain if not isinstance(each.command, RecordUsage)])
             await self._record(usage)
             for each in submissions:
                 if each.claim is not None:
                     each.end(await self._claimed(each, each.claim))
-                elif has_names(each):
+                elif has_names(each.documents):
                     each.end(await self._act(each, None))
         except Exception as error:  # whatever failed, nobody is left waiting
             for each in submissions:
@@ -435,7 +438,9 @@ class SpreadWriter(Writer):
             key=claim.key,
             created_at=self._clock.now(),
             fingerprint=claim.fingerprint,
-            target=self._new_id(submission.book, submission.command) or self._ids.new(),
+            target=submission.id
+            or self._new_id(submission.book, submission.command)
+            or self._ids.new(),
         )
 
     async def _finish(
@@ -455,10 +460,11 @@ class SpreadWriter(Writer):
 
     async def _act(self, submission: Submission, identifier: Id | None) -> Answer | LedgerError:
         """The command itself. Raises what is no answer and no refusal."""
-        if not has_names(submission):
-            return _told(await self._attempt(submission, identifier, submission.documents, {}))
+        documents = _moved(submission, identifier)
+        if not has_names(documents):
+            return _told(await self._attempt(submission, identifier, documents, {}))
         try:
-            named = await self._documents.open(submission, identifier)
+            named = await self._documents.open(submission.book, documents, identifier)
         except LedgerError as error:
             return error
         outcome = await self._attempt(submission, identifier, named.documents, named.names)
@@ -477,6 +483,7 @@ class SpreadWriter(Writer):
             book=submission.book,
             command=submission.command,
             render=submission.render,
+            id=submission.id,
             key=key,
             documents=documents,
             waiter=Waiter(1),
@@ -504,6 +511,18 @@ def _owner(submission: Submission, names: Names) -> Reference:
     if isinstance(reference, str):
         return names[(submission.book, CUSTOMER_OWN_ID, reference)] or reference
     return reference
+
+
+def _moved(submission: Submission, identifier: Id | None) -> tuple[DocumentChange, ...]:
+    """Documents of a customer who is made with them go with him where he was made the first time."""
+    if identifier is None or submission.id in (None, identifier):
+        return submission.documents
+    return tuple(
+        msgspec.structs.replace(each, id=relocate(each.id, slot_of(identifier)), owner=identifier)
+        if each.owner == submission.id
+        else each
+        for each in submission.documents
+    )
 
 
 def _told(outcome: Answer | Exception) -> Answer | LedgerError:

@@ -7,6 +7,8 @@ dies in between leaves a name that leads to no document: after a minute another 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from drawdown.core.commands import DocumentChange
@@ -14,7 +16,6 @@ from drawdown.core.errors import AlreadyExists, LedgerError
 from drawdown.core.requests import Answer, ClaimRecord
 from drawdown.core.state import Name, document_name
 from drawdown.core.types import MICROSECONDS, Id
-from drawdown.engine.batcher import Submission
 from drawdown.engine.ports import Clock, Placement, Store
 from drawdown.engine.spread_claims import ClaimSteps
 
@@ -22,8 +23,9 @@ from drawdown.engine.spread_claims import ClaimSteps
 PATIENCE = 60 * MICROSECONDS
 
 
-def has_names(submission: Submission) -> bool:
-    return any(each.takes or each.gives_back for each in submission.documents)
+def has_names(changes: Sequence[DocumentChange]) -> bool:
+    """Whether any of them takes a name, or gives one back."""
+    return any(each.takes or each.gives_back for each in changes)
 
 
 class Named(msgspec.Struct):
@@ -43,16 +45,18 @@ class DocumentNames:
         self._clock = clock
         self._steps = ClaimSteps(placement)
 
-    async def open(self, submission: Submission, identifier: Id | None) -> Named:
+    async def open(
+        self, book: Id, changes: Sequence[DocumentChange], identifier: Id | None
+    ) -> Named:
         """``identifier``: of a request that may be repeated: it goes on under the same documents.
 
         Raises ``AlreadyExists`` for the name of another document: then none is taken.
         """
         found = Named(documents=(), names={}, taken=[], given_back=[])
-        for change in submission.documents:
+        for change in changes:
             document = change.id
             if change.takes is not None:
-                name = document_name(submission.book, change.kind, change.takes)
+                name = document_name(book, change.kind, change.takes)
                 try:
                     claim = await self._take(self._claim(name, document, identifier))
                 except AlreadyExists:
@@ -62,7 +66,7 @@ class DocumentNames:
                 document = found.names[name] = claim.target
                 found.taken.append(claim)
             if change.gives_back is not None:
-                name = document_name(submission.book, change.kind, change.gives_back)
+                name = document_name(book, change.kind, change.gives_back)
                 found.names[name] = None
                 found.given_back.append(self._claim(name, change.id, None))
             found.documents += (msgspec.structs.replace(change, id=document),)
