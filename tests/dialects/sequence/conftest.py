@@ -8,13 +8,20 @@ import httpx
 import pytest
 
 from tests.dialects.sequence.support import client, new_customer
-from tests.support.server import Tenant
+from tests.support.server import Server, Tenant
 
 
 @pytest.fixture
 def sequence(tenant: Tenant) -> Iterator[httpx.Client]:
     """Basic credentials of the editor's key to a fresh account's test book."""
     with client(tenant) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(server: Server) -> Iterator[httpx.Client]:
+    """The same of another account."""
+    with client(server.tenant()) as opened:
         yield opened
 
 

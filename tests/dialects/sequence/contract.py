@@ -64,6 +64,30 @@ class Customer(Strict):
     label: str | UnsetType = UNSET
     url: str | UnsetType = UNSET
     parent_id: Uuid | UnsetType = UNSET
+    archived_at: Moment | UnsetType = UNSET
+
+
+class Pagination(Strict):
+    after: str | UnsetType = UNSET
+    before: str | UnsetType = UNSET
+
+
+class Customers(Strict):
+    items: list[Customer]
+    pagination: Pagination
+
+
+class Alias(Strict):
+    id: Uuid
+    customer_id: Uuid
+    sequence_account_id: Uuid
+    value: str
+    created_at: Moment
+
+
+class Aliases(Strict):
+    items: list[Alias]
+    pagination: Pagination
 
 
 class Credit(Strict):

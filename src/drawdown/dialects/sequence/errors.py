@@ -21,7 +21,6 @@ _encode = msgspec.json.Encoder().encode
 
 #: The ledger's names of fields, and what they are called in this dialect.
 FIELDS = {
-    "id": "customerAliases",
     "cost_basis.amount": "costOfCredit",
     "expires_at": "expiryDate",
 }
@@ -51,6 +50,16 @@ class PairMissing(WebError):
             "No API key was given in full: send Authorization: Basic with base64 of key id:secret "
             "(key_...:sk_...), or Bearer sk_..."
         )
+
+
+class AliasNotFound(WebError):
+    """No alias has the id, in this book."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no alias with this id.")
 
 
 class Row(NamedTuple):
@@ -89,7 +98,9 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.InsufficientCredit: Row(400, "InsufficientCredits"),
     core.KeyReused: _KEY,
     core.KeyInUse: _KEY,
-    core.AlreadyExists: _INVALID,
+    core.AlreadyExists: Row(
+        400, "ValidationError", "The alias {value!r} is taken: it names another customer."
+    ),
     core.ClockNotFound: Row(404, "NotFound"),
     core.OnlyInTestMode: _STATE,
     core.ClockAdvancing: _STATE,
@@ -130,6 +141,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManyCounts: _STATE,
     core.TooManyEvents: _STATE,
     UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),
+    AliasNotFound: Row(404, "NotFound"),
     web.Malformed: _INVALID,
     web.BadRequest: _INVALID,
     web.UnknownField: _INVALID,

@@ -1,4 +1,4 @@
-"""Records of the ledger as Sequence shows them: ids are UUIDs, amounts JSON numbers. Pure."""
+"""Credit as Sequence shows it: ids are UUIDs, amounts JSON numbers. Pure."""
 
 from __future__ import annotations
 
@@ -8,59 +8,18 @@ from itertools import groupby
 
 import msgspec
 
-from drawdown.core import burn, identity, types
+from drawdown.core import burn
 from drawdown.core.amounts import Amount
 from drawdown.core.identity import spell_uuid
 from drawdown.core.times import text_of
 from drawdown.core.types import BurnOrder, Entitlement, Grant, Id
 from drawdown.dialects.sequence import dates, numbers
-from drawdown.dialects.sequence.reading import PROFILE
-from drawdown.dialects.sequence.wire import (
-    Contact,
-    ContactShown,
+from drawdown.dialects.sequence.credit.wire import (
     CreateCreditRequest,
     CreatedCredit,
     CreditUnitType,
-    Customer,
-    CustomerProfile,
-    IntegrationShown,
     OutstandingGrant,
 )
-
-
-def customer(found: types.Customer) -> Customer:
-    """A customer made in this dialect."""
-    profile = msgspec.convert(found.profiles[PROFILE], CustomerProfile)
-    return Customer(
-        id=spell_uuid(found.id),
-        created_at=text_of(found.created_at),
-        legal_name=found.name or "",
-        address=profile.address,
-        tax_status=profile.tax_status,
-        contacts=[_contact(each, place, found) for place, each in enumerate(profile.contacts)],
-        integration_ids=[
-            IntegrationShown(service=each.service, id=each.id, is_pending=False)
-            for each in profile.integration_ids
-        ],
-        organizations=[],
-        customer_aliases=None if found.own_id is None else [found.own_id],
-        label=profile.label,
-        url=profile.url,
-        parent_id=profile.parent_id,
-    )
-
-
-def _contact(kept: Contact, place: int, owner: types.Customer) -> ContactShown:
-    """Its id follows from the customer's and its place in the list."""
-    created_at = text_of(owner.created_at)
-    return ContactShown(
-        id=spell_uuid(identity.derive(owner.id, f"sequence.contact:{place}")),
-        name=kept.name,
-        email=kept.email,
-        billing_preference=kept.billing_preference,
-        created_at=created_at,
-        updated_at=created_at,
-    )
 
 
 def created_credit(

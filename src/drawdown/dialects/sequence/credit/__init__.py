@@ -1,0 +1,1 @@
+"""What customers have: grants, balances, and what moved them."""

@@ -1,0 +1,1 @@
+"""Customers, and the aliases that usage names them by."""

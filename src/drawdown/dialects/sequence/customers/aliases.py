@@ -1,0 +1,178 @@
+"""Aliases: given, exchanged, taken back."""
+
+from __future__ import annotations
+
+from drawdown.core import errors, identity, types
+from drawdown.core.commands import DocumentChange, KeepDocuments
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.state import CUSTOMER_ALIAS
+from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence.answering import answer, check_account
+from drawdown.dialects.sequence.claims import claim
+from drawdown.dialects.sequence.customers import known, reading, rendering, wire
+from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
+from drawdown.dialects.sequence.errors import AliasNotFound
+from drawdown.dialects.sequence.paging import Page, page
+from drawdown.engine.accounts import Role
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web import fields
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+
+
+async def create(call: Call) -> Answer:
+    body: wire.CreateAliasRequest = call.body
+    check_account(body.sequence_account_id, call.principal.account)
+    text = reading.alias(body.value, "value")
+    owner = await _owner(call, body.customer_id)
+    there = await known.documents_of(call.ledger, call.book, owner.id)
+    known.check_room(len(there) + 1, "value")
+    return await _keep(
+        call, owner.id, known.given(call.ledger, owner.id, [text]), text, 201, (owner.id, text)
+    )
+
+
+async def _owner(call: Call, text: str) -> types.Customer:
+    """Raises ``BadRequest``, and ``CustomerClosed`` for one who is archived."""
+    try:
+        found = await call.ledger.customer(call.book, fields.reference(text, "customerId"))
+    except CustomerNotFound:
+        raise BadRequest("customerId", CUSTOMER_RULE) from None
+    if found.closed_at is not None:
+        raise errors.CustomerClosed()
+    return found
+
+
+async def _keep(
+    call: Call,
+    owner: Id,
+    changes: tuple[DocumentChange, ...],
+    text: str,
+    status: int,
+    asked: tuple[Id, str] | None = None,
+) -> Answer:
+    def render(accepted: Accepted) -> Answer:
+        kept = accepted.documents[-1]
+        return answer(call, status, rendering.alias(kept, text, call.principal.account))
+
+    key = None if asked is None else claim(call, asked)
+    command = KeepDocuments(customer=owner)
+    return await call.ledger.submit(call.book, command, render, claim=key, documents=changes)
+
+
+async def update(call: Call) -> Answer:
+    """It stays its customer's: to give it to another, take it back first."""
+    body: wire.UpdateAliasRequest = call.body
+    document = await _found(call)
+    before = known.text_of(document)
+    text = reading.alias(body.value, "value")
+    if body.customer_id is not None:
+        owner = await _owner(call, body.customer_id)
+        if owner.id != document.owner:
+            raise BadRequest("customerId", "that of the alias, or left out")
+    if text == before:
+        return answer(call, 200, rendering.alias(document, text, call.principal.account))
+    return await _keep(call, document.owner, (known.renamed(document, text),), text, 200)
+
+
+async def delete(call: Call) -> Answer:
+    """What was used under it stays the customer's; what comes from now on is nobody's."""
+    document = await _found(call)
+
+    def render(accepted: Accepted) -> Answer:
+        return answer(call, 204)
+
+    command = KeepDocuments(customer=document.owner)
+    changes = known.taken_back([document])
+    return await call.ledger.submit(call.book, command, render, documents=changes)
+
+
+async def _found(call: Call) -> Document:
+    return await known.find(call.ledger, call.book, call.path["id"])
+
+
+async def list_all(call: Call) -> Answer:
+    return await _page(call, None)
+
+
+async def list_of_customer(call: Call) -> Answer:
+    """His own id is the last of them: it came with him."""
+    found = await call.ledger.customer(call.book, identity.reference(call.path["id"]))
+    return await _page(call, found)
+
+
+async def _page(call: Call, owner: types.Customer | None) -> Answer:
+    query: Page = call.query
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Document]:
+        asked = DocumentFilter(
+            book=call.book,
+            kind=CUSTOMER_ALIAS,
+            owner=None if owner is None else owner.id,
+            after=after,
+            before=before,
+            limit=limit,
+        )
+        return await call.ledger.documents(asked)
+
+    account = call.principal.account
+    found, pagination = await page(query, chunk, lambda each: each.id)
+    items = [rendering.alias(each, known.text_of(each), account) for each in found]
+    own = None if owner is None else rendering.own_alias(owner, account)
+    if own is not None and pagination.after is None and query.before is None:
+        items.append(own)
+    return answer(call, 200, wire.AliasPage(items=items, pagination=pagination))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/customers/{id}/aliases",
+        handler=list_of_customer,
+        summary="List a customer's aliases, newest first",
+        role=Role.VIEWER,
+        query=Page,
+        answer=wire.AliasPage,
+        errors=(errors.CustomerNotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/customer-aliases",
+        handler=create,
+        summary="Give a customer an alias",
+        role=Role.EDITOR,
+        body=wire.CreateAliasRequest,
+        answer=wire.Alias,
+        status=201,
+        errors=(errors.AlreadyExists, errors.CustomerClosed, errors.KeyReused),
+    ),
+    Endpoint(
+        method="GET",
+        path="/customer-aliases",
+        handler=list_all,
+        summary="List all customers' aliases, newest first",
+        role=Role.VIEWER,
+        query=Page,
+        answer=wire.AliasPage,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/customer-aliases/{id}",
+        handler=update,
+        summary="Exchange an alias for another",
+        role=Role.EDITOR,
+        body=wire.UpdateAliasRequest,
+        answer=wire.Alias,
+        errors=(AliasNotFound, errors.AlreadyExists, errors.CustomerClosed),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/customer-aliases/{id}",
+        handler=delete,
+        summary="Take an alias back",
+        role=Role.EDITOR,
+        status=204,
+        errors=(AliasNotFound,),
+    ),
+)

@@ -1,0 +1,198 @@
+"""Customers: made, changed, archived, and found by their ids and aliases."""
+
+from __future__ import annotations
+
+from drawdown.core import errors, identity, types
+from drawdown.core.commands import CloseCustomer, DocumentChange
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.types import Id
+from drawdown.dialects.sequence.answering import answer
+from drawdown.dialects.sequence.claims import claim
+from drawdown.dialects.sequence.customers import known, reading, rendering, wire
+from drawdown.dialects.sequence.paging import Page, page
+from drawdown.engine.accounts import Role
+from drawdown.engine.ports import CustomerFilter
+from drawdown.web import fields
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+
+CUSTOMER_RULE = "the id of a customer; there is none with this id"
+
+
+async def create(call: Call) -> Answer:
+    """With all of the aliases, or not at all."""
+    body: wire.CreateCustomerRequest = call.body
+    texts = _aliases(body.customer_aliases or [])
+    command = reading.create_customer(body, await _parent(call, body.parent_id))
+    new = call.ledger.ids.new()
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.customer is not None
+        return answer(call, 201, rendering.customer(accepted.customer, texts))
+
+    return await call.ledger.submit(
+        call.book,
+        command,
+        render,
+        claim=claim(call, (command, texts)),
+        documents=known.given(call.ledger, new, texts),
+        id=new,
+    )
+
+
+async def _parent(call: Call, text: str | None) -> Id | None:
+    if text is None:
+        return None
+    try:
+        found = await call.ledger.customer(call.book, fields.reference(text, "parentId"))
+    except CustomerNotFound:
+        raise BadRequest("parentId", CUSTOMER_RULE) from None
+    return found.id
+
+
+def _aliases(given: list[str]) -> list[str]:
+    texts = [reading.alias(each, f"customerAliases[{place}]") for place, each in enumerate(given)]
+    if len(set(texts)) < len(texts):
+        raise BadRequest("customerAliases", "a list of different aliases")
+    if len(texts) > known.AT_ONCE:
+        rule = f"a list of at most {known.AT_ONCE} aliases: others can be given one by one"
+        raise BadRequest("customerAliases", rule)
+    return texts
+
+
+async def retrieve(call: Call) -> Answer:
+    return await _shown(call, await _found(call, call.path["id"]))
+
+
+async def retrieve_by_alias(call: Call) -> Answer:
+    return await _shown(call, await _found(call, call.path["alias"]))
+
+
+async def _found(call: Call, text: str) -> types.Customer:
+    return await call.ledger.customer(call.book, identity.reference(text))
+
+
+async def _shown(call: Call, found: types.Customer) -> Answer:
+    texts = await known.texts_of(call.ledger, found)
+    return answer(call, 200, rendering.customer(found, texts))
+
+
+async def update(call: Call) -> Answer:
+    """All of it in the place of what there was; aliases that are not among those given are taken back."""
+    body: wire.UpdateCustomerRequest = call.body
+    before = await _found(call, call.path["id"])
+    if before.closed_at is not None:
+        raise errors.CustomerClosed()
+    command = reading.amend_customer(before.id, body, await _parent(call, body.parent_id))
+    changes, texts = await _changed_aliases(call, before, body.customer_aliases)
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.customer is not None
+        return answer(call, 200, rendering.customer(accepted.customer, texts))
+
+    return await call.ledger.submit(call.book, command, render, documents=changes)
+
+
+async def _changed_aliases(
+    call: Call, before: types.Customer, given: list[str] | None
+) -> tuple[tuple[DocumentChange, ...], list[str]]:
+    """What becomes of the aliases, and what they are then."""
+    if given is None:
+        return (), await known.texts_of(call.ledger, before)
+    texts = _aliases(given)
+    documents = await known.documents_of(call.ledger, call.book, before.id)
+    there = {known.text_of(each): each for each in documents}
+    gone = [each for text, each in there.items() if text not in texts]
+    new = [text for text in texts if text not in there and text != before.own_id]
+    if len(gone) + len(new) > known.AT_ONCE:
+        raise BadRequest("customerAliases", f"a change of at most {known.AT_ONCE} aliases at once")
+    changes = known.taken_back(gone) + known.given(call.ledger, before.id, new)
+    own = [] if before.own_id is None or before.own_id in texts else [before.own_id]
+    return changes, own + texts
+
+
+async def archive(call: Call) -> Answer:
+    """For good: nothing is granted or used any more. One who is archived already stays so."""
+    found = await _found(call, call.path["id"])
+    texts = await known.texts_of(call.ledger, found)
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.customer is not None
+        return answer(call, 200, rendering.customer(accepted.customer, texts))
+
+    command = CloseCustomer(customer=found.id)
+    return await call.ledger.submit(call.book, command, render, claim=claim(call, command))
+
+
+async def list_all(call: Call) -> Answer:
+    query: Page = call.query
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[types.Customer]:
+        asked = CustomerFilter(book=call.book, after=after, before=before, limit=limit)
+        return await call.ledger.customers(asked)
+
+    found, pagination = await page(query, chunk, lambda each: each.id)
+    items = [rendering.customer(each, await known.texts_of(call.ledger, each)) for each in found]
+    return answer(call, 200, wire.CustomerPage(items=items, pagination=pagination))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/customers",
+        handler=create,
+        summary="Create a customer",
+        role=Role.EDITOR,
+        body=wire.CreateCustomerRequest,
+        answer=wire.Customer,
+        status=201,
+        errors=(errors.AlreadyExists, errors.KeyReused),
+    ),
+    Endpoint(
+        method="GET",
+        path="/customers",
+        handler=list_all,
+        summary="List customers, newest first",
+        role=Role.VIEWER,
+        query=Page,
+        answer=wire.CustomerPage,
+    ),
+    Endpoint(
+        method="GET",
+        path="/customers/by-alias/{alias}",
+        handler=retrieve_by_alias,
+        summary="Get the customer who has an alias",
+        role=Role.VIEWER,
+        answer=wire.Customer,
+        errors=(errors.CustomerNotFound,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/customers/{id}",
+        handler=retrieve,
+        summary="Get a customer",
+        role=Role.VIEWER,
+        answer=wire.Customer,
+        errors=(errors.CustomerNotFound,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/customers/{id}",
+        handler=update,
+        summary="Change a customer",
+        role=Role.EDITOR,
+        body=wire.UpdateCustomerRequest,
+        answer=wire.Customer,
+        errors=(errors.CustomerNotFound, errors.CustomerClosed, errors.AlreadyExists),
+    ),
+    Endpoint(
+        method="POST",
+        path="/customers/{id}/archive",
+        handler=archive,
+        summary="Archive a customer",
+        role=Role.EDITOR,
+        answer=wire.Customer,
+        errors=(errors.CustomerNotFound, errors.KeyReused),
+    ),
+)

@@ -1,0 +1,103 @@
+"""The aliases that there are: documents of their customers, named by what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from drawdown.core import types
+from drawdown.core.commands import DocumentChange
+from drawdown.core.errors import DocumentNotFound
+from drawdown.core.identity import parse, relocate, slot_of
+from drawdown.core.state import CUSTOMER_ALIAS
+from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence.customers.wire import AliasRecord
+from drawdown.dialects.sequence.errors import AliasNotFound
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web.errors import BadRequest
+
+#: Of one customer, beside his own id.
+ALIASES_MAX = 100
+#: How many may be given and taken back at once.
+AT_ONCE = 30
+
+_decode = msgspec.json.Decoder(AliasRecord).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def text_of(document: Document) -> str:
+    return _decode(document.body).value
+
+
+async def documents_of(ledger: Ledger, book: Id, customer: Id) -> list[Document]:
+    """Newest first."""
+    asked = DocumentFilter(
+        book=book, kind=CUSTOMER_ALIAS, owner=customer, limit=ALIASES_MAX + AT_ONCE
+    )
+    return await ledger.documents(asked)
+
+
+async def texts_of(ledger: Ledger, customer: types.Customer) -> list[str]:
+    """All names of a customer, his own id first, then as they were given."""
+    found = await documents_of(ledger, customer.book, customer.id)
+    own = [] if customer.own_id is None else [customer.own_id]
+    return own + [text_of(each) for each in reversed(found)]
+
+
+async def find(ledger: Ledger, book: Id, text: str) -> Document:
+    """By its id. Raises ``AliasNotFound``."""
+    found = parse(text)
+    if found is None:
+        raise AliasNotFound
+    try:
+        return await ledger.document(book, found, CUSTOMER_ALIAS)
+    except DocumentNotFound:
+        raise AliasNotFound from None
+
+
+def given(ledger: Ledger, customer: Id, texts: Iterable[str]) -> tuple[DocumentChange, ...]:
+    """New aliases of a customer."""
+    return tuple(
+        DocumentChange(
+            id=relocate(ledger.ids.new(), slot_of(customer)),
+            owner=customer,
+            kind=CUSTOMER_ALIAS,
+            body=_body(text),
+            takes=text,
+        )
+        for text in texts
+    )
+
+
+def taken_back(documents: Iterable[Document]) -> tuple[DocumentChange, ...]:
+    return tuple(_change(each, None, gives_back=text_of(each)) for each in documents)
+
+
+def renamed(document: Document, text: str) -> DocumentChange:
+    return _change(document, _body(text), takes=text, gives_back=text_of(document))
+
+
+def check_room(count: int, field: str) -> None:
+    """Raises ``BadRequest`` where a customer would have more than there is room for."""
+    if count > ALIASES_MAX:
+        raise BadRequest(field, f"at most {ALIASES_MAX} aliases of a customer")
+
+
+def _body(text: str) -> str:
+    return _encode(AliasRecord(value=text)).decode()
+
+
+def _change(
+    document: Document, body: str | None, *, takes: str | None = None, gives_back: str | None = None
+) -> DocumentChange:
+    return DocumentChange(
+        id=document.id,
+        owner=document.owner,
+        kind=CUSTOMER_ALIAS,
+        body=body,
+        revision=document.revision,
+        takes=takes,
+        gives_back=gives_back,
+    )

@@ -1,0 +1,1 @@
+"""What customers use: events, and the metrics that count them."""
