@@ -324,6 +324,7 @@ class AdjustGrant(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction
     amount: Amount
     reason: str | None = None
+    metadata: Metadata = {}
 
 
 class ExpireGrant(msgspec.Struct, frozen=True, kw_only=True):

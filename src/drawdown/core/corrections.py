@@ -7,7 +7,7 @@ import msgspec
 from drawdown.core import amounts, lifecycle, posting
 from drawdown.core.amending import merged
 from drawdown.core.commands import AdjustGrant, AmendGrant, Direction, ExpireGrant, VoidGrant
-from drawdown.core.context import Context, grant_context
+from drawdown.core.context import Context, given, grant_context
 from drawdown.core.errors import (
     AdjustmentTooLarge,
     GrantExpired,
@@ -28,6 +28,7 @@ def adjust_grant(request: Request, command: AdjustGrant, state: State) -> Accept
     context, grant = grant_context(request, command.grant, state)
     units = positive_units(command.amount, context.entitlement)
     facts = {"direction": command.direction, "amount": units, "reason": command.reason}
+    facts |= given(command, "metadata")
     started = context.begin("adjust", facts, command.grant)
     down = command.direction is Direction.DOWN
     if down:

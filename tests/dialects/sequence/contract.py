@@ -17,6 +17,7 @@ VERSION = "2024-07-30"
 Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
+Text = Annotated[str, Meta(pattern=r"^\d+(\.\d*[1-9])?$")]
 ErrorType = Annotated[str, Meta(pattern="^[A-Z][A-Za-z]+$")]
 Preference = Literal["PRIMARY", "STANDARD", "NONE"]
 
@@ -118,6 +119,63 @@ class Outstanding(Strict):
     balance: msgspec.Raw
     issue_date: Day
     expiry_date: Day | UnsetType = UNSET
+
+
+class Grant(Strict):
+    """3.4: amounts are strings here."""
+
+    id: Uuid
+    sequence_account_id: Uuid
+    customer_id: Uuid
+    type: Literal["CASH", "USAGE"]
+    currency: str
+    name: str
+    original_amount: Text
+    current_balance: Text
+    cost_of_credit: Text
+    created_at: Moment
+    metric_id: Uuid | UnsetType = UNSET
+    effective_date: Day | UnsetType = UNSET
+    expiry_date: Day | UnsetType = UNSET
+    tax_rate_id: str | UnsetType = UNSET
+
+
+class OneGrant(Grant):
+    """3.3: with three more."""
+
+    credit_unit_type: Literal["CURRENCY", "METRIC"] | UnsetType = UNSET
+    amount: msgspec.Raw | UnsetType = UNSET
+    integration_ids: list[Integration] | UnsetType = UNSET
+
+
+class Grants(Strict):
+    items: list[Grant]
+    pagination: Pagination
+
+
+class Transaction(Strict):
+    id: Uuid
+    grant_id: Uuid
+    type: Literal["DEBIT", "CREDIT"]
+    amount: Text
+    date: Day
+    created_at: Moment
+    reason: str | UnsetType = UNSET
+    invoice_id: str | UnsetType = UNSET
+    billing_run_id: str | UnsetType = UNSET
+
+
+class Balance(Strict):
+    id: str
+    type: Literal["CASH", "USAGE"]
+    name: str
+    balance: Text
+    grants: list[Grant]
+    transactions: list[Transaction]
+
+
+class Balances(Strict):
+    items: list[Balance]
 
 
 class Items(Strict):

@@ -128,7 +128,11 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TopUpPaid: _STATE,
     core.CaptureTooLarge: _INVALID,
     core.ReversalTooLarge: _INVALID,
-    core.AdjustmentTooLarge: _INVALID,
+    core.AdjustmentTooLarge: Row(
+        400,
+        "ValidationError",
+        "{amount} is more than was taken from this grant and can be put back, {maximum}.",
+    ),
     core.TooManyHolds: _STATE,
     core.TooManyAlerts: _STATE,
     core.TooManySchedules: _STATE,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from drawdown.dialects.sequence.credit import grants
+from drawdown.dialects.sequence.credit import balances, grants, transactions
 from drawdown.dialects.sequence.customers import aliases, customers
 
 ENDPOINTS = (
     *customers.ENDPOINTS,
     *aliases.ENDPOINTS,
     *grants.ENDPOINTS,
+    *balances.ENDPOINTS,
+    *transactions.ENDPOINTS,
 )

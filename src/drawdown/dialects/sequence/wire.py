@@ -28,6 +28,9 @@ DateText = Annotated[
 ]
 TimeText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 UuidText = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+DecimalText = Annotated[
+    str, Meta(description="An exact decimal.", extra_json_schema={"examples": ["1000", "0.25"]})
+]
 CountryCode = Annotated[
     str,
     Meta(

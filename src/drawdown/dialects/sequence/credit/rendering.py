@@ -5,21 +5,27 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import Any
 
 import msgspec
 
-from drawdown.core import burn
+from drawdown.core import amounts, burn, currencies
 from drawdown.core.amounts import Amount
 from drawdown.core.identity import spell_uuid
 from drawdown.core.times import text_of
-from drawdown.core.types import BurnOrder, Entitlement, Grant, Id
+from drawdown.core.types import BurnOrder, CostBasis, Entitlement, Grant, Id
 from drawdown.dialects.sequence import dates, numbers
+from drawdown.dialects.sequence.answering import PROFILE
+from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import (
     CreateCreditRequest,
     CreatedCredit,
     CreditUnitType,
     OutstandingGrant,
 )
+
+#: What units are priced in whose cost nobody has said.
+CURRENCY_OF_UNITS = "USD"
 
 
 def created_credit(
@@ -55,6 +61,52 @@ def outstanding_grant(grant: Grant, kind: Entitlement) -> OutstandingGrant:
         issue_date=dates.day_of(grant.created_at),
         expiry_date=None if grant.expires_at is None else dates.last_day(grant.expires_at),
     )
+
+
+def grant(found: Grant, kind: Entitlement, account: Id) -> wire.Grant:
+    return wire.Grant(**_fields(found, kind, account))
+
+
+def one_grant(found: Grant, kind: Entitlement, account: Id) -> wire.OneGrant:
+    money = kind.currency is not None
+    return wire.OneGrant(
+        **_fields(found, kind, account),
+        credit_unit_type=CreditUnitType.CURRENCY if money else CreditUnitType.METRIC,
+        amount=numbers.write(found.amount, kind.scale),
+        integration_ids=[],
+    )
+
+
+def _fields(found: Grant, kind: Entitlement, account: Id) -> dict[str, Any]:
+    """A grant that was made in another dialect costs what that said, or nothing."""
+    cost, currency = found.cost_basis, kind.currency
+    if currency is None:
+        currency = (None if cost is None else cost.currency) or CURRENCY_OF_UNITS
+    return {
+        "id": spell_uuid(found.id),
+        "sequence_account_id": spell_uuid(account),
+        "customer_id": spell_uuid(found.customer),
+        "type": type_of(kind),
+        "currency": currency.upper(),
+        "name": kind.name if found.name is None else found.name,
+        "original_amount": amounts.render(found.amount, kind.scale),
+        "current_balance": amounts.render(found.remaining, kind.scale),
+        "cost_of_credit": "0" if cost is None else _cost(cost),
+        "created_at": text_of(found.created_at),
+        "metric_id": None if kind.currency is not None else spell_uuid(kind.id),
+        "effective_date": dates.day_of(found.effective_at),
+        "expiry_date": None if found.expires_at is None else dates.last_day(found.expires_at),
+        "tax_rate_id": found.profiles.get(PROFILE, {}).get("taxRateId"),
+    }
+
+
+def _cost(cost: CostBasis) -> str:
+    scale = 0 if cost.currency is None else currencies.scale_of(cost.currency)
+    return amounts.render(cost.amount, scale)
+
+
+def type_of(kind: Entitlement) -> wire.CreditType:
+    return wire.CreditType.USAGE if kind.currency is None else wire.CreditType.CASH
 
 
 def in_burn_order(grants: Iterable[Grant], kinds: Mapping[Id, Entitlement]) -> list[Grant]:

@@ -1,0 +1,168 @@
+"""Transactions: what moved grants, and the call that moves one by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from drawdown.core import amounts, errors, identity
+from drawdown.core.commands import AdjustGrant, Direction
+from drawdown.core.errors import GrantNotFound
+from drawdown.core.requests import Accepted, Answer
+from drawdown.core.times import text_of
+from drawdown.core.types import Entitlement, Entry, EntryKind, Grant, Id, Operation
+from drawdown.dialects.sequence import dates
+from drawdown.dialects.sequence.answering import answer, check_account, optional_text
+from drawdown.dialects.sequence.claims import claim
+from drawdown.dialects.sequence.credit import wire
+from drawdown.dialects.sequence.credit.wire import Transaction, TransactionType
+from drawdown.engine.accounts import Role
+from drawdown.web import fields
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+
+ON_BEHALF_OF = "On-Behalf-Of"
+_GRANT_RULE = "the id of a credit grant; there is none with this id"
+#: What only this dialect knows of a movement is kept as its metadata.
+_INVOICE, _RUN = "invoiceId", "billingRunId"
+
+#: Which movements of a grant are transactions, what they do to its balance, and why.
+_MOVES: Mapping[EntryKind, tuple[TransactionType, str | None]] = {
+    EntryKind.GRANTED: (TransactionType.CREDIT, None),
+    EntryKind.ROLLED_IN: (TransactionType.CREDIT, "Rolled over"),
+    EntryKind.REVERSED: (TransactionType.CREDIT, "Reversed"),
+    EntryKind.RESTORED: (TransactionType.CREDIT, "Restored"),
+    EntryKind.DEBITED: (TransactionType.DEBIT, None),
+    EntryKind.CAPTURED: (TransactionType.DEBIT, None),
+    EntryKind.OVERAGE_REPAID: (TransactionType.DEBIT, "Overage repaid"),
+    EntryKind.EXPIRED: (TransactionType.DEBIT, "Expired"),
+    EntryKind.VOIDED: (TransactionType.DEBIT, "Voided"),
+    EntryKind.FORFEITED: (TransactionType.DEBIT, "Forfeited"),
+    EntryKind.ROLLED_OUT: (TransactionType.DEBIT, "Rolled over"),
+}
+MOVES = frozenset(_MOVES)
+
+
+class Facts(msgspec.Struct):
+    """Of what an operation keeps, what a transaction tells."""
+
+    reason: str | None = None
+    metadata: dict[str, str | int | float | bool] = {}
+
+
+_facts = msgspec.json.Decoder(Facts).decode
+
+
+def transactions(
+    entries: Sequence[Entry], operations: Mapping[Id, Operation], kind: Entitlement
+) -> list[Transaction]:
+    """Those of some entries, in their order."""
+    return [
+        _transaction(each, operations[each.operation], kind)
+        for each in entries
+        if each.kind in _MOVES
+    ]
+
+
+def _transaction(entry: Entry, operation: Operation, kind: Entitlement) -> Transaction:
+    which, why = _MOVES[entry.kind]
+    facts = _facts(operation.facts)
+    return Transaction(
+        id=identity.spell_uuid(identity.derive(operation.id, f"entry:{entry.ordinal}")),
+        grant_id=identity.spell_uuid(entry.grant),
+        type=which,
+        amount=amounts.render(entry.amount, kind.scale),
+        date=dates.day_of(entry.at),
+        created_at=text_of(entry.at),
+        reason=facts.reason or why,
+        invoice_id=_text(facts, _INVOICE),
+        billing_run_id=_text(facts, _RUN),
+    )
+
+
+def _text(facts: Facts, name: str) -> str | None:
+    found = facts.metadata.get(name)
+    return None if found is None else str(found)
+
+
+async def create(call: Call) -> Answer:
+    """A DEBIT takes from this one grant, a CREDIT puts back what was taken from it.
+
+    Put back into one that has expired, it expires at once.
+    """
+    body: wire.CreateTransactionRequest = call.body
+    _check_behalf(call)
+    grant = await _grant(call, body.grant_id)
+    if grant.voided_at is not None:
+        raise errors.GrantVoided()
+    tied = {_INVOICE: body.invoice_id, _RUN: body.billing_run_id}
+    command = AdjustGrant(
+        grant=grant.id,
+        direction=_DIRECTIONS[body.type],
+        amount=fields.amount(body.amount),
+        reason=optional_text(body.reason, "reason"),
+        metadata={name: fields.text(text, name) for name, text in tied.items() if text is not None},
+    )
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.operation is not None
+        assert accepted.entitlement is not None
+        known = {accepted.operation.id: accepted.operation}
+        made = transactions(accepted.entries, known, accepted.entitlement)
+        return answer(call, 201, msgspec.structs.replace(made[0], reason=body.reason))
+
+    try:
+        return await call.ledger.submit(call.book, command, render, claim=claim(call, command))
+    except errors.AdjustmentTooLarge as error:
+        if body.type is TransactionType.CREDIT:
+            raise
+        left = str(error.fields["maximum"])
+        raise errors.InsufficientCredit(
+            needed=str(error.fields["amount"]), available=left, available_total=left
+        ) from None
+
+
+_DIRECTIONS = {TransactionType.DEBIT: Direction.DOWN, TransactionType.CREDIT: Direction.UP}
+
+
+def _check_behalf(call: Call) -> None:
+    given = call.headers.get(ON_BEHALF_OF.lower())
+    if given is None:
+        raise BadRequest(ON_BEHALF_OF, "given as a header: the account of the API key")
+    check_account(given, call.principal.account, ON_BEHALF_OF)
+
+
+async def _grant(call: Call, text: str) -> Grant:
+    found = identity.parse(text)
+    try:
+        if found is not None:
+            return await call.ledger.grant(call.book, found)
+    except GrantNotFound:
+        pass
+    raise BadRequest("grantId", _GRANT_RULE)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/credit-transactions",
+        handler=create,
+        summary="Take from a credit grant, or put back",
+        role=Role.EDITOR,
+        body=wire.CreateTransactionRequest,
+        answer=Transaction,
+        status=201,
+        errors=(
+            errors.InsufficientCredit,
+            errors.AmountTooFine,
+            errors.AmountTooLarge,
+            errors.AmountNotPositive,
+            errors.AdjustmentTooLarge,
+            errors.GrantExpired,
+            errors.GrantVoided,
+            errors.GrantPending,
+            errors.KeyReused,
+        ),
+    ),
+)
