@@ -17,6 +17,7 @@ from drawdown.dialects.dodo.webhooks import events as dodo_events
 from drawdown.dialects.native import dialect as native
 from drawdown.dialects.native import events as native_events
 from drawdown.dialects.sequence import dialect as sequence
+from drawdown.dialects.sequence.notifications import events as sequence_events
 from drawdown.dialects.stripe import dialect as stripe
 from drawdown.dialects.stripe.webhooks import events as stripe_events
 from drawdown.engine.ledger import Ledger
@@ -32,7 +33,9 @@ from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.sending import Sender
 
 #: Whose events can be delivered.
-FORMATS = Formats([native_events.FORMAT, dodo_events.FORMAT, stripe_events.FORMAT])
+FORMATS = Formats(
+    [native_events.FORMAT, stripe_events.FORMAT, dodo_events.FORMAT, sequence_events.FORMAT]
+)
 BUILDERS: tuple[Callable[[Config], Dialect], ...] = (
     partial(native.build, formats=FORMATS),
     stripe.build,

@@ -184,6 +184,22 @@ class Items(Strict):
     items: list[Outstanding]
 
 
+class Policy(Strict):
+    id: Uuid
+    sequence_account_id: Uuid
+    name: str
+    channel: Literal["WEBHOOK", "EMAIL"]
+    recipients: list[str]
+    created_at: Moment
+    notification_types: list[str] | UnsetType = UNSET
+    webhook_secret: str | UnsetType = UNSET
+
+
+class Policies(Strict):
+    items: list[Policy]
+    pagination: Pagination
+
+
 class Detail(Strict):
     type: ErrorType
     message: Annotated[str, Meta(min_length=10)]

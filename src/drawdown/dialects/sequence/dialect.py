@@ -26,7 +26,9 @@ class SequenceDialect(Dialect):
     bases = ("/sequence", "/sequence/api")
     error_record = wire.Error
     error_statuses = errors.STATUSES
-    endpoints = routes.ENDPOINTS
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self.endpoints = routes.endpoints(allow_private=allow_private)
 
     def credentials(self, headers: Headers) -> Credentials:
         pair, alone = basic(headers), bearer(headers)
@@ -53,4 +55,4 @@ class SequenceDialect(Dialect):
 
 
 def build(config: Config) -> Dialect:
-    return SequenceDialect()
+    return SequenceDialect(allow_private=config.webhooks_allow_private)

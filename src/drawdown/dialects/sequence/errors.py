@@ -62,6 +62,22 @@ class AliasNotFound(WebError):
         super().__init__("There is no alias with this id.")
 
 
+class PolicyNotFound(WebError):
+    """No notification policy has the id, or it has no such type or recipient."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no notification policy with this id, type or recipient.")
+
+
+class NotAllowed(WebError):
+    """What there is does not allow it; the message says what does."""
+
+    code = "invalid_state"
+
+
 class Row(NamedTuple):
     """``message`` stands for the error's own words where these are not Sequence's, with its fields."""
 
@@ -146,6 +162,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManyEvents: _STATE,
     UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),
     AliasNotFound: Row(404, "NotFound"),
+    PolicyNotFound: Row(404, "NotFound"),
+    NotAllowed: Row(400, "InvalidState"),
     web.Malformed: _INVALID,
     web.BadRequest: _INVALID,
     web.UnknownField: _INVALID,

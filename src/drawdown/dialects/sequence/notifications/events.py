@@ -1,0 +1,163 @@
+"""What is told, in the vendor's envelope and with its signature.
+
+The vendor has no type for credit: those are ours, in its style, and sent to whoever asks for them by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from drawdown.core import amounts
+from drawdown.core.identity import spell_uuid
+from drawdown.core.types import Entry, EntryKind, Id, Instant
+from drawdown.core.watching.watch import Notice
+from drawdown.dialects.sequence.wire import Shown, UuidText
+from drawdown.engine.endpoints import Endpoint
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import Recorded
+from drawdown.engine.positions import Position
+from drawdown.webhooks.events import Event
+from drawdown.webhooks.formats import Format
+
+HOUR = 3_600
+#: What time or an operator did to a grant, by the kind of entry.
+_OF_GRANTS: Mapping[EntryKind, str] = {
+    EntryKind.GRANTED: "CREDIT_GRANT_CREATED",
+    EntryKind.ROLLED_IN: "CREDIT_GRANT_CREATED",
+    EntryKind.EXPIRED: "CREDIT_GRANT_EXPIRED",
+    EntryKind.FORFEITED: "CREDIT_GRANT_EXPIRED",
+    EntryKind.VOIDED: "CREDIT_GRANT_VOIDED",
+}
+_OF_CUSTOMERS: Mapping[str, str] = {
+    "customer": "CUSTOMER_CREATED",
+    "amend_customer": "CUSTOMER_UPDATED",
+    "close_customer": "CUSTOMER_ARCHIVED",
+}
+BALANCE_LOW = "CREDIT_BALANCE_LOW"
+OWN_TYPES = (*dict.fromkeys(_OF_GRANTS.values()), BALANCE_LOW)
+TYPES = (*_OF_CUSTOMERS.values(), *OWN_TYPES)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LowBalance(Shown):
+    """Which balance fell to its line; ``id`` as balances have it."""
+
+    id: str
+    balance: str
+    threshold: str
+
+
+class Notification(Shown):
+    notification_type: str
+    sequence_account_id: UuidText
+    resource_type: str | None = None
+    resource_id: UuidText | None = None
+    resource: LowBalance | None = None
+
+
+class _Changed(msgspec.Struct):
+    alerts: tuple[list[Notice], list[Notice]] = ([], [])
+    closed_at: tuple[int | None, int | None] = (None, None)
+
+
+_changed = msgspec.json.Decoder(_Changed).decode
+
+
+class SequenceFormat(Format):
+    """Eight tries within a day."""
+
+    name = "sequence"
+    schedule = (60, 5 * 60, 15 * 60, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR)
+    types = TYPES
+
+    async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
+        account = spell_uuid(await ledger.accounts.of_book(recorded.book))
+        changed = _changed(recorded.operation.changed or b"{}")
+        told = [*_customers(recorded, changed, account), *_grants(recorded.entries, account)]
+        for notice in changed.alerts[1]:
+            told += await _low(ledger, recorded, notice, account)
+        return [_event(recorded, place, each) for place, each in enumerate(told)]
+
+    def test(self, operation: Id, now: Instant) -> Event:
+        """Of nobody: the vendor has no type that says nothing."""
+        nobody = spell_uuid(Id(bytes(16)))
+        told = Notification(notification_type="MERCHANT_UPDATED", sequence_account_id=nobody)
+        position = Position(Instant(0), operation)
+        return Event(
+            position=position,
+            ordinal=0,
+            type=told.notification_type,
+            body=_encode(told),
+            customer=None,
+        )
+
+    def new_secret(self) -> str:
+        return secrets.token_urlsafe(32)
+
+    def headers(self, endpoint: Endpoint, event: Event, now: Instant) -> Mapping[str, str]:
+        """The vendor's header has one signature: that of the secret as it is now."""
+        return {"sequence-signature": signature(endpoint.secret, now // 1_000, event.body)}
+
+
+FORMAT = SequenceFormat()
+
+
+def signature(secret: str, milliseconds: int, body: bytes) -> str:
+    signed = hmac.new(secret.encode(), f"{milliseconds}.".encode() + body, hashlib.sha256)
+    return f"t={milliseconds},s={signed.hexdigest()}"
+
+
+def _customers(recorded: Recorded, changed: _Changed, account: str) -> list[Notification]:
+    told = _OF_CUSTOMERS.get(recorded.operation.kind)
+    if told is None or (told == "CUSTOMER_ARCHIVED" and changed.closed_at[1] is None):
+        return []
+    return [_notification(told, account, "CUSTOMER", recorded.operation.customer)]
+
+
+def _grants(entries: Sequence[Entry], account: str) -> list[Notification]:
+    return [
+        _notification(_OF_GRANTS[each.kind], account, "CREDIT_GRANT", each.grant)
+        for each in entries
+        if each.kind in _OF_GRANTS
+    ]
+
+
+def _notification(told: str, account: str, kind: str, resource: Id) -> Notification:
+    return Notification(
+        notification_type=told,
+        sequence_account_id=account,
+        resource_type=kind,
+        resource_id=spell_uuid(resource),
+    )
+
+
+async def _low(
+    ledger: Ledger, recorded: Recorded, notice: Notice, account: str
+) -> list[Notification]:
+    """What an alert on credit says; other alerts are about no balance."""
+    if notice.threshold is None:
+        return []
+    kind = await ledger.entitlement(recorded.book, notice.entitlement)
+    low = LowBalance(
+        id=spell_uuid(kind.id) if kind.currency is None else kind.currency.upper(),
+        balance=amounts.render(notice.available, kind.scale),
+        threshold=amounts.render(notice.threshold, kind.scale),
+    )
+    told = _notification(BALANCE_LOW, account, "CUSTOMER", recorded.operation.customer)
+    return [msgspec.structs.replace(told, resource=low)]
+
+
+def _event(recorded: Recorded, ordinal: int, told: Notification) -> Event:
+    return Event(
+        position=recorded.position,
+        ordinal=ordinal,
+        type=told.notification_type,
+        body=_encode(told),
+        customer=recorded.operation.customer,
+    )

@@ -1,0 +1,223 @@
+"""Notification policies: who is told of what, in the vendor's envelope and with its signature."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from msgspec import UNSET
+
+from tests.conftest import StartServer
+from tests.dialects.sequence.contract import Policies, Policy, read, refusal
+from tests.dialects.sequence.support import CUSTOMER, client, drawn, new_credit, new_customer
+from tests.support.receiver import listening
+from tests.support.server import Tenant
+
+URL = "https://hooks.example.com/sequence"
+PATH = "/notifications/policies"
+NOBODY = "019b7e4c-5d2a-7c41-8f0e-3a5b6c7d8e9f"
+
+
+def body(**more: Any) -> dict[str, Any]:
+    return {"name": "Ours", "channel": "WEBHOOK", "recipients": [URL]} | more
+
+
+def new_policy(sequence: httpx.Client, **more: Any) -> Policy:
+    return read(sequence.post(PATH, json=body(**more)), 201, Policy)
+
+
+def found(sequence: httpx.Client, policy: str) -> Policy:
+    return read(sequence.get(f"{PATH}/{policy}"), 200, Policy)
+
+
+def test_a_policy_is_made_read_and_deleted(sequence: httpx.Client) -> None:
+    """Its secret is told once."""
+    types = ["CUSTOMER_CREATED", "INVOICE_ISSUED", "CREDIT_GRANT_CREATED"]
+    urls = [URL, URL + "/2"]
+    made = new_policy(sequence, recipients=urls, notificationTypes=types)
+    assert (made.name, made.channel, made.recipients) == ("Ours", "WEBHOOK", urls)
+    assert made.notification_types == types
+    assert isinstance(made.webhook_secret, str)
+    again = found(sequence, made.id)
+    assert again.webhook_secret is UNSET
+    again.webhook_secret = made.webhook_secret
+    assert again == made
+    assert sequence.delete(f"{PATH}/{made.id}").status_code == 204
+    for answer in (
+        sequence.get(f"{PATH}/{made.id}"),
+        sequence.delete(f"{PATH}/{made.id}"),
+        sequence.get(f"{PATH}/nothing"),
+    ):
+        refusal(answer, 404, "NotFound", "notification policy")
+
+
+def test_a_secret_of_ones_own_is_kept(sequence: httpx.Client) -> None:
+    made = new_policy(sequence, webhookSecret="0123456789abcdef")
+    assert (made.webhook_secret, made.notification_types) == ("0123456789abcdef", UNSET)
+
+
+def test_types_are_added_and_removed_but_the_last(sequence: httpx.Client) -> None:
+    made = new_policy(sequence, notificationTypes=["CUSTOMER_CREATED"])
+    path = f"{PATH}/{made.id}/notification-types"
+    answer = sequence.post(path, json={"notificationType": "CREDIT_BALANCE_LOW"})
+    both = ["CUSTOMER_CREATED", "CREDIT_BALANCE_LOW"]
+    assert read(answer, 200, Policy).notification_types == both
+    left = read(sequence.delete(f"{path}/CUSTOMER_CREATED"), 200, Policy)
+    assert left.notification_types == ["CREDIT_BALANCE_LOW"]
+    refusal(sequence.delete(f"{path}/CREDIT_BALANCE_LOW"), 400, "InvalidState", "delete it")
+    refusal(sequence.delete(f"{path}/CUSTOMER_CREATED"), 404, "NotFound")
+    wrong = sequence.post(path, json={"notificationType": "WEATHER"})
+    refusal(wrong, 400, "ValidationError", "CUSTOMER_CREATED")
+    assert found(sequence, made.id) == left
+
+
+def test_recipients_are_added_and_removed_but_the_last(sequence: httpx.Client) -> None:
+    made = new_policy(sequence)
+    path = f"{PATH}/{made.id}/recipients"
+    other = URL + "/2?a=b"
+    for _ in range(2):  # once
+        answer = sequence.post(path, json={"recipient": other})
+        assert read(answer, 200, Policy).recipients == [URL, other]
+    left = read(sequence.delete(f"{path}/{quote(URL, safe='')}"), 200, Policy)
+    assert left.recipients == [other]
+    refusal(sequence.delete(f"{path}/{quote(other, safe='')}"), 400, "InvalidState", "delete it")
+    refusal(sequence.delete(f"{path}/{quote(URL, safe='')}"), 404, "NotFound")
+    for number in range(9):
+        sequence.post(path, json={"recipient": f"{URL}/more/{number}"})
+    refusal(sequence.post(path, json={"recipient": URL}), 400, "InvalidState", "at most 10")
+
+
+def test_policies_are_listed_newest_first_by_pages(sequence: httpx.Client) -> None:
+    made = [new_policy(sequence, name=f"{n}", recipients=[f"{URL}/{n}"]).id for n in range(5)]
+    listed = read(sequence.get(PATH), 200, Policies)
+    assert [each.id for each in listed.items] == made[::-1]
+    first = read(sequence.get(PATH, params={"limit": "2"}), 200, Policies)
+    after = {"limit": "2", "after": str(first.pagination.after)}
+    second = read(sequence.get(PATH, params=after), 200, Policies)
+    assert [each.id for each in second.items] == made[::-1][2:4]
+    before = {"limit": "2", "before": str(second.pagination.before)}
+    assert read(sequence.get(PATH, params=before), 200, Policies).items == first.items
+
+
+BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"channel": "EMAIL", "recipients": ["ada@acme.example"]}, ("channel", "WEBHOOK")),
+    ({"channel": "PIGEON"}, ("channel",)),
+    ({"recipients": []}, ("recipients",)),
+    ({"recipients": [URL, URL]}, ("recipients", "different")),
+    ({"recipients": [f"{URL}/{n}" for n in range(11)]}, ("recipients", "10")),
+    ({"recipients": ["ftp://example.com"]}, ("recipients[0]",)),
+    ({"recipients": ["http://127.0.0.1/"]}, ("recipients[0]",)),
+    ({"notificationTypes": ["WEATHER"]}, ("notificationTypes[0]", "CUSTOMER_CREATED")),
+    ({"notificationTypes": []}, ("notificationTypes", "at least one")),
+    ({"webhookSecret": "short"}, ("webhookSecret", "16")),
+    ({"name": ""}, ("name",)),
+    ({"sequenceAccountId": NOBODY}, ("sequenceAccountId",)),
+    ({"colour": "red"}, ("colour", "leave it out")),
+]
+
+
+@pytest.mark.parametrize(("change", "parts"), BAD)
+def test_a_policy_that_cannot_be_is_refused(
+    sequence: httpx.Client, change: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    refusal(sequence.post(PATH, json=body() | change), 400, "ValidationError", *parts)
+    assert read(sequence.get(PATH), 200, Policies).items == []
+
+
+def test_a_policy_is_made_once_for_its_key(sequence: httpx.Client) -> None:
+    """With all of its recipients, and its secret again."""
+    headers = {"Idempotency-Key": "key"}
+    urls = [URL, URL + "/2"]
+    first, again = (
+        read(sequence.post(PATH, json=body(recipients=urls), headers=headers), 201, Policy)
+        for _ in range(2)
+    )
+    assert again == first
+    assert [each.id for each in read(sequence.get(PATH), 200, Policies).items] == [first.id]
+    other = sequence.post(PATH, json=body(name="Other"), headers=headers)
+    refusal(other, 409, "IdempotencyKeyReused")
+
+
+def test_a_policy_of_another_account_is_not_there(
+    sequence: httpx.Client, other: httpx.Client
+) -> None:
+    made = new_policy(sequence)
+    for answer in (
+        other.get(f"{PATH}/{made.id}"),
+        other.delete(f"{PATH}/{made.id}"),
+        other.post(f"{PATH}/{made.id}/recipients", json={"recipient": URL + "/x"}),
+    ):
+        refusal(answer, 404, "NotFound")
+    assert read(other.get(PATH), 200, Policies).items == []
+
+
+# Told -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def telling(database_url: str, serve: StartServer) -> Tenant:
+    """A server that may tell those beside it."""
+    return serve(database=database_url, webhooks_allow_private="1").tenant()
+
+
+def is_signed(header: str, secret: str, content: bytes) -> bool:
+    """As a receiver checks it: ``t`` in milliseconds, ``s`` over ``t.body``."""
+    parts = dict(part.split("=", 1) for part in header.split(","))
+    assert set(parts) == {"t", "s"}
+    assert len(parts["t"]) == 13
+    signed = f"{parts['t']}.".encode() + content
+    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() == parts["s"]
+
+
+def test_what_happens_is_told_and_signed(telling: Tenant) -> None:
+    """Of customers to everybody, of credit to who asks for that by name."""
+    with listening() as got, listening() as more, client(telling) as sequence:
+        plain = new_policy(sequence, recipients=[got.url])
+        types = [
+            *("CREDIT_GRANT_CREATED", "CREDIT_GRANT_VOIDED", "CREDIT_GRANT_EXPIRED"),
+            "CREDIT_BALANCE_LOW",
+        ]
+        credit = new_policy(sequence, recipients=[more.url], notificationTypes=types)
+        customer = new_customer(sequence).id
+        changed = CUSTOMER | {"legalName": "Acme plc"}
+        assert sequence.put(f"/customers/{customer}", json=changed).status_code == 200
+        first, second = (new_credit(sequence, customer, amount="10").id for _ in range(2))
+        with telling.client() as native:
+            alert = {"customer": customer, "entitlement": "usd", "kind": "available_below"}
+            assert native.post("/alerts", json=alert | {"amount": "9"}).status_code == 201
+            drawn(native, customer, "10")
+            drawn(native, customer, "2.5")
+            native.post(f"/grants/{second}/expire")
+        sequence.post(f"/customers/{customer}/archive")
+        plainly, of_credit = got.wait(3), more.wait(4)
+    account = plain.sequence_account_id
+    told = [json.loads(each.body) for each in plainly]
+    assert sorted(each["notificationType"] for each in told) == [
+        "CUSTOMER_ARCHIVED",
+        "CUSTOMER_CREATED",
+        "CUSTOMER_UPDATED",
+    ]
+    for each in told:
+        assert (each["sequenceAccountId"], each["resourceType"]) == (account, "CUSTOMER")
+        assert each["resourceId"] == customer
+    kinds: dict[str, list[Any]] = {}
+    for each in of_credit:
+        said = json.loads(each.body)
+        kinds.setdefault(said["notificationType"], []).append(said)
+    made = {each["resourceId"] for each in kinds["CREDIT_GRANT_CREATED"]}
+    assert made == {first, second}
+    assert [each["resourceId"] for each in kinds["CREDIT_GRANT_EXPIRED"]] == [second]
+    [low] = kinds["CREDIT_BALANCE_LOW"]
+    assert low["resourceId"] == customer
+    assert low["resource"] == {"id": "USD", "balance": "7.5", "threshold": "9"}
+    for policy, received in ((plain, plainly), (credit, of_credit)):
+        assert isinstance(policy.webhook_secret, str)
+        for each in received:
+            header = each.headers["sequence-signature"]
+            assert is_signed(header, policy.webhook_secret, each.body)
+            assert not is_signed(header, policy.webhook_secret + "x", each.body)
