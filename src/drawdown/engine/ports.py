@@ -197,7 +197,8 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which usage events of a book to list, the newest recorded first.
 
     ``since`` and ``until`` bound the time of use: from the one, before the other. ``offset``: so many of
-    those after ``after`` are passed over; what is passed over is read, too.
+    those after ``after`` are passed over; what is passed over is read, too. ``before`` turns round: the
+    oldest first of those that are newer than it.
     """
 
     book: Id
@@ -208,6 +209,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: Instant | None = None
     uncovered: bool = False
     after: Id | None = None
+    before: Id | None = None
     offset: int = 0
 
 

@@ -290,8 +290,11 @@ def event_list(
         conditions.append(uncovered)
     if asked.after is not None:
         conditions.append(f"e.id < {bound(asked.after)}")
+    if asked.before is not None:
+        conditions.append(f"e.id > {bound(asked.before)}")
+    order = "DESC" if asked.before is None else "ASC"
     where = " AND ".join(conditions)
     page = f"LIMIT {bound(asked.limit)}"
     if asked.offset:
         page += f" OFFSET {bound(asked.offset)}"
-    return f"{select} WHERE {where} ORDER BY e.id DESC {page}", bindings
+    return f"{select} WHERE {where} ORDER BY e.id {order} {page}", bindings

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
+from msgspec.structs import fields
 
 from drawdown.web import forms
 from drawdown.web.errors import BadRequest, Malformed, MissingField, UnknownField
@@ -93,11 +94,12 @@ def malformed(error: Exception) -> Malformed:
 def query_decoder(record: type) -> Callable[[bytes], Any]:
     """Reads flat query strings of ``record``: numbers and booleans are written as text.
 
-    A parameter given twice is refused.
+    A parameter given twice is refused, but for a list: that is one given often, or with commas.
     """
+    lists = {each.encode_name for each in fields(record) if get_origin(each.type) is list}
 
     def decode_query(raw: bytes) -> Any:
-        return convert(forms.flat(raw), record) if raw else convert({}, record)
+        return convert(forms.flat(raw, lists=lists), record) if raw else convert({}, record)
 
     return decode_query
 

@@ -9,6 +9,7 @@ empty text stays.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -36,10 +37,16 @@ def pairs(raw: bytes, part: str = "The query") -> list[tuple[str, str]]:
     return found
 
 
-def flat(raw: bytes, part: str = "The query") -> dict[str, str]:
-    """Pairs without nesting; a name that comes twice is refused."""
-    found: dict[str, str] = {}
+def flat(raw: bytes, part: str = "The query", *, lists: Collection[str] = ()) -> dict[str, Any]:
+    """Pairs without nesting; a name that comes twice is refused.
+
+    Those of ``lists`` may: all their values are one list, as are those that commas part.
+    """
+    found: dict[str, Any] = {}
     for name, value in pairs(raw, part):
+        if name in lists:
+            found.setdefault(name, []).extend(value.split(","))
+            continue
         if name in found:
             raise BadRequest(name, "given once")
         found[name] = value

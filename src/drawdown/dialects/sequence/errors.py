@@ -78,6 +78,18 @@ class NotAllowed(WebError):
     code = "invalid_state"
 
 
+class TooManyUnmapped(WebError):
+    """There is room for so many events whose alias nobody has."""
+
+    code = "too_many_unmapped_events"
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(
+            f"{maximum:,} events wait for aliases that no customer has: the maximum. "
+            "Give these to customers, or send the event for an alias that somebody has."
+        )
+
+
 class Row(NamedTuple):
     """``message`` stands for the error's own words where these are not Sequence's, with its fields."""
 
@@ -121,10 +133,12 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.OnlyInTestMode: _STATE,
     core.ClockAdvancing: _STATE,
     core.CustomerClosed: Row(
-        400, "InvalidState", "The customer is archived: it takes no credit grants."
+        400, "InvalidState", "The customer is archived: it takes no credit grants and no usage."
     ),
     core.EntitlementClosed: Row(
-        400, "InvalidState", "The metric is deleted: it takes no credit grants."
+        400,
+        "InvalidState",
+        "The metric is deleted: it takes no credit grants, and cannot be changed.",
     ),
     core.GrantExpired: _STATE,
     core.GrantVoided: _STATE,
@@ -162,6 +176,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.TooManyEvents: _STATE,
     UnrecognisedApiVersion: Row(400, "UnrecognisedApiVersion"),
     AliasNotFound: Row(404, "NotFound"),
+    TooManyUnmapped: _STATE,
     PolicyNotFound: Row(404, "NotFound"),
     NotAllowed: Row(400, "InvalidState"),
     web.Malformed: _INVALID,

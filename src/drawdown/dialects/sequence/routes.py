@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drawdown.dialects.sequence.credit import balances, grants, transactions
 from drawdown.dialects.sequence.customers import aliases, customers
-from drawdown.dialects.sequence.usage import metrics
 from drawdown.dialects.sequence.notifications import policies
+from drawdown.dialects.sequence.usage import events, metrics
 from drawdown.web.endpoints import Endpoint
 
 
@@ -18,5 +18,6 @@ def endpoints(*, allow_private: bool) -> tuple[Endpoint, ...]:
         *balances.ENDPOINTS,
         *transactions.ENDPOINTS,
         *metrics.ENDPOINTS,
+        *events.ENDPOINTS,
         *policies.endpoints(allow_private=allow_private),
     )

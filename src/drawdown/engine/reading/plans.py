@@ -221,6 +221,7 @@ class PlanReads(DirectoryReads):
         until: Instant | None = None,
         uncovered: bool = False,
         after: Id | None = None,
+        before: Id | None = None,
         offset: int = 0,
         limit: int,
     ) -> list[Event]:
@@ -236,6 +237,7 @@ class PlanReads(DirectoryReads):
                 until=until,
                 uncovered=uncovered,
                 after=after,
+                before=before,
                 offset=offset,
             )
         )

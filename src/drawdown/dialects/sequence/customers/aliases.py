@@ -14,6 +14,7 @@ from drawdown.dialects.sequence.customers import known, reading, rendering, wire
 from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
 from drawdown.dialects.sequence.errors import AliasNotFound
 from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.usage import unmapped
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import DocumentFilter
 from drawdown.web import fields
@@ -53,12 +54,14 @@ async def _keep(
     asked: tuple[Id, str] | None = None,
 ) -> Answer:
     def render(accepted: Accepted) -> Answer:
-        kept = accepted.documents[-1]
-        return answer(call, status, rendering.alias(kept, text, call.principal.account))
+        changed = accepted.documents[-1]
+        return answer(call, status, rendering.alias(changed, text, call.principal.account))
 
     key = None if asked is None else claim(call, asked)
     command = KeepDocuments(customer=owner)
-    return await call.ledger.submit(call.book, command, render, claim=key, documents=changes)
+    kept = await call.ledger.submit(call.book, command, render, claim=key, documents=changes)
+    await unmapped.map_aliases(call.ledger, call.book, [text])
+    return kept
 
 
 async def update(call: Call) -> Answer:

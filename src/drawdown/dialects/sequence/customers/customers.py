@@ -11,6 +11,7 @@ from drawdown.dialects.sequence.answering import answer
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
 from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.usage import unmapped
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import CustomerFilter
 from drawdown.web import fields
@@ -31,7 +32,7 @@ async def create(call: Call) -> Answer:
         assert accepted.customer is not None
         return answer(call, 201, rendering.customer(accepted.customer, texts))
 
-    return await call.ledger.submit(
+    made = await call.ledger.submit(
         call.book,
         command,
         render,
@@ -39,6 +40,8 @@ async def create(call: Call) -> Answer:
         documents=known.given(call.ledger, new, texts),
         id=new,
     )
+    await unmapped.map_aliases(call.ledger, call.book, texts)
+    return made
 
 
 async def _parent(call: Call, text: str | None) -> Id | None:
@@ -91,7 +94,9 @@ async def update(call: Call) -> Answer:
         assert accepted.customer is not None
         return answer(call, 200, rendering.customer(accepted.customer, texts))
 
-    return await call.ledger.submit(call.book, command, render, documents=changes)
+    changed = await call.ledger.submit(call.book, command, render, documents=changes)
+    await unmapped.map_aliases(call.ledger, call.book, texts)
+    return changed
 
 
 async def _changed_aliases(

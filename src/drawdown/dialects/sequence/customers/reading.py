@@ -21,6 +21,8 @@ from drawdown.web import fields
 from drawdown.web.errors import BadRequest
 
 EMAIL_MAX = 320
+#: An alias that nobody can have: a usage event is cancelled by sending it again for that one.
+NOBODY = "VOID"
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -91,6 +93,6 @@ def _integration(given: Integration, place: int) -> Integration:
 
 def alias(text: str, field: str) -> str:
     """What usage may name a customer by. Raises ``BadRequest``."""
-    if not identity.is_own_id(text):
-        raise BadRequest(field, identity.OWN_ID_RULE)
+    if not identity.is_own_id(text) or text == NOBODY:
+        raise BadRequest(field, f"{identity.OWN_ID_RULE}, and not {NOBODY}")
     return text

@@ -1,0 +1,269 @@
+"""Lists of events: those of the ledger, those that wait for their alias, and what was said before.
+
+Each of the three is in the order of ids, so a page is merged from them as far as it reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from drawdown.core import identity
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.identity import spell_uuid
+from drawdown.core.types import Id, Instant
+from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.usage import kept, received, unmapped, wire
+from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
+from drawdown.dialects.sequence.usage.measures import REPLACED
+from drawdown.dialects.sequence.usage.wire import EventRecord, SortOrder
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web import fields
+from drawdown.web.endpoints import Call
+from drawdown.web.errors import BadRequest
+
+_BEGINNING = Id(bytes(16))
+_CHUNK = 100
+#: So many of what is kept beside the ledger are looked at for one page.
+LOOKED_AT_MAX = 20_000
+
+
+class Item(NamedTuple):
+    id: Id
+    record: EventRecord
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is listed. ``customer`` None: everybody's, unless there is an ``alias`` that nobody has."""
+
+    customer: Id | None
+    alias: str | None
+    event_type: str | None
+    since: Instant | None
+    until: Instant | None
+    unmapped_only: bool
+
+    def admits(self, record: EventRecord) -> bool:
+        time = fields.instant(record.event_timestamp, "")
+        return (
+            self.event_type in (None, record.event_type)
+            and (self.since is None or self.since <= time)
+            and (self.until is None or time < self.until)
+        )
+
+    def names(self, record: EventRecord) -> bool:
+        return self.customer is not None or self.alias in (None, record.customer_alias)
+
+
+class Place(NamedTuple):
+    """Where a list begins: at older ids than ``after``, or, oldest first, at newer ones than ``before``."""
+
+    after: Id | None
+    before: Id | None
+
+
+#: The next of a list from a place on, in its order: so many.
+Next = Callable[[Place, int], Awaitable[list[Item]]]
+
+
+def shown(identifier: Id, record: EventRecord, account: Id, alias: str) -> wire.UsageEvent:
+    return wire.UsageEvent(
+        id=spell_uuid(identifier),
+        sequence_account_id=spell_uuid(account),
+        customer_alias=alias,
+        event_type=record.event_type,
+        customer_event_id=record.customer_event_id,
+        event_timestamp=record.event_timestamp,
+        event_properties=record.event_properties,
+    )
+
+
+async def page_of(call: Call, query: wire.EventsQuery) -> wire.EventPage:
+    asked = await _asked(call, query)
+    account = call.principal.account
+    if query.event_id is not None:
+        found, pagination = await _one(call, query.event_id, asked), wire.Pagination()
+    else:
+        found, pagination = await _page(call, query, asked)
+    items = [
+        shown(each.id, each.record, account, asked.alias or each.record.customer_alias)
+        for each in found
+    ]
+    return wire.EventPage(items=items, pagination=pagination)
+
+
+async def _asked(call: Call, query: wire.EventsQuery) -> Asked:
+    customer = None
+    if query.customer_alias is not None:
+        reference = fields.reference(query.customer_alias, "customerAlias")
+        try:
+            customer = (await call.ledger.customer(call.book, reference)).id
+        except CustomerNotFound:
+            customer = None
+    return Asked(
+        customer=customer,
+        alias=query.customer_alias,
+        event_type=query.event_type,
+        since=_instant(query.event_timestamp_after, "eventTimestampAfter"),
+        until=_instant(query.event_timestamp_before, "eventTimestampBefore"),
+        unmapped_only=query.unmapped_aliases_only,
+    )
+
+
+def _instant(text: str | None, field: str) -> Instant | None:
+    return None if text is None else fields.instant(text, field, assume_utc=True)
+
+
+async def _page(
+    call: Call, query: wire.EventsQuery, asked: Asked
+) -> tuple[list[Item], wire.Pagination]:
+    ascending = query.sort_order is SortOrder.ASC
+    parts = _parts(call, asked)
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Item]:
+        if not ascending:
+            place = Place(after, before)
+        elif before is not None:
+            place = Place(before, None)
+        else:
+            place = Place(None, after or _BEGINNING)
+        found = await _merged(parts, place, query.offset + limit)
+        return found[query.offset :]
+
+    listed = Page(limit=query.limit, after=query.after, before=query.before)
+    return await page(listed, chunk, lambda each: each.id)
+
+
+def _parts(call: Call, asked: Asked) -> list[Next]:
+    """Which lists there are of what is asked for."""
+    unmapped_ones = [_documents(call, UNMAPPED, None, asked)]
+    if asked.unmapped_only:
+        return unmapped_ones
+    if asked.customer is not None:
+        mine = _documents(call, SUPERSEDED, asked.customer, asked)
+        return [_events(call, asked), mine]
+    superseded = _documents(call, SUPERSEDED, None, asked)
+    if asked.alias is not None:
+        return [*unmapped_ones, superseded]
+    return [_events(call, asked), *unmapped_ones, superseded]
+
+
+def _events(call: Call, asked: Asked) -> Next:
+    async def following(place: Place, count: int) -> list[Item]:
+        found = await call.ledger.usage_events(
+            call.book,
+            customer=asked.customer,
+            name=asked.event_type,
+            since=asked.since,
+            until=asked.until,
+            after=place.after,
+            before=place.before,
+            limit=count,
+        )
+        return [Item(each.id, received.record_of(each)) for each in found]
+
+    return _filtered(following, lambda record: record.event_type != REPLACED)
+
+
+def _documents(call: Call, records: Records[EventRecord], owner: Id | None, asked: Asked) -> Next:
+    async def following(place: Place, count: int) -> list[Item]:
+        listed = DocumentFilter(
+            book=call.book,
+            kind=records.kind,
+            owner=owner,
+            after=place.after,
+            before=place.before,
+            limit=count,
+        )
+        found = await call.ledger.documents(listed)
+        return [Item(each.id, records.read(each).body) for each in found]
+
+    def admits(record: EventRecord) -> bool:
+        return asked.admits(record) and asked.names(record)
+
+    return _filtered(following, admits)
+
+
+def _filtered(following: Next, admits: Callable[[EventRecord], bool]) -> Next:
+    """What no index knows of: each is looked at, up to ``LOOKED_AT_MAX``."""
+
+    async def chosen(place: Place, count: int) -> list[Item]:
+        kept_ones: list[Item] = []
+        looked_at = 0
+        while len(kept_ones) < count:
+            found = await following(place, _CHUNK)
+            kept_ones += [each for each in found if admits(each.record)]
+            looked_at += len(found)
+            if len(found) < _CHUNK:
+                break
+            if looked_at >= LOOKED_AT_MAX:
+                raise BadRequest("customerAlias", "given, or a cursor: too many events lie between")
+            last = found[-1].id
+            place = Place(last, None) if place.before is None else Place(None, last)
+        return kept_ones[:count]
+
+    return chosen
+
+
+async def _merged(parts: list[Next], place: Place, count: int) -> list[Item]:
+    """The first of all parts together."""
+    found: list[Item] = []
+    for following in parts:
+        found += await following(place, count)
+    found.sort(key=lambda each: each.id, reverse=place.before is None)
+    return found[:count]
+
+
+async def _one(call: Call, text: str, asked: Asked) -> list[Item]:
+    """By the id of an event, or by what its sender calls it."""
+    ledger, book = call.ledger, call.book
+    moved = await kept.MOVED.named(ledger, book, text)
+    event = await received.found(ledger, book, text if moved is None else moved.body.ids[-1])
+    found = [] if event is None else [Item(event.id, received.record_of(event))]
+    waiting = await UNMAPPED.named(ledger, book, text)
+    if waiting is not None:
+        found.append(Item(waiting.document.id, waiting.body))
+    identifier = identity.parse(text)
+    if identifier is not None:
+        found += await _by_id(call, identifier)
+    return [each for each in found if _is_asked(each.record, asked)]
+
+
+def _is_asked(record: EventRecord, asked: Asked) -> bool:
+    whose = asked.alias if asked.customer is None else spell_uuid(asked.customer)
+    is_his = whose is None or record.customer_alias == whose
+    return is_his and record.event_type != REPLACED and asked.admits(record)
+
+
+async def _by_id(call: Call, identifier: Id) -> list[Item]:
+    found: list[Item] = []
+    for records in (UNMAPPED, SUPERSEDED):
+        document = await records.find(call.ledger, call.book, identifier)
+        if document is not None:
+            found.append(Item(identifier, document.body))
+    number = int.from_bytes(identifier, "big")
+    if number + 1 < 1 << 128:
+        above = Id((number + 1).to_bytes(16, "big"))
+        events = await call.ledger.usage_events(call.book, after=above, limit=1)
+        if events and events[0].id == identifier:
+            found.append(Item(identifier, received.record_of(events[0])))
+    return found
+
+
+async def map_what_can_be(call: Call) -> None:
+    """Of the newest that wait, some may have got their customer elsewhere: these count from now on."""
+    listed = DocumentFilter(book=call.book, kind=UNMAPPED.kind, limit=_CHUNK)
+    documents = await call.ledger.documents(listed)
+    aliases = {UNMAPPED.read(each).body.customer_alias for each in documents}
+    known = [each for each in sorted(aliases) if await _is_known(call, each)]
+    await unmapped.map_aliases(call.ledger, call.book, known)
+
+
+async def _is_known(call: Call, alias: str) -> bool:
+    try:
+        await call.ledger.customer(call.book, fields.reference(alias, "customerAlias"))
+    except CustomerNotFound:
+        return False
+    return True

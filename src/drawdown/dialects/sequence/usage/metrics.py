@@ -1,0 +1,290 @@
+"""Usage metrics: made, changed, deleted, and read."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from drawdown.core import errors
+from drawdown.core.commands import AmendEntitlement, AmendMeter
+from drawdown.core.errors import AlreadyExists, EntitlementNotFound, LedgerError
+from drawdown.core.identity import parse, spell_uuid
+from drawdown.core.requests import Answer
+from drawdown.core.times import text_of
+from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence.answering import answer, check_account
+from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.usage import calculating, kept, standing, wire
+from drawdown.dialects.sequence.usage.kept import METRICS, Kept
+from drawdown.dialects.sequence.usage.measures import definition_of, is_same
+from drawdown.dialects.sequence.usage.reserving import reserve
+from drawdown.dialects.sequence.usage.wire import Definition, MetricRecord
+from drawdown.engine.accounts import Role
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web.endpoints import Call, Endpoint
+from drawdown.web.errors import BadRequest
+
+NAME_RULE = "a name that no other metric has, and no other kind of credit"
+
+
+async def create(call: Call) -> Answer:
+    """In steps; one that others began and did not end is completed, where it is the same."""
+    body: wire.MetricRequest = call.body
+    check_account(body.sequence_account_id, call.principal.account)
+    asked = definition_of(body)
+    new = spell_uuid(kept.new_id(call.ledger, call.book))
+    name, repeated = await reserve(call, asked, new)
+    identifier = parse(name)
+    assert identifier is not None, "it was spelled here"
+    found = await METRICS.find(call.ledger, call.book, identifier) if repeated else None
+    if found is not None:
+        await standing.finish(call.ledger, call.book)
+        given = _answer(call, 201, found)
+        return msgspec.structs.replace(given, replayed=True)
+    return _answer(call, 201, await _made(call, identifier, asked))
+
+
+async def _made(call: Call, identifier: Id, asked: Definition) -> Kept[MetricRecord]:
+    change = METRICS.new(identifier, call.book, MetricRecord(asked), takes=asked.name)
+    begin = partial(standing.with_metric, identifier)
+    try:
+        documents = await kept.wait(call.ledger, call.book, begin, change)
+    except AlreadyExists:
+        return await _begun_by_others(call, asked)
+    metric = METRICS.read(documents[0])
+    try:
+        await standing.carry_out(call.ledger, call.book, metric)
+    except LedgerError as error:
+        await standing.undo(call.ledger, call.book, metric)
+        raise _refused(error) from None
+    return metric
+
+
+async def _begun_by_others(call: Call, asked: Definition) -> Kept[MetricRecord]:
+    """Raises ``BadRequest`` for a name that is another's."""
+    found = await METRICS.named(call.ledger, call.book, asked.name)
+    waiting = await kept.waiting(call.ledger, call.book)
+    if found is None or waiting is None or found.body.definition != asked:
+        raise BadRequest("name", NAME_RULE)
+    if spell_uuid(found.document.id) not in waiting.body.metrics:
+        raise BadRequest("name", NAME_RULE)
+    await standing.finish(call.ledger, call.book)
+    return found
+
+
+def _refused(error: LedgerError) -> Exception:
+    return BadRequest("name", NAME_RULE) if isinstance(error, AlreadyExists) else error
+
+
+async def retrieve(call: Call) -> Answer:
+    return _answer(call, 200, await _found(call))
+
+
+async def _found(call: Call) -> Kept[MetricRecord]:
+    """With all that is under way done. Raises ``EntitlementNotFound``."""
+    await standing.finish(call.ledger, call.book)
+    identifier = parse(call.path["id"])
+    found = None
+    if identifier is not None:
+        found = await METRICS.find(call.ledger, call.book, identifier)
+    if found is None:
+        raise EntitlementNotFound(call.path["id"])
+    return found
+
+
+async def list_all(call: Call) -> Answer:
+    """Newest first, those that are deleted among them."""
+    query: Page = call.query
+    await standing.finish(call.ledger, call.book)
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Document]:
+        return await call.ledger.documents(
+            DocumentFilter(
+                book=call.book, kind=METRICS.kind, after=after, before=before, limit=limit
+            )
+        )
+
+    found, pagination = await page(query, chunk, lambda each: each.id)
+    items = [_shown(METRICS.read(each), call.principal.account) for each in found]
+    return answer(call, 200, wire.MetricPage(items=items, pagination=pagination))
+
+
+async def update(call: Call) -> Answer:
+    """All of it in the place of what there was. What counts otherwise counts from now on."""
+    body: wire.MetricRequest = call.body
+    check_account(body.sequence_account_id, call.principal.account)
+    asked = definition_of(body)
+    before = await _living(call)
+    definition = before.body.definition
+    await _rename(call, before.document.id, definition, asked)
+    same = is_same(definition, asked)
+    generation = before.body.generation + (not same)
+    record = MetricRecord(asked, generation=generation)
+    change = METRICS.changed(
+        before,
+        record,
+        takes=None if asked.name == definition.name else asked.name,
+        gives_back=None if asked.name == definition.name else definition.name,
+    )
+    if same:
+        [document] = await kept.keep(call.ledger, call.book, change)
+        meter = standing.meter_of(document.id, generation)
+        await call.ledger.apply(call.book, AmendMeter(meter=meter, name=asked.name))
+        return _answer(call, 200, METRICS.read(document))
+    begin = partial(standing.with_metric, before.document.id)
+    document = (await kept.wait(call.ledger, call.book, begin, change))[0]
+    after = METRICS.read(document)
+    try:
+        await standing.carry_out(call.ledger, call.book, after)
+    except LedgerError:
+        await _as_before(call, after, before)
+        raise
+    return _answer(call, 200, after)
+
+
+async def _living(call: Call) -> Kept[MetricRecord]:
+    """Raises ``EntitlementClosed``, too."""
+    found = await _found(call)
+    if found.body.deleted_at is not None:
+        raise errors.EntitlementClosed()
+    return found
+
+
+async def _rename(call: Call, metric: Id, before: Definition, asked: Definition) -> None:
+    """Its credit is called as it is. Raises ``BadRequest`` for a name that is another's."""
+    if (before.name, before.unit) == (asked.name, asked.unit):
+        return
+    command = AmendEntitlement(
+        entitlement=metric,
+        name=None if asked.name == before.name else asked.name,
+        unit=asked.unit or standing.UNIT,
+    )
+    try:
+        await call.ledger.apply(call.book, command)
+    except AlreadyExists:
+        raise BadRequest("name", NAME_RULE) from None
+
+
+async def _as_before(call: Call, after: Kept[MetricRecord], before: Kept[MetricRecord]) -> None:
+    """Where there is no room for another meter, the old one goes on."""
+    now, was = after.body.definition.name, before.body.definition
+    await _rename(call, after.document.id, after.body.definition, was)
+    change = METRICS.changed(
+        after,
+        before.body,
+        takes=None if now == was.name else was.name,
+        gives_back=None if now == was.name else now,
+    )
+    done = partial(standing.without_metric, after.document.id)
+    await kept.wait(call.ledger, call.book, done, change)
+
+
+async def delete(call: Call) -> Answer:
+    """It counts nothing more; its credit stays, and expires. One that is deleted already stays so."""
+    before = await _found(call)
+    if before.body.deleted_at is not None:
+        return _answer(call, 200, before)
+    record = msgspec.structs.replace(before.body, deleted_at=text_of(call.now))
+    change = METRICS.changed(before, record, gives_back=before.body.definition.name)
+    begin = partial(standing.with_metric, before.document.id)
+    documents = await kept.wait(call.ledger, call.book, begin, change)
+    after = METRICS.read(documents[0])
+    await standing.carry_out(call.ledger, call.book, after)
+    return _answer(call, 200, after)
+
+
+async def calculate(call: Call) -> Answer:
+    metric = await _found(call)
+    return answer(call, 200, await calculating.calculate(call, metric.body.definition, call.query))
+
+
+def _answer(call: Call, status: int, metric: Kept[MetricRecord]) -> Answer:
+    return answer(call, status, _shown(metric, call.principal.account))
+
+
+def _shown(metric: Kept[MetricRecord], account: Id) -> wire.Metric:
+    definition = metric.body.definition
+    return wire.Metric(
+        id=spell_uuid(metric.document.id),
+        sequence_account_id=spell_uuid(account),
+        name=definition.name,
+        metric_type=definition.metric_type,
+        event_type=definition.event_type,
+        aggregation_type=definition.aggregation_type,
+        property_filters=definition.property_filters,
+        properties_to_negate=list(definition.properties_to_negate),
+        case_sensitive=definition.case_sensitive,
+        parameters=[],
+        deduction=definition.deduction,
+        created_at=text_of(metric.document.created_at),
+        aggregation_property=definition.aggregation_property,
+        grouping_property=definition.grouping_property,
+        unit=definition.unit,
+        description=definition.description,
+        deleted_at=metric.body.deleted_at,
+    )
+
+
+_NO_METRIC = (errors.EntitlementNotFound,)
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/usage-metrics",
+        handler=create,
+        summary="Create a usage metric",
+        role=Role.EDITOR,
+        body=wire.MetricRequest,
+        answer=wire.Metric,
+        status=201,
+        errors=(errors.TooManyMeters, errors.KeyReused),
+    ),
+    Endpoint(
+        method="GET",
+        path="/usage-metrics",
+        handler=list_all,
+        summary="List usage metrics, newest first",
+        role=Role.VIEWER,
+        query=Page,
+        answer=wire.MetricPage,
+    ),
+    Endpoint(
+        method="GET",
+        path="/usage-metrics/{id}",
+        handler=retrieve,
+        summary="Get a usage metric",
+        role=Role.VIEWER,
+        answer=wire.Metric,
+        errors=_NO_METRIC,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/usage-metrics/{id}",
+        handler=update,
+        summary="Change a usage metric",
+        role=Role.EDITOR,
+        body=wire.MetricRequest,
+        answer=wire.Metric,
+        errors=(*_NO_METRIC, errors.EntitlementClosed, errors.TooManyMeters),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/usage-metrics/{id}",
+        handler=delete,
+        summary="Delete a usage metric",
+        role=Role.EDITOR,
+        answer=wire.Metric,
+        errors=_NO_METRIC,
+    ),
+    Endpoint(
+        method="GET",
+        path="/usage-metrics/{id}/calculate",
+        handler=calculate,
+        summary="What some customers used in some days, by a metric",
+        role=Role.VIEWER,
+        query=wire.CalculateQuery,
+        answer=wire.Calculated,
+        errors=_NO_METRIC,
+    ),
+)

@@ -1,0 +1,175 @@
+"""Events for an alias that nobody has. They wait, and count from when somebody has it.
+
+``map_aliases`` records them, oldest first, at their own times, and takes them away in pieces. Where a server
+stops before the end, the book's ``sequence.waiting`` names the alias, and whoever sends an event goes on. An
+event that was recorded and not taken away is recorded again: that changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+import msgspec
+
+from drawdown.core.commands import DocumentChange
+from drawdown.core.errors import (
+    AlreadyExists,
+    DocumentChanged,
+    DocumentNotFound,
+    LedgerError,
+)
+from drawdown.core.times import text_of
+from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence.errors import TooManyUnmapped
+from drawdown.dialects.sequence.usage import kept, received
+from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Kept
+from drawdown.dialects.sequence.usage.measures import properties_of
+from drawdown.dialects.sequence.usage.received import Given
+from drawdown.dialects.sequence.usage.wire import EventRecord, WaitingRecord
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import DocumentFilter
+from drawdown.web import fields
+from drawdown.web.errors import BadRequest
+
+#: So many wait in a book.
+UNMAPPED_MAX = 10_000
+#: So many are taken away at once.
+PIECE = 25
+_CHUNK = 100
+_BEGINNING = Id(bytes(16))
+
+
+async def keep_waiting(ledger: Ledger, book: Id, given: Given) -> Document:
+    """Raises ``TooManyUnmapped``. What was received under its id before counts nothing any more."""
+    await received.void(ledger, book, given.own_id)
+    record = _record_of(given, ledger)
+    for _ in range(kept.ATTEMPTS):
+        known = await UNMAPPED.named(ledger, book, given.own_id)
+        try:
+            if known is None:
+                new = UNMAPPED.new(kept.new_id(ledger, book), book, record, takes=given.own_id)
+                return (await kept.wait(ledger, book, _one_more, new))[0]
+            if _is_same(known.body, record, given):
+                return known.document
+            before = SUPERSEDED.new(kept.new_id(ledger, book), book, known.body)
+            return (await kept.keep(ledger, book, UNMAPPED.changed(known, record), before))[0]
+        except (AlreadyExists, DocumentChanged, DocumentNotFound):
+            continue  # somebody else was faster
+    raise DocumentChanged
+
+
+def _record_of(given: Given, ledger: Ledger) -> EventRecord:
+    return EventRecord(
+        customer_alias=given.alias,
+        event_type=given.name,
+        customer_event_id=given.own_id,
+        event_timestamp=text_of(ledger.clock.now() if given.time is None else given.time),
+        event_properties=received.written(given.properties),
+    )
+
+
+def _is_same(known: EventRecord, record: EventRecord, given: Given) -> bool:
+    """A time left out is any."""
+    if given.time is None:
+        record = msgspec.structs.replace(record, event_timestamp=known.event_timestamp)
+    return known == record
+
+
+def _one_more(body: WaitingRecord) -> WaitingRecord:
+    if body.events >= UNMAPPED_MAX:
+        raise TooManyUnmapped(UNMAPPED_MAX)
+    return msgspec.structs.replace(body, events=body.events + 1)
+
+
+async def forget(ledger: Ledger, book: Id, own_id: str) -> None:
+    """An event was received under the id whose alias somebody has: the one that waits is replaced."""
+    known = await UNMAPPED.named(ledger, book, own_id)
+    if known is not None:
+        before = SUPERSEDED.new(kept.new_id(ledger, book), book, known.body)
+        await _take_away(ledger, book, [known], before)
+
+
+async def map_aliases(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
+    """Somebody has these aliases now: what waits for them counts."""
+    waiting = await kept.waiting(ledger, book)
+    if waiting is None or not waiting.body.events or not aliases:
+        return
+    await kept.wait(ledger, book, partial(_with_aliases, tuple(aliases)))
+    await go_on(ledger, book, aliases)
+
+
+async def go_on(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
+    """Record what waits for aliases that somebody has."""
+    for _ in range(kept.ATTEMPTS):
+        try:
+            await _pass(ledger, book, aliases)
+        except (DocumentChanged, DocumentNotFound):
+            continue  # somebody else does the same
+        await kept.wait(ledger, book, partial(_without_aliases, frozenset(aliases)))
+        return
+    raise DocumentChanged
+
+
+def _with_aliases(aliases: Collection[str], body: WaitingRecord) -> WaitingRecord:
+    both = tuple(dict.fromkeys((*body.aliases, *aliases)))
+    return msgspec.structs.replace(body, aliases=both)
+
+
+def _without_aliases(aliases: Collection[str], body: WaitingRecord) -> WaitingRecord:
+    left = tuple(each for each in body.aliases if each not in aliases)
+    return msgspec.structs.replace(body, aliases=left)
+
+
+async def _pass(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
+    done: list[Kept[EventRecord]] = []
+    before = _BEGINNING
+    while True:
+        asked = DocumentFilter(book=book, kind=UNMAPPED.kind, before=before, limit=_CHUNK)
+        documents = await ledger.documents(asked)
+        for document in documents:
+            event = UNMAPPED.read(document)
+            if event.body.customer_alias in aliases and await _is_taken(ledger, book, event.body):
+                done.append(event)
+            if len(done) == PIECE:
+                await _take_away(ledger, book, done)
+                done = []
+        if len(documents) < _CHUNK:
+            break
+        before = documents[-1].id
+    if done:
+        await _take_away(ledger, book, done)
+
+
+async def _is_taken(ledger: Ledger, book: Id, record: EventRecord) -> bool:
+    """What the customer's metrics cannot count goes on waiting, to be sent again as it should be."""
+    try:
+        await received.take(
+            ledger, book, fields.reference(record.customer_alias, ""), _given(record)
+        )
+    except (LedgerError, BadRequest):
+        return False
+    return True
+
+
+def _given(record: EventRecord) -> Given:
+    return Given(
+        alias=record.customer_alias,
+        own_id=record.customer_event_id,
+        name=record.event_type,
+        time=fields.instant(record.event_timestamp, ""),
+        properties=properties_of(record.event_properties),
+    )
+
+
+async def _take_away(
+    ledger: Ledger, book: Id, events: list[Kept[EventRecord]], *beside: DocumentChange
+) -> None:
+    changes = [
+        UNMAPPED.changed(each, None, gives_back=each.body.customer_event_id) for each in events
+    ]
+
+    def fewer(body: WaitingRecord) -> WaitingRecord:
+        return msgspec.structs.replace(body, events=max(body.events - len(events), 0))
+
+    await kept.wait(ledger, book, fewer, *changes, *beside)
