@@ -80,6 +80,12 @@ def test_a_flat_parameter_comes_once() -> None:
         forms.flat(b"a=1&a=2")
 
 
+def test_a_flat_list_comes_often_or_with_commas() -> None:
+    """Where a list is asked for, and nowhere else."""
+    assert forms.flat(b"a=1&a=2,3&b=4,5", lists={"a"}) == {"a": ["1", "2", "3"], "b": "4,5"}
+    assert forms.flat(b"b=1", lists={"a"}) == {"b": "1"}
+
+
 def test_a_list_is_read_from_either_spelling_in_the_order_of_its_indexes() -> None:
     assert forms.as_list(["x", "y"], "a") == ["x", "y"]
     assert forms.as_list({"10": "z", "2": "y", "0": "x"}, "a") == ["x", "y", "z"]

@@ -125,7 +125,8 @@ def lists() -> Iterator[tuple[str, str]]:
         "after": KIND,
         "offset": 10,
     }
-    for given in ({}, *({name: value} for name, value in of_events.items()), of_events):
+    turned = {"customer": OWNER, "before": KIND}
+    for given in ({}, *({name: value} for name, value in of_events.items()), of_events, turned):
         asked_events = EventFilter(book=BOOK, limit=10, **given)
         yield "list_events", event_list(QUERIES["list_events"], asked_events)[0]
 

@@ -31,18 +31,19 @@ _ID_RULE = f"1 to {EVENT_ID_MAX} printable characters"
 async def create(call: Call) -> Answer:
     """What an event is charged is drawn with it; for an alias that nobody has it waits."""
     given, repeated = await _given(call)
+    there = await _there(call, given.own_id) if repeated else None
+    if there is not None:
+        return msgspec.structs.replace(answer(call, 201, _shown(call, given, there)), replayed=True)
     waiting = await kept.waiting(call.ledger, call.book)
     if waiting is not None and waiting.body.metrics:
         await standing.finish(call.ledger, call.book)
     if waiting is not None and waiting.body.aliases:
         await unmapped.go_on(call.ledger, call.book, waiting.body.aliases)
-    taken = None if given.alias == NOBODY else await _taken(call, given)
-    if isinstance(taken, Event) and waiting is not None and waiting.body.events:
+    taken = await _taken(call, given)
+    if taken is not None and waiting is not None and waiting.body.events:
         await unmapped.forget(call.ledger, call.book, given.own_id)
-    if taken is None:
-        taken = await _kept(call, given)
-    answered = answer(call, 201, _shown(call, given, taken))
-    return msgspec.structs.replace(answered, replayed=repeated)
+    shown = _shown(call, given, await _kept(call, given) if taken is None else taken)
+    return answer(call, 201, shown)
 
 
 async def _given(call: Call) -> tuple[Given, bool]:
@@ -72,8 +73,18 @@ def _is_own_id(text: str) -> bool:
     return 1 <= len(text) <= EVENT_ID_MAX and text.isprintable() and MOVE not in text
 
 
+async def _there(call: Call, own_id: str) -> Event | Document | None:
+    """What was received under an id last: a repetition takes no later one's place."""
+    waiting = await UNMAPPED.named(call.ledger, call.book, own_id)
+    if waiting is not None:
+        return waiting.document
+    return await received.current(call.ledger, call.book, own_id)
+
+
 async def _taken(call: Call, given: Given) -> Event | None:
     """None where the alias is nobody's."""
+    if given.alias == NOBODY:
+        return None
     reference = fields.reference(given.alias, "customerAlias")
     try:
         return await received.take(call.ledger, call.book, reference, given)
@@ -87,7 +98,7 @@ async def _kept(call: Call, given: Given) -> Event | Document:
         rule = f"at most {AHEAD_MAX // MICROSECONDS} seconds in the future"
         raise BadRequest("eventTimestamp", rule)
     document = await unmapped.keep_waiting(call.ledger, call.book, given)
-    taken = None if given.alias == NOBODY else await _taken(call, given)
+    taken = await _taken(call, given)
     if taken is None:
         return document
     await unmapped.forget(call.ledger, call.book, given.own_id)

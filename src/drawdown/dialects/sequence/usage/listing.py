@@ -15,10 +15,11 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import spell_uuid
 from drawdown.core.types import Id, Instant
 from drawdown.dialects.sequence.paging import Page, page
-from drawdown.dialects.sequence.usage import kept, received, unmapped, wire
+from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
 from drawdown.dialects.sequence.usage.measures import REPLACED
 from drawdown.dialects.sequence.usage.wire import EventRecord, SortOrder
+from drawdown.dialects.sequence.wire import Pagination
 from drawdown.engine.ports import DocumentFilter
 from drawdown.web import fields
 from drawdown.web.endpoints import Call
@@ -84,7 +85,7 @@ async def page_of(call: Call, query: wire.EventsQuery) -> wire.EventPage:
     asked = await _asked(call, query)
     account = call.principal.account
     if query.event_id is not None:
-        found, pagination = await _one(call, query.event_id, asked), wire.Pagination()
+        found, pagination = await _one(call, query.event_id, asked), Pagination()
     else:
         found, pagination = await _page(call, query, asked)
     items = [
@@ -116,9 +117,7 @@ def _instant(text: str | None, field: str) -> Instant | None:
     return None if text is None else fields.instant(text, field, assume_utc=True)
 
 
-async def _page(
-    call: Call, query: wire.EventsQuery, asked: Asked
-) -> tuple[list[Item], wire.Pagination]:
+async def _page(call: Call, query: wire.EventsQuery, asked: Asked) -> tuple[list[Item], Pagination]:
     ascending = query.sort_order is SortOrder.ASC
     parts = _parts(call, asked)
 
@@ -219,8 +218,7 @@ async def _merged(parts: list[Next], place: Place, count: int) -> list[Item]:
 async def _one(call: Call, text: str, asked: Asked) -> list[Item]:
     """By the id of an event, or by what its sender calls it."""
     ledger, book = call.ledger, call.book
-    moved = await kept.MOVED.named(ledger, book, text)
-    event = await received.found(ledger, book, text if moved is None else moved.body.ids[-1])
+    event = await received.current(ledger, book, text)
     found = [] if event is None else [Item(event.id, received.record_of(event))]
     waiting = await UNMAPPED.named(ledger, book, text)
     if waiting is not None:

@@ -119,6 +119,13 @@ async def found(ledger: Ledger, book: Id, own_id: str) -> Event | None:
         return None
 
 
+async def current(ledger: Ledger, book: Id, own_id: str) -> Event | None:
+    """The one that counts of those that were received under an id."""
+    moved = await MOVED.named(ledger, book, own_id)
+    event = await found(ledger, book, own_id if moved is None else moved.body.ids[-1])
+    return None if event is None or event.name == REPLACED else event
+
+
 async def _void_earlier(ledger: Ledger, book: Id, ids: list[str]) -> None:
     """Only the last of the earlier ones can still count."""
     event = None if len(ids) < 2 else await found(ledger, book, ids[-2])
