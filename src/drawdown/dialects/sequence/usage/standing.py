@@ -23,7 +23,7 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
 )
-from drawdown.core.errors import EntitlementNotFound
+from drawdown.core.errors import AlreadyExists, EntitlementNotFound
 from drawdown.core.identity import derive, parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Shortfall
@@ -108,8 +108,7 @@ async def _make(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
         debits=_DEBITS[definition.deduction],
     )
     meter_id = meter_of(identifier, body.generation)
-    if body.generation == 1:
-        await _do(ledger, book, entitlement, identifier)
+    await _entitle(ledger, book, entitlement, identifier)
     await _do(ledger, book, meter, meter_id)
     catalog = await ledger.catalog(book)
     if catalog.meters[meter_id].closed_at is not None:
@@ -122,6 +121,25 @@ async def _make(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
     )
     for each in old:
         await _do(ledger, book, CloseMeter(meter=each.id))
+
+
+async def _entitle(ledger: Ledger, book: Id, asked: CreateEntitlement, metric: Id) -> None:
+    """Unless it is there, also by somebody who does the same at this moment."""
+    if await _is_there(ledger, book, metric):
+        return
+    try:
+        await _do(ledger, book, asked, metric)
+    except AlreadyExists:
+        if not await _is_there(ledger, book, metric):
+            raise
+
+
+async def _is_there(ledger: Ledger, book: Id, metric: Id) -> bool:
+    try:
+        await ledger.entitlement(book, metric)
+    except EntitlementNotFound:
+        return False
+    return True
 
 
 async def _close(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:

@@ -1,0 +1,195 @@
+"""What takes several steps goes on wherever a server stopped, on every store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import CreateCustomer
+from drawdown.core.requests import Answer
+from drawdown.core.times import text_of
+from drawdown.core.types import Id, Instant
+from drawdown.core.usage.records import Catalog, Event
+from drawdown.dialects.sequence.usage import kept, received, standing, unmapped
+from drawdown.dialects.sequence.usage.kept import METRICS
+from drawdown.dialects.sequence.usage.measures import REPLACED
+from drawdown.dialects.sequence.usage.received import Given
+from drawdown.dialects.sequence.usage.wire import (
+    AggregationType,
+    Definition,
+    MetricRecord,
+    MetricType,
+)
+from drawdown.engine.clocks import ManualClock
+from drawdown.engine.ledger import Ledger
+from tests.support.books import START, open_book, open_ledger_on, verified
+from tests.support.stores import Database, database, store
+
+__all__ = ["database", "store"]
+
+pytestmark = pytest.mark.anyio
+
+TOKENS = Definition(
+    name="Tokens",
+    metric_type=MetricType.SIMPLE,
+    event_type="call",
+    aggregation_type=AggregationType.SUM,
+    aggregation_property="tokens",
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def ledger(database: Database) -> AsyncIterator[Ledger]:
+    opened = open_ledger_on(await database.open(), ManualClock(START))
+    yield opened
+    await opened.close()
+
+
+class Stopped(Exception):
+    """The server is gone."""
+
+
+class Stopping:
+    """A ledger that carries out so many commands, and then nothing more."""
+
+    def __init__(self, ledger: Ledger, commands: int) -> None:
+        self._ledger, self._left = ledger, commands
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def submit(self, *asked: Any, **more: Any) -> Answer:
+        if self._left == 0:
+            raise Stopped
+        self._left -= 1
+        return await self._ledger.submit(*asked, **more)
+
+    async def apply(self, book: Id, command: Any) -> Any:
+        if self._left == 0:
+            raise Stopped
+        self._left -= 1
+        return await self._ledger.apply(book, command)
+
+
+async def change(ledger: Ledger, book: Id, record: MetricRecord, metric: Id) -> None:
+    """Make a metric, or make it as the record says."""
+    known = await METRICS.find(ledger, book, metric)
+    if known is None:
+        asked = METRICS.new(metric, book, record, takes=record.definition.name)
+    else:
+        asked = METRICS.changed(known, record)
+    begin = partial(standing.with_metric, metric)
+    documents = await kept.wait(ledger, book, begin, asked)
+    await standing.carry_out(ledger, book, METRICS.read(documents[0]))
+
+
+def opened(catalog: Catalog) -> tuple[int, int]:
+    """How many meters and rates count."""
+    meters = sum(each.closed_at is None for each in catalog.meters.values())
+    return meters, sum(each.closed_at is None for each in catalog.rates.values())
+
+
+async def test_a_metric_is_finished_by_whoever_comes_next(ledger: Ledger) -> None:
+    """Made, changed and deleted: each step may be the last."""
+    book = (await open_book(ledger)).id
+    other = replace(TOKENS, aggregation_property="n")
+    deleted = text_of(START)
+    for stop in range(12):
+        name = f"Tokens {stop}"
+        metric = kept.new_id(ledger, book)
+        for record in (
+            MetricRecord(replace(TOKENS, name=name)),
+            MetricRecord(replace(other, name=name), generation=2),
+            MetricRecord(replace(other, name=name), generation=2, deleted_at=deleted),
+        ):
+            try:
+                await change(Stopping(ledger, stop), book, record, metric)  # type: ignore[arg-type]
+            except Stopped:
+                await standing.finish(ledger, book)
+            found = await METRICS.find(ledger, book, metric)
+            if found is None or found.body != record:  # stopped before anything was said
+                await change(ledger, book, record, metric)
+            one = (0, 0) if record.deleted_at else (1, 1)
+            assert opened(await ledger.catalog(book)) == one, (stop, record)
+            waiting = await kept.waiting(ledger, book)
+            assert waiting is not None
+            assert waiting.body.metrics == ()
+    await verified(ledger)
+
+
+async def metered(ledger: Ledger) -> tuple[Id, Id]:
+    book = (await open_book(ledger)).id
+    metric = kept.new_id(ledger, book)
+    await change(ledger, book, MetricRecord(TOKENS), metric)
+    return book, metric
+
+
+def given(alias: str, own_id: str, tokens: int) -> Given:
+    said: dict[str, Any] = {"tokens": Amount(tokens)}
+    return Given(alias, own_id, "call", Instant(START - 1_000), said)
+
+
+async def counted(ledger: Ledger, book: Id) -> dict[str, int]:
+    """What counts of each customer."""
+    found: dict[str, int] = {}
+    for event in await ledger.usage_events(book, limit=100):
+        if event.name != REPLACED:
+            whose = (await ledger.customer(book, event.customer)).own_id
+            assert whose is not None
+            found[whose] = found.get(whose, 0) + tokens_of(event)
+    return found
+
+
+def tokens_of(event: Event) -> int:
+    tokens = event.properties["tokens"]
+    assert isinstance(tokens, Amount)
+    return tokens.digits
+
+
+async def test_events_that_waited_are_recorded_by_whoever_comes_next(ledger: Ledger) -> None:
+    book, _ = await metered(ledger)
+    for stop in range(8):
+        alias = f"later-{stop}"
+        for number in range(3):
+            await unmapped.keep_waiting(ledger, book, given(alias, f"{alias}-{number}", 5))
+        await ledger.apply(book, CreateCustomer(own_id=alias))
+        try:
+            await unmapped.map_aliases(Stopping(ledger, stop), book, [alias])  # type: ignore[arg-type]
+        except Stopped:
+            waiting = await kept.waiting(ledger, book)
+            assert waiting is not None
+            if waiting.body.aliases:  # as an event does
+                await unmapped.go_on(ledger, book, waiting.body.aliases)
+            else:  # stopped before it was said: as a list does
+                await unmapped.map_aliases(ledger, book, [alias])
+        waiting = await kept.waiting(ledger, book)
+        assert waiting is not None
+        assert (waiting.body.events, waiting.body.aliases) == (0, ()), stop
+    assert await counted(ledger, book) == {f"later-{stop}": 15 for stop in range(8)}
+    await verified(ledger)
+
+
+async def test_an_event_that_moves_counts_once_when_it_is_sent_again(ledger: Ledger) -> None:
+    book, _ = await metered(ledger)
+    for name in ("ada", "bob"):
+        await ledger.apply(book, CreateCustomer(own_id=name))
+    for stop in range(6):
+        own_id = f"event-{stop}"
+        await received.take(ledger, book, "ada", given("ada", own_id, 7))
+        moved = given("bob", own_id, 2)
+        try:
+            await received.take(Stopping(ledger, stop), book, "bob", moved)  # type: ignore[arg-type]
+        except Stopped:
+            await received.take(ledger, book, "bob", moved)
+        assert await counted(ledger, book) == {"bob": 2 * (stop + 1)}, stop
+    await verified(ledger)
