@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage.records import Catalog, Event
+from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, received, standing, unmapped
 from drawdown.dialects.sequence.usage.kept import METRICS
 from drawdown.dialects.sequence.usage.measures import REPLACED
@@ -193,3 +195,29 @@ async def test_an_event_that_moves_counts_once_when_it_is_sent_again(ledger: Led
             await received.take(ledger, book, "bob", moved)
         assert await counted(ledger, book) == {"bob": 2 * (stop + 1)}, stop
     await verified(ledger)
+
+
+async def test_any_number_may_wait_at_once(ledger: Ledger) -> None:
+    """However many change what waits, none is forgotten, and none is refused for it."""
+    book, _ = await metered(ledger)
+    asked = [
+        unmapped.keep_waiting(ledger, book, given("later", f"event-{number}", 1))
+        for number in range(80)
+    ]
+    await asyncio.gather(*asked)
+    waiting = await kept.waiting(ledger, book)
+    assert waiting is not None
+    assert waiting.body.events == 80
+
+
+async def test_so_many_may_wait_and_no_more(ledger: Ledger) -> None:
+    """What waits already may still be replaced."""
+    book, _ = await metered(ledger)
+    first = await unmapped.keep_waiting(ledger, book, given("later", "first", 1))
+    many = partial(replace, events=unmapped.UNMAPPED_MAX)
+    await kept.wait(ledger, book, many)
+    with pytest.raises(TooManyUnmapped, match="10,000 events wait"):
+        await unmapped.keep_waiting(ledger, book, given("later", "second", 1))
+    assert await kept.UNMAPPED.named(ledger, book, "second") is None
+    again = await unmapped.keep_waiting(ledger, book, given("later", "first", 2))
+    assert (again.id, again.revision) == (first.id, 2)

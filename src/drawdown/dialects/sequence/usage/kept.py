@@ -9,8 +9,10 @@ sequence.waiting           one of a book: what is not done yet
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -29,6 +31,9 @@ from drawdown.engine.ledger import Ledger
 
 #: How often one who comes upon another's change reads again and decides anew.
 ATTEMPTS = 50
+
+#: Who changes what waits in a book; there for as long as somebody does.
+_turns: WeakValueDictionary[tuple[int, Id], asyncio.Lock] = WeakValueDictionary()
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -133,8 +138,20 @@ async def wait(
 ) -> tuple[Document, ...]:
     """Change what waits, and other documents of the book with it. Raises ``AlreadyExists`` for their names.
 
-    Two at once change it one after the other.
+    Two at once change it one after the other: those of one server take turns, or each would be refused for
+    all before it, and those of several decide anew.
     """
+    turn = _turns.setdefault((id(ledger), book), asyncio.Lock())
+    async with turn:
+        return await _wait(ledger, book, change, beside)
+
+
+async def _wait(
+    ledger: Ledger,
+    book: Id,
+    change: Callable[[WaitingRecord], WaitingRecord],
+    beside: tuple[DocumentChange, ...],
+) -> tuple[Document, ...]:
     for attempt in range(ATTEMPTS):
         found = await waiting(ledger, book)
         if found is None:
