@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from tests.dialects.sequence.contract_usage import (
     counting,
     event_body,
     listed,
+    metric_body,
     new_metric,
     send,
     units,
@@ -332,3 +334,41 @@ def test_balances_show_usage_as_it_was_drawn(
     moved = [(each.type, each.amount) for each in balance.transactions]
     assert balance.balance == "96"
     assert sorted(moved) == [("CREDIT", "10"), ("CREDIT", "100"), ("DEBIT", "10"), ("DEBIT", "4")]
+
+
+def test_of_one_id_one_event_counts_however_many_are_sent_at_once(
+    sequence: httpx.Client, customer: str, metric: str
+) -> None:
+    """From one customer to the other and back: whichever came last, its credit and no other is drawn."""
+    new_customer(sequence, customerAliases=["other"])
+
+    def sent(number: int) -> int:
+        alias = customer if number % 2 else "other"
+        body = event_body(alias, customerEventId=f"e-{number % 3}", eventProperties={"tokens": 1})
+        return sequence.post("/usage-events", json=body).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(sent, range(36))) == {201}
+    his, others = (int(value(sequence, metric, alias)) for alias in (customer, "other"))
+    assert his + others == 3
+    assert left(sequence, customer) == str(100 - his)
+
+
+def test_of_many_definitions_at_once_one_counts(
+    sequence: httpx.Client, native: httpx.Client, metric: str
+) -> None:
+    """Who comes upon another's change is told to read it again."""
+
+    def put(number: int) -> int:
+        body = metric_body(aggregationProperty=f"p{number}")
+        return sequence.put(f"/usage-metrics/{metric}", json=body).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(put, range(12)))
+    assert {200} <= set(statuses) <= {200, 400}
+    meters = [each for each in native.get("/meters").json()["data"] if not each["closed_at"]]
+    rates = [each for each in native.get("/rates").json()["data"] if not each["closed_at"]]
+    [meter], [rate] = meters, rates
+    assert rate["meter"] == meter["code"]
+    shown = sequence.get(f"/usage-metrics/{metric}").json()
+    assert shown["aggregationProperty"] == meter["property"]
