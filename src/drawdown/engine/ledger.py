@@ -32,6 +32,7 @@ from drawdown.engine.ports import (
     FeedFilter,
     FeedPage,
     Ids,
+    Recorded,
     Store,
     StoreUnavailable,
     WalletAudit,
@@ -231,16 +232,35 @@ class Ledger(CreditReads, PlanReads):
         asked = FeedFilter(after=after, until=until, limit=limit, books=books, customer=customer)
         return await self._store.read_feed(asked)
 
-    async def position(self, book: Id, operation: Id) -> Position | None:
-        """Where one of the book's operations stands in the feed."""
+    async def recorded(
+        self, after: Position, *, book: Id, until: Instant | None = None, limit: int
+    ) -> FeedPage:
+        """What was recorded in a book after a place, in its order, as far as it is there.
+
+        Not for whoever follows: what is being written now may still come in between (``feed``).
+        """
+        until = self.clock.now() if until is None else until
+        return await self._store.read_feed(
+            FeedFilter(after=after, until=until, limit=limit, books=frozenset({book}))
+        )
+
+    async def operation(self, book: Id, operation: Id) -> Recorded | None:
+        """One of the book's operations, and what it moved."""
         found = await self._store.find_position(book, operation)
         if found is None:
             return None
-        before = Position(
-            found.recorded_at, Id((int.from_bytes(operation, "big") - 1).to_bytes(16, "big"))
-        )
-        page = await self.feed(before, books=frozenset({book}), limit=1)
-        return found if any(each.position == found for each in page.found) else None
+        before = Id((int.from_bytes(operation, "big") - 1).to_bytes(16, "big"))
+        place = Position(found.recorded_at, before)
+        page = await self.recorded(place, book=book, until=found.recorded_at, limit=1)
+        return next((each for each in page.found if each.position == found), None)
+
+    async def position(self, book: Id, operation: Id) -> Position | None:
+        """Where one of the book's operations stands in the feed, once it can be seen there."""
+        found = await self.operation(book, operation)
+        if found is None:
+            return None
+        seen = await self._store.recorded_until(self.clock.now())
+        return found.position if found.position.recorded_at <= seen else None
 
     async def seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
         """How many entries the wallets of some customers have: whatever moves credit adds to one."""

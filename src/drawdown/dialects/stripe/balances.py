@@ -7,16 +7,23 @@ import msgspec
 from drawdown.core import currencies
 from drawdown.core.billing.records import PRICE
 from drawdown.core.errors import CustomerNotFound
-from drawdown.core.identity import parse, reference
+from drawdown.core.identity import reference
 from drawdown.core.requests import Answer
 from drawdown.core.types import (
     Customer,
     Grant,
-    Id,
     Mode,
 )
-from drawdown.dialects.stripe import expansion, grants, invoices, kept, wire, wire_billing
-from drawdown.dialects.stripe.errors import StripeError, missing_object
+from drawdown.dialects.stripe import (
+    book_transactions,
+    expansion,
+    grants,
+    invoices,
+    kept,
+    wire,
+    wire_billing,
+)
+from drawdown.dialects.stripe.errors import missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import ListTransactions, RetrieveSummary
@@ -92,29 +99,51 @@ async def _matching(call: Call, asked: RetrieveSummary, customer: Customer) -> l
 
 
 async def list_transactions(call: Call) -> Answer:
-    """Of a customer, or of a grant: newest first."""
+    """Of a customer, of a grant, or of all customers: newest first."""
     asked: ListTransactions = call.query
     expand = expansion.expansion(asked.expand, expansion.TRANSACTION, of_list=True)
     customer, grant = await _whose(call, asked)
-    shown = await transactions_of(call, customer, grant)
-    places = {each.id: place for place, each in enumerate(shown)}
-
-    async def cursor(text: str, param: str) -> Id:
-        if text not in places:
-            raise missing_object(NOUN, text, param)
-        return Id(str(places[text]).encode())
-
-    after, before = await kept.cursors(asked, cursor)
-    some = shown[0 if after is None else int(after) + 1 : None if before is None else int(before)]
-    page = some[: asked.limit] if before is None else some[-asked.limit :]
-    for each in page:
-        await _expand(call, customer, each, expand)
+    if customer is None:
+        found, more = await _of_all(call, asked)
+    else:
+        found, more = await _of_one(call, asked, customer, grant)
+    for each, owner in found:
+        await _expand(call, owner, each, expand)
+    data = [each for each, _ in found]
     url = wire_billing.TRANSACTIONS_URL
-    answer = wire_billing.TransactionList(data=page, has_more=len(some) > asked.limit, url=url)
+    answer = wire_billing.TransactionList(data=data, has_more=more, url=url)
     return Answer(status=200, body=msgspec.json.encode(answer), request_id=call.request_id)
 
 
-async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer, Grant | None]:
+_Page = tuple[list[tuple[wire_billing.Transaction, Customer]], bool]
+
+
+async def _of_all(call: Call, asked: ListTransactions) -> _Page:
+    async def cursor(text: str, param: str) -> book_transactions.Found:
+        return await book_transactions.find(call, text, param)
+
+    page, more = await book_transactions.page_of(call, asked, await kept.cursors(asked, cursor))
+    return [(each.shown, each.customer) for each in page], more
+
+
+async def _of_one(
+    call: Call, asked: ListTransactions, customer: Customer, grant: Grant | None
+) -> _Page:
+    shown = await transactions_of(call, customer, grant)
+    places = {each.id: place for place, each in enumerate(shown)}
+
+    async def cursor(text: str, param: str) -> int:
+        if text not in places:
+            raise missing_object(NOUN, text, param)
+        return places[text]
+
+    after, before = await kept.cursors(asked, cursor)
+    some = shown[0 if after is None else after + 1 : before]
+    page = some[: asked.limit] if before is None else some[-asked.limit :]
+    return [(each, customer) for each in page], len(some) > asked.limit
+
+
+async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer | None, Grant | None]:
     grant = None
     if isinstance(asked.credit_grant, str):
         grant = await grants.find(call, asked.credit_grant)
@@ -126,34 +155,15 @@ async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer, Grant |
             raise missing_object(grants.NOUN, str(asked.credit_grant), "credit_grant")
         return customer, grant
     if grant is None:
-        raise StripeError(
-            "Name a customer or a credit_grant: transactions are listed for one of them.",
-            code="parameter_missing",
-            param="customer",
-        )
+        return None, None
     return await call.ledger.customer(call.book, grant.customer), grant
 
 
 async def retrieve_transaction(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.TRANSACTION)
-    text = call.path["transaction"]
-    found = None
-    operation = parse(text.rpartition("_")[0])
-    recorded = None
-    if operation is not None:
-        recorded = (await call.ledger.store.find_operations({operation})).get(operation)
-    if recorded is not None:
-        try:
-            customer = await call.ledger.customer(call.book, recorded.customer)
-            shown = await transactions_of(call, customer, None)
-            found = next((each for each in shown if each.id == text), None)
-            if found is not None:
-                await _expand(call, customer, found, expand)
-        except CustomerNotFound:
-            found = None
-    if found is None:
-        raise missing_object(NOUN, text, "id")
-    return Answer(status=200, body=msgspec.json.encode(found), request_id=call.request_id)
+    found = await book_transactions.find(call, call.path["transaction"], "id")
+    await _expand(call, found.customer, found.shown, expand)
+    return Answer(status=200, body=msgspec.json.encode(found.shown), request_id=call.request_id)
 
 
 async def _expand(

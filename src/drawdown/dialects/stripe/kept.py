@@ -124,8 +124,8 @@ async def page_of(
 
 
 async def cursors(
-    asked: Any, cursor: Callable[[str, str], Awaitable[Id]]
-) -> tuple[Id | None, Id | None]:
+    asked: Any, cursor: Callable[[str, str], Awaitable[Item]]
+) -> tuple[Item | None, Item | None]:
     after, before = asked.starting_after, asked.ending_before
     if isinstance(after, str) and isinstance(before, str):
         raise StripeError(

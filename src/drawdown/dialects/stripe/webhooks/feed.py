@@ -1,39 +1,32 @@
 """The endpoints of ``event``: what happened in a book in the last 30 days, newest first.
 
-Nothing is kept as events: they are rendered of what was recorded, which is read from its end backwards, span
-by span: a span in which much happened is halved until it is read at once.
+Nothing is kept as events: they are rendered of what was recorded, which is read from its end backwards.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from drawdown.core.requests import Answer
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
-from drawdown.dialects.stripe import kept
+from drawdown.dialects.stripe import kept, recorded
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.webhooks import wire
 from drawdown.dialects.stripe.webhooks.events import FORMAT
 from drawdown.dialects.stripe.webhooks.requests import ListEvents
 from drawdown.engine.endpoints import Endpoint
-from drawdown.engine.ports import FeedPage, Recorded
-from drawdown.engine.positions import LAST, Position, since
+from drawdown.engine.ports import Recorded
+from drawdown.engine.positions import LAST, Position
 from drawdown.web.endpoints import Call
 from drawdown.webhooks.events import Event, matches, parse_event
 from drawdown.webhooks.formats import find_event
 from drawdown.webhooks.outlet import RETRYING_MAX
 
 KEPT_FOR = 30 * DAY
-#: For one page of what a filter keeps it is looked for so long, so many operations at a time.
-LOOKED_AT_SECONDS = 2.0
-READ_AT_ONCE = 200
-ONE_INSTANT_MAX = 10_000
-_FIRST_SPAN = 60 * MICROSECONDS
 _LAST = Id(b"\xff" * 16)
 Place = tuple[Position, int]
 
@@ -49,18 +42,22 @@ async def list_events(call: Call) -> Answer:
     waiting = await Waiting.of(call)
     keep = _filter(asked, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
+    read = partial(call.ledger.feed, books=frozenset({call.book}))
     if before is not None:
-        start = _place_of(before)
-        walk = _forwards(call, start[0].recorded_at)
-        newer = _both(keep, lambda place: place > start)
-        page, more = await _collect(call, walk, newer, asked.limit, newest_first=False)
-        page.reverse()
+        walk = recorded.forwards(read, before[0].recorded_at)
+        kept_there = _both(keep, lambda place: place > before)
     else:
-        end = _place_of(after) if after is not None else (Position(call.now, _LAST), LAST)
-        walk = _backwards(call, end[0].recorded_at)
-        older = _both(keep, lambda place: place < end)
-        page, more = await _collect(call, walk, older, asked.limit, newest_first=True)
-    data = [waiting.shown(each) for each in page]
+        end = (Position(call.now, _LAST), LAST) if after is None else after
+        walk = recorded.backwards(read, end[0].recorded_at, _oldest(call))
+        kept_there = _both(keep, lambda place: place < end)
+
+    async def told(each: Recorded) -> list[Event]:
+        events = await FORMAT.render(call.ledger, each)
+        return [event for event in events if kept_there(event)]
+
+    page, more, _ = await recorded.collect(walk, told, asked.limit, newest_first=before is None)
+    data = [waiting.shown(each) for each in (page if before is None else page[::-1])]
+    more = more and bool(data)
     return _answer(call, wire.EventList(data=data, has_more=more, url=wire.EVENTS_URL))
 
 
@@ -166,80 +163,16 @@ async def _find(call: Call, text: str, param: str) -> tuple[Place, Event]:
     raise missing_object("event", text, param)
 
 
-def _cursor(call: Call) -> Callable[[str, str], Awaitable[Id]]:
-    """A place, written as an id."""
-
-    async def find(text: str, param: str) -> Id:
-        (position, ordinal), _ = await _find(call, text, param)
-        return Id(msgspec.json.encode((position.recorded_at, position.operation.hex(), ordinal)))
+def _cursor(call: Call) -> Callable[[str, str], Awaitable[Place]]:
+    async def find(text: str, param: str) -> Place:
+        place, _ = await _find(call, text, param)
+        return place
 
     return find
 
 
-def _place_of(written: Id) -> Place:
-    recorded_at, operation, ordinal = msgspec.json.decode(written)
-    return Position(Instant(recorded_at), Id(bytes.fromhex(operation))), ordinal
-
-
 def _oldest(call: Call) -> Instant:
     return Instant(call.now - KEPT_FOR)
-
-
-async def _collect(
-    call: Call,
-    walk: AsyncIterator[Recorded | None],
-    keep: Keep,
-    limit: int,
-    *,
-    newest_first: bool,
-) -> tuple[list[Event], bool]:
-    """What is kept, and whether there is more: for all that is known where the time was over."""
-    until = time.monotonic() + LOOKED_AT_SECONDS
-    found: list[Event] = []
-    async for recorded in walk:
-        events = [] if recorded is None else await FORMAT.render(call.ledger, recorded)
-        found += [event for event in (events[::-1] if newest_first else events) if keep(event)]
-        if len(found) > limit:
-            return found[:limit], True
-        if time.monotonic() >= until:
-            return found, bool(found)
-        await asyncio.sleep(0)  # others have their turn
-    return found, False
-
-
-async def _forwards(call: Call, start: Instant) -> AsyncIterator[Recorded | None]:
-    """What was recorded since, the oldest first; None after each read."""
-    place, more, books = since(start), True, frozenset({call.book})
-    while more:
-        page = await call.ledger.feed(place, books=books, limit=READ_AT_ONCE)
-        for recorded in page.found:
-            yield recorded
-        place, more = page.end, page.more
-        yield None
-
-
-async def _backwards(call: Call, end: Instant) -> AsyncIterator[Recorded | None]:
-    """What was recorded until then, the newest first; None after each read."""
-    span = _FIRST_SPAN
-    while end > _oldest(call):
-        start = max(end - span, _oldest(call))
-        page = await _between(call, start, end, READ_AT_ONCE)
-        if page.more and span > 1:
-            span //= 2
-        else:
-            if page.more:  # all of one instant
-                page = await _between(call, start, end, ONE_INSTANT_MAX)
-            for recorded in reversed(page.found):
-                yield recorded
-            end, span = Instant(start), span * 2
-        yield None
-
-
-async def _between(call: Call, start: int, end: int, limit: int) -> FeedPage:
-    """What was recorded after ``start``, up to ``end``."""
-    books = frozenset({call.book})
-    after, until = since(Instant(start + 1)), Instant(end)
-    return await call.ledger.feed(after, books=books, until=until, limit=limit)
 
 
 def _answer(call: Call, shown: Any) -> Answer:
