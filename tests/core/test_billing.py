@@ -68,7 +68,7 @@ def test_the_core_and_the_naive_ledger_do_what_the_table_says(
     asyncio.run(run(subject, steps))
 
 
-VERBS = "grant grant use use use use subscribe debit cancel expire read".split()
+VERBS = "grant grant use use use use subscribe debit cancel expire undo read".split()
 OF_INVOICES = "finalize delete void pay uncollectible".split()
 
 
@@ -138,7 +138,7 @@ class Play:
                 *random.choice([["end"], ["invoice"]]),
             ]
             return await self.step(verb, words)
-        if verb == "expire" and ledger.grants:
+        if verb in ("expire", "undo") and ledger.grants:
             return await self.step(verb, [random.choice(ledger.grants).name])
         if verb == "debit":
             return await self.step(verb, [f"0.{random.randint(1, 60):02d}"])

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from drawdown.core.billing.records import INVOICE, invoice_of
-from drawdown.core.commands import AdvanceTestClock, Command, CreateTestClock
+from drawdown.core.amounts import Amount
+from drawdown.core.billing.records import INVOICE, invoice_of, unhexed
+from drawdown.core.commands import (
+    AdvanceTestClock,
+    Authorize,
+    Capture,
+    Command,
+    CreateTestClock,
+    Extend,
+    Release,
+    VoidGrant,
+)
+from drawdown.core.errors import FieldInvalid, GrantHeld, HoldEnded
 from drawdown.core.fold import Fault
 from drawdown.core.requests import Accepted
 from drawdown.core.types import DAY, Balance, Document, Instant, Mode
@@ -13,11 +24,13 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
 from tests.core.test_billing import SCENARIOS
-from tests.support.billing_play import CURRENCY, START, LedgerSubject, Step, read_step, run
+from tests.support.billing_play import CURRENCY, START, STEP, LedgerSubject, Step, read_step, run
 from tests.support.books import SECOND, open_book, open_ledger_on, verified
 from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
+
+ONE = Amount(1)
 
 
 async def subject(ledger: Ledger, clock: ManualClock) -> LedgerSubject:
@@ -102,6 +115,58 @@ TAMPERINGS = {
     "WHERE due_at IS NOT NULL": "does not name what is held",
     "UPDATE document SET deleted_at = 1 WHERE due_at IS NOT NULL": "was deleted",
 }
+
+
+async def drafted(ledger: Ledger, clock: ManualClock) -> tuple[LedgerSubject, str]:
+    """A draft that has set aside 6.00 of a grant over 10.00; and its one hold, as it is written."""
+    own = await subject(ledger, clock)
+    for line in (
+        "d0 grant A 10.00",
+        "d0 subscribe S calls every=30",
+        "d1 use calls 120",
+        "d30 read",
+    ):
+        assert await own.act(read_step(line)) is None
+    [charged] = invoice_of((await own.invoices())["S1"].body).lines
+    assert charged.hold is not None
+    return own, charged.hold
+
+
+async def test_what_a_draft_has_set_aside_is_nobody_elses_to_use_or_to_let_go(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    own, name = await drafted(ledger, clock)
+    hold = unhexed(name)
+    for command in (
+        Release(hold=hold),
+        Capture(hold=hold, amount=ONE),
+        Extend(hold=hold, expires_in=9),
+    ):
+        with pytest.raises(FieldInvalid, match="a draft invoice's own"):
+            await own.apply(command, clock.instant)
+    await own.act(read_step("d31 read"))
+    assert (await own.facts(0))["S1"] == "paid:6.00-6.00"
+    with pytest.raises(HoldEnded):
+        await own.apply(Release(hold=hold), clock.instant)
+    await verified(ledger)
+
+
+async def test_a_grant_that_is_held_for_work_cannot_be_voided_whatever_drafts_have_set_aside(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    own, _ = await drafted(ledger, clock)
+    asked = Authorize(customer=own.customer, entitlement=CURRENCY, amount=ONE)
+    held = (await own.apply(asked, clock.instant)).hold
+    assert held is not None
+    void = VoidGrant(grant=own.grants["A"])
+    with pytest.raises(GrantHeld, match=r"^1 of the grant is held"):
+        await own.apply(void, clock.instant)
+    await own.apply(Release(hold=held.id), clock.instant)
+    voided = await own.apply(void, clock.instant)
+    assert voided.amount == 1000 * STEP
+    facts = await own.facts(0)
+    assert (facts["S1"], facts["ledger"]) == ("draft:6.00-0.00", "0.00")
+    await verified(ledger)
 
 
 @pytest.mark.parametrize(("statement", "fault"), TAMPERINGS.items())

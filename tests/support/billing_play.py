@@ -37,6 +37,7 @@ from drawdown.core.commands import (
     IssueGrant,
     RecordUsage,
     Settle,
+    VoidGrant,
 )
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted
@@ -128,10 +129,11 @@ class NaiveSubject:
                 words[0], at, at_end="end" in words, invoice="invoice" in words
             ),
             "finalize": lambda: naive.finalize_now(words[0], at),
-            "delete": lambda: naive.delete(words[0]),
+            "delete": lambda: naive.delete(words[0], at),
             "pay": lambda: naive.pay(words[0]),
             "uncollectible": lambda: naive.give_up(words[0]),
-            "void": lambda: naive.void(words[0]),
+            "void": lambda: naive.void(words[0], at),
+            "undo": lambda: naive.void_grant(words[0], at),
             "expire": lambda: naive.expire(words[0], at),
             "debit": lambda: naive.debit(cents(words[0]), at),
         }
@@ -212,6 +214,8 @@ class LedgerSubject:
                 return Debit(**place, amount=amount(words[0]))
             case "expire":
                 return ExpireGrant(grant=self.grants[words[0]])
+            case "undo":
+                return VoidGrant(grant=self.grants[words[0]], only_unused=True)
             case "use":
                 self.used += 1  # as a dialect does: what is due has its turn before later usage
                 await self.apply(Settle(**place), step.at)

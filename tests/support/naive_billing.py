@@ -23,6 +23,8 @@ class Grant:
     expires: int | None = None
     prices: frozenset[str] = frozenset()
     ended: bool = False
+    voided: bool = False
+    drawn: bool = False
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -31,11 +33,22 @@ class Grant:
 
 
 @dataclass
+class Item:
+    """``quantity`` None: it is metered."""
+
+    price: str
+    quantity: int | None
+    since: int
+
+
+@dataclass
 class Line:
     price: str
     start: int
     end: int
     amount: int = 0
+    metered: bool = True
+    proration: bool = False
     shares: list[tuple[Grant, int]] = field(default_factory=list)
 
 
@@ -47,7 +60,13 @@ class Invoice:
     lines: list[Line]
     final_at: int | None
     number: int
+    subscription: Subscription
     status: str = "draft"
+    carried: int = 0
+
+    @property
+    def due(self) -> int:
+        return max(self.subtotal - self.credits - self.carried, 0)
 
     @property
     def subtotal(self) -> int:
@@ -61,7 +80,7 @@ class Invoice:
 @dataclass
 class Subscription:
     name: str
-    prices: list[str]
+    items: list[Item]
     every: int
     start: int
     end: int
@@ -69,6 +88,12 @@ class Subscription:
     invoices: int = 0
     ends: bool = False
     over: bool = False
+    waiting: list[Line] = field(default_factory=list)
+    carried: int = 0
+
+    @property
+    def prices(self) -> list[str]:
+        return [item.price for item in self.items]
 
 
 class Refusal(Exception):
@@ -118,22 +143,22 @@ class NaiveBilling:
         return found
 
     def turn(self, each: Subscription, at: int) -> None:
-        self.draw_up(each, at)
+        self.draw_up(each, at, None if each.ends else at + each.every)
         each.start, each.end = at, at + each.every
         each.over = each.ends
 
     # Invoices ------------------------------------------------------------------------------------
 
-    def draw_up(self, each: Subscription, at: int) -> None:
-        each.invoices += 1
-        name = f"{each.name}{each.invoices}"
-        lines = [Line(price, each.start, at) for price in each.prices]
-        made = Invoice(name, at, at, lines, at + HOUR, self.number())
-        for line in lines:
-            line.amount = self.cost(line)
-        self.invoices[name] = made
-        pool = {id(g): g.left - self.reserved(g) for g in self.grants if not g.ended}
-        self.share(made, pool, at)
+    def draw_up(self, each: Subscription, at: int, ahead: int | None) -> None:
+        lines = []
+        for item in each.items:
+            if item.quantity is None and max(item.since, each.start) < at:
+                lines.append(Line(item.price, max(item.since, each.start), at))
+            elif item.quantity is not None and ahead is not None:
+                lines.append(Line(item.price, at, ahead, self.full(item), metered=False))
+        made = self.invoice(each, lines, at)
+        made.final_at = at + HOUR
+        self.anew(at)
 
     def cost(self, line: Line) -> int:
         used = sum(
@@ -174,19 +199,21 @@ class NaiveBilling:
             if of is grant
         )
 
-    def finalize(self, invoice: Invoice) -> None:
-        others = [each for each in self.drafts() if each is not invoice]
+    def anew(self, now: int, first: Invoice | None = None) -> None:
+        """Share all there is among the drafts again; ``first``: with this one before the others."""
         pool = {id(grant): grant.left for grant in self.grants}
+        for each in sorted(self.drafts(), key=lambda each: each is not first):
+            self.share(each, pool, now)
+        self.trim()
+
+    def finalize(self, invoice: Invoice) -> None:
         for line in invoice.lines:
             line.amount = self.cost(line)
-        now = max(invoice.final_at or 0, invoice.made)
-        for each in (invoice, *others):
-            self.share(each, pool, now)
+        self.anew(max(invoice.final_at or 0, invoice.made), invoice)
         for line in invoice.lines:
             for grant, share in line.shares:
-                grant.left -= share
+                grant.left, grant.drawn = grant.left - share, True
         invoice.status = "paid" if invoice.subtotal == invoice.credits else "open"
-        self.trim()
 
     def trim(self) -> None:
         """Of grants that have ended nothing is left but what is reserved."""
@@ -235,10 +262,11 @@ class NaiveBilling:
         invoice.final_at = now
         self.finalize(invoice)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, now: int) -> None:
         self.need(name, "draft")
         del self.invoices[name]
         self.trim()
+        self.anew(now)
 
     def pay(self, name: str) -> None:
         self.need(name, "open", "uncollectible").status = "paid"
@@ -246,18 +274,30 @@ class NaiveBilling:
     def give_up(self, name: str) -> None:
         self.need(name, "open").status = "uncollectible"
 
-    def void(self, name: str) -> None:
+    def void(self, name: str, now: int) -> None:
         invoice = self.need(name, "open", "uncollectible")
         invoice.status = "void"
         for line in invoice.lines:
             for grant, share in line.shares:
                 if not grant.ended:
                     grant.left += share
+        self.anew(now)
+
+    def void_grant(self, name: str, now: int) -> None:
+        """What drafts have reserved of it is no hindrance: they share what is left."""
+        [grant] = [each for each in self.grants if each.name == name]
+        if grant.ended:
+            raise Refusal("grant_voided" if grant.voided else "grant_expired")
+        if grant.drawn:
+            raise Refusal("grant_used")
+        grant.ended = grant.voided = True
+        grant.left = 0
+        self.anew(now)
 
     def expire(self, name: str, now: int) -> None:
         [grant] = [each for each in self.grants if each.name == name]
         if grant.ended:
-            raise Refusal("grant_expired")
+            raise Refusal("grant_voided" if grant.voided else "grant_expired")
         grant.expires, grant.ended, grant.left = now, True, self.reserved(grant)
 
     def debit(self, cents: int, now: int) -> None:
@@ -271,6 +311,7 @@ class NaiveBilling:
         for grant, left in free:
             taken = min(left, cents)
             grant.left, cents = grant.left - taken, cents - taken
+            grant.drawn = grant.drawn or taken > 0
 
     # What is to be seen --------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ others hold again. That is all that a player may do, on terms that are simple en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -126,19 +127,27 @@ class ToyPlayer:
         )
         self._hold(desk, made, [])
 
-    def _pay(self, desk: Desk, document: Document) -> None:
-        slips = [(each, slip_of(each)) for each in desk.standing(SLIP)]
-        ended = desk.let_go(Id(bytes.fromhex(slip.hold)) for _, slip in slips if slip.hold)
-        slip = slip_of(document)
-        draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
-        desk.draw(draws)
-        slip.drawn = [(grant.id.hex(), units) for grant, units in draws]
-        slip.hold, slip.held, slip.paid = None, 0, True
-        desk.change(document, text(slip), stands=False)
-        for other, _ in slips:
-            if other.id != document.id:
-                self._hold(desk, other, ended)
+    def reserved(self, document: Document) -> Collection[Id]:
+        hold = slip_of(document).hold if document.kind == SLIP else None
+        return () if hold is None else (Id(bytes.fromhex(hold)),)
+
+    @contextmanager
+    def anew(self, desk: Desk) -> Iterator[Any]:
+        slips = desk.standing(SLIP)
+        ended = desk.let_go(hold for slip in slips for hold in self.reserved(slip))
+        yield ended
+        for slip in desk.standing(SLIP):
+            self._hold(desk, slip, ended)
         desk.write_off(ended)
+
+    def _pay(self, desk: Desk, document: Document) -> None:
+        with self.anew(desk) as ended:
+            slip = slip_of(document)
+            draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
+            desk.draw(draws)
+            slip.drawn = [(grant.id.hex(), units) for grant, units in draws]
+            slip.hold, slip.held, slip.paid = None, 0, True
+            desk.change(document, text(slip), stands=False)
 
     def _hold(self, desk: Desk, document: Document, ended: Any) -> None:
         slip = slip_of(document)

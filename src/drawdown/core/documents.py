@@ -40,9 +40,11 @@ def keep_documents(request: Request, command: KeepDocuments, state: State) -> Ac
         subject=request.documents[0].id if len(request.documents) == 1 else None,
     )
     started = begin(request, state, operation)
-    started.note_changes(
-        {each.id.hex(): [_body(state.documents[each.id]), each.body] for each in request.documents}
-    )
+    told: list[object] = [
+        (each.id.hex(), each.kind, _body(state.documents[each.id]), each.body)
+        for each in request.documents
+    ]
+    started.note_changes({"documents": told})
     commit(state, started)
     return Accepted(operation=operation, customer=customer)
 

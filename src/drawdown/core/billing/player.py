@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 
-from drawdown.core.billing import actions, invoicing, periods, subscribing
+from drawdown.core.billing import actions, changing, invoicing, periods, subscribing
 from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Invoice,
     Subscription,
+    SubscriptionStatus,
     hexed,
     invoice_of,
     subscription_of,
@@ -62,10 +64,13 @@ class BillingPlayer:
             lines = invoice_of(document.body).lines
             found.grants |= {unhexed(each.grant) for line in lines for each in line.applied}
         elif document is not None and document.kind == SUBSCRIPTION:
-            subscription = subscription_of(document.body)
-            *_, (start, end) = periods.periods_until(subscription, at)
-            end = at if isinstance(action, actions.CancelSubscription) else end
-            _want_usage(found, customer, subscription, start, end)
+            subscription = _running(subscription_of(document.body), at)
+            end = subscription.period_end
+            if isinstance(action, actions.CancelSubscription):
+                end = at
+            elif isinstance(action, actions.AmendSubscription | actions.Preview) and action.items:
+                subscription = changing.changed(subscription, action.items, at)
+            _want_usage(found, customer, subscription, subscription.period_start, end)
         return found
 
     def play(self, desk: Desk, document: Document) -> None:
@@ -76,6 +81,12 @@ class BillingPlayer:
 
     def act(self, desk: Desk, action: Any) -> None:
         _ACTIONS[type(action)](desk, action)
+
+    def reserved(self, document: Document) -> Collection[Id]:
+        return invoicing.holds_of(invoice_of(document.body)) if document.kind == INVOICE else ()
+
+    def anew(self, desk: Desk) -> AbstractContextManager[object]:
+        return invoicing.anew(desk)
 
     def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
         """A draft's lines name what is set aside for them."""
@@ -120,14 +131,20 @@ def _give_up(desk: Desk, action: actions.MarkUncollectible) -> None:
 
 def _end_all(desk: Desk, action: actions.EndAll) -> None:
     for document, _ in invoicing.drafts_of(desk):
-        invoicing.delete(desk, document)
+        invoicing.discard(desk, document)
     for document in desk.standing(SUBSCRIPTION):
         subscribing.end(desk, document, subscription_of(document.body))
 
 
 def _preview(desk: Desk, action: actions.Preview) -> None:
     document, subscription = subscribing.find(desk, action.subscription)
-    desk.shown.append(invoicing.preview(desk, document.id, subscription))
+    until = None
+    if action.items is not None:
+        changing.check(subscription, action.items, desk.at)
+        subscription = changing.changed(subscription, action.items, desk.at)
+        if action.items.invoices_now and subscription.pending:
+            until = changing.second_of(subscription, desk.at)
+    desk.shown.append(invoicing.preview(desk, document.id, subscription, until))
 
 
 _ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
@@ -156,10 +173,27 @@ def _want_draft(found: Wants, customer: Id, invoice: Invoice) -> None:
 def _want_usage(
     found: Wants, customer: Id, subscription: Subscription, start: Instant, end: Instant
 ) -> None:
-    for item in subscription.items:
-        span = periods.span_of(customer, item, start, end)
-        if span is not None:
+    """What items are used in a time, and in that of lines that wait for an invoice."""
+    parts = [(each, periods.counts_from(each, start), end) for each in subscription.items]
+    parts += [(line.item, line.start, line.end) for line in subscription.pending]
+    for item, since, until in parts:
+        span = periods.span_of(customer, item, since, until)
+        if span is not None and since < until:
             found.spans.add(span)
+
+
+def _running(subscription: Subscription, at: Instant) -> Subscription:
+    """As it will be at an instant, where periods have ended by then."""
+    *_, (start, end) = periods.periods_until(subscription, at)
+    if start == subscription.period_start:
+        return subscription
+    return msgspec.structs.replace(
+        subscription,
+        period_start=start,
+        period_end=end,
+        status=SubscriptionStatus.ACTIVE,
+        pending=(),
+    )
 
 
 _PLAYER = BillingPlayer()

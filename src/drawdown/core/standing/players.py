@@ -9,6 +9,7 @@ what he is given, so it does not matter which process asks him, or how late.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -61,6 +62,12 @@ class Player(Protocol):
 
     def act(self, desk: Desk, action: Any) -> None:
         """Do what is asked for. Raises ``LedgerError`` before anything is moved."""
+
+    def reserved(self, document: Document) -> Collection[Id]:
+        """The holds in which a document has set credit aside. Nobody else ends or uses them."""
+
+    def anew(self, desk: Desk) -> AbstractContextManager[object]:
+        """Let go of what documents have set aside; after the block, set aside from what is left."""
 
     def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
         """Raises ``Fault`` where a document does not say what is kept. ``holds``: the open ones."""

@@ -30,8 +30,6 @@ from drawdown.dialects.stripe.ids import invoice_id
 from drawdown.dialects.stripe.transactions import Lines
 from drawdown.dialects.stripe.webhooks.telling import Telling, Told, changed, difference
 
-_Bodies = tuple[str | None, str | None]
-
 
 class Turn(msgspec.Struct):
     """A document before and after an operation: None where there was none, or is none any more."""
@@ -41,23 +39,23 @@ class Turn(msgspec.Struct):
     after: Document | None
 
 
-class _Facts(msgspec.Struct):
-    documents: dict[str, str] = {}
+class _Changed(msgspec.Struct):
+    """Each document: its id, its kind, and what it said before and after."""
+
+    documents: list[tuple[str, str, str | None, str | None]] = []
+
+
+_changed = msgspec.json.Decoder(_Changed).decode
 
 
 async def turns(telling: Telling) -> list[Turn]:
     """The documents that an operation changed, in its order."""
     operation = telling.operation
-    kinds = msgspec.json.decode(operation.facts or b"{}", type=_Facts).documents
-    if not kinds:
-        return []
-    said = msgspec.json.decode(operation.changed or b"{}", type=dict[str, msgspec.Raw])
     found = []
-    for name, kind in kinds.items():
+    for name, kind, old, new in _changed(operation.changed or b"{}").documents:
         document = await telling.ledger.store.find_document(Id(bytes.fromhex(name)))
-        if document is None or name not in said:
+        if document is None:
             continue
-        old, new = msgspec.json.decode(said[name], type=_Bodies)
         found.append(Turn(kind, _with(document, old, telling), _with(document, new, telling)))
     return found
 
