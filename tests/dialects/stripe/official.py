@@ -1,7 +1,7 @@
 """Stripe's SDKs for Python and for Node.js, behind one way to call them.
 
-A method is named as the Python SDK names it below ``client.v1`` (``billing.credit_grants.create``), its answer
-is what the SDK read, as JSON has it, and what it raises is told in the same words.
+A method is named as the Python SDK names it below ``client.v1`` (``billing.credit_grants.create``), its
+answer is what the SDK read, as JSON has it, and what it raises is told in the same words.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Python:
         try:
             return _plain(self._method(name)(*ids, *_last(given)))
         except stripe.StripeError as error:
-            assert error.http_status is not None, error
-            kind = type(error).__name__
-            param = getattr(error, "param", None)
+            if error.http_status is None:
+                raise
+            kind, param = type(error).__name__, getattr(error, "param", None)
             raise Refused(kind, error.http_status, error.code, param) from None
 
     def every(self, name: str, /, **given: Any) -> list[Any]:
@@ -83,7 +83,8 @@ class Node:
         try:
             return self._sdk.call(_camel(name), *ids, *_last(given))
         except SdkError as error:
-            assert error.status is not None, error
+            if error.status is None:
+                raise
             kind = error.name.removeprefix("Stripe")
             raise Refused(kind, error.status, error.code, error.told.get("param")) from None
 

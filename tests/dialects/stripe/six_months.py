@@ -75,7 +75,7 @@ class Line(NamedTuple):
     price: str
     quantity: str
     cents: int
-    paid: dict[str, int] = {}
+    paid: dict[str, int]
 
 
 class Bill(NamedTuple):
@@ -245,3 +245,73 @@ OF_JUNE = Bill(
     421,
     0,
 )
+
+#: What ``/v1/events`` tells of grants, their transactions, invoices and subscriptions, the oldest first: of
+#: what, and with which types. Of a transaction it says the grant.
+EVENTS = """
+paid:     billing.credit_grant.created billing.credit_balance_transaction.created
+welcome:  billing.credit_grant.created billing.credit_balance_transaction.created
+tokens:   billing.credit_grant.created billing.credit_balance_transaction.created
+search:   billing.credit_grant.created billing.credit_balance_transaction.created
+soon:     billing.credit_grant.created billing.credit_balance_transaction.created
+brief:    billing.credit_grant.created billing.credit_balance_transaction.created
+mistake:  billing.credit_grant.created billing.credit_balance_transaction.created
+mistake:  billing.credit_grant.updated billing.credit_balance_transaction.created
+first:    invoice.created invoice.finalized invoice.paid invoice.payment_succeeded
+main:     customer.subscription.created
+
+brief:    billing.credit_balance_transaction.created
+January:  invoice.created
+main:     customer.subscription.updated
+January:  invoice.finalized invoice.paid invoice.payment_succeeded invoice.updated
+welcome:  billing.credit_balance_transaction.created
+tokens:   billing.credit_balance_transaction.created
+welcome:  billing.credit_balance_transaction.created
+
+February: invoice.created
+main:     customer.subscription.updated
+welcome:  billing.credit_balance_transaction.created
+February: invoice.finalized invoice.paid invoice.payment_succeeded invoice.updated
+welcome:  billing.credit_balance_transaction.created
+welcome:  billing.credit_balance_transaction.created
+welcome:  billing.credit_balance_transaction.created
+
+March:    invoice.created
+main:     customer.subscription.updated
+March:    invoice.finalized invoice.updated
+search:   billing.credit_balance_transaction.created
+paid:     billing.credit_balance_transaction.created
+soon:     billing.credit_balance_transaction.created
+search:   billing.credit_balance_transaction.created
+March:    invoice.voided invoice.updated
+soon:     billing.credit_balance_transaction.created
+paid:     billing.credit_balance_transaction.created
+search:   billing.credit_balance_transaction.created billing.credit_balance_transaction.created
+
+April:    invoice.created
+main:     customer.subscription.updated
+April:    invoice.finalized invoice.updated
+paid:     billing.credit_balance_transaction.created billing.credit_balance_transaction.created
+soon:     billing.credit_balance_transaction.created
+April:    invoice.marked_uncollectible invoice.updated
+
+top-up:   billing.credit_grant.created billing.credit_balance_transaction.created
+second:   invoice.created invoice.finalized invoice.paid invoice.payment_succeeded
+extra:    customer.subscription.created
+May:      invoice.created
+main:     customer.subscription.updated
+exports:  invoice.created
+extra:    customer.subscription.updated
+exports:  invoice.finalized invoice.paid invoice.payment_succeeded invoice.updated
+May:      invoice.updated
+top-up:   billing.credit_balance_transaction.created
+May:      invoice.deleted
+extra:    customer.subscription.deleted
+
+June:     invoice.created
+main:     customer.subscription.updated
+top-up:   billing.credit_grant.updated billing.credit_balance_transaction.created
+June:     invoice.finalized invoice.paid invoice.payment_succeeded invoice.updated
+top-up:   billing.credit_balance_transaction.created billing.credit_balance_transaction.created
+main:     customer.subscription.deleted
+"""

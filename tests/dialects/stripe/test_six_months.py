@@ -1,9 +1,10 @@
 """Six months of a metered subscription on a test clock, through both official SDKs, to the cent.
 
-Everything at once: paid and promotional grants, priorities, credit for one price alone; credit that is not there
-yet, that expires in a month, and that expires while its draft is open; a draft that is deleted; invoices that are
-void, uncollectible and paid by credit (``six_months.py`` has the numbers). After each step the balances and all
-transactions are what they must be; in the end so are the events, and ``drawdown verify`` finds nothing.
+Everything at once: paid and promotional grants, priorities, credit for one price alone; credit that is not
+there yet, that expires in a month, and that expires while its draft is open; a draft that is deleted;
+invoices that are void, uncollectible and paid by credit (``six_months.py`` has the numbers). After each step
+the balances and all transactions are what they must be; in the end so are the events, and ``drawdown verify``
+finds nothing.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Story:
         self.prices = {name: self._price(name, given) for name, given in PRICES.items()}
         self.grants: dict[str, str] = {}
         self.invoices: dict[str, str] = {}
+        self.subscriptions: dict[str, str] = {}
         self._moved: list[tuple[Any, ...]] = []
 
     def _price(self, name: str, given: dict[str, Any]) -> str:
@@ -98,11 +100,15 @@ class Story:
         )
         self.grants[name] = made["id"]
 
-    def subscribe(self, *prices: str, **more: Any) -> str:
+    def subscribe(self, name: str, *prices: str, **more: Any) -> None:
         items = [{"price": self.prices[each]} for each in prices]
         made = self.sdk("subscriptions.create", customer=self.ann, items=items, **more)
         assert made["status"] == "active"
-        return str(made["id"])
+        self.subscriptions[name] = made["id"]
+
+    def cancel(self, name: str) -> None:
+        ended = self.sdk("subscriptions.cancel", self.subscriptions[name])
+        assert ended["status"] == "canceled"
 
     def use(self, meter: str, quantity: int, **more: Any) -> None:
         payload = {"stripe_customer_id": self.ann, "value": str(quantity)}
@@ -158,17 +164,20 @@ class Story:
         assert shown["credit" if shown["type"] == "debit" else "debit"] is None
         assert shown["test_clock"] == self.clock
         names = {each: name for name, each in self.grants.items()}
-        found = (moved["type"], moved["amount"]["monetary"]["value"], names[shown["credit_grant"]])
         place = moved.get(moved["type"])
-        if place is not None:
-            found = (*found, *self._line(place))
-        return (*found, shown["effective_at"])
+        return (
+            moved["type"],
+            moved["amount"]["monetary"]["value"],
+            names[shown["credit_grant"]],
+            *(() if place is None else self._line(place)),
+            shown["effective_at"],
+        )
 
     def _line(self, place: dict[str, str]) -> tuple[str, str]:
         name = next(name for name, each in self.invoices.items() if each == place["invoice"])
         prices = {each: price for price, each in self.prices.items()}
         lines = self.sdk("invoices.line_items.list", place["invoice"])["data"]
-        [line] = [each for each in lines if each["id"] == place["invoice_line_item"]]
+        line = next(each for each in lines if each["id"] == place["invoice_line_item"])
         return name, prices[line["pricing"]["price_details"]["price"]]
 
     def newest(self, name: str, expected: Bill) -> dict[str, Any]:
@@ -236,12 +245,13 @@ def _effective(moved: Moved, at: int) -> int:
 def test_every_cent_of_six_months(sdk: Official, server: Server) -> None:
     story = Story(sdk)
     begin(story)
-    subscription = play_january(story)
+    play_january(story)
     play_february(story)
     play_march(story)
-    play_april(story, subscription)
+    play_april(story)
     play_may(story)
-    play_june(story, subscription)
+    play_june(story)
+    check_events(story)
     checked = drawdown("verify", "--database", server.database, "--json").json()
     assert checked["ok"]
 
@@ -269,15 +279,15 @@ def begin(story: Story) -> None:
     assert story.of_price("exports") == (2_090, 2_090)
 
 
-def play_january(story: Story) -> str:
+def play_january(story: Story) -> None:
     """The first invoice is over nothing; a preview sets nothing aside; a draft does, and draws nothing."""
-    subscription = story.subscribe("search", "tokens")
+    story.subscribe("main", "search", "tokens")
     story.newest("first", six_months.FIRST)
     story.advance(JANUARY + 9 * DAY)
     story.use("search", 30)
     story.use("search", 7)
     story.use("tokens", 1_234)
-    preview = story.sdk("invoices.create_preview", subscription=subscription)
+    preview = story.sdk("invoices.create_preview", subscription=story.subscriptions["main"])
     story.shows(preview, six_months.OF_JANUARY._replace(status="draft", reason="upcoming"))
     assert preview["id"].startswith("upcoming_in_")
     story.has(2_810, 2_810, JANUARY)
@@ -296,7 +306,6 @@ def play_january(story: Story) -> str:
         (APPLIED, 179, "welcome", "January", "tokens"),
     )
     story.invoice("January", six_months.OF_JANUARY)
-    return subscription
 
 
 def play_february(story: Story) -> None:
@@ -366,12 +375,12 @@ def play_march(story: Story) -> None:
     story.refuses("billing.credit_grants.expire", story.grants["search"])
 
 
-def play_april(story: Story, subscription: str) -> None:
+def play_april(story: Story) -> None:
     """What nobody will pay has spent its credit."""
     story.advance(APRIL + 19 * DAY)
     story.use("search", 100)
     story.use("tokens", 50_000)
-    preview = story.sdk("invoices.create_preview", subscription=subscription)
+    preview = story.sdk("invoices.create_preview", subscription=story.subscriptions["main"])
     story.shows(preview, six_months.OF_APRIL._replace(status="draft", reason="upcoming"))
     story.has(1_750, 1_750, APRIL)
     story.advance(MAY)
@@ -395,7 +404,7 @@ def play_may(story: Story) -> None:
     story.advance(MAY + 9 * DAY)
     story.grant("top-up", six_months.TOP_UP)
     story.has(900, 900, MAY + 9 * DAY, (GRANTED, 900, "top-up"))
-    second = story.subscribe("exports", billing_cycle_anchor=JUNE)
+    story.subscribe("extra", "exports", billing_cycle_anchor=JUNE)
     story.newest("second", six_months.SECOND_FIRST)
     story.use("search", 80)
     story.use("tokens", 2_000)
@@ -413,11 +422,11 @@ def play_may(story: Story) -> None:
     story.sdk("invoices.delete", other["id"])
     story.has(750, 750, JUNE)
     story.advance(JUNE + DAY)
-    assert story.sdk("subscriptions.cancel", second)["status"] == "canceled"
+    story.cancel("extra")
     story.has(750, 750, JUNE)
 
 
-def play_june(story: Story, subscription: str) -> None:
+def play_june(story: Story) -> None:
     """What is expired keeps what a draft has set aside; a subscription that ends charges nothing more."""
     story.advance(JUNE + 19 * DAY)
     story.use("search", 30)
@@ -439,7 +448,7 @@ def play_june(story: Story, subscription: str) -> None:
     story.invoice("June", six_months.OF_JUNE)
     story.of_grants()
     story.use("search", 1_000)
-    assert story.sdk("subscriptions.cancel", subscription)["status"] == "canceled"
+    story.cancel("main")
     story.advance(JULY + 40 * DAY)
     names = {each: name for name, each in story.invoices.items()}
     every = story.sdk.every("invoices.list", customer=story.ann, limit=3)
@@ -453,3 +462,34 @@ def play_june(story: Story, subscription: str) -> None:
         ("exports", "paid"),
         ("June", "paid"),
     ]
+
+
+def check_events(story: Story) -> None:
+    """All that was told, in the order in which it happened."""
+    expected = [
+        (kind, name)
+        for name, kinds in (line.split(":") for line in six_months.EVENTS.split("\n") if line)
+        for kind in kinds.split()
+    ]
+    until = time.monotonic() + 60
+    while len(told := _told(story)) < len(expected):
+        assert time.monotonic() < until, told
+        time.sleep(0.2)
+    assert [(each["type"], _name(story, each)) for each in told] == expected
+    instants = [each["created"] for each in told]
+    assert instants == sorted(instants)
+    assert instants[0] == JANUARY
+
+
+def _told(story: Story) -> list[dict[str, Any]]:
+    """The oldest first."""
+    kinds = {word for word in six_months.EVENTS.split() if not word.endswith(":")}
+    every = story.sdk.every("events.list", limit=100)
+    return [each for each in reversed(every) if each["type"] in kinds]
+
+
+def _name(story: Story, event: dict[str, Any]) -> str:
+    shown = event["data"]["object"]
+    names = story.grants | story.invoices | story.subscriptions
+    found = shown.get("credit_grant", shown["id"])
+    return next(name for name, each in names.items() if each == found)
