@@ -257,7 +257,7 @@ class Declarations:
             for scope in [self._scope(path)]
             for shape in [scope.shapes[name]]
         ]
-        return min(found, key=len)
+        return _nearest(found, kind)
 
     def _scope(self, path: Path) -> Scope:
         if path not in self._read:
@@ -266,14 +266,8 @@ class Declarations:
 
     def _unfit(self, value: Any, kind: Type, scope: Scope, where: str) -> list[str]:
         if isinstance(kind, Union):
-            found = [f"{where}: {value!r}"]
-            for option in sorted(kind.options, key=_is_far):
-                tried = self._unfit(value, option, scope, where)
-                if not tried:
-                    return []
-                if len(tried) > 1 or tried[0].partition(":")[0] != where:
-                    found = tried
-            return found
+            options = sorted(kind.options, key=_is_far)
+            return _nearest([self._unfit(value, each, scope, where) for each in options], where)
         if isinstance(kind, Literal):
             same = type(value) is type(kind.value) and value == kind.value
             return [] if same else [f"{where}: {value!r} is not {kind.value!r}"]
@@ -355,6 +349,14 @@ class Declarations:
             other = self._scope((scope.folder / file.replace(".js", ".d.ts")).resolve())
             return self._within(rest if there is None else (there, *rest), other)
         return None
+
+
+def _nearest(tried: list[list[str]], where: str) -> list[str]:
+    """The problems with the one that is meant: such as lie within, and the fewest of them."""
+    if [] in tried:
+        return []
+    within = [each for each in tried if any(not one.startswith(f"{where}: ") for one in each)]
+    return min(within or tried, key=len)
 
 
 def _is_far(kind: Type) -> bool:

@@ -166,7 +166,7 @@ class Shown(msgspec.Struct):
             id=name,
             amount_due=total,
             amount_paid=total if paid else 0,
-            amount_paid_off_stripe=total if outside else None,
+            amount_paid_off_stripe=total if outside else UNSET,
             amount_remaining=0 if paid else total,
             attempted=paid,
             auto_advance=(

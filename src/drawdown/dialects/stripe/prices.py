@@ -391,6 +391,31 @@ def shown(
     )
 
 
+def as_plan(price: wire_catalog.Price) -> wire_catalog.Plan:
+    recurring = price.recurring
+    assert recurring is not None, "a subscription has no others"
+    return wire_catalog.Plan(
+        id=price.id,
+        active=price.active,
+        amount=price.unit_amount,
+        amount_decimal=price.unit_amount_decimal,
+        billing_scheme=price.billing_scheme,
+        created=price.created,
+        currency=price.currency,
+        interval=recurring.interval,
+        interval_count=recurring.interval_count,
+        livemode=price.livemode,
+        metadata=price.metadata,
+        meter=recurring.meter,
+        nickname=price.nickname,
+        product=price.product,
+        tiers_mode=price.tiers_mode,
+        transform_usage=price.transform_quantity,
+        trial_period_days=recurring.trial_period_days,
+        usage_type=recurring.usage_type,
+    )
+
+
 def _shown_tier(tier: KeptTier) -> wire_catalog.PriceTier:
     return wire_catalog.PriceTier(
         flat_amount=whole(tier.flat),

@@ -259,13 +259,15 @@ def _shown_item(
     item: Item, document: Document, body: Subscription, mode: Mode, by_id: Prices
 ) -> wire_billing.SubscriptionItem:
     profile = msgspec.convert(item.profile, ItemProfile)
+    price = prices.shown(by_id[profile.price], mode, expansion.NOTHING)
     return wire_billing.SubscriptionItem(
         id=item.id,
         created=body.started_at // MICROSECONDS,
         current_period_end=body.period_end // MICROSECONDS,
         current_period_start=body.period_start // MICROSECONDS,
         metadata=profile.metadata,
-        price=prices.shown(by_id[profile.price], mode, expansion.NOTHING),
+        plan=prices.as_plan(price),
+        price=price,
         subscription=subscription_id(document.id),
         quantity=UNSET if item.metered is not None else item.quantity,
     )

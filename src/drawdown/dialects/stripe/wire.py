@@ -69,12 +69,12 @@ class CustomerInvoiceSettings(msgspec.Struct, kw_only=True):
 
 
 class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
-    """What is UNSET is shown only when it is asked for by ``expand``."""
+    """What is UNSET is shown only where there is one, or when it is asked for by ``expand``."""
 
     id: str
     address: Address | None
     balance: int = 0
-    business_name: str | None
+    business_name: str | UnsetType = UNSET
     created: int
     currency: None = None
     customer_account: None = None
@@ -83,7 +83,7 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     description: str | None
     discount: None = None
     email: str | None
-    individual_name: str | None
+    individual_name: str | UnsetType = UNSET
     invoice_prefix: str
     invoice_settings: CustomerInvoiceSettings
     livemode: bool
@@ -189,11 +189,11 @@ def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> Custom
     return CustomerObject(
         id=customer_id(customer),
         address=details.address,
-        business_name=details.business_name,
+        business_name=details.business_name or UNSET,
         created=_seconds(customer.created_at),
         description=details.description,
         email=customer.email,
-        individual_name=details.individual_name,
+        individual_name=details.individual_name or UNSET,
         invoice_prefix=details.invoice_prefix or _invoice_prefix(customer),
         invoice_settings=_invoice_settings(details),
         livemode=mode is Mode.LIVE,

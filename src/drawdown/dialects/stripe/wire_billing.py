@@ -1,6 +1,6 @@
 """Subscriptions, invoices, test clocks and balances, as Stripe's API reference (2026-10-28) has them.
 
-What this server has no part in (payment, tax, discounts) is null or empty, always.
+What this server has no part in (payment, tax, discounts) is null, empty or left out, always.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drawdown.dialects.stripe.wire import CreditGrant, CustomerObject, GrantAmount, List
-from drawdown.dialects.stripe.wire_catalog import Price
+from drawdown.dialects.stripe.wire_catalog import Plan, Price
 
 SUBSCRIPTIONS_URL = "/v1/subscriptions"
 INVOICES_URL = "/v1/invoices"
@@ -49,6 +49,35 @@ class AutomaticTax(msgspec.Struct, kw_only=True, frozen=True):
     disabled_reason: None = None
 
 
+class InvoiceTax(AutomaticTax, kw_only=True, frozen=True):
+    provider: None = None
+    status: None = None
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    type: str = "self"
+
+
+class InvoiceSettings(msgspec.Struct, kw_only=True, frozen=True):
+    account_tax_ids: None = None
+    custom_fields: None = None
+    description: None = None
+    footer: None = None
+    issuer: Issuer = Issuer()
+
+
+class PaymentSettings(msgspec.Struct, kw_only=True, frozen=True):
+    payment_method_options: None = None
+    payment_method_types: None = None
+    save_default_payment_method: None = None
+
+
+class InvoicePayment(msgspec.Struct, kw_only=True, frozen=True):
+    default_mandate: None = None
+    payment_method_options: None = None
+    payment_method_types: None = None
+
+
 class BillingModeShown(msgspec.Struct, kw_only=True):
     type: str
     flexible: None = None
@@ -57,12 +86,13 @@ class BillingModeShown(msgspec.Struct, kw_only=True):
 class CancellationDetails(msgspec.Struct, kw_only=True):
     comment: None = None
     feedback: None = None
+    feedback_option: None = None
     reason: str | None = None
 
 
 class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_item", kw_only=True):
     id: str
-    billed_until: None = None
+    billed_until: UnsetType | None = UNSET
     billing_thresholds: None = None
     created: int
     current_period_end: int
@@ -70,7 +100,7 @@ class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_ite
     current_trial: None = None
     discounts: list[Any] = []
     metadata: dict[str, str]
-    plan: None = None
+    plan: Plan
     price: Price
     quantity: int | UnsetType = UNSET
     subscription: str
@@ -107,7 +137,7 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     description: str | None
     discounts: list[Any] = []
     ended_at: int | None
-    invoice_settings: dict[str, Any] = {}
+    invoice_settings: InvoiceSettings = InvoiceSettings()
     items: SubscriptionItems
     latest_invoice: str | Invoice | None
     livemode: bool
@@ -116,15 +146,15 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     next_pending_invoice_item_invoice: None = None
     on_behalf_of: None = None
     pause_collection: None = None
-    payment_settings: dict[str, Any] = {}
+    payment_settings: PaymentSettings = PaymentSettings()
     pending_invoice_item_interval: None = None
     pending_setup_intent: None = None
     pending_update: None = None
-    presentment_details: None = None
+    presentment_details: UnsetType | None = UNSET
     schedule: None = None
     start_date: int
     status: str
-    status_details: None = None
+    status_details: UnsetType | None = UNSET
     test_clock: str | None
     transfer_data: None = None
     trial_end: int | None
@@ -222,10 +252,6 @@ class StatusTransitions(msgspec.Struct, kw_only=True):
     voided_at: int | None
 
 
-class Issuer(msgspec.Struct, frozen=True):
-    type: str = "self"
-
-
 class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     id: str
     account_country: None = None
@@ -234,14 +260,14 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     amount_due: int
     amount_overpaid: int = 0
     amount_paid: int
-    amount_paid_off_stripe: int | None
+    amount_paid_off_stripe: int | UnsetType
     amount_remaining: int
     amount_shipping: int = 0
     application: None = None
     attempt_count: int = 0
     attempted: bool
     auto_advance: bool
-    automatic_tax: AutomaticTax = AutomaticTax()
+    automatic_tax: InvoiceTax = InvoiceTax()
     automatically_finalizes_at: int | None
     billing_reason: str
     collection_method: str
@@ -280,7 +306,7 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     number: str | None
     on_behalf_of: None = None
     parent: InvoiceParent
-    payment_settings: dict[str, Any] = {}
+    payment_settings: InvoicePayment = InvoicePayment()
     payments: UnsetType | None = UNSET
     period_end: int
     period_start: int
@@ -293,12 +319,12 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     starting_balance: int = 0
     statement_descriptor: None = None
     status: str
-    status_details: None = None
+    status_details: UnsetType | None = UNSET
     status_transitions: StatusTransitions
     subtotal: int
     subtotal_excluding_tax: int
     test_clock: str | None
-    threshold_reason: None = None
+    threshold_reason: UnsetType | None = UNSET
     total: int
     total_discount_amounts: list[Any] = []
     total_excluding_tax: int

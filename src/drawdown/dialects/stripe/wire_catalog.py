@@ -100,6 +100,29 @@ class Price(msgspec.Struct, tag_field="object", tag="price", kw_only=True):
     currency_options: dict[str, Any] | UnsetType = UNSET
 
 
+class Plan(msgspec.Struct, tag_field="object", tag="plan", kw_only=True):
+    """A recurring price in the words that Stripe had for it before there were prices."""
+
+    id: str
+    active: bool
+    amount: int | None
+    amount_decimal: str | None
+    billing_scheme: str
+    created: int
+    currency: str
+    interval: str
+    interval_count: int
+    livemode: bool
+    metadata: dict[str, str]
+    meter: str | None
+    nickname: str | None
+    product: str | Product
+    tiers_mode: str | None
+    transform_usage: PriceTransform | None
+    trial_period_days: int | None
+    usage_type: str
+
+
 class PriceList(List, tag_field="object", tag="list", kw_only=True):
     data: list[Price]
 
