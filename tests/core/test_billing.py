@@ -26,11 +26,12 @@ from tests.support.billing_play import (
     scenarios,
 )
 from tests.support.memory import CoreLedger
-from tests.support.naive_billing import HOUR
+from tests.support.naive_billing import HOUR, Subscription
 
 MINUTE = HOUR // 60
 #: Those that are used in random plays.
 PRICES = ("calls", "tokens", "packs", "tiers")
+LICENSED = ("desks*1", "desks*2", "lamps*1", "lamps*7")
 TABLE = Path(__file__).parents[1] / "tables" / "billing.txt"
 SCENARIOS = scenarios(TABLE.read_text())
 
@@ -68,7 +69,7 @@ def test_the_core_and_the_naive_ledger_do_what_the_table_says(
     asyncio.run(run(subject, steps))
 
 
-VERBS = "grant grant use use use use subscribe debit cancel expire undo read".split()
+VERBS = "grant grant use use use use subscribe change change debit cancel expire undo read".split()
 OF_INVOICES = "finalize delete void pay uncollectible".split()
 
 
@@ -138,6 +139,10 @@ class Play:
                 *random.choice([["end"], ["invoice"]]),
             ]
             return await self.step(verb, words)
+        if verb == "change":
+            name = random.choice(list(ledger.subscriptions))
+            words = [name, *random.choice([[], [], ["now"], ["none"]])]
+            return await self.step(verb, words, **self.change_of(ledger.subscriptions[name]))
         if verb in ("expire", "undo") and ledger.grants:
             return await self.step(verb, [random.choice(ledger.grants).name])
         if verb == "debit":
@@ -146,6 +151,20 @@ class Play:
 
     def prices(self) -> list[str]:
         return self.random.sample(PRICES, self.random.randint(1, 3))
+
+    def change_of(self, subscription: Subscription) -> dict[str, str]:
+        """One price comes, goes, or gets another or another quantity; it may be one that is there already."""
+        random, found = self.random, dict[str, str]()
+        priced = random.choice([*PRICES, *LICENSED, *LICENSED])
+        known = random.choice(subscription.prices)
+        chosen = random.random()
+        if chosen < 0.45:
+            found["add"] = priced
+        elif chosen < 0.6:
+            found["drop"] = known
+        else:
+            found["swap"] = f"{known}>{priced}"
+        return found
 
     def options_of_a_grant(self) -> dict[str, str]:
         random, found = self.random, dict[str, str]()
@@ -168,8 +187,8 @@ class Play:
         refusals = (await self.core.act(step), await self.naive.act(step))
         assert refusals[0] == refusals[1], step
         assert await self.core.facts(step.at) == await self.naive.facts(step.at), step
-        if verb in OF_INVOICES and refusals[0] is None:
-            self.told[verb] += 1
+        if verb in (*OF_INVOICES, "change") and refusals[0] is None:
+            self.told[" ".join([verb, *words[1:2]]) if verb == "change" else verb] += 1
 
 
 def day(at: int) -> str:

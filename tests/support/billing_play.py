@@ -3,10 +3,12 @@
     d0     grant A 10.00 priority=1 expires=d40 effective=d5 category=promotional prices=tokens
     d0     subscribe S tokens calls every=30
     d3     use tokens 120              or use tokens 120 time=d2
+    d10    change S add=desks*3 drop=tokens swap=calls>packs       or change S ... none, or ... now
     d30+1h read                        => S1=open:6.00-5.00 S1.A=5.00 available=0.00 ledger=0.00
 
-``S1`` is the first invoice that a period of ``S`` made: its status, what its lines come to, and what credit
-pays of that. Days are of 24 hours; amounts are of a currency with cents.
+``S1`` is the first invoice that a period of ``S`` or a change of it made: its status, what its lines come
+to, and what credit pays of that; ``S1.due`` is what is asked for. ``desks*3`` is licensed, three of them.
+Days are of 24 hours; amounts are of a currency with cents.
 """
 
 from __future__ import annotations
@@ -17,17 +19,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+import msgspec
+
 from drawdown.core import amounts
 from drawdown.core.amounts import Amount
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
     INVOICE,
+    SUBSCRIPTION,
     Invoice,
     Item,
     Metered,
     hexed,
     invoice_of,
     step_of,
+    subscription_of,
 )
 from drawdown.core.commands import (
     Act,
@@ -57,6 +63,8 @@ PRICES = {
     "seats": "250",
     "packs": "pack:100:7",
     "tiers": "tiers:10:3:1",
+    "desks": "1000",
+    "lamps": "33.3",
 }
 
 
@@ -128,6 +136,9 @@ class NaiveSubject:
             "cancel": lambda: naive.cancel(
                 words[0], at, at_end="end" in words, invoice="invoice" in words
             ),
+            "change": lambda: naive.change(
+                words[0], at, *parts_of(step), next(iter(words[1:]), "")
+            ),
             "finalize": lambda: naive.finalize_now(words[0], at),
             "delete": lambda: naive.delete(words[0], at),
             "pay": lambda: naive.pay(words[0]),
@@ -160,6 +171,7 @@ class NaiveSubject:
         }
         for name, invoice in self.naive.invoices.items():
             found[name] = f"{invoice.status}:{money(invoice.subtotal)}-{money(invoice.credits)}"
+            found[f"{name}.due"] = money(invoice.due)
             found[f"{name}.lines"] = "/".join(money(line.amount) for line in invoice.lines)
             shares: dict[str, int] = {}
             for line in invoice.lines:
@@ -186,6 +198,7 @@ class LedgerSubject:
         self.documents, self.balance = documents, balance
         self.grants: dict[str, Id] = {}
         self.subscriptions: dict[str, Id] = {}
+        self.items: dict[str, dict[str, str]] = {}  # of a subscription, by price
         self.used = 0
 
     async def act(self, step: Step) -> str | None:
@@ -198,8 +211,12 @@ class LedgerSubject:
             assert accepted.grant is not None
             self.grants[step.words[0]] = accepted.grant.id
         elif step.verb == "subscribe":
-            [made] = [each for each in accepted.documents if each.kind != INVOICE]
+            [made] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
             self.subscriptions[step.words[0]] = made.id
+        if step.verb in ("subscribe", "change"):
+            [kept] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
+            items = subscription_of(kept.body).items
+            self.items[step.words[0]] = {item.name: item.id for item in items}
         return None
 
     async def _command(self, step: Step) -> Command:
@@ -259,6 +276,11 @@ class LedgerSubject:
                 return actions.CancelSubscription(
                     subscription=subscription, invoice_now="invoice" in words
                 )
+            case "change":
+                change = change_of(step, self.items[words[0]])
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]], items=change
+                )
             case "preview":
                 return actions.Preview(subscription=self.subscriptions[words[0]])
         kinds: dict[str, Callable[..., object]] = {
@@ -301,6 +323,7 @@ class LedgerSubject:
 def shown(name: str, invoice: Invoice, grants: dict[str, str]) -> dict[str, str]:
     found = {
         name: f"{invoice.status}:{money(invoice.subtotal)}-{money(invoice.credits)}",
+        f"{name}.due": money(invoice.due),
         f"{name}.lines": "/".join(money(line.amount) for line in invoice.lines),
     }
     shares: dict[str, int] = {}
@@ -318,7 +341,36 @@ def amount(text: str) -> Amount:
     return found
 
 
-def item_of(price: str) -> Item:
+def parts_of(step: Step) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """What is added, dropped, and put in the place of what."""
+    added, dropped, swapped = (
+        [each for each in step.options.get(name, "").split(",") if each]
+        for name in ("add", "drop", "swap")
+    )
+    pairs = [each.partition(">") for each in swapped]
+    return added, dropped, [(old, new) for old, _, new in pairs]
+
+
+def change_of(step: Step, ids: dict[str, str]) -> actions.ItemChange:
+    added, dropped, swapped = parts_of(step)
+    return actions.ItemChange(
+        added=tuple(
+            msgspec.structs.replace(item_of(each), id=f"{each}-{step.at}") for each in added
+        ),
+        removed=tuple(ids.get(each, each) for each in dropped),
+        changed=tuple(
+            msgspec.structs.replace(item_of(new), id=ids.get(old, old)) for old, new in swapped
+        ),
+        prorates="none" not in step.words,
+        invoices_now="now" in step.words,
+    )
+
+
+def item_of(text: str) -> Item:
+    """``calls``, which is metered, or ``desks*3``."""
+    price, _, quantity = text.partition("*")
+    if quantity:
+        return Item(id=price, name=price, rate=rate_of(PRICES[price]), quantity=int(quantity))
     measure = Measure(event_name=price, aggregation=Aggregation.SUM, property="value")
     return Item(
         id=price,

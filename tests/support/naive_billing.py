@@ -48,7 +48,6 @@ class Line:
     end: int
     amount: int = 0
     metered: bool = True
-    proration: bool = False
     shares: list[tuple[Grant, int]] = field(default_factory=list)
 
 
@@ -156,11 +155,27 @@ class NaiveBilling:
                 lines.append(Line(item.price, max(item.since, each.start), at))
             elif item.quantity is not None and ahead is not None:
                 lines.append(Line(item.price, at, ahead, self.full(item), metered=False))
-        made = self.invoice(each, lines, at)
-        made.final_at = at + HOUR
+        self.invoice(each, lines, at).final_at = at + HOUR
         self.anew(at)
 
+    def invoice(self, each: Subscription, lines: list[Line], at: int) -> Invoice:
+        """A draft over what waited and over lines; what earlier ones came to below nothing goes with it."""
+        each.invoices += 1
+        name = f"{each.name}{each.invoices}"
+        lines = [*each.waiting, *lines]
+        made = Invoice(name, at, at, lines, None, self.number(), each, carried=each.carried)
+        for line in lines:
+            line.amount = self.cost(line)
+        each.waiting, each.carried = [], 0
+        self.invoices[name] = made
+        return made
+
+    def full(self, item: Item) -> int:
+        return half_up(cost_of(self.prices[item.price], Fraction(item.quantity or 0)))
+
     def cost(self, line: Line) -> int:
+        if not line.metered:
+            return line.amount
         used = sum(
             (
                 quantity
@@ -169,12 +184,11 @@ class NaiveBilling:
             ),
             Fraction(0),
         )
-        cents = cost_of(self.prices[line.price], max(used, Fraction(0)))
-        return int((cents + Fraction(1, 2)).__floor__())
+        return half_up(cost_of(self.prices[line.price], max(used, Fraction(0))))
 
     def share(self, invoice: Invoice, pool: dict[int, int], now: int) -> None:
         for line in invoice.lines:
-            line.shares, owed = [], line.amount
+            line.shares, owed = [], line.amount if line.metered else 0
             for grant in sorted(self.grants, key=lambda each: each.order):
                 valid = grant.effective <= invoice.period_end and (
                     grant.expires is None or invoice.period_end < grant.expires
@@ -213,7 +227,14 @@ class NaiveBilling:
         for line in invoice.lines:
             for grant, share in line.shares:
                 grant.left, grant.drawn = grant.left - share, True
-        invoice.status = "paid" if invoice.subtotal == invoice.credits else "open"
+        invoice.status = "open" if invoice.due else "paid"
+        left = invoice.carried - (invoice.subtotal - invoice.credits)
+        self.carry(invoice, max(left, 0))
+
+    def carry(self, invoice: Invoice, cents: int) -> None:
+        """For later invoices of the subscription, where there will be any."""
+        if not invoice.subscription.over:
+            invoice.subscription.carried += cents
 
     def trim(self) -> None:
         """Of grants that have ended nothing is left but what is reserved."""
@@ -232,9 +253,64 @@ class NaiveBilling:
         self.grants.append(made)
 
     def subscribe(self, name: str, prices: list[str], every: int, now: int) -> None:
-        self.subscriptions[name] = Subscription(
-            name, prices, every, now, now + every, self.number()
-        )
+        items = [self.item(price, now) for price in prices]
+        self.subscriptions[name] = Subscription(name, items, every, now, now + every, self.number())
+
+    def item(self, text: str, now: int) -> Item:
+        """``calls``, which is metered, or ``desks*3``."""
+        price, _, quantity = text.partition("*")
+        return Item(price, int(quantity) if quantity else None, now)
+
+    def change(
+        self,
+        name: str,
+        now: int,
+        adds: list[str],
+        drops: list[str],
+        swaps: list[tuple[str, str]],
+        how: str,
+    ) -> None:
+        """``swaps``: what a price has in its place. ``how``: as of ``actions.ItemChange``."""
+        each = self.subscriptions[name]
+        if each.over:
+            raise Refusal("wrong_status")
+        replaced = {old: self.item(new, now) for old, new in swaps}
+        if not {*drops, *replaced} <= {*each.prices}:
+            raise Refusal("field_invalid")
+        kept = [item for item in each.items if item.price not in drops]
+        after = [replaced.get(item.price, item) for item in kept]
+        after = [
+            old if (old.price, old.quantity) == (new.price, new.quantity) else new
+            for old, new in zip(kept, after, strict=True)
+        ]
+        after += [self.item(text, now) for text in adds]
+        if not after or len({item.price for item in after}) < len(after):
+            raise Refusal("field_invalid")
+        gone = [item for item in each.items if not any(item is other for other in after)]
+        new = [item for item in after if not any(item is other for other in each.items)]
+        each.items = after
+        if how != "none":
+            each.waiting = [*self.prorated(each, gone, new, now), *each.waiting]
+        if how == "now" and each.waiting:
+            made = self.invoice(each, [], now)
+            made.final_at = now
+            self.finalize(made)
+
+    def prorated(
+        self, each: Subscription, gone: list[Item], new: list[Item], now: int
+    ) -> list[Line]:
+        found = []
+        for items, sign in ((gone, -1), (new, 1)):
+            for item in items:
+                if item.quantity is not None:
+                    exact = cost_of(self.prices[item.price], Fraction(item.quantity))
+                    cents = half_up(exact * (each.end - now) / (each.end - each.start))
+                    found.append(Line(item.price, now, each.end, sign * cents, metered=False))
+        for item in gone:
+            start = max(item.since, each.start)
+            if item.quantity is None and start < now:
+                found.append(Line(item.price, start, now))
+        return found
 
     def use(self, price: str, quantity: Fraction, time: int) -> None:
         self.events.append((price, time, quantity))
@@ -246,9 +322,9 @@ class NaiveBilling:
         if at_end:
             each.ends = True
             return
-        if invoice and now > each.start:
-            self.draw_up(each, now)
         each.over = True
+        if invoice and (now > each.start or each.waiting):
+            self.draw_up(each, now, None)
 
     def need(self, name: str, *statuses: str) -> Invoice:
         if name not in self.invoices:
@@ -263,8 +339,9 @@ class NaiveBilling:
         self.finalize(invoice)
 
     def delete(self, name: str, now: int) -> None:
-        self.need(name, "draft")
+        invoice = self.need(name, "draft")
         del self.invoices[name]
+        self.carry(invoice, invoice.carried)
         self.trim()
         self.anew(now)
 
@@ -277,6 +354,7 @@ class NaiveBilling:
     def void(self, name: str, now: int) -> None:
         invoice = self.need(name, "open", "uncollectible")
         invoice.status = "void"
+        self.carry(invoice, invoice.subtotal - invoice.credits - invoice.due)
         for line in invoice.lines:
             for grant, share in line.shares:
                 if not grant.ended:
@@ -322,6 +400,10 @@ class NaiveBilling:
         return self.ledger(now) - sum(
             self.reserved(grant) for grant in self.grants if grant.effective <= now
         )
+
+
+def half_up(cents: Fraction) -> int:
+    return int((cents + Fraction(1, 2)).__floor__())
 
 
 def cost_of(price: str, used: Fraction) -> Fraction:

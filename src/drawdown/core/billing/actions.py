@@ -30,6 +30,22 @@ class Subscribe(_Action, frozen=True):
     invoice_profile: Profile = {}
 
 
+class ItemChange(_Action, frozen=True):
+    """Other items from now on: ``added`` behind the others, ``changed`` in place of those with their ids.
+
+    ``prorates`` False: nothing that has to do with the running period is charged or given back, of metered
+    items neither what they have counted so far. ``prorated_from``: as if it had been then. ``invoices_now``:
+    what it comes to has an invoice of its own, which is final at once.
+    """
+
+    added: tuple[Item, ...] = ()
+    changed: tuple[Item, ...] = ()
+    removed: tuple[str, ...] = ()
+    prorates: bool = True
+    prorated_from: Instant | None = None
+    invoices_now: bool = False
+
+
 class AmendSubscription(_Action, frozen=True):
     """``cancel_at`` None: it has no end any more."""
 
@@ -38,6 +54,7 @@ class AmendSubscription(_Action, frozen=True):
     invoice_profile: Profile | None = None
     cancel_at_period_end: bool | None = None
     cancel_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
+    items: ItemChange | None = None
 
 
 class CancelSubscription(_Action, frozen=True):
@@ -92,6 +109,10 @@ class EndAll(_Action, frozen=True):
 
 
 class Preview(_Action, frozen=True):
-    """What the next invoice of a subscription would be, as things stand. Nothing is kept of it."""
+    """What the next invoice of a subscription would be, as things stand. Nothing is kept of it.
+
+    ``items``: with this change, and where that has an invoice of its own, that one.
+    """
 
     subscription: Id
+    items: ItemChange | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core.billing import actions, invoicing, periods
+from drawdown.core.billing import actions, changing, invoicing, periods
 from drawdown.core.billing.records import (
     ITEMS_MAX,
     SUBSCRIPTION,
@@ -95,8 +95,7 @@ def turn(desk: Desk, document: Document) -> None:
     ahead = None if over else periods.end_of(before, desk.at)
     after = before
     if not (over and periods.is_trial(before)):
-        invoice = invoicing.draw_up(desk, document.id, before, Reason.CYCLE, ahead)
-        after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
+        after = invoicing.draw_up(desk, document.id, before, Reason.CYCLE, ahead)
     if ahead is None:
         end(desk, document, after)
         return
@@ -113,6 +112,7 @@ def end(desk: Desk, document: Document, subscription: Subscription) -> None:
         status=SubscriptionStatus.CANCELED,
         ended_at=desk.at,
         canceled_at=subscription.canceled_at or desk.at,
+        pending=(),
     )
     desk.change(document, body_of(after), stands=False)
 
@@ -124,9 +124,8 @@ def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
     if action.profile is not None:
         after = msgspec.structs.replace(after, profile=action.profile)
     charges = desk.at > before.period_start and not periods.is_trial(before)
-    if action.invoice_now and charges:
-        invoice = invoicing.draw_up(desk, document.id, before, Reason.CANCEL, None)
-        after = msgspec.structs.replace(after, invoice=hexed(invoice.id))
+    if action.invoice_now and (charges or before.pending):
+        after = invoicing.draw_up(desk, document.id, after, Reason.CANCEL, None)
     end(desk, document, msgspec.structs.replace(after, canceled_at=desk.at))
 
 
@@ -147,6 +146,13 @@ def amend(desk: Desk, action: actions.AmendSubscription) -> None:
     ends = after.cancel_at_period_end or after.cancel_at is not None
     asked = after.canceled_at if before.canceled_at is not None else desk.at
     after = msgspec.structs.replace(after, canceled_at=asked if ends else None)
+    if action.items is not None:
+        changing.check(after, action.items, desk.at)
+        after = changing.changed(after, action.items, desk.at)
+    if action.items is not None and action.items.invoices_now and after.pending:
+        period = (after.period_start, changing.second_of(after, desk.at))
+        invoicing.bill_now(desk, document, after, [], period)
+        return
     desk.change(document, body_of(after), due_at=after.period_end)
 
 
