@@ -21,7 +21,7 @@ from drawdown.core.errors import (
     OnlyInTestMode,
 )
 from drawdown.core.identity import derive, spell
-from drawdown.core.requests import Accepted, Request
+from drawdown.core.requests import Accepted, Request, note_origin
 from drawdown.core.state import State
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant, Mode, Operation, TestClock
@@ -120,4 +120,6 @@ def _record(request: Request, state: State, kind: str, clock: TestClock) -> None
         facts=msgspec.json.encode(facts),
         subject=clock.id,
     )
+    if request.asked_by is not None:
+        note_origin(operation, request.asked_by)
     state.changes.operations.append((operation, []))

@@ -45,6 +45,7 @@ def close_customer(request: Request, command: CloseCustomer, state: State) -> Ac
             at=request.at,
             recorded_at=request.recorded_at,
         )
+            asked_by=request.asked_by,
         _end(part, ending, state)
     return accepted
 

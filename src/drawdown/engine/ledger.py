@@ -16,7 +16,7 @@ from drawdown.core.context import written
 from drawdown.core.errors import FieldInvalid, LedgerError
 from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.players import PLAYERS
-from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
+from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey, Origin
 from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.standing.invariants import check_documents
 from drawdown.core.standing.players import Players
@@ -146,13 +146,15 @@ class Ledger(CreditReads, PlanReads):
         key: LedgerKey | None = None,
         claim: Claim | None = None,
         refuse: Refuse | None = None,
+        asked_by: Origin | None = None,
         documents: tuple[DocumentChange, ...] = (),
         id: Id | None = None,
     ) -> Answer:
         """Carry out one command and answer what ``render`` writes, or what was answered before.
 
-        ``documents`` change with it, or not at all. ``id``, with a ``key``: what a customer or an entitlement
-        that it makes is to be called by, since that is its id elsewhere.
+        ``documents`` change with it, or not at all. ``asked_by`` is kept with what it records. ``id``, with a
+        ``key``: what a customer or an entitlement that it makes is to be called by, since that is its id
+        elsewhere.
 
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
@@ -165,6 +167,7 @@ class Ledger(CreditReads, PlanReads):
                 key=key,
                 claim=claim,
                 refuse=refuse if claim is not None else None,
+                asked_by=asked_by,
                 documents=documents,
                 id=id,
                 waiter=Waiter(1),

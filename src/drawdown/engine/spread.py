@@ -329,7 +329,13 @@ class SpreadWriter(Writer):
     ) -> None:
         waiter = Waiter(len(submissions))
         acting = [
-            Submission(book=each.book, command=each.command, render=each.render, waiter=waiter)
+            Submission(
+                book=each.book,
+                command=each.command,
+                render=each.render,
+                asked_by=each.asked_by,
+                waiter=waiter,
+            )
             for each in submissions
         ]
         self._hand_on(self._routed_events(acting, names, opened))
@@ -420,6 +426,7 @@ class SpreadWriter(Writer):
             command=submission.command,
             render=submission.render,
             key=None if identifier is None else LedgerKey(CLAIMED, identifier.hex()),
+            asked_by=submission.asked_by,
             documents=submission.documents,
             waiter=Waiter(1),
         )

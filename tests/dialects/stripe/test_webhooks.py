@@ -216,6 +216,58 @@ def test_a_grant_is_told_as_it_was_then(client: Client, customer: Any, make_gran
     assert [each for each in sent if each != by_id[each["id"]]] == []
 
 
+def request_of(event: Told) -> tuple[str | None, str | None]:
+    said = event.whole["request"]
+    return said["id"], said["idempotency_key"]
+
+
+def test_an_event_names_the_request_that_did_it(client: Client) -> None:
+    """Each of an operation's; of what was asked for without a key its id alone."""
+    customer = client.v1.customers.create({"name": "Ann"}, {"idempotency_key": "first"})
+    again = client.v1.customers.create({"name": "Ann"}, {"idempotency_key": "first"})
+    assert (again.id, customer.last_response is None) == (customer.id, False)
+    grant = client.v1.billing.credit_grants.create(asked(customer.id), {"idempotency_key": "g"})
+    product = client.v1.products.create({"name": "Search"}, {"idempotency_key": "p"})
+    client.v1.products.delete(product.id)
+    gone = client.v1.customers.delete(customer.id)
+    told = events(client, 6)
+    made, given, sold = (
+        (each.last_response.request_id, key)
+        for each, key in ((customer, "first"), (grant, "g"), (product, "p"))
+        if each.last_response is not None
+    )
+    assert [request_of(each) for each in told[:4]] == [made, given, given, sold]
+    assert [each.type for each in told[4:]] == ["product.deleted", "customer.deleted"]
+    assert [key for _, key in map(request_of, told[4:])] == [None, None]
+    assert gone.last_response is not None
+    assert request_of(told[5])[0] == gone.last_response.request_id
+
+
+def test_what_no_request_did_names_none(client: Client, tenant: Tenant) -> None:
+    """Time does it, or another dialect; what comes of a deleted customer's subscription is the deletion's."""
+    stage = Stage(client)
+    stage.grant(10)
+    stage.subscribe()
+    stage.use(1)
+    stage.advance(START + 31 * 86_400 + HOUR)
+    with tenant.client() as native:
+        made = native.post("/customers", json={"name": "Bob"})
+        assert made.status_code == 201, made.text
+    client.v1.customers.delete(stage.customer.id)
+    events(client, 1, type="customer.subscription.deleted")
+    told = [Told(each) for each in client.v1.events.list({"limit": 100}).data]
+    by_time = [each for each in told if each.created > START + 86_400 and "clock" not in each.type]
+    played = [each for each in by_time if each.type.startswith(("invoice.", "billing."))]
+    assert len(played) >= 4
+    assert {request_of(each) for each in played} == {(None, None)}
+    [bob] = [each for each in told if each.object.get("name") == "Bob"]
+    assert request_of(bob) == (None, None)
+    [ended] = [each for each in told if each.type == "customer.subscription.deleted"]
+    [deleted] = [each for each in told if each.type == "customer.deleted"]
+    assert request_of(ended) == request_of(deleted)
+    assert request_of(ended)[0] is not None
+
+
 def test_events_are_filtered_and_paged_both_ways(client: Client, customer: Any) -> None:
     for number in range(7):
         client.v1.customers.update(customer.id, {"name": f"N{number}"})

@@ -16,7 +16,7 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Customer, Id
 from drawdown.dialects.stripe import expansion, kept, search, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.requests import (
     CreateCustomer,
     CustomerDetails,
@@ -109,7 +109,7 @@ async def delete_customer(call: Call) -> Answer:
     customer = await find(call, call.path["customer"])
     if customer.closed_at is None:
         command = CloseCustomer(customer=customer.id)
-        await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+        await carry_out(call, command)
     return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from drawdown.core.commands import Command, DocumentChange, ExpireGrant
 from drawdown.core.errors import GrantNotFound, LedgerError, NotFound
-from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim
+from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim, Origin
 from drawdown.core.types import Id
 from drawdown.dialects.stripe import errors
 from drawdown.dialects.stripe.errors import StripeError
@@ -52,6 +52,19 @@ def key_of(headers: Headers) -> str | None:
             kind=errors.IDEMPOTENCY,
         )
     return key
+
+
+async def carry_out(
+    call: Call, command: Command, documents: tuple[DocumentChange, ...] = ()
+) -> None:
+    """For a request without a key: a ``DELETE``. Raises ``LedgerError``."""
+    await call.ledger.submit(
+        call.book,
+        command,
+        lambda _: Answer(status=200, body=b""),
+        asked_by=Origin(call.request_id),
+        documents=documents,
+    )
 
 
 def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
@@ -98,6 +111,7 @@ async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:
             render,
             claim=claim,
             refuse=refuse,
+            asked_by=Origin(call.request_id, None if claim is None else claim.key),
             documents=write.documents,
         )
     except NotFound as error:

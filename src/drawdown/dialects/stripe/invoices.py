@@ -32,7 +32,7 @@ from drawdown.core.usage import quantities
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.ids import (
     invoice_id,
     line_id,
@@ -390,7 +390,7 @@ async def delete_invoice(call: Call) -> Answer:
     """A draft only."""
     found = await find(call, call.path["invoice"])
     command = command_of(found, actions.DeleteDraft(invoice=found.id))
-    await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    await carry_out(call, command)
     gone = wire_catalog.Deleted(id=invoice_id(found.id), object="invoice")
     return _answer(call, gone)
 

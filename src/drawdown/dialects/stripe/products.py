@@ -13,7 +13,7 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import MICROSECONDS, Document, Id, Mode
 from drawdown.dialects.stripe import expansion, kept, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.kept import Kept, Records
 from drawdown.dialects.stripe.requests_catalog import (
     CreateProduct,
@@ -136,12 +136,7 @@ async def delete_product(call: Call) -> Answer:
                 "instead."
             )
         listed = msgspec.structs.replace(listed, after=prices[-1].id)
-    await call.ledger.submit(
-        call.book,
-        KeepDocuments(),
-        lambda _: Answer(status=200, body=b""),
-        documents=(PRODUCTS.changed(found, None),),
-    )
+    await carry_out(call, KeepDocuments(), (PRODUCTS.changed(found, None),))
     return _answer(call, wire_catalog.Deleted(id=name, object="product"))
 
 

@@ -20,7 +20,7 @@ from drawdown.core.billing.records import (
 from drawdown.core.commands import Act
 from drawdown.core.errors import CustomerNotFound, DocumentNotFound
 from drawdown.core.identity import reference, spell
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.requests import Accepted, Answer, Origin
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Instant, Mode
 from drawdown.dialects.stripe import (
@@ -354,7 +354,8 @@ async def cancel_subscription(call: Call) -> Answer:
     def render(accepted: Accepted) -> Answer:
         return _answer(call, write.show(accepted))
 
-    return await call.ledger.submit(call.book, write.command, render)
+    asked_by = Origin(call.request_id)
+    return await call.ledger.submit(call.book, write.command, render, asked_by=asked_by)
 
 
 async def list_subscriptions(call: Call) -> Answer:

@@ -13,7 +13,7 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, MICROSECONDS, ClockStatus, Id, Instant, Mode, TestClock
 from drawdown.dialects.stripe import expansion, kept, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import missing_object
-from drawdown.dialects.stripe.idempotency import NOTHING, Write
+from drawdown.dialects.stripe.idempotency import NOTHING, Write, carry_out
 from drawdown.dialects.stripe.requests_billing import AdvanceTestClock, CreateTestClock
 from drawdown.dialects.stripe.requests_catalog import Page
 from drawdown.web.endpoints import Call
@@ -122,7 +122,7 @@ async def delete_test_clock(call: Call) -> Answer:
     """With it go its customers: nothing is granted to them or drawn from them any more."""
     found = await find(call, call.path["clock"])
     command = commands.DeleteTestClock(clock=found.id)
-    await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    await carry_out(call, command)
     gone = wire_catalog.Deleted(id=clock_id(found.id), object="test_helpers.test_clock")
     return _answer(call, gone)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from drawdown.core.requests import Origin
 from drawdown.core.types import MICROSECONDS, ClockStatus, Id, Instant, Mode
 from drawdown.dialects.stripe import wire_billing
 from drawdown.dialects.stripe.test_clocks import clock_id
@@ -37,6 +38,24 @@ READY = "test_helpers.test_clock.ready"
 _TOLD: dict[str, Tell] = {**telling_credit.TOLD, **telling_others.TOLD}
 _NOBODY = Id(bytes(16))
 _encode = msgspec.json.Encoder().encode
+
+
+_NOTHING = msgspec.Raw()
+
+
+class _Said(msgspec.Struct):
+    """``request``: which one it was. Of the others, whether there are any."""
+
+    request: tuple[None, Origin | None] = (None, None)
+    documents: msgspec.Raw = _NOTHING
+    alerts: msgspec.Raw = _NOTHING
+
+    @property
+    def tells(self) -> bool:
+        return self.documents is not _NOTHING or self.alerts is not _NOTHING
+
+
+_said = msgspec.json.Decoder(_Said).decode
 
 
 class StripeFormat(Format):
@@ -90,7 +109,8 @@ class StripeFormat(Format):
 
     async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
         operation, book = recorded.operation, recorded.book
-        if not (operation.kind in _TOLD or recorded.entries or operation.changed):
+        said = _said(operation.changed or b"{}")
+        if not (operation.kind in _TOLD or recorded.entries or said.tells):
             return []  # usage that draws nothing, as most is
         telling = Telling(
             ledger=ledger,
@@ -103,7 +123,8 @@ class StripeFormat(Format):
         if operation.customer != book:
             telling.owner = await ledger.customer(book, operation.customer)
         told = await _told(telling)
-        return [_event(recorded, telling, place, each) for place, each in enumerate(told)]
+        request = _request_of(said.request[1])
+        return [_event(recorded, telling, place, each, request) for place, each in enumerate(told)]
 
     def test(self, operation: Id, now: Instant) -> Event:
         """Of nobody's test clock, that it is ready: the vendor has no type that says nothing."""
@@ -119,7 +140,8 @@ class StripeFormat(Format):
             status_details=wire_billing.ClockDetails(),
         )
         position = Position(Instant(0), operation)
-        return _written(position, 0, Told(READY, clock), seconds, Mode.TEST, None)
+        told = Told(READY, clock)
+        return _written(position, 0, told, seconds, Mode.TEST, None, _request_of(None))
 
     def new_secret(self) -> str:
         return signing.new_secret()
@@ -144,22 +166,37 @@ async def _told(telling: Telling) -> list[Told]:
     turns = await telling_documents.turns(telling)
     for turn in turns:
         told += await telling_documents.told(telling, turn)
-    lines = telling_documents.lines_of(turns, telling_credit.returned(telling))
+    lines = telling_documents.lines_of(turns)
     told += await telling_credit.credit(telling, lines)
     return told + await telling_alerts.triggered(telling)
 
 
-def _event(recorded: Recorded, telling: Telling, ordinal: int, told: Told) -> Event:
+def _request_of(origin: Origin | None) -> wire.EventRequest:
+    """Null for what no request of this dialect did: time, or another dialect."""
+    if origin is None:
+        return wire.EventRequest()
+    return wire.EventRequest(id=origin.request_id, idempotency_key=origin.key)
+
+
+def _event(
+    recorded: Recorded, telling: Telling, ordinal: int, told: Told, request: wire.EventRequest
+) -> Event:
     """For a customer on a test clock it happened when the clock said so."""
     operation, owner = telling.operation, telling.owner
     on_clock = owner is not None and owner.test_clock is not None
     seconds = (operation.at if on_clock else operation.recorded_at) // MICROSECONDS
     customer = None if owner is None else owner.id
-    return _written(recorded.position, ordinal, told, seconds, telling.mode, customer)
+    return _written(recorded.position, ordinal, told, seconds, telling.mode, customer, request)
 
 
 def _written(
-    position: Position, ordinal: int, told: Told, seconds: int, mode: Mode, customer: Id | None
+    position: Position,
+    ordinal: int,
+    told: Told,
+    seconds: int,
+    mode: Mode,
+    customer: Id | None,
+    request: wire.EventRequest,
 ) -> Event:
     shown = wire.EventObject(
         id=spell_event(position.operation, ordinal),
@@ -171,7 +208,7 @@ def _written(
         ),
         livemode=mode is Mode.LIVE,
         pending_webhooks=1,
-        request=wire.EventRequest(),
+        request=request,
         type=told.type,
     )
     return Event(

@@ -14,7 +14,7 @@ ENDPOINTS_URL = "/v1/webhook_endpoints"
 
 
 class EventRequest(msgspec.Struct, kw_only=True):
-    """What set an event off. Which request it was is not kept: both are null."""
+    """Which request set an event off: both are null where none of this dialect did."""
 
     id: str | None = None
     idempotency_key: str | None = None
