@@ -94,7 +94,8 @@ def lists() -> Iterator[tuple[str, str]]:
     for schedule_state, given in itertools.product((None, *ScheduleState), ({}, some)):
         asked_schedules = ScheduleFilter(book=BOOK, limit=10, state=schedule_state, **given)
         yield "list_schedules", schedule_list(QUERIES["list_schedules"], asked_schedules)[0]
-    for live, given in itertools.product((None, True, False), ({}, some)):
+    watching = ({}, some, {"meter": BOOK})
+    for live, given in itertools.product((None, True, False), watching):
         asked_alerts = AlertFilter(book=BOOK, limit=10, live=live, **given)
         yield "list_alerts", alert_list(QUERIES["list_alerts"], asked_alerts)[0]
     for live, given in itertools.product((None, True, False), ({}, some)):
@@ -358,8 +359,9 @@ INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
 INSERT INTO repayment SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n, 'g'), 5,
   k % 2
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
-INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
-  'event' || n, 'call', n, n, '{{}}', '[]', n % 100 = 0 FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n * 10 + k, 'u'), pg_temp.id(n, 'c'),
+  pg_temp.id(n % 50, 'b'), 'event' || n * 10 + k, 'call', n, n, '{{}}', '[]', n % 100 = 0
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO usage_count SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'r'), n, '', '[]', '[]', 0
   FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO usage_value SELECT slot, customer, rate, period, grouping, '', 1 FROM usage_count;
