@@ -36,8 +36,8 @@ TABLE = Path(__file__).parents[1] / "tables" / "billing.txt"
 SCENARIOS = scenarios(TABLE.read_text())
 
 
-def core_subject() -> LedgerSubject:
-    core = CoreLedger()
+def core_subject(core: CoreLedger | None = None) -> LedgerSubject:
+    core = core or CoreLedger()
     core.one(CreateCustomer(own_id="ann"), Instant(START))
     kind = currencies.entitlement_id(core.book, CURRENCY)
 

@@ -111,9 +111,11 @@ TAMPERINGS = {
     "UPDATE wallet SET next_due_at = next_due_at + 1": "the wallet is due later",
     "UPDATE document SET due_at = due_at - 1 WHERE due_at IS NOT NULL": "the wallet is due later",
     "UPDATE document SET body = '{}' WHERE kind = 'billing.subscription'": "cannot be read",
-    'UPDATE document SET body = replace(body, \'"held":[[\', \'"held":[["00",1],[\') '
+    'UPDATE document SET body = replace(body, \'"held":[[\', \'"held":[["00",0],[\') '
     "WHERE due_at IS NOT NULL": "does not name what is held",
     "UPDATE document SET deleted_at = 1 WHERE due_at IS NOT NULL": "was deleted",
+    "UPDATE document SET body = replace(body, ',2500000000,', ',2400000000,')": "was debited",
+    "UPDATE document SET body = replace(body, '\"returned\":[[', '\"given\":[[')": "went back",
 }
 
 
@@ -170,7 +172,7 @@ async def test_a_grant_that_is_held_for_work_cannot_be_voided_whatever_drafts_ha
 
 
 @pytest.mark.parametrize(("statement", "fault"), TAMPERINGS.items())
-async def test_verify_finds_a_draft_or_a_subscription_that_was_changed_by_hand(
+async def test_verify_finds_a_document_that_was_changed_by_hand(
     database: Database, clock: ManualClock, statement: str, fault: str
 ) -> None:
     ledger = open_ledger_on(await database.open(), clock)
@@ -179,7 +181,11 @@ async def test_verify_finds_a_draft_or_a_subscription_that_was_changed_by_hand(
         "d0 grant A 10.00",
         "d0 subscribe S calls every=30",
         "d0 use calls 50",
-        "d30 read",
+        "d31 use calls 250",
+        "d60+1h read",
+        "d61 void S2",
+        "d61 use calls 50",
+        "d90 read",
     ):
         assert await own.act(read_step(line)) is None
     await verified(ledger)

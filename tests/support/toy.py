@@ -7,7 +7,7 @@ others hold again. That is all that a player may do, on terms that are simple en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,8 @@ import msgspec
 
 from drawdown.core import burn
 from drawdown.core.standing.desk import Desk
-from drawdown.core.standing.players import Documents, Players, Wants
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.standing.players import Documents, Kept, Players, Wants
+from drawdown.core.types import Document, Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.quantities import ONE
 from drawdown.core.usage.spans import Span
@@ -184,11 +184,12 @@ class ToyPlayer:
                 slip.drawn = []
                 desk.change(found, text(slip), stands=False)
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        if document.kind == SLIP:
-            slip = slip_of(document)
-            held = 0 if slip.hold is None else holds[Id(bytes.fromhex(slip.hold))].held
-            assert held == slip.held
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        for document in documents:
+            if document.kind == SLIP and document.entitlement is not None:
+                slip = slip_of(document)
+                held = 0 if slip.hold is None else kept.holds[Id(bytes.fromhex(slip.hold))].held
+                assert held == slip.held
 
 
 PLAYERS: Players = dict.fromkeys((CADENCE, SLIP), ToyPlayer())

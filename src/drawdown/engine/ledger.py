@@ -329,7 +329,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified, players: Players) ->
         invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
         check_schedules(wallet, wallet.schedules, wallet.grants, wallet.entries)
         check_top_up(wallet, wallet.standing, wallet.requests, wallet.grants)
-        check_documents(wallet, wallet.documents, wallet.holds, players)
+        check_documents(wallet, players)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

@@ -360,12 +360,20 @@ def void(desk: Desk, document: Document) -> None:
     invoice = invoice_of(document.body)
     _check(invoice, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
     with anew(desk):
-        for line in reversed(invoice.lines):
-            for each in reversed(line.applied):
-                desk.give_back(unhexed(each.grant), each.units)
-    after = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID, voided_at=desk.at)
+        lines = [_given_back(desk, line) for line in reversed(invoice.lines)]
+    after = msgspec.structs.replace(
+        invoice, status=InvoiceStatus.VOID, voided_at=desk.at, lines=tuple(reversed(lines))
+    )
     desk.change(document, body_of(after), stands=False)
     _carry(desk, invoice, invoice.carried - invoice.left)
+
+
+def _given_back(desk: Desk, line: Line) -> Line:
+    started, returned = desk.started, list[tuple[str, int]]()
+    for each in reversed(line.applied):
+        returned.append((hexed(started.operation.id), len(started.entries)))
+        desk.give_back(unhexed(each.grant), each.units)
+    return msgspec.structs.replace(line, returned=tuple(reversed(returned)))
 
 
 def _check(invoice: Invoice, *allowed: InvoiceStatus) -> None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 
-from drawdown.core.billing import actions, changing, invoicing, periods, subscribing
+from drawdown.core.billing import actions, changing, invariants, invoicing, periods, subscribing
 from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Invoice,
     Subscription,
     SubscriptionStatus,
-    hexed,
     invoice_of,
     subscription_of,
     unhexed,
 )
-from drawdown.core.fold import Fault
 from drawdown.core.standing.desk import Desk
-from drawdown.core.standing.players import Documents, Players, Wants
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.standing.players import Documents, Kept, Players, Wants
+from drawdown.core.types import Document, Id, Instant
 
 
 class BillingPlayer:
@@ -88,20 +86,8 @@ class BillingPlayer:
     def anew(self, desk: Desk) -> AbstractContextManager[object]:
         return invoicing.anew(desk)
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        """A draft's lines name what is set aside for them."""
-        try:
-            if document.kind == SUBSCRIPTION:
-                subscription_of(document.body)
-                return
-            lines = invoice_of(document.body).lines
-        except msgspec.MsgspecError as error:
-            raise Fault(f"document {document.id.hex()} cannot be read: {error}") from None
-        for line in lines:
-            hold = None if line.hold is None else holds.get(unhexed(line.hold))
-            slices = () if hold is None else hold.slices
-            if tuple((hexed(each.grant), each.amount) for each in slices) != line.held:
-                raise Fault(f"draft {document.id.hex()}: line {line.id} does not name what is held")
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        invariants.check(documents, kept)
 
 
 def _finalize(desk: Desk, action: actions.FinalizeInvoice) -> None:

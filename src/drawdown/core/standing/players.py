@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.types import Document, Entry, Hold, Id, Instant
 from drawdown.core.usage.spans import Span
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ class Wants(msgspec.Struct):
     holds: set[Id] = set()
     grants: set[Id] = set()
     documents: set[Id] = set()
+
+
+class Kept(msgspec.Struct):
+    """What is kept of a wallet: its open holds, and entries by their operation and ordinal.
+
+    ``currency``: the code of its entitlement. Documents that stand nowhere come from all his wallets.
+    """
+
+    currency: str | None
+    holds: Mapping[Id, Hold]
+    entries: Mapping[tuple[Id, int], Entry]
 
 
 class Player(Protocol):
@@ -69,5 +80,5 @@ class Player(Protocol):
     def anew(self, desk: Desk) -> AbstractContextManager[object]:
         """Let go of what documents have set aside; after the block, set aside from what is left."""
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        """Raises ``Fault`` where a document does not say what is kept. ``holds``: the open ones."""
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        """Raises ``Fault`` where documents of his kinds do not say what is kept of their wallet."""

@@ -71,7 +71,7 @@ ORDER BY d.id
 FOR UPDATE OF d
 
 -- name: find_alert
-SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at, a.meter
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN alert a ON a.slot = u.slot AND a.id = u.id
 WHERE a.slot = ANY ($3::int[])
@@ -507,11 +507,11 @@ WHERE w.slot = ANY ($5::int[]) AND w.slot = u.slot AND w.customer = u.customer
   AND w.entitlement = u.entitlement
 
 -- name: insert_alert
-INSERT INTO alert (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
+INSERT INTO alert (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at, meter)
 SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-  $8::bigint[], $9::bigint[])
-  AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
-WHERE u.slot = ANY ($10::int[])
+  $8::bigint[], $9::bigint[], $10::uuid[])
+  AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at, meter)
+WHERE u.slot = ANY ($11::int[])
 
 -- name: insert_document
 INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at,
@@ -663,7 +663,8 @@ SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.update
 FROM document d
 
 -- name: list_alerts
-SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at, a.meter
+FROM alert a
 
 -- name: list_top_ups
 SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
@@ -752,7 +753,7 @@ FROM schedule s WHERE s.slot = $1 AND s.customer = $2 AND s.entitlement = $3
 -- name: documents_of_wallet
 SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
   d.entitlement, d.due_at
-FROM document d WHERE d.slot = $1 AND d.owner = $2 AND d.entitlement = $3
+FROM document d WHERE d.slot = $1 AND d.owner = $2 AND (d.entitlement = $3 OR d.entitlement IS NULL)
 
 -- name: requests_of_wallet
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
@@ -1022,9 +1023,14 @@ DELETE FROM webhook_retry WHERE endpoint = $1 AND dead = true
 -- Usage -----------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE book = ANY ($1::uuid[])
 ORDER BY id
+
+-- name: lock_meter
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
+FROM meter WHERE id = ANY ($1::uuid[])
+ORDER BY id FOR UPDATE
 
 -- name: book_rates
 SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers FROM rate WHERE book = ANY ($1::uuid[])
@@ -1036,6 +1042,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: change_meter
 UPDATE meter SET name = $1, updated_at = $2, profiles = $3, closed_at = $4 WHERE id = $5
+
+-- name: watch_meter
+UPDATE meter SET watch = $1 WHERE id = $2
 
 -- name: insert_rate
 INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers)

@@ -8,7 +8,7 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.types import MICROSECONDS, Entry, EntryKind, Grant, Instant, Metadata
-from drawdown.dialects.stripe import expansion, transactions, wire
+from drawdown.dialects.stripe import expansion, imported, transactions, wire
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.transactions import Lines
 from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
@@ -39,7 +39,7 @@ async def credit(telling: Telling, lines: Lines) -> list[Told]:
         if code is None:
             continue
         grant = await telling.ledger.store.find_grant(entry.grant)
-        if grant is None:
+        if grant is None or imported.is_of_import(entry, grant):
             continue
         if entry.kind in _BEGINS:
             found.append(Told(CREATED, await _shown(telling, _as_made(telling, grant))))
@@ -57,6 +57,7 @@ def _moved(telling: Telling, entry: Entry, grant: Grant, code: str, lines: Lines
     clock = telling.customer.test_clock
     shown = transactions.shown(
         entry,
+        grant,
         transactions.money_of(value, code),
         lines,
         telling.mode,
@@ -101,6 +102,8 @@ async def _voided(telling: Telling) -> list[Told]:
 async def _turned(telling: Telling, old: dict[str, Any], new: dict[str, Any]) -> list[Told]:
     grant = await telling.ledger.store.find_grant(telling.subject)
     assert grant is not None, "what was granted is kept"
+    if any(imported.is_of_import(entry, grant) for entry in telling.entries):
+        return []
     if telling.currency_of(grant.entitlement) is None:
         return []
     at = telling.operation.at
@@ -108,11 +111,6 @@ async def _turned(telling: Telling, old: dict[str, Any], new: dict[str, Any]) ->
     after = msgspec.structs.replace(grant, **({"voided_at": voided_at} | new), updated_at=at)
     before = msgspec.structs.replace(after, **old)
     return changed(UPDATED, await _shown(telling, before), await _shown(telling, after))
-
-
-def returned(telling: Telling) -> list[Entry]:
-    """What was given back, in the order of its entries."""
-    return [entry for entry in telling.entries if entry.kind is EntryKind.REVERSED]
 
 
 TOLD: dict[str, Tell] = {"amend": _amended, "expire": _amended, "void": _voided}

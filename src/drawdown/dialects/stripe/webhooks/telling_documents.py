@@ -17,10 +17,11 @@ from drawdown.core.billing.records import (
     subscription_of,
 )
 from drawdown.core.identity import parse
-from drawdown.core.types import Document, Entry, Id
+from drawdown.core.types import Document, Id
 from drawdown.dialects.stripe import (
     expansion,
     invoices,
+    items,
     prices,
     products,
     subscriptions,
@@ -67,15 +68,12 @@ def _with(document: Document, body: str | None, telling: Telling) -> Document | 
     return msgspec.structs.replace(document, body=body, updated_at=at, deleted_at=None)
 
 
-def lines_of(found: list[Turn], back: list[Entry]) -> Lines:
-    """Which line of which invoice an entry of the operation was for; ``back``: what a void one gave back."""
+def lines_of(found: list[Turn]) -> Lines:
+    """Which line of which invoice an entry of the operation was for."""
     lines: Lines = {}
     for turn in found:
         if turn.kind == INVOICE and turn.after is not None:
-            invoice = invoice_of(turn.after.body)
-            voided = invoice.status is InvoiceStatus.VOID
-            name = invoice_id(turn.after.id)
-            transactions.note_lines(lines, name, invoice, back if voided else [])
+            lines |= transactions.lines_of(invoice_id(turn.after.id), invoice_of(turn.after.body))
     return lines
 
 
@@ -164,7 +162,7 @@ async def _subscription(telling: Telling, turn: Turn) -> list[Told]:
 
 
 async def _shown(telling: Telling, document: Document, body: Subscription) -> Any:
-    by_id: subscriptions.Prices = {}
+    by_id: items.Prices = {}
     for item in body.items:
         name = msgspec.convert(item.profile, invoices.ItemProfile).price
         found = parse(name)
