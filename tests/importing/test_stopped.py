@@ -20,6 +20,7 @@ from drawdown.engine.ports import (
     StoreUnavailable,
     Transaction,
 )
+from drawdown.importing.dodo.places import PAGES
 from drawdown.importing.dodo.proving import check, prove
 from drawdown.importing.dodo.writing import Writer
 from drawdown.importing.pages import Folder
@@ -68,7 +69,7 @@ async def bring(store: Store, folder: Path) -> bool:
     ledger.open(jobs=False)
     try:
         book = await book_of(ledger)
-        account, checked = check(Folder(folder), ledger.clock.now(), unheard)
+        account, checked = check(Folder(folder, PAGES), ledger.clock.now(), unheard)
         await Writer(ledger, book, account, unheard).write()
         report = await prove(ledger, book, account, checked, unheard)
     finally:

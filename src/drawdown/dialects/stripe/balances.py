@@ -18,12 +18,13 @@ from drawdown.dialects.stripe import (
     book_transactions,
     expansion,
     grants,
+    imported,
     invoices,
     kept,
     wire,
     wire_billing,
 )
-from drawdown.dialects.stripe.errors import missing_object
+from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import ListTransactions, RetrieveSummary
@@ -191,6 +192,12 @@ async def _expand(
 async def _with_invoice(
     call: Call, customer: Customer, place: wire_billing.OfInvoice
 ) -> wire_billing.OfInvoice:
-    found = await invoices.INVOICES.find(call, str(place.invoice))
+    """One that is not here, of a customer who was brought over, stays an id."""
+    try:
+        found = await invoices.INVOICES.find(call, str(place.invoice))
+    except StripeError:
+        if imported.PROFILE in customer.profiles:
+            return place
+        raise
     shown = invoices.Shown(customer, call.principal.mode).invoice(found.document)
     return wire_billing.OfInvoice(shown, place.invoice_line_item)

@@ -20,7 +20,7 @@ from drawdown.core.types import (
     Instant,
     Metadata,
 )
-from drawdown.dialects.stripe import expansion, wire
+from drawdown.dialects.stripe import expansion, imported, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import NOTHING, Write
@@ -153,15 +153,22 @@ async def _cursor(call: Call, param: str, text: str | msgspec.UnsetType) -> Id |
 
 
 async def find(call: Call, text: str) -> Grant | None:
-    """The grant that ``text`` spells, unless its credit is of something that is no currency."""
+    """The grant of credit in a currency that ``text`` spells, or that the vendor called so."""
     found = identity.parse(text)
-    if found is None:
-        return None
-    try:
-        grant = await call.ledger.grant(call.book, found)
-    except GrantNotFound:
+    grant = None if found is None else await _grant(call, found)
+    if grant is None:
+        found = await imported.find_grant(call.ledger, call.book, text)
+        grant = None if found is None else await _grant(call, found)
+    if grant is None:
         return None
     return grant if grant.entitlement in currencies.codes_by_id(call.book) else None
+
+
+async def _grant(call: Call, grant: Id) -> Grant | None:
+    try:
+        return await call.ledger.grant(call.book, grant)
+    except GrantNotFound:
+        return None
 
 
 async def _monetary_grant(call: Call) -> Id:

@@ -6,7 +6,7 @@ Times are whole seconds and amounts whole minor units, both rounded down.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from drawdown.core import currencies, identity
 from drawdown.core.billing.records import PRICE
 from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
+from drawdown.dialects.stripe import imported
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.requests import Address, CustomerDetails, CustomField, Shipping
 
@@ -134,27 +135,46 @@ def credit_grant(
     """A grant of a currency. Its amount in other units than whole minor ones is rounded down."""
     assert entitlement.currency is not None
     value = currencies.minor_floor(grant.amount, entitlement.currency)
+    times = _times(grant)
     return CreditGrant(
-        id=identity.spell("credgr_test_" if mode is Mode.TEST else "credgr_", grant.id),
+        id=imported.grant_id(grant, mode),
         amount=GrantAmount(monetary=GrantMonetary(entitlement.currency, value)),
         applicability_config=GrantApplicability(_scope(grant)),
         category=grant.category,
-        created=_seconds(grant.created_at),
+        created=times.created,
         customer=(
             customer_object(customer, mode, expand.below("customer"))
             if expand.wants("customer")
             else customer_id(customer)
         ),
         effective_at=_seconds(grant.effective_at),
-        expires_at=_seconds_or_none(grant.expires_at),
+        expires_at=times.expires_at,
         livemode=mode is Mode.LIVE,
         metadata=_texts(grant.metadata),
         name=_grant_name(grant, entitlement),
         priority=grant.priority,
         test_clock=clock_of(customer),
-        updated=_seconds(grant.updated_at),
-        voided_at=_seconds_or_none(grant.voided_at),
+        updated=times.updated,
+        voided_at=times.voided_at,
     )
+
+
+class _Times(NamedTuple):
+    created: int
+    updated: int
+    expires_at: int | None
+    voided_at: int | None
+
+
+def _times(grant: Grant) -> _Times:
+    """In seconds; of a grant that was brought over, as they were there until it is changed here."""
+    there = imported.grant_there(grant)
+    expires_at, voided_at = _seconds_or_none(grant.expires_at), _seconds_or_none(grant.voided_at)
+    if there is None:
+        return _Times(_seconds(grant.created_at), _seconds(grant.updated_at), expires_at, voided_at)
+    if there.voided_at is not None:
+        expires_at, voided_at = there.expires_at, voided_at and there.voided_at
+    return _Times(there.created, _seconds(imported.updated_at(grant, there)), expires_at, voided_at)
 
 
 def _scope(grant: Grant) -> GrantScope:

@@ -8,7 +8,7 @@ import msgspec
 
 from drawdown.core.types import ClockStatus, Customer, Instant, TestClock
 from drawdown.core.usage.records import Meter
-from drawdown.dialects.stripe import expansion, meters, test_clocks, wire
+from drawdown.dialects.stripe import expansion, imported, meters, test_clocks, wire
 from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
 
 # Customers -----------------------------------------------------------------------------------------
@@ -21,6 +21,9 @@ def _shown(telling: Telling, customer: Customer) -> wire.CustomerObject:
 
 
 async def _customer(telling: Telling) -> list[Told]:
+    """The vendor told of one who was brought over from it."""
+    if imported.PROFILE in telling.customer.profiles:
+        return []
     return [Told("customer.created", _shown(telling, telling.customer))]
 
 
@@ -39,6 +42,8 @@ def _with(customer: Customer, given: dict[str, Any]) -> Customer:
 async def _closed(telling: Telling) -> list[Told]:
     said = msgspec.json.decode(telling.operation.changed or b"{}", type=dict[str, Any])
     if "closed_at" not in said:  # he was closed already
+        return []
+    if imported.was_deleted(telling.customer):
         return []
     return [Told("customer.deleted", _shown(telling, telling.customer))]
 
