@@ -15,6 +15,7 @@ DECLARED = Declarations(FOLDER / "node_modules" / "stripe" / "esm" / "resources"
 UNDECLARED = {
     "billing.alert.alert_type": "what is on credit is of the vendor's preview",
     "billing.alert.credit_balance_threshold": "what is on credit is of the vendor's preview",
+    "billing.alert.spend_threshold": "what is on credit is of the vendor's preview",
 }
 #: 2030-01-01T00:00:00Z
 START = 1_893_456_000

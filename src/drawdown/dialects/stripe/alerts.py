@@ -108,6 +108,7 @@ class Alert(msgspec.Struct, tag_field="object", tag="billing.alert", kw_only=Tru
     alert_type: str = CREDIT
     credit_balance_threshold: AlertThreshold
     livemode: bool
+    spend_threshold: None = None
     status: str
     title: str
     usage_threshold: None = None
