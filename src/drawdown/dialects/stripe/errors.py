@@ -182,7 +182,11 @@ STATUSES: dict[type[Exception], int] = {
 }
 _REVOKED = Row(401, "api_key_expired")
 #: The ledger's names of fields that are called otherwise here.
-_PARAMS = {"amount": "amount[monetary][value]"}
+_PARAMS = {
+    "amount": "amount[monetary][value]",
+    "anchor": "billing_cycle_anchor",
+    "prorated_from": "proration_date",
+}
 
 
 def missing_object(noun: str, text: str, param: str) -> StripeError:

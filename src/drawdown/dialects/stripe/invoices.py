@@ -20,13 +20,13 @@ from drawdown.core.billing.records import (
     Subscription,
     invoice_of,
     step_of,
-    subscription_of,
     unhexed,
 )
 from drawdown.core.commands import Act
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import reference, spell
 from drawdown.core.requests import Accepted, Answer
+from drawdown.core.times import moment_of
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Id, Mode
 from drawdown.core.usage import quantities
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
@@ -41,9 +41,7 @@ from drawdown.dialects.stripe.ids import (
     transaction_id,
 )
 from drawdown.dialects.stripe.kept import Kept, Records
-from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
-    CreatePreview,
     FinalizeInvoice,
     ListInvoices,
     PayInvoice,
@@ -55,11 +53,13 @@ from drawdown.dialects.stripe.transactions import with_transactions
 from drawdown.web.endpoints import Call
 
 INVOICES = Records(INVOICE, "invoice", Invoice)
+_MOMENT = "{:%d %b %Y}"
 SUBSCRIPTIONS = Records(SUBSCRIPTION, "subscription", Subscription)
 _REASONS = {
     Reason.CREATE: "subscription_create",
     Reason.CYCLE: "subscription_cycle",
     Reason.CANCEL: "subscription_cycle",
+    Reason.UPDATE: "subscription_update",
 }
 
 
@@ -84,6 +84,7 @@ class ItemProfile(msgspec.Struct, kw_only=True, omit_defaults=True):
     product_name: str
     unit: str | None = None
     metadata: dict[str, str] = {}
+    created: int | None = None
 
 
 class Shown(msgspec.Struct):
@@ -112,13 +113,15 @@ class Shown(msgspec.Struct):
             id=line_id(line),
             amount=line.amount,
             currency=invoice.currency,
-            description=f"{whole} × {profile.product_name}",
+            description=_description(line, f"{whole} × {profile.product_name}"),
             invoice=invoice_id(document.id),
             livemode=self.mode is Mode.LIVE,
             metadata=profile.metadata,
             parent=wire_billing.LineParent(
                 subscription_item_details=wire_billing.LineItemDetails(
-                    subscription=subscription, subscription_item=line.item.id
+                    proration=line.proration,
+                    subscription=subscription,
+                    subscription_item=line.item.id,
                 )
             ),
             period=wire_billing.LinePeriod(line.start // MICROSECONDS, line.end // MICROSECONDS),
@@ -164,10 +167,10 @@ class Shown(msgspec.Struct):
         outside = paid and invoice.paid_out_of_band
         return wire_billing.Invoice(
             id=name,
-            amount_due=total,
-            amount_paid=total if paid else 0,
-            amount_paid_off_stripe=total if outside else UNSET,
-            amount_remaining=0 if paid else total,
+            amount_due=invoice.due,
+            amount_paid=invoice.due if paid else 0,
+            amount_paid_off_stripe=invoice.due if outside else UNSET,
+            amount_remaining=0 if paid else invoice.due,
             attempted=paid,
             auto_advance=(
                 invoice.finalizes_at is not None if draft else invoice.status is InvoiceStatus.OPEN
@@ -187,7 +190,7 @@ class Shown(msgspec.Struct):
             description=profile.own_description,
             due_date=seconds(due),
             effective_at=seconds(invoice.finalized_at),
-            ending_balance=None if draft else 0,
+            ending_balance=None if draft else -invoice.left,
             lines=wire_billing.LineItemList(
                 data=lines, has_more=False, url=f"{wire_billing.INVOICES_URL}/{name}/lines"
             ),
@@ -202,6 +205,7 @@ class Shown(msgspec.Struct):
             ),
             period_end=invoice.period_end // MICROSECONDS,
             period_start=invoice.period_start // MICROSECONDS,
+            starting_balance=-invoice.carried,
             status=invoice.status.value,
             status_transitions=wire_billing.StatusTransitions(
                 finalized_at=seconds(invoice.finalized_at),
@@ -218,6 +222,13 @@ class Shown(msgspec.Struct):
                 each for line in lines for each in line.pretax_credit_amounts
             ],
         )
+
+
+def _description(line: Line, what: str) -> str:
+    if not line.proration:
+        return what
+    said = "Remaining" if line.amount >= 0 else "Unused"
+    return f"{said} time on {what} after {_MOMENT.format(moment_of(line.start))}"
 
 
 def _number(prefix: str, invoice: Id) -> str:
@@ -258,7 +269,7 @@ async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
     expand = expansion.expansion(asked.expand, expansion.READ_INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
-    owner = await _owner(call, asked.customer)
+    owner = await owner_named(call, asked.customer)
     if owner is not None:
         await call.ledger.settle_due(call.book, owner)
 
@@ -280,7 +291,7 @@ async def list_invoices(call: Call) -> Answer:
     return _answer(call, page)
 
 
-async def _owner(call: Call, text: Any) -> Id | None:
+async def owner_named(call: Call, text: Any) -> Id | None:
     if not isinstance(text, str):
         return None
     try:
@@ -393,56 +404,6 @@ async def delete_invoice(call: Call) -> Answer:
     await carry_out(call, command)
     gone = wire_catalog.Deleted(id=invoice_id(found.id), object="invoice")
     return _answer(call, gone)
-
-
-async def _previewed(call: Call, asked: CreatePreview) -> Document:
-    """The subscription that is named, or the only one that the customer has."""
-    owner = await _owner(call, UNSET if asked.customer is None else asked.customer)
-    if asked.subscription is not None:
-        found = await SUBSCRIPTIONS.find(call, asked.subscription, "subscription")
-        if owner is not None and owner != found.document.owner:
-            raise missing_object("subscription", asked.subscription, "subscription")
-        running = [found.document] if found.document.entitlement is not None else []
-    elif owner is None:
-        raise missing("customer")
-    else:
-        every = Page(limit=2)
-        some, _ = await SUBSCRIPTIONS.page(
-            call, every, lambda each: each.body.ended_at is None, owner
-        )
-        running = [each.document for each in some]
-    if not running:
-        raise StripeError(
-            "No upcoming invoices: there is no subscription that has not ended.",
-            code="invoice_upcoming_none",
-            status=404,
-        )
-    if len(running) > 1:
-        raise StripeError(
-            "This customer has several subscriptions: name one of them.", param="subscription"
-        )
-    return running[0]
-
-
-async def create_preview(call: Call, asked: CreatePreview) -> Write:
-    """What the next invoice would be now; nothing is kept or set aside."""
-    followed = expansion.expansion(asked.expand, expansion.INVOICE)
-    document = await _previewed(call, asked)
-    subscription = subscription_of(document.body)
-    mode = call.principal.mode
-
-    def show(accepted: Accepted) -> wire_billing.Invoice:
-        assert accepted.customer is not None
-        [preview] = accepted.documents
-        return Shown(accepted.customer, mode, followed).invoice(preview, preview=True)
-
-    command = Act(
-        customer=document.owner,
-        entitlement=subscription.currency,
-        kind=SUBSCRIPTION,
-        action=actions.Preview(subscription=document.id),
-    )
-    return Write(command=command, show=show)
 
 
 def _answer(call: Call, shown: Any) -> Answer:

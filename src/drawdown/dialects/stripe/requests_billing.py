@@ -26,6 +26,7 @@ _NO_PAPERS = "this server issues no documents for invoices; leave it out."
 _NO_SCHEDULES = "this server has no subscription schedules; leave it out."
 _MAKE_ANEW = "end the subscription and make another; this cannot be changed here."
 _METERED = "give it with trial_end."
+_ONLY_ITEMS = "what is previewed is another set of items; leave it out."
 _NO_THRESHOLDS = "invoices are made as periods end; leave it out."
 
 Description = Annotated[str, Meta(max_length=500)]
@@ -45,6 +46,19 @@ class AskedItem(Parameters, kw_only=True):
     price: Text
     quantity: Annotated[int, Meta(ge=1, le=999_999)] | None = None
     metadata: dict[str, str] | None = None
+
+
+class ChangedItem(Parameters, kw_only=True):
+    """``clear_usage`` has no effect where there is a meter, as at Stripe."""
+
+    unsupported: ClassVar[dict[str, str]] = AskedItem.unsupported
+
+    id: Text | None = None
+    price: Text | None = None
+    quantity: Annotated[int, Meta(ge=1, le=999_999)] | None = None
+    deleted: bool = False
+    clear_usage: bool = False
+    metadata: dict[str, str] | UnsetType | None = UNSET
 
 
 class BillingMode(Parameters, kw_only=True):
@@ -109,9 +123,7 @@ class UpdateSubscription(Parameters, kw_only=True):
         },
         "billing_cycle_anchor": _MAKE_ANEW,
         "cancellation_details": "give metadata instead.",
-        "items": _MAKE_ANEW,
         "pause_collection": _MAKE_ANEW,
-        "proration_date": _NO_PRORATION,
         "trial_end": _MAKE_ANEW,
     }
 
@@ -120,6 +132,7 @@ class UpdateSubscription(Parameters, kw_only=True):
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     days_until_due: Days | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
+    items: Annotated[list[ChangedItem], Meta(max_length=20)] | None = None
     metadata: dict[str, str] | UnsetType | None = UNSET
     payment_behavior: (
         Literal[
@@ -128,6 +141,7 @@ class UpdateSubscription(Parameters, kw_only=True):
         | None
     ) = None
     proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    proration_date: Timestamp | None = None
     expand: Expand | None = None
 
 
@@ -226,6 +240,27 @@ class PayInvoice(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class PreviewedChange(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "billing_cycle_anchor": _ONLY_ITEMS,
+        "billing_mode": _ONLY_ITEMS,
+        "billing_schedules": _ONLY_ITEMS,
+        "cancel_at": _ONLY_ITEMS,
+        "cancel_at_period_end": _ONLY_ITEMS,
+        "cancel_now": _ONLY_ITEMS,
+        "default_tax_rates": _ONLY_ITEMS,
+        "metadata": _ONLY_ITEMS,
+        "pause": _ONLY_ITEMS,
+        "resume_at": _ONLY_ITEMS,
+        "start_date": _ONLY_ITEMS,
+        "trial_end": _ONLY_ITEMS,
+    }
+
+    items: Annotated[list[ChangedItem], Meta(max_length=20)] | None = None
+    proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    proration_date: Timestamp | None = None
+
+
 class CreatePreview(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "automatic_tax": NO_TAX,
@@ -237,13 +272,13 @@ class CreatePreview(Parameters, kw_only=True):
         "on_behalf_of": _NO_CONNECT,
         "schedule": _NO_SCHEDULES,
         "schedule_details": _NO_SCHEDULES,
-        "subscription_details": "what is previewed is a subscription as it is; name that.",
     }
 
     subscription: Text | None = None
     customer: Text | None = None
     currency: str | None = None
     preview_mode: Literal["next", "recurring"] = "next"
+    subscription_details: PreviewedChange | None = None
     expand: Expand | None = None
 
 

@@ -21,6 +21,7 @@ from drawdown.dialects.stripe import (
     alerts,
     balances,
     invoices,
+    previews,
     subscriptions,
     test_clocks,
     wire_billing,
@@ -109,7 +110,7 @@ INVOICES = (
     Endpoint(
         method="POST",
         path=wire_billing.INVOICES_URL + "/create_preview",
-        handler=writing(invoices.create_preview),
+        handler=writing(previews.create_preview),
         summary="Preview the next invoice of a subscription",
         role=Role.EDITOR,
         body=requests.CreatePreview,

@@ -12,24 +12,22 @@ from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Item,
-    Metered,
     Subscription,
     subscription_of,
     unhexed,
 )
 from drawdown.core.commands import Act
 from drawdown.core.errors import CustomerNotFound, DocumentNotFound
-from drawdown.core.identity import reference, spell
+from drawdown.core.identity import reference
 from drawdown.core.requests import Accepted, Answer, Origin
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Instant, Mode
 from drawdown.dialects.stripe import (
     expansion,
     invoices,
+    items,
     kept,
-    meters,
     prices,
-    products,
     wire_billing,
 )
 from drawdown.dialects.stripe.errors import StripeError, missing_object
@@ -40,15 +38,12 @@ from drawdown.dialects.stripe.invoices import SUBSCRIPTIONS, ItemProfile, Profil
 from drawdown.dialects.stripe.kept import Kept
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
-    AskedItem,
     CancelSubscription,
     CreateSubscription,
     ListSubscriptions,
     UpdateSubscription,
 )
 from drawdown.web.endpoints import Call
-
-Prices = dict[str, Kept[prices.Price]]
 
 
 async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
@@ -59,10 +54,10 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         await prices.PRICES.find(call, each.price, f"items[{number}][price]")
         for number, each in enumerate(asked.items)
     ]
-    recurring, currency = _terms(asked, found)
-    items = tuple(
+    terms = _terms(asked, found)
+    charged = tuple(
         [
-            await _item(call, each, price, f"items[{number}]")
+            await items.item_of(call, each, price, f"items[{number}]")
             for number, (each, price) in enumerate(zip(asked.items, found, strict=True))
         ]
     )
@@ -79,9 +74,9 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         billing_mode="classic" if asked.billing_mode is None else asked.billing_mode.type,
     )
     action = actions.Subscribe(
-        currency=currency,
-        items=items,
-        every=Every(CalendarUnit(recurring.interval), recurring.interval_count),
+        currency=terms.currency,
+        items=charged,
+        every=Every(CalendarUnit(terms.interval), terms.interval_count),
         anchor=_instant(asked.billing_cycle_anchor),
         trial_end=trial_end,
         cancel_at_period_end=asked.cancel_at_period_end,
@@ -90,66 +85,27 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         invoice_profile=msgspec.to_builtins(profile),
     )
     command = Act(
-        customer=customer.id, entitlement=currency, kind=SUBSCRIPTION, action=action, begins=True
+        customer=customer.id,
+        entitlement=terms.currency,
+        kind=SUBSCRIPTION,
+        action=action,
+        begins=True,
     )
     by_id = {prices.price_id(each.id): each for each in found}
     return _write(call, command, by_id, expand)
 
 
-def _terms(
-    asked: CreateSubscription, found: list[Kept[prices.Price]]
-) -> tuple[prices.KeptRecurring, str]:
-    """The interval and the currency, which all prices have in common."""
-    currency = found[0].body.currency if asked.currency is None else asked.currency.lower()
-    first = found[0].body.recurring
+def _terms(asked: CreateSubscription, found: list[Kept[prices.Price]]) -> items.Terms:
+    """Those of the first price, which all have in common."""
+    first = found[0].body
+    recurring = first.recurring or prices.KeptRecurring(interval="month")
+    currency = first.currency if asked.currency is None else asked.currency.lower()
+    terms = items.Terms(currency, recurring.interval, recurring.interval_count)
     for number, price in enumerate(found):
-        param = f"items[{number}][price]"
-        recurring = price.body.recurring
-        if recurring is None or first is None:
-            message = "The price specified is set to `type=one_time`; a subscription takes recurring ones."
-            raise StripeError(message, param=param)
-        if not price.body.active:
-            raise StripeError("The price specified is inactive.", param=param)
-        if price.body.currency != currency:
-            raise StripeError(f"All prices must be in one currency, here {currency}.", param=param)
-        if (recurring.interval, recurring.interval_count) != (first.interval, first.interval_count):
-            raise StripeError("All prices must recur at the same interval.", param=param)
+        items.check(price, terms, f"items[{number}][price]")
     if len({each.id for each in found}) < len(found):
         raise StripeError("A subscription has each price once.", param="items")
-    assert first is not None
-    return first, currency
-
-
-async def _item(call: Call, asked: AskedItem, price: Kept[prices.Price], param: str) -> Item:
-    body = price.body
-    assert body.recurring is not None
-    metered = None
-    if body.recurring.meter is not None:
-        if asked.quantity is not None:
-            raise StripeError(
-                "Quantity should not be specified where usage_type is `metered`.",
-                param=f"{param}[quantity]",
-            )
-        meter = await meters.find(call, body.recurring.meter, f"{param}[price]")
-        metered = Metered(
-            meter=meter.id.hex(), measure=meter.measure, window=meters.window_of(meter)
-        )
-    product = await products.PRODUCTS.find(call, body.product)
-    profile = ItemProfile(
-        price=prices.price_id(price.id),
-        product=body.product,
-        product_name=product.body.name,
-        unit=body.unit,
-        metadata=kept.merged({}, asked.metadata),
-    )
-    return Item(
-        id=spell("si_", call.ledger.ids.new()),
-        name=prices.price_id(price.id),
-        rate=prices.rate_of(body),
-        metered=metered,
-        quantity=asked.quantity or 1,
-        profile=msgspec.to_builtins(profile),
-    )
+    return terms
 
 
 async def _trial_end(call: Call, asked: CreateSubscription, customer: Customer) -> Instant | None:
@@ -185,7 +141,7 @@ def _instant(second: int | None) -> Instant | None:
 def _write(
     call: Call,
     command: Act,
-    by_id: Prices,
+    by_id: items.Prices,
     expand: Expansion,
     latest: Document | None = None,
 ) -> Write:
@@ -205,7 +161,7 @@ def shown(
     document: Document,
     customer: Customer,
     mode: Mode,
-    by_id: Prices,
+    by_id: items.Prices,
     expand: Expansion,
     latest: Document | None,
 ) -> wire_billing.Subscription:
@@ -218,7 +174,7 @@ def shown(
         if expand.wants("latest_invoice") and latest is not None:
             below = expand.below("latest_invoice")
             invoice = invoices.Shown(customer, mode, below).invoice(latest)
-    items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
+    shown_items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
     name = subscription_id(document.id)
     started = body.started_at // MICROSECONDS
     url = f"/v1/subscription_items?subscription={name}"
@@ -243,7 +199,7 @@ def shown(
         days_until_due=profile.days_until_due,
         description=profile.description,
         ended_at=seconds(body.ended_at),
-        items=wire_billing.SubscriptionItems(data=items, has_more=False, url=url),
+        items=wire_billing.SubscriptionItems(data=shown_items, has_more=False, url=url),
         latest_invoice=invoice,
         livemode=mode is Mode.LIVE,
         metadata=profile.metadata,
@@ -256,13 +212,13 @@ def shown(
 
 
 def _shown_item(
-    item: Item, document: Document, body: Subscription, mode: Mode, by_id: Prices
+    item: Item, document: Document, body: Subscription, mode: Mode, by_id: items.Prices
 ) -> wire_billing.SubscriptionItem:
     profile = msgspec.convert(item.profile, ItemProfile)
     price = prices.shown(by_id[profile.price], mode, expansion.NOTHING)
     return wire_billing.SubscriptionItem(
         id=item.id,
-        created=body.started_at // MICROSECONDS,
+        created=profile.created or body.started_at // MICROSECONDS,
         current_period_end=body.period_end // MICROSECONDS,
         current_period_start=body.period_start // MICROSECONDS,
         metadata=profile.metadata,
@@ -271,11 +227,6 @@ def _shown_item(
         subscription=subscription_id(document.id),
         quantity=UNSET if item.metered is not None else item.quantity,
     )
-
-
-async def _prices(call: Call, body: Subscription) -> Prices:
-    names = [msgspec.convert(each.profile, ItemProfile).price for each in body.items]
-    return {name: await prices.PRICES.find(call, name) for name in names}
 
 
 async def find(call: Call, text: str, param: str = "id") -> Kept[Subscription]:
@@ -298,7 +249,7 @@ async def _shown(
     call: Call, found: Kept[Subscription], expand: Expansion
 ) -> wire_billing.Subscription:
     customer = await call.ledger.customer(call.book, found.document.owner)
-    by_id, latest = await _prices(call, found.body), await _latest(call, found.body, expand)
+    by_id, latest = await items.known(call, found.body), await _latest(call, found.body, expand)
     return shown(found.document, customer, call.principal.mode, by_id, expand, latest)
 
 
@@ -319,6 +270,17 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
     }
     metadata = kept.merged(before.metadata, asked.metadata)
     profile = msgspec.structs.replace(before, metadata=metadata, **given)
+    change, by_id = None, await items.known(call, found.body)
+    if asked.items is not None:
+        change, new = await items.change_of(
+            call,
+            found.body,
+            asked.items,
+            await _now(call, found),
+            asked.proration_behavior,
+            asked.proration_date,
+        )
+        by_id |= new
     at = asked.cancel_at
     at_end = asked.cancel_at_period_end
     action = actions.AmendSubscription(
@@ -327,10 +289,16 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         invoice_profile=msgspec.to_builtins(profile),
         cancel_at_period_end=None if isinstance(at_end, UnsetType) else at_end,
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
+        items=change,
+        revision=found.document.revision,
     )
     latest = await _latest(call, found.body, expand)
-    by_id = await _prices(call, found.body)
     return _write(call, _command(found, action), by_id, expand, latest)
+
+
+async def _now(call: Call, found: Kept[Subscription]) -> Instant:
+    customer = await call.ledger.customer(call.book, found.document.owner)
+    return await call.ledger.now_of(customer)
 
 
 def _command(found: Kept[Subscription], action: Any) -> Act:
@@ -347,8 +315,10 @@ async def cancel_subscription(call: Call) -> Answer:
     asked: CancelSubscription = call.query
     expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
-    action = actions.CancelSubscription(subscription=found.id, invoice_now=asked.invoice_now)
-    latest, by_id = await _latest(call, found.body, expand), await _prices(call, found.body)
+    action = actions.CancelSubscription(
+        subscription=found.id, invoice_now=asked.invoice_now, revision=found.document.revision
+    )
+    latest, by_id = await _latest(call, found.body, expand), await items.known(call, found.body)
     write = _write(call, _command(found, action), by_id, expand, latest)
 
     def render(accepted: Accepted) -> Answer:
