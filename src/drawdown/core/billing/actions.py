@@ -16,7 +16,8 @@ class _Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Subscribe(_Action, frozen=True):
     """Begin a subscription now. ``anchor`` None: now, or the end of the trial.
 
-    ``profile`` is the subscription's, ``invoice_profile`` that of each of its invoices.
+    ``profile`` is the subscription's, ``invoice_profile`` that of each of its invoices, which are to be paid
+    within ``due_days``.
     """
 
     currency: str
@@ -26,6 +27,7 @@ class Subscribe(_Action, frozen=True):
     trial_end: Instant | None = None
     cancel_at_period_end: bool = False
     cancel_at: Instant | None = None
+    due_days: int | None = None
     profile: Profile = {}
     invoice_profile: Profile = {}
 
@@ -47,14 +49,16 @@ class ItemChange(_Action, frozen=True):
 
 
 class AmendSubscription(_Action, frozen=True):
-    """``cancel_at`` None: it has no end any more."""
+    """``cancel_at`` None: it has no end any more. ``revision``: only if it is as it was read."""
 
     subscription: Id
     profile: Profile | None = None
     invoice_profile: Profile | None = None
     cancel_at_period_end: bool | None = None
     cancel_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
+    due_days: int | msgspec.UnsetType | None = msgspec.UNSET
     items: ItemChange | None = None
+    revision: int | None = None
 
 
 class CancelSubscription(_Action, frozen=True):
@@ -63,6 +67,7 @@ class CancelSubscription(_Action, frozen=True):
     subscription: Id
     invoice_now: bool = False
     profile: Profile | None = None
+    revision: int | None = None
 
 
 class FinalizeInvoice(_Action, frozen=True):

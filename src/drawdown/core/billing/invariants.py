@@ -1,7 +1,8 @@
 """What must hold of subscriptions and invoices. Each raises ``Fault`` at the first breach.
 
 What an invoice says that credit paid of a line is what entries say, one by one, and so is what a void one
-gave back; what a draft says that it has set aside is what its holds have. Credit pays no more than a line is over.
+gave back; what a draft says that it has set aside is what its holds have. Credit pays no more than a line is
+over.
 """
 
 from __future__ import annotations
@@ -71,12 +72,15 @@ def _readable(document: Document, read: Callable[[str], Read]) -> Read:
 
 
 def _check_status(document: Document, invoice: Invoice) -> None:
-    """A draft stands with the wallet until it is final."""
+    """A draft stands with the wallet until it is final, an open one until it was told that it is overdue."""
     is_draft = invoice.status is InvoiceStatus.DRAFT
-    if is_draft is not (document.entitlement is not None):
+    if (is_draft or invoice.notice_at is not None) is not (document.entitlement is not None):
         raise Fault(f"it is {invoice.status}, and {'nowhere' if is_draft else 'waits to be final'}")
-    if is_draft and document.due_at != invoice.finalizes_at:
-        raise Fault(f"it is due at {document.due_at}, and says {invoice.finalizes_at}")
+    if invoice.notice_at is not None and invoice.status is not InvoiceStatus.OPEN:
+        raise Fault(f"it is {invoice.status}, and waits to be paid")
+    due_at = invoice.finalizes_at if is_draft else invoice.notice_at
+    if document.due_at != due_at:
+        raise Fault(f"it is due at {document.due_at}, and says {due_at}")
     if (invoice.voided_at is not None) is not (invoice.status is InvoiceStatus.VOID):
         raise Fault(f"it is {invoice.status}, and void since {invoice.voided_at}")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from drawdown.core.billing import periods
+from drawdown.core.billing import notices, periods
 from drawdown.core.billing.credits import Claimed, allocate
 from drawdown.core.billing.records import (
     INVOICE,
@@ -121,7 +121,7 @@ def bill_now(
     invoice = msgspec.structs.replace(invoice, period_start=period[0])
     draft = desk.make(made, INVOICE, body_of(invoice))
     after = _invoiced(subscription, made)
-    desk.change(document, body_of(after), due_at=after.period_end)
+    desk.change(document, body_of(after), due_at=notices.next_turn(after))
     finalize(desk, draft)
 
 
@@ -143,6 +143,7 @@ def _drawn_up(
         period_end=end,
         lines=lines_of(desk, made, subscription.pending, items, currency),
         carried=subscription.carried,
+        due_days=subscription.due_days,
         profile=subscription.invoice_profile,
     )
 
@@ -161,9 +162,12 @@ def first_invoice(desk: Desk, owner: Id, subscription: Subscription, items: Item
         period_start=subscription.started_at,
         period_end=subscription.started_at,
         lines=lines_of(desk, made, (), items, subscription.currency),
+        due_days=subscription.due_days,
         profile=subscription.invoice_profile,
     )
-    return desk.make(made, INVOICE, body_of(_final(desk, invoice)), stands=False)
+    final = _final(desk, invoice)
+    waits = final.notice_at is not None
+    return desk.make(made, INVOICE, body_of(final), due_at=final.notice_at, stands=waits)
 
 
 def preview(
@@ -178,6 +182,32 @@ def preview(
     made = desk.new_id(f"preview:{owner.hex()}")
     items = [] if pending_until else due_items(subscription, end, ahead)
     invoice = _drawn_up(desk, made, owner, subscription, Reason.CYCLE, items, end)
+    return _previewed(desk, made, invoice)
+
+
+def upcoming(desk: Desk, owner: Id, subscription: Subscription) -> Document:
+    """The same as its time draws near, of what was used by now: whoever comes to it later says so, too."""
+    end = subscription.period_end
+    ahead = None if periods.ends_with(subscription) else periods.end_of(subscription, end)
+    made = desk.new_id(f"upcoming:{owner.hex()}")
+    items = due_items(subscription, end, ahead)
+    so_far = [
+        (item, start, until if item.metered is None else desk.at)
+        for item, start, until in items
+        if item.metered is None or start < desk.at
+    ]
+    invoice = _drawn_up(desk, made, owner, subscription, Reason.CYCLE, so_far, end)
+    pending = len(subscription.pending)
+    lines = [
+        line if line.item.metered is None else msgspec.structs.replace(line, end=end)
+        for line in invoice.lines[pending:]
+    ]
+    lines = [*invoice.lines[:pending], *lines]
+    return _previewed(desk, made, msgspec.structs.replace(invoice, lines=tuple(lines)))
+
+
+def _previewed(desk: Desk, made: Id, invoice: Invoice) -> Document:
+    """With what credit would pay of it."""
     shares = allocate(desk.pool(), _claims(invoice), step_of(invoice.currency))
     lines = tuple(
         msgspec.structs.replace(line, held=_named(part))
@@ -230,7 +260,8 @@ def holds_of(invoice: Invoice) -> list[Id]:
 
 def drafts_of(desk: Desk) -> list[Draft]:
     """All drafts, in the order in which credit goes over them."""
-    found = [(each, invoice_of(each.body)) for each in desk.standing(INVOICE)]
+    standing = [(each, invoice_of(each.body)) for each in desk.standing(INVOICE)]
+    found = [each for each in standing if each[1].status is InvoiceStatus.DRAFT]
     return sorted(found, key=lambda each: (each[1].period_end, each[0].created_at, each[0].id))
 
 
@@ -259,7 +290,8 @@ def finalize(desk: Desk, document: Document) -> None:
         invoice = msgspec.structs.replace(invoice, lines=lines)
         shares = allocate(desk.pool(ended), _claims(invoice), step_of(invoice.currency))
         final = _final(desk, _drawn(desk, invoice, shares))
-        desk.change(document, body_of(final), stands=False)
+        waits = final.notice_at is not None
+        desk.change(document, body_of(final), due_at=final.notice_at, stands=waits)
     _carry(desk, final, final.left)
 
 
@@ -288,13 +320,14 @@ def _carry(desk: Desk, invoice: Invoice, amount: int) -> None:
 
 def _final(desk: Desk, invoice: Invoice) -> Invoice:
     owed = invoice.due > 0
-    return msgspec.structs.replace(
+    final = msgspec.structs.replace(
         invoice,
         status=InvoiceStatus.OPEN if owed else InvoiceStatus.PAID,
         finalizes_at=None,
         finalized_at=desk.at,
         paid_at=None if owed else desk.at,
     )
+    return notices.dated(desk, final)
 
 
 def delete(desk: Desk, document: Document) -> None:
@@ -329,17 +362,23 @@ def amend(desk: Desk, document: Document, profile: Profile | None, advances: boo
             Instant(before.period_end + DRAFT), Instant(desk.at + 1)
         )
         after = msgspec.structs.replace(after, finalizes_at=due_at if advances else None)
-    stands = after.status is InvoiceStatus.DRAFT
-    desk.change(document, body_of(after), due_at=after.finalizes_at, stands=stands)
+    next_at = after.finalizes_at or after.notice_at
+    stands = after.status is InvoiceStatus.DRAFT or after.notice_at is not None
+    desk.change(document, body_of(after), due_at=next_at, stands=stands)
 
 
 def pay(desk: Desk, document: Document, out_of_band: bool) -> None:
     invoice = invoice_of(document.body)
     _check(invoice, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
     paid = msgspec.structs.replace(
-        invoice, status=InvoiceStatus.PAID, paid_at=desk.at, paid_out_of_band=out_of_band
+        invoice,
+        status=InvoiceStatus.PAID,
+        paid_at=desk.at,
+        paid_out_of_band=out_of_band,
+        notice_at=None,
     )
     desk.change(document, body_of(paid), stands=False)
+    notices.settled(desk, document, invoice)
 
 
 def give_up(desk: Desk, document: Document) -> None:
@@ -347,9 +386,10 @@ def give_up(desk: Desk, document: Document) -> None:
     invoice = invoice_of(document.body)
     _check(invoice, InvoiceStatus.OPEN)
     after = msgspec.structs.replace(
-        invoice, status=InvoiceStatus.UNCOLLECTIBLE, uncollectible_at=desk.at
+        invoice, status=InvoiceStatus.UNCOLLECTIBLE, uncollectible_at=desk.at, notice_at=None
     )
     desk.change(document, body_of(after), stands=False)
+    notices.settled(desk, document, invoice)
 
 
 def void(desk: Desk, document: Document) -> None:
@@ -362,9 +402,14 @@ def void(desk: Desk, document: Document) -> None:
     with anew(desk):
         lines = [_given_back(desk, line) for line in reversed(invoice.lines)]
     after = msgspec.structs.replace(
-        invoice, status=InvoiceStatus.VOID, voided_at=desk.at, lines=tuple(reversed(lines))
+        invoice,
+        status=InvoiceStatus.VOID,
+        voided_at=desk.at,
+        notice_at=None,
+        lines=tuple(reversed(lines)),
     )
     desk.change(document, body_of(after), stands=False)
+    notices.settled(desk, document, invoice)
     _carry(desk, invoice, invoice.carried - invoice.left)
 
 

@@ -8,11 +8,20 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core.billing import actions, changing, invariants, invoicing, periods, subscribing
+from drawdown.core.billing import (
+    actions,
+    changing,
+    invariants,
+    invoicing,
+    notices,
+    periods,
+    subscribing,
+)
 from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Invoice,
+    InvoiceStatus,
     Subscription,
     SubscriptionStatus,
     invoice_of,
@@ -34,10 +43,15 @@ class BillingPlayer:
         found = Wants()
         for document in standing:
             if document.kind == INVOICE:
-                _want_draft(found, customer, invoice_of(document.body))
+                invoice = invoice_of(document.body)
+                if invoice.status is InvoiceStatus.DRAFT:
+                    _want_draft(found, customer, invoice)
             elif document.kind == SUBSCRIPTION:
                 subscription = subscription_of(document.body)
                 for start, end in periods.periods_until(subscription, until):
+                    told_at = notices.upcoming_at(end, start)
+                    if told_at is not None and told_at <= until:
+                        _want_usage(found, customer, subscription, start, told_at)
                     if end <= until:
                         _want_usage(found, customer, subscription, start, end)
         return found
@@ -74,8 +88,12 @@ class BillingPlayer:
     def play(self, desk: Desk, document: Document) -> None:
         if document.kind == SUBSCRIPTION:
             subscribing.turn(desk, document)
-        else:
+            return
+        invoice = invoice_of(document.body)
+        if invoice.status is InvoiceStatus.DRAFT:
             invoicing.finalize(desk, document)
+        else:
+            notices.tell(desk, document, invoice)
 
     def act(self, desk: Desk, action: Any) -> None:
         _ACTIONS[type(action)](desk, action)

@@ -24,17 +24,16 @@ PRICE = "price"
 ITEMS_MAX = 20
 #: So many lines of one subscription may wait for its next invoice.
 PENDING_MAX = 50
-#: So many documents may stand with one wallet: subscriptions, and drafts of their invoices.
-STANDING_MAX = 1_000
 
 Profile = dict[str, Any]
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription is in its life."""
+    """Where a subscription is in its life. Past due: one of its invoices is overdue."""
 
     TRIALING = "trialing"
     ACTIVE = "active"
+    PAST_DUE = "past_due"
     CANCELED = "canceled"
 
 
@@ -118,7 +117,9 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     The running period is from ``period_start`` up to ``period_end``. ``cancel_at`` is when it ends at the
     latest, ``period_end`` where it ends with that. ``invoice`` is the one that was made last. ``pending`` are
     lines that wait for the next, the newest first; what has a meter is counted then. ``carried`` is what
-    earlier invoices came to below nothing, which later ones are less by.
+    earlier invoices came to below nothing, which later ones are less by. ``due_days``: within how many days
+    each is to be paid; None: nobody says. ``upcoming_at`` is when the next will be told; None: it has been,
+    or never is. ``overdue`` is the invoice for which it is past due.
     """
 
     currency: str
@@ -137,6 +138,9 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     invoice: str | None = None
     pending: tuple[Line, ...] = ()
     carried: int = 0
+    due_days: int | None = None
+    upcoming_at: Instant | None = None
+    overdue: str | None = None
     profile: Profile = {}
     invoice_profile: Profile = {}
 
@@ -144,7 +148,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a subscription's period costs. ``period_end`` decides which grants may pay for its lines.
 
-    ``carried``: by how much earlier invoices came to less than nothing.
+    ``carried``: by how much earlier invoices came to less than nothing. ``notice_at`` is when it is told next
+    that an open one will be due, or is overdue; it stands with the wallet until then.
     """
 
     subscription: str
@@ -161,6 +166,9 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     uncollectible_at: Instant | None = None
     paid_out_of_band: bool = False
     carried: int = 0
+    due_days: int | None = None
+    due_at: Instant | None = None
+    notice_at: Instant | None = None
     profile: Profile = {}
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core.billing import actions, changing, invoicing, periods
+from drawdown.core.billing import actions, changing, invoicing, notices, periods
 from drawdown.core.billing.records import (
     ITEMS_MAX,
     SUBSCRIPTION,
@@ -15,7 +15,7 @@ from drawdown.core.billing.records import (
     hexed,
     subscription_of,
 )
-from drawdown.core.errors import DocumentNotFound, FieldInvalid, WrongStatus
+from drawdown.core.errors import DocumentChanged, DocumentNotFound, FieldInvalid, WrongStatus
 from drawdown.core.identity import spell
 from drawdown.core.schedules import calendar
 from drawdown.core.standing.desk import Desk
@@ -47,11 +47,13 @@ def subscribe(desk: Desk, action: actions.Subscribe) -> None:
         cancel_at_period_end=action.cancel_at_period_end,
         cancel_at=action.cancel_at,
         canceled_at=desk.at if action.cancel_at_period_end or action.cancel_at else None,
+        due_days=action.due_days,
         profile=action.profile,
         invoice_profile=action.invoice_profile,
     )
     end = periods.end_of(subscription, start)
-    subscription = msgspec.structs.replace(subscription, period_end=end)
+    upcoming_at = notices.upcoming_at(end, desk.at)
+    subscription = msgspec.structs.replace(subscription, period_end=end, upcoming_at=upcoming_at)
     ahead = (
         []
         if action.trial_end is not None
@@ -59,7 +61,8 @@ def subscribe(desk: Desk, action: actions.Subscribe) -> None:
     )
     invoice = invoicing.first_invoice(desk, made, subscription, ahead)
     subscription = msgspec.structs.replace(subscription, invoice=hexed(invoice.id))
-    desk.make(made, SUBSCRIPTION, body_of(subscription), due_at=end)
+    due_at = notices.next_turn(subscription)
+    desk.make(made, SUBSCRIPTION, body_of(subscription), due_at=due_at)
 
 
 def _check(desk: Desk, action: actions.Subscribe) -> None:
@@ -89,8 +92,23 @@ def _check_anchor(desk: Desk, action: actions.Subscribe, anchor: Instant) -> Non
 
 
 def turn(desk: Desk, document: Document) -> None:
-    """A period has ended: its invoice is drawn up, and the next begins, unless that was the last."""
-    before = subscription_of(document.body)
+    """What its next invoice would be is told; or its period has ended."""
+    subscription = subscription_of(document.body)
+    if desk.at < subscription.period_end:
+        _announce(desk, document, subscription)
+    else:
+        _end_period(desk, document, subscription)
+
+
+def _announce(desk: Desk, document: Document, before: Subscription) -> None:
+    if not (periods.ends_with(before) and periods.is_trial(before)):
+        desk.shown.append(invoicing.upcoming(desk, document.id, before))
+    after = msgspec.structs.replace(before, upcoming_at=None)
+    desk.change(document, body_of(after), due_at=after.period_end)
+
+
+def _end_period(desk: Desk, document: Document, before: Subscription) -> None:
+    """Its invoice is drawn up, and the next begins, unless that was the last."""
     over = periods.ends_with(before)
     ahead = None if over else periods.end_of(before, desk.at)
     after = before
@@ -99,10 +117,15 @@ def turn(desk: Desk, document: Document) -> None:
     if ahead is None:
         end(desk, document, after)
         return
+    trial = periods.is_trial(before)
     after = msgspec.structs.replace(
-        after, status=SubscriptionStatus.ACTIVE, period_start=desk.at, period_end=ahead
+        after,
+        status=SubscriptionStatus.ACTIVE if trial else before.status,
+        period_start=desk.at,
+        period_end=ahead,
+        upcoming_at=notices.upcoming_at(ahead, desk.at),
     )
-    desk.change(document, body_of(after), due_at=ahead)
+    desk.change(document, body_of(after), due_at=notices.next_turn(after))
 
 
 def end(desk: Desk, document: Document, subscription: Subscription) -> None:
@@ -113,13 +136,15 @@ def end(desk: Desk, document: Document, subscription: Subscription) -> None:
         ended_at=desk.at,
         canceled_at=subscription.canceled_at or desk.at,
         pending=(),
+        upcoming_at=None,
+        overdue=None,
     )
     desk.change(document, body_of(after), stands=False)
 
 
 def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
     """End it now; ``invoice_now``: with a draft of what was used since the last invoice."""
-    document, before = find(desk, action.subscription)
+    document, before = find(desk, action.subscription, action.revision)
     after = before
     if action.profile is not None:
         after = msgspec.structs.replace(after, profile=action.profile)
@@ -130,7 +155,7 @@ def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
 
 
 def amend(desk: Desk, action: actions.AmendSubscription) -> None:
-    document, before = find(desk, action.subscription)
+    document, before = find(desk, action.subscription, action.revision)
     after = before
     if action.profile is not None:
         after = msgspec.structs.replace(after, profile=action.profile)
@@ -143,6 +168,10 @@ def amend(desk: Desk, action: actions.AmendSubscription) -> None:
             raise FieldInvalid("cancel_at", "later than now")
         after = msgspec.structs.replace(after, cancel_at=action.cancel_at)
         after = msgspec.structs.replace(after, period_end=_end_now(desk, after))
+    if not isinstance(action.due_days, msgspec.UnsetType):
+        after = msgspec.structs.replace(after, due_days=action.due_days)
+    upcoming_at = notices.upcoming_at(after.period_end, desk.at)
+    after = msgspec.structs.replace(after, upcoming_at=upcoming_at)
     ends = after.cancel_at_period_end or after.cancel_at is not None
     asked = after.canceled_at if before.canceled_at is not None else desk.at
     after = msgspec.structs.replace(after, canceled_at=asked if ends else None)
@@ -153,19 +182,23 @@ def amend(desk: Desk, action: actions.AmendSubscription) -> None:
         period = (after.period_start, changing.second_of(after, desk.at))
         invoicing.bill_now(desk, document, after, [], period)
         return
-    desk.change(document, body_of(after), due_at=after.period_end)
+    desk.change(document, body_of(after), due_at=notices.next_turn(after))
 
 
 def _end_now(desk: Desk, subscription: Subscription) -> Instant:
     return max(periods.end_of(subscription, subscription.period_start), Instant(desk.at + 1))
 
 
-def find(desk: Desk, subscription: Id) -> tuple[Document, Subscription]:
-    """One that has not ended. Raises ``DocumentNotFound`` and ``WrongStatus``."""
+def find(
+    desk: Desk, subscription: Id, revision: int | None = None
+) -> tuple[Document, Subscription]:
+    """One that has not ended. Raises ``DocumentNotFound``, ``WrongStatus``, and ``DocumentChanged``."""
     found = desk.wallet.documents.get(subscription) or desk.state.documents.get(subscription)
     own = found is not None and found.owner == desk.wallet.customer and found.kind == SUBSCRIPTION
     if found is None or not own:
         raise DocumentNotFound(spell("", subscription))
     if found.entitlement is None:
         raise WrongStatus(kind="subscription", status="canceled", needed="active")
+    if revision is not None and found.revision != revision:
+        raise DocumentChanged
     return found, subscription_of(found.body)

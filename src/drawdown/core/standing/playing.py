@@ -112,5 +112,7 @@ def note(desk: Desk) -> None:
         )
         for each, document in desk.touched.items()
     ]
-    if told:
-        desk.started.note_changes({"documents": told})
+    shown: list[object] = [(each.id.hex(), each.kind, each.body) for each in desk.shown]
+    said = {"documents": told, "shown": shown}
+    if told or shown:
+        desk.started.note_changes({name: each for name, each in said.items() if each})
