@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from drawdown.core import identity
 from drawdown.core.commands import AmendCustomer, CloseCustomer
 from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
-from drawdown.core.errors import CustomerNotFound
+from drawdown.core.errors import ClockNotFound, CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Customer, Id
 from drawdown.dialects.stripe import expansion, kept, search, test_clocks, wire
@@ -64,11 +64,18 @@ async def retrieve_customer(call: Call) -> Answer:
 
 
 async def find(call: Call, text: str, param: str = "id") -> Customer:
-    """Raises ``StripeError``."""
+    """One whose test clock is deleted is deleted with it. Raises ``StripeError``."""
     try:
-        return await call.ledger.customer(call.book, identity.reference(text))
+        found = await call.ledger.customer(call.book, identity.reference(text))
     except CustomerNotFound:
         raise missing_object("customer", text, param) from None
+    if found.test_clock is None or found.closed_at is not None:
+        return found
+    try:
+        await call.ledger.test_clocks.find(call.book, found.test_clock)
+    except ClockNotFound:
+        return msgspec.structs.replace(found, closed_at=call.now)
+    return found
 
 
 async def update_customer(call: Call, asked: UpdateCustomer) -> Write:

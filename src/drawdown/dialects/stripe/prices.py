@@ -136,7 +136,7 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         ) from None
     changes = [PRICES.new(call, price), *change]
     changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
-    return _write(call, tuple(changes), product.body, expand)
+    return _write(call, tuple(changes), product, expand)
 
 
 async def _product(
@@ -319,23 +319,27 @@ async def update_price(call: Call, asked: UpdatePrice) -> Write:
     key = asked.lookup_key if isinstance(asked.lookup_key, str) else None
     others = await _taken_over(call, key, asked.transfer_lookup_key, found.id)
     product = await products.PRODUCTS.find(call, body.product)
-    return _write(call, (PRICES.changed(found, body), *others), product.body, expand)
+    return _write(call, (PRICES.changed(found, body), *others), product, expand)
 
 
 def _write(
     call: Call,
     changes: tuple[DocumentChange, ...],
-    product: products.Product,
+    product: Kept[products.Product],
     expand: Expansion,
 ) -> Write:
+    """``product``: as it is read, where it is not among the changes."""
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_catalog.Price:
-        return shown(PRICES.read(accepted.documents[0]), mode, expand)
+        found = PRICES.read(accepted.documents[0])
+        if not expand.wants("product"):
+            return shown(found, mode, expand)
+        written = {products.product_id(each.id): each for each in accepted.documents}
+        made = written.get(found.body.product)
+        owner = product if made is None else products.PRODUCTS.read(made)
+        return shown(found, mode, expand, owner)
 
-    if expand.wants("product"):
-        message = "product can be expanded when a price is retrieved, not as it is written."
-        raise StripeError(message, param="expand[0]")
     return Write(command=KeepDocuments(), show=show, documents=changes)
 
 
