@@ -239,7 +239,7 @@ class LedgerSubject:
                 time = Instant(instant(options["time"])) if "time" in options else None
                 return RecordUsage(
                     customer=self.customer,
-                    own_id=f"event-{self.used}",
+                    own_id=f"{self.customer}-event-{self.used}",
                     name=words[0],
                     time=time,
                     properties={"value": words[1]},
