@@ -301,7 +301,7 @@ def test_a_clock_says_what_time_it_is_for_its_customers(stage: Stage) -> None:
     refused(lambda: stage.use(1, timestamp=START - 36 * DAY), param="timestamp")
     refused(lambda: stage.use(1, timestamp=START + 600), param="timestamp")
     stage.use(1, timestamp=START - 34 * DAY)
-    refused(lambda: clocks.advance(stage.clock.id, {"frozen_time": START - 5}), param="to")
+    refused(lambda: clocks.advance(stage.clock.id, {"frozen_time": START - 5}), param="frozen_time")
     assert [each.id for each in clocks.list().data] == [stage.clock.id]
     assert clocks.delete(stage.clock.id).deleted is True
     refused(lambda: clocks.retrieve(stage.clock.id), param="id", code="resource_missing")

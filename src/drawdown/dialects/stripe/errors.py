@@ -186,6 +186,7 @@ _PARAMS = {
     "amount": "amount[monetary][value]",
     "anchor": "billing_cycle_anchor",
     "prorated_from": "proration_date",
+    "to": "frozen_time",
 }
 
 
@@ -228,8 +229,9 @@ def _told(error: LedgerError | WebError) -> tuple[int, ErrorBody]:
         row, fields = LEDGER[type(error)], error.fields
     else:
         row, fields = WEB[type(error)], vars(error)
-    message = str(error) if row.message is None else row.message.format(**fields)
     param = row.param or _param(fields.get("field"))
+    words = {**fields, "field": param}
+    message = str(error) if row.message is None else row.message.format(**words)
     return row.status, ErrorBody(type=row.kind, message=message, code=row.code, param=param)
 
 

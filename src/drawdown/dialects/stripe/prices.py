@@ -128,12 +128,9 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         **_terms(asked),
     )
     try:
-        rating.check(rate_of(price), "tiers")
+        rating.check(rate_of(price), "price")
     except FieldInvalid as error:
-        field = re.sub(r"tiers\.tiers", "tiers", str(error.fields["field"]))
-        raise StripeError(
-            f"Invalid {field}: must be {error.fields['rule']}.", param="tiers"
-        ) from None
+        raise _wrong_tier(error) from None
     changes = [PRICES.new(call, price), *change]
     changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
     return _write(call, tuple(changes), product, expand)
@@ -213,6 +210,17 @@ async def _meter(call: Call, text: str) -> Id:
     if meter.closed_at is not None:
         raise StripeError("This meter is inactive: it cannot be attached to a price.", param=param)
     return meter.id
+
+
+def _wrong_tier(error: FieldInvalid) -> StripeError:
+    """The core's words of a tier in Stripe's: a last one without an end is one up to "inf"."""
+    field, rule = str(error.fields["field"]), str(error.fields["rule"])
+    names = {"price": "unit_amount_decimal", "flat": "flat_amount_decimal"}
+    where, *below = field.removeprefix("price.").split(".")
+    param = names.get(where, where) + "".join(f"[{names.get(each, each)}]" for each in below)
+    rule = rule.replace("left out of the last tier", "inf in the last tier")
+    rule = rule.replace("given in every tier but the last", "a number in every tier but the last")
+    return StripeError(f"Invalid {param}: must be {rule}.", param=param)
 
 
 def _terms(asked: CreatePrice) -> dict[str, Any]:
