@@ -15,7 +15,7 @@ from drawdown.web.endpoints import Endpoint
 from tests.dialects.stripe.calls import CALLS
 from tests.dialects.stripe.python_sdk import FORMS, PythonSdk
 from tests.dialects.stripe.world import World
-from tests.support.server import Server, start_server
+from tests.support.server import Server
 
 ENDPOINTS = StripeDialect().endpoints
 
@@ -25,14 +25,6 @@ def name_of(endpoint: Endpoint) -> str:
 
 
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=name_of)
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """How a dialect is spoken does not depend on the store: one will do."""
-    running = start_server(tmp_path_factory.mktemp("endpoints"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module", params=FORMS)
