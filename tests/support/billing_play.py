@@ -28,6 +28,7 @@ from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Invoice,
+    InvoiceStatus,
     Item,
     Metered,
     hexed,
@@ -130,7 +131,7 @@ class NaiveSubject:
             "read": lambda: None,
             "grant": lambda: self._grant(step),
             "subscribe": lambda: naive.subscribe(
-                words[0], words[1:], int(step.options["every"]) * DAY, at
+                words[0], words[1:], int(step.options["every"]) * DAY, at, days_of(step)
             ),
             "use": lambda: naive.use(words[0], Fraction(words[1]), self._time(step)),
             "cancel": lambda: naive.cancel(
@@ -178,6 +179,8 @@ class NaiveSubject:
                 for grant, share in line.shares:
                     shares[grant.name] = shares.get(grant.name, 0) + share
             found |= {f"{name}.{grant}": money(share) for grant, share in shares.items()}
+            state = invoice.owed(now)
+            found |= {} if state is None else {f"{name}.owed": state}
         return found
 
 
@@ -266,6 +269,7 @@ class LedgerSubject:
                     currency=CURRENCY,
                     items=tuple(map(item_of, words[1:])),
                     every=Every(CalendarUnit.DAY, int(options["every"])),
+                    due_days=days_of(step),
                 )
             case "cancel":
                 subscription = self.subscriptions[words[0]]
@@ -332,7 +336,9 @@ def shown(name: str, invoice: Invoice, grants: dict[str, str]) -> dict[str, str]
             shares[grants[each.grant]] = shares.get(grants[each.grant], 0) + each.units
         for grant, units in line.held:
             shares[grants[grant]] = shares.get(grants[grant], 0) + units
-    return found | {f"{name}.{grant}": money(units // STEP) for grant, units in shares.items()}
+    found |= {f"{name}.{grant}": money(units // STEP) for grant, units in shares.items()}
+    state = owed(invoice)
+    return found if state is None else found | {f"{name}.owed": state}
 
 
 def amount(text: str) -> Amount:
@@ -349,6 +355,19 @@ def parts_of(step: Step) -> tuple[list[str], list[str], list[tuple[str, str]]]:
     )
     pairs = [each.partition(">") for each in swapped]
     return added, dropped, [(old, new) for old, _, new in pairs]
+
+
+def days_of(step: Step) -> int | None:
+    return int(step.options["due"]) if "due" in step.options else None
+
+
+def owed(invoice: Invoice) -> str | None:
+    """What is known of the days within which an open one is to be paid."""
+    if invoice.status is not InvoiceStatus.OPEN or invoice.due_at is None:
+        return None
+    if invoice.notice_at is None:
+        return "overdue"
+    return "near" if invoice.notice_at == invoice.due_at else "waits"
 
 
 def change_of(step: Step, ids: dict[str, str]) -> actions.ItemChange:

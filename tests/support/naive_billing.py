@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 HOUR = 3_600_000_000
+DAY = 24 * HOUR
 
 
 @dataclass
@@ -63,6 +64,13 @@ class Invoice:
     status: str = "draft"
     carried: int = 0
 
+    def owed(self, now: int) -> str | None:
+        """How near an open one is to the end of the days within which it is to be paid."""
+        if self.status != "open" or self.subscription.days is None or self.final_at is None:
+            return None
+        end = self.final_at + self.subscription.days * DAY
+        return "overdue" if end <= now else "near" if end - 3 * DAY <= now else "waits"
+
     @property
     def due(self) -> int:
         return max(self.subtotal - self.credits - self.carried, 0)
@@ -89,6 +97,7 @@ class Subscription:
     over: bool = False
     waiting: list[Line] = field(default_factory=list)
     carried: int = 0
+    days: int | None = None
 
     @property
     def prices(self) -> list[str]:
@@ -252,9 +261,12 @@ class NaiveBilling:
             setattr(made, field_name, value)
         self.grants.append(made)
 
-    def subscribe(self, name: str, prices: list[str], every: int, now: int) -> None:
+    def subscribe(
+        self, name: str, prices: list[str], every: int, now: int, days: int | None = None
+    ) -> None:
         items = [self.item(price, now) for price in prices]
-        self.subscriptions[name] = Subscription(name, items, every, now, now + every, self.number())
+        made = Subscription(name, items, every, now, now + every, self.number(), days=days)
+        self.subscriptions[name] = made
 
     def item(self, text: str, now: int) -> Item:
         """``calls``, which is metered, or ``desks*3``."""

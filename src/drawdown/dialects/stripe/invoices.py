@@ -159,9 +159,6 @@ class Shown(msgspec.Struct):
         lines = [self.line(line, document, invoice) for line in invoice.lines]
         paid = invoice.status is InvoiceStatus.PAID
         draft = invoice.status is InvoiceStatus.DRAFT
-        due = None
-        if profile.collection_method == "send_invoice" and invoice.finalized_at is not None:
-            due = invoice.finalized_at + (profile.days_until_due or 0) * DAY
         details = wire.customer_object(self.customer, self.mode, expansion.NOTHING)
         total = invoice.total
         outside = paid and invoice.paid_out_of_band
@@ -188,7 +185,7 @@ class Shown(msgspec.Struct):
             customer_shipping=details.shipping,
             customer_tax_exempt=details.tax_exempt,
             description=profile.own_description,
-            due_date=seconds(due),
+            due_date=seconds(invoice.due_at),
             effective_at=seconds(invoice.finalized_at),
             ending_balance=None if draft else -invoice.left,
             lines=wire_billing.LineItemList(

@@ -64,8 +64,6 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
     customer = await _customer(call, asked.customer)
     await call.ledger.settle_due(call.book, customer.id)
     trial_end = await _trial_end(call, asked, customer)
-    if asked.collection_method == "send_invoice" and asked.days_until_due is None:
-        raise missing("days_until_due")
     profile = Profile(
         collection_method=asked.collection_method,
         days_until_due=asked.days_until_due,
@@ -82,6 +80,8 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         cancel_at_period_end=asked.cancel_at_period_end,
         cancel_at=_instant(asked.cancel_at),
         profile=msgspec.to_builtins(profile),
+        due_days=_due_days(profile),
+        numbering=wire.numbering_of(customer),
         invoice_profile=msgspec.to_builtins(profile),
     )
     command = Act(
@@ -96,6 +96,15 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
 
 
 def _terms(asked: CreateSubscription, found: list[Kept[prices.Price]]) -> items.Terms:
+def _due_days(profile: Profile) -> int | None:
+    """Within how many days an invoice is to be paid that is sent. Raises ``StripeError``."""
+    if profile.collection_method != "send_invoice":
+        return None
+    if profile.days_until_due is None:
+        raise missing("days_until_due")
+    return profile.days_until_due
+
+
     """Those of the first price, which all have in common."""
     first = found[0].body
     recurring = first.recurring or prices.KeptRecurring(interval="month")
@@ -290,6 +299,7 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         cancel_at_period_end=None if isinstance(at_end, UnsetType) else at_end,
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
         items=change,
+        due_days=_due_days(profile),
         revision=found.document.revision,
     )
     latest = await _latest(call, found.body, expand)

@@ -92,10 +92,14 @@ class StripeFormat(Format):
         "invoice.deleted",
         "invoice.finalized",
         "invoice.marked_uncollectible",
+        "invoice.overdue",
         "invoice.paid",
         "invoice.payment_succeeded",
+        "invoice.sent",
+        "invoice.upcoming",
         "invoice.updated",
         "invoice.voided",
+        "invoice.will_be_due",
         "price.created",
         "price.updated",
         "product.created",
@@ -163,6 +167,7 @@ FORMAT = StripeFormat()
 async def _told(telling: Telling) -> list[Told]:
     tell = _TOLD.get(telling.operation.kind)
     told = [] if tell is None else await tell(telling)
+    told += telling_documents.upcoming(telling)
     turns = await telling_documents.turns(telling)
     for turn in turns:
         told += await telling_documents.told(telling, turn)

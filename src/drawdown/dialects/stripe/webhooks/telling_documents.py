@@ -41,9 +41,10 @@ class Turn(msgspec.Struct):
 
 
 class _Changed(msgspec.Struct):
-    """Each document: its id, its kind, and what it said before and after."""
+    """Each document: its id, its kind, and what it said before and after; and what was only told of."""
 
     documents: list[tuple[str, str, str | None, str | None]] = []
+    shown: list[tuple[str, str, str]] = []
 
 
 _changed = msgspec.json.Decoder(_Changed).decode
@@ -59,6 +60,25 @@ async def turns(telling: Telling) -> list[Turn]:
             continue
         found.append(Turn(kind, _with(document, old, telling), _with(document, new, telling)))
     return found
+
+
+def upcoming(telling: Telling) -> Iterator[Told]:
+    """Of an invoice that is to come there is no document: it is as the operation says, and has no id."""
+    operation = telling.operation
+    for name, kind, body in _changed(operation.changed or b"{}").shown:
+        document = Document(
+            id=Id(bytes.fromhex(name)),
+            book=telling.book,
+            owner=operation.customer,
+            kind=kind,
+            body=body,
+            created_at=operation.at,
+            updated_at=operation.at,
+        )
+        view = invoices.Shown(telling.customer, telling.mode)
+        shown = msgspec.to_builtins(view.invoice(document, preview=True))
+        del shown["id"]
+        yield Told("invoice.upcoming", shown)
 
 
 def _with(document: Document, body: str | None, telling: Telling) -> Document | None:
@@ -129,9 +149,14 @@ def _invoice(telling: Telling, turn: Turn) -> Iterator[Told]:
 
 def _became(was: Invoice | None, invoice: Invoice) -> Iterator[str]:
     status = None if was is None else was.status
+    is_open = invoice.status is InvoiceStatus.OPEN
     if invoice.finalized_at is not None and (was is None or was.finalized_at is None):
         yield "invoice.finalized"
+        if is_open and invoice.due_at is not None:
+            yield "invoice.sent"
     if invoice.status is status:
+        if is_open and was is not None and was.notice_at != invoice.notice_at:
+            yield "invoice.overdue" if invoice.notice_at is None else "invoice.will_be_due"
         return
     if invoice.status is InvoiceStatus.PAID:
         yield "invoice.paid"
