@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from drawdown.core.billing.numbering import Numbering
 from drawdown.core.billing.records import Item, Profile
 from drawdown.core.schedules.calendar import Every
 from drawdown.core.types import Id, Instant
@@ -15,6 +16,8 @@ class _Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Subscribe(_Action, frozen=True):
     """Begin a subscription now. ``anchor`` None: now, or the end of the trial.
+
+    ``numbering``: how invoices are numbered of a customer who has none yet.
 
     ``profile`` is the subscription's, ``invoice_profile`` that of each of its invoices, which are to be paid
     within ``due_days``.
@@ -28,6 +31,7 @@ class Subscribe(_Action, frozen=True):
     cancel_at_period_end: bool = False
     cancel_at: Instant | None = None
     due_days: int | None = None
+    numbering: Numbering | None = None
     profile: Profile = {}
     invoice_profile: Profile = {}
 

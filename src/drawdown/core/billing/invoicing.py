@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from drawdown.core.billing import notices, periods
+from drawdown.core.billing import notices, numbering, periods
 from drawdown.core.billing.credits import Claimed, allocate
 from drawdown.core.billing.records import (
     INVOICE,
@@ -325,6 +325,7 @@ def _final(desk: Desk, invoice: Invoice) -> Invoice:
         status=InvoiceStatus.OPEN if owed else InvoiceStatus.PAID,
         finalizes_at=None,
         finalized_at=desk.at,
+        number=numbering.take(desk),
         paid_at=None if owed else desk.at,
     )
     return notices.dated(desk, final)

@@ -14,6 +14,7 @@ from drawdown.core.billing import (
     invariants,
     invoicing,
     notices,
+    numbering,
     periods,
     subscribing,
 )
@@ -40,7 +41,7 @@ class BillingPlayer:
 
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
         """Usage of the periods that end by then and of drafts, and what drafts have set aside."""
-        found = Wants()
+        found = Wants(documents={numbering.document_id(customer)})
         for document in standing:
             if document.kind == INVOICE:
                 invoice = invoice_of(document.body)

@@ -158,6 +158,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     period_start: Instant
     period_end: Instant
     lines: tuple[Line, ...]
+    number: str | None = None
     status: InvoiceStatus = InvoiceStatus.DRAFT
     finalizes_at: Instant | None = None
     finalized_at: Instant | None = None

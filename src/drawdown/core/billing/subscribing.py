@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from drawdown.core.billing import actions, changing, invoicing, notices, periods
+from drawdown.core.billing import actions, changing, invoicing, notices, numbering, periods
+from drawdown.core.billing.numbering import Numbering
 from drawdown.core.billing.records import (
     ITEMS_MAX,
     SUBSCRIPTION,
@@ -29,6 +30,7 @@ SUBSCRIPTIONS_MAX = 500
 def subscribe(desk: Desk, action: actions.Subscribe) -> None:
     """Begin now, at the whole second, with an invoice for what is due ahead."""
     _check(desk, action)
+    _number(desk, action.numbering)
     start = Instant(desk.at - desk.at % MICROSECONDS)
     anchor = action.anchor or action.trial_end or start
     made = desk.new_id("subscription")
@@ -63,6 +65,13 @@ def subscribe(desk: Desk, action: actions.Subscribe) -> None:
     subscription = msgspec.structs.replace(subscription, invoice=hexed(invoice.id))
     due_at = notices.next_turn(subscription)
     desk.make(made, SUBSCRIPTION, body_of(subscription), due_at=due_at)
+
+
+def _number(desk: Desk, asked: Numbering | None) -> None:
+    """Begin to number the customer's invoices, where nobody has."""
+    known = desk.state.documents[numbering.document_id(desk.wallet.customer)]
+    if asked is not None and known is None:
+        numbering.begin(desk, asked)
 
 
 def _check(desk: Desk, action: actions.Subscribe) -> None:

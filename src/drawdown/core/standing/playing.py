@@ -31,7 +31,10 @@ def wants(wallet: Wallet, at: Instant, state: State) -> Wants | None:
     for player in asked.values():
         more = player.wants(wallet.customer, wallet.documents.values(), at)
         found = Wants(
-            found.spans | more.spans, found.holds | more.holds, found.grants | more.grants
+            found.spans | more.spans,
+            found.holds | more.holds,
+            found.grants | more.grants,
+            found.documents | more.documents,
         )
     return found
 

@@ -14,7 +14,7 @@ from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
 from drawdown.core.errors import ClockNotFound, CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Customer, Id
-from drawdown.dialects.stripe import expansion, kept, search, test_clocks, wire
+from drawdown.dialects.stripe import expansion, kept, numbers, search, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.requests import (
@@ -60,7 +60,15 @@ async def retrieve_customer(call: Call) -> Answer:
     customer = await find(call, call.path["customer"])
     if customer.closed_at is not None:
         return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
-    return _answer(call, wire.customer_object(customer, call.principal.mode, expand))
+    return _answer(call, await _shown(call, customer, expand))
+
+
+async def _shown(
+    call: Call, customer: Customer, expand: expansion.Expansion
+) -> wire.CustomerObject:
+    known = await numbers.find(call, customer)
+    body = None if known is None else known.body
+    return wire.customer_object(customer, call.principal.mode, expand, body)
 
 
 async def find(call: Call, text: str, param: str = "id") -> Customer:
@@ -92,9 +100,12 @@ async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
     }
     metadata = asked.metadata
 
+    known = await numbers.find(call, customer)
+    numbering, changes = (None, ()) if known is None else numbers.changed(known, customer, asked)
+
     def show(accepted: Accepted) -> wire.CustomerObject:
         assert accepted.customer is not None
-        return wire.customer_object(accepted.customer, mode, expand)
+        return wire.customer_object(accepted.customer, mode, expand, numbering)
 
     command = AmendCustomer(
         customer=customer.id,
@@ -108,7 +119,7 @@ async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
         clear_metadata=metadata is None,
         profiles={wire.PROFILE: details} if details else {},
     )
-    return Write(command=command, show=show)
+    return Write(command=command, show=show, documents=changes)
 
 
 async def delete_customer(call: Call) -> Answer:
@@ -148,7 +159,7 @@ async def list_customers(call: Call) -> Answer:
         return await _newer(call, listed, before)
 
     found, more = await kept.page_of(asked, cursor, chunk, lambda each: each.id, keep)
-    data = [wire.customer_object(each, call.principal.mode, expand) for each in found]
+    data = [await _shown(call, each, expand) for each in found]
     return _answer(call, wire.CustomerList(data=data, has_more=more, url=wire.CUSTOMERS_URL))
 
 
@@ -172,7 +183,7 @@ async def search_customers(call: Call) -> Answer:
         after = some[-1].id
     page, more = found[: asked.limit], len(found) > asked.limit
     shown = wire.CustomerSearch(
-        data=[wire.customer_object(each, call.principal.mode, expand) for each in page],
+        data=[await _shown(call, each, expand) for each in page],
         has_more=more,
         next_page=identity.spell("page_", page[-1].id) if more else None,
         url=wire.CUSTOMERS_URL + "/search",

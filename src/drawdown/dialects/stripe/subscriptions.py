@@ -28,6 +28,7 @@ from drawdown.dialects.stripe import (
     items,
     kept,
     prices,
+    wire,
     wire_billing,
 )
 from drawdown.dialects.stripe.errors import StripeError, missing_object
@@ -79,9 +80,9 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         trial_end=trial_end,
         cancel_at_period_end=asked.cancel_at_period_end,
         cancel_at=_instant(asked.cancel_at),
-        profile=msgspec.to_builtins(profile),
         due_days=_due_days(profile),
         numbering=wire.numbering_of(customer),
+        profile=msgspec.to_builtins(profile),
         invoice_profile=msgspec.to_builtins(profile),
     )
     command = Act(
@@ -95,7 +96,6 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
     return _write(call, command, by_id, expand)
 
 
-def _terms(asked: CreateSubscription, found: list[Kept[prices.Price]]) -> items.Terms:
 def _due_days(profile: Profile) -> int | None:
     """Within how many days an invoice is to be paid that is sent. Raises ``StripeError``."""
     if profile.collection_method != "send_invoice":
@@ -105,6 +105,7 @@ def _due_days(profile: Profile) -> int | None:
     return profile.days_until_due
 
 
+def _terms(asked: CreateSubscription, found: list[Kept[prices.Price]]) -> items.Terms:
     """Those of the first price, which all have in common."""
     first = found[0].body
     recurring = first.recurring or prices.KeptRecurring(interval="month")
@@ -298,8 +299,8 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         invoice_profile=msgspec.to_builtins(profile),
         cancel_at_period_end=None if isinstance(at_end, UnsetType) else at_end,
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
-        items=change,
         due_days=_due_days(profile),
+        items=change,
         revision=found.document.revision,
     )
     latest = await _latest(call, found.body, expand)

@@ -5,13 +5,13 @@ Times are whole seconds and amounts whole minor units, both rounded down.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from drawdown.core import currencies, identity
+from drawdown.core.billing.numbering import Numbering, default_prefix
 from drawdown.core.billing.records import PRICE
 from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
 from drawdown.dialects.stripe import imported
@@ -69,6 +69,25 @@ class CustomerInvoiceSettings(msgspec.Struct, kw_only=True):
     rendering_options: CustomerRenderingOptions | None = None
 
 
+class ClockAdvancing(msgspec.Struct):
+    target_frozen_time: int
+
+
+class ClockDetails(msgspec.Struct, omit_defaults=True):
+    advancing: ClockAdvancing | UnsetType = UNSET
+
+
+class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock", kw_only=True):
+    id: str
+    created: int
+    deletes_after: int
+    frozen_time: int
+    livemode: bool
+    name: str | None
+    status: str
+    status_details: ClockDetails
+
+
 class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
     """What is UNSET is shown only where there is one, or when it is asked for by ``expand``."""
 
@@ -120,7 +139,7 @@ class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant"
     metadata: dict[str, str]
     name: str | None
     priority: int
-    test_clock: str | None
+    test_clock: str | TestClock | None
     updated: int
     voided_at: int | None
 
@@ -204,8 +223,23 @@ def clock_of(customer: Customer) -> str | None:
     return None if customer.test_clock is None else identity.spell("clock_", customer.test_clock)
 
 
-def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> CustomerObject:
-    details = msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
+def details_of(customer: Customer) -> CustomerDetails:
+    return msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
+
+
+def numbering_of(customer: Customer) -> Numbering:
+    """As he was made or changed; what was numbered since is not in it."""
+    details = details_of(customer)
+    prefix = details.invoice_prefix or default_prefix(customer.id)
+    return Numbering(prefix, details.next_invoice_sequence or 1)
+
+
+def customer_object(
+    customer: Customer, mode: Mode, expand: Expansion, numbering: Numbering | None = None
+) -> CustomerObject:
+    """``numbering`` None: as ``numbering_of`` has it."""
+    details = details_of(customer)
+    numbering = numbering or numbering_of(customer)
     return CustomerObject(
         id=customer_id(customer),
         address=details.address,
@@ -214,12 +248,12 @@ def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> Custom
         description=details.description,
         email=customer.email,
         individual_name=details.individual_name or UNSET,
-        invoice_prefix=details.invoice_prefix or _invoice_prefix(customer),
+        invoice_prefix=numbering.prefix,
         invoice_settings=_invoice_settings(details),
         livemode=mode is Mode.LIVE,
         metadata=_texts(customer.metadata),
         name=customer.name,
-        next_invoice_sequence=details.next_invoice_sequence or 1,
+        next_invoice_sequence=numbering.next,
         phone=details.phone,
         preferred_locales=details.preferred_locales or [],
         shipping=details.shipping,
@@ -278,11 +312,6 @@ def _invoice_settings(details: CustomerDetails) -> CustomerInvoiceSettings:
 def phone_of(customer: Customer) -> str | None:
     found = customer.profiles.get(PROFILE, {}).get("phone")
     return found if isinstance(found, str) else None
-
-
-def _invoice_prefix(customer: Customer) -> str:
-    """Eight characters that always follow from the customer's id."""
-    return hashlib.sha256(customer.id).hexdigest()[:8].upper()
 
 
 def _expanded(customer: Customer, expand: Expansion) -> dict[str, Any]:
