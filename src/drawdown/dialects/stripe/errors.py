@@ -104,7 +104,7 @@ LEDGER: dict[type[LedgerError], Row] = {
         kind=IDEMPOTENCY,
     ),
     ledger_errors.AlreadyExists: Row(400, "resource_already_exists"),
-    ledger_errors.ClockNotFound: Row(404, "resource_missing", "No such test_clock: '{reference}'"),
+    ledger_errors.ClockNotFound: Row(404, "resource_missing", "No such test clock: '{reference}'"),
     ledger_errors.OnlyInTestMode: Row(400),
     ledger_errors.ClockAdvancing: Row(400),
     ledger_errors.CustomerClosed: Row(
