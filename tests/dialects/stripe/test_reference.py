@@ -32,7 +32,7 @@ from drawdown.web.errors import WebError
         (wire_billing.SubscriptionItem, stripe.SubscriptionItem),
         (wire_billing.Invoice, stripe.Invoice),
         (wire_billing.LineItem, stripe.InvoiceLineItem),
-        (wire_billing.TestClock, stripe.test_helpers.TestClock),
+        (wire.TestClock, stripe.test_helpers.TestClock),
         (webhook_wire.WebhookEndpoint, stripe.WebhookEndpoint),
         (wire_billing.BalanceSummary, stripe.billing.CreditBalanceSummary),
         (wire_billing.Transaction, stripe.billing.CreditBalanceTransaction),

@@ -167,7 +167,7 @@ def shown(document: Document, body: KeptAlert, mode: Mode) -> Alert:
 
 
 async def create_alert(call: Call, asked: CreateAlert) -> Write:
-    expansion.expansion(asked.expand, expansion.METER)
+    expansion.expansion(asked.expand, expansion.ALERT)
     given = asked.credit_balance_threshold
     if given is None:
         raise missing(CREDIT)
@@ -270,7 +270,7 @@ def _check_status(found: Kept[KeptAlert], to: str, since: str) -> None:
 
 
 async def _found(call: Call, asked: One) -> Kept[KeptAlert]:
-    expansion.expansion(asked.expand, expansion.METER)
+    expansion.expansion(asked.expand, expansion.ALERT)
     return await find(call, call.path["alert"])
 
 
@@ -288,7 +288,7 @@ async def retrieve_alert(call: Call) -> Answer:
 
 async def list_alerts(call: Call) -> Answer:
     asked: ListAlerts = call.query
-    expansion.expansion(asked.expand, expansion.METER, of_list=True)
+    expansion.expansion(asked.expand, expansion.ALERT, of_list=True)
     owner = None
     if isinstance(asked.customer, str):
         owner = (await customers.find(call, asked.customer, "customer")).id

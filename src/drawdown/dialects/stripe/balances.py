@@ -18,14 +18,11 @@ from drawdown.dialects.stripe import (
     book_transactions,
     expansion,
     grants,
-    imported,
-    invoices,
     kept,
     wire,
     wire_billing,
 )
-from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
+from drawdown.dialects.stripe.errors import missing_object
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import ListTransactions, RetrieveSummary
 from drawdown.dialects.stripe.transactions import NOUN, grants_of, money_of, transactions_of
@@ -102,21 +99,18 @@ async def _matching(call: Call, asked: RetrieveSummary, customer: Customer) -> l
 async def list_transactions(call: Call) -> Answer:
     """Of a customer, of a grant, or of all customers: newest first."""
     asked: ListTransactions = call.query
-    expand = expansion.expansion(asked.expand, expansion.TRANSACTION, of_list=True)
+    expansion.expansion(asked.expand, expansion.TRANSACTION, of_list=True)
     customer, grant = await _whose(call, asked)
     if customer is None:
-        found, more = await _of_all(call, asked)
+        data, more = await _of_all(call, asked)
     else:
-        found, more = await _of_one(call, asked, customer, grant)
-    for each, owner in found:
-        await _expand(call, owner, each, expand)
-    data = [each for each, _ in found]
+        data, more = await _of_one(call, asked, customer, grant)
     url = wire_billing.TRANSACTIONS_URL
     answer = wire_billing.TransactionList(data=data, has_more=more, url=url)
     return Answer(status=200, body=msgspec.json.encode(answer), request_id=call.request_id)
 
 
-_Page = tuple[list[tuple[wire_billing.Transaction, Customer]], bool]
+_Page = tuple[list[wire_billing.Transaction], bool]
 
 
 async def _of_all(call: Call, asked: ListTransactions) -> _Page:
@@ -124,7 +118,7 @@ async def _of_all(call: Call, asked: ListTransactions) -> _Page:
         return await book_transactions.find(call, text, param)
 
     page, more = await book_transactions.page_of(call, asked, await kept.cursors(asked, cursor))
-    return [(each.shown, each.customer) for each in page], more
+    return [each.shown for each in page], more
 
 
 async def _of_one(
@@ -141,7 +135,7 @@ async def _of_one(
     after, before = await kept.cursors(asked, cursor)
     some = shown[0 if after is None else after + 1 : before]
     page = some[: asked.limit] if before is None else some[-asked.limit :]
-    return [(each, customer) for each in page], len(some) > asked.limit
+    return page, len(some) > asked.limit
 
 
 async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer | None, Grant | None]:
@@ -161,43 +155,6 @@ async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer | None, 
 
 
 async def retrieve_transaction(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.TRANSACTION)
+    expansion.expansion(call.query.expand, expansion.TRANSACTION)
     found = await book_transactions.find(call, call.path["transaction"], "id")
-    await _expand(call, found.customer, found.shown, expand)
     return Answer(status=200, body=msgspec.json.encode(found.shown), request_id=call.request_id)
-
-
-async def _expand(
-    call: Call, customer: Customer, shown: wire_billing.Transaction, expand: Expansion
-) -> None:
-    """Put in place of ids what is asked for."""
-    if expand.wants("credit_grant") and isinstance(shown.credit_grant, str):
-        grant = await grants.find(call, shown.credit_grant)
-        assert grant is not None, "a grant stays for good"
-        kind = await call.ledger.entitlement(call.book, grant.entitlement)
-        shown.credit_grant = wire.credit_grant(
-            grant, customer, kind, call.principal.mode, expansion.NOTHING
-        )
-    used = None if shown.debit is None else shown.debit.credits_applied
-    if expand.wants("debit.credits_applied.invoice") and used is not None:
-        assert shown.debit is not None
-        shown.debit.credits_applied = await _with_invoice(call, customer, used)
-    back = None if shown.credit is None else shown.credit.credits_application_invoice_voided
-    if expand.wants("credit.credits_application_invoice_voided.invoice") and back is not None:
-        assert shown.credit is not None
-        place = await _with_invoice(call, customer, back)
-        shown.credit.credits_application_invoice_voided = place
-
-
-async def _with_invoice(
-    call: Call, customer: Customer, place: wire_billing.OfInvoice
-) -> wire_billing.OfInvoice:
-    """One that is not here, of a customer who was brought over, stays an id."""
-    try:
-        found = await invoices.INVOICES.find(call, str(place.invoice))
-    except StripeError:
-        if imported.PROFILE in customer.profiles:
-            return place
-        raise
-    shown = invoices.Shown(customer, call.principal.mode).invoice(found.document)
-    return wire_billing.OfInvoice(shown, place.invoice_line_item)

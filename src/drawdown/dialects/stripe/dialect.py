@@ -10,9 +10,10 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.stripe import errors, meter_streams
 from drawdown.dialects.stripe.errors import StripeError
+from drawdown.dialects.stripe.following import following
 from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
 from drawdown.dialects.stripe.parameters import JsonParameters, read
-from drawdown.dialects.stripe.routes import ENDPOINTS
+from drawdown.dialects.stripe.routes import ENDPOINTS, READINGS
 from drawdown.dialects.stripe.versions import VERSION, is_version
 from drawdown.dialects.stripe.webhooks import routes as webhooks
 from drawdown.engine.access import SESSION_PREFIX
@@ -39,7 +40,8 @@ class StripeDialect(Dialect):
 
     def __init__(self, *, allow_private: bool = False) -> None:
         """``allow_private``: whether events may go to addresses that are not the world's."""
-        self.endpoints = (*ENDPOINTS, *webhooks.table(allow_private=allow_private))
+        table = (*ENDPOINTS, *webhooks.table(allow_private=allow_private))
+        self.endpoints = tuple(following(each, READINGS) for each in table)
 
     def credentials(self, headers: Headers) -> Credentials | None:
         """Bearer, or Basic with the key as user name. Publishable keys open nothing here."""

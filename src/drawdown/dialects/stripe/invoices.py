@@ -27,7 +27,7 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import reference, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import moment_of
-from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Id, Mode
+from drawdown.core.types import MICROSECONDS, Customer, Document, Id, Mode
 from drawdown.core.usage import quantities
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
@@ -193,7 +193,7 @@ class Shown(msgspec.Struct):
             ),
             livemode=self.mode is Mode.LIVE,
             metadata=profile.own_metadata,
-            number=None if draft else _number(details.invoice_prefix, document.id),
+            number=invoice.number,
             parent=wire_billing.InvoiceParent(
                 subscription_details=wire_billing.InvoiceSubscription(
                     metadata=profile.metadata,
@@ -228,11 +228,6 @@ def _description(line: Line, what: str) -> str:
     return f"{said} time on {what} after {_MOMENT.format(moment_of(line.start))}"
 
 
-def _number(prefix: str, invoice: Id) -> str:
-    """Eight digits that always follow from the invoice's id."""
-    return f"{prefix}-{int.from_bytes(invoice, 'big') % 10**8:08d}"
-
-
 async def owner_of(call: Call, document: Document) -> Customer:
     return await call.ledger.customer(call.book, document.owner)
 
@@ -245,7 +240,7 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Invoice]:
 
 
 async def retrieve_invoice(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.READ_INVOICE)
+    expand = expansion.expansion(call.query.expand, expansion.INVOICE)
     found = await find(call, call.path["invoice"])
     return _answer(call, await _read(call, found, expand))
 
@@ -264,7 +259,7 @@ async def _read(call: Call, found: Kept[Invoice], expand: Expansion) -> wire_bil
 
 async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
-    expand = expansion.expansion(asked.expand, expansion.READ_INVOICE, of_list=True)
+    expand = expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
     owner = await owner_named(call, asked.customer)
     if owner is not None:

@@ -24,6 +24,7 @@ from drawdown.dialects.stripe import (
     previews,
     subscriptions,
     test_clocks,
+    wire,
     wire_billing,
 )
 from drawdown.dialects.stripe import requests_billing as requests
@@ -198,7 +199,7 @@ CLOCKS = (
         summary="Create a test clock",
         role=Role.EDITOR,
         body=requests.CreateTestClock,
-        answer=wire_billing.TestClock,
+        answer=wire.TestClock,
         errors=(FieldInvalid, KeyReused, OnlyInTestMode),
     ),
     Endpoint(
@@ -218,7 +219,7 @@ CLOCKS = (
         summary="Retrieve a test clock",
         role=Role.VIEWER,
         query=One,
-        answer=wire_billing.TestClock,
+        answer=wire.TestClock,
         errors=(ClockNotFound,),
     ),
     Endpoint(
@@ -228,7 +229,7 @@ CLOCKS = (
         summary="Move a test clock forward",
         role=Role.EDITOR,
         body=requests.AdvanceTestClock,
-        answer=wire_billing.TestClock,
+        answer=wire.TestClock,
         errors=(ClockAdvancing, ClockNotFound, FieldInvalid, KeyReused),
     ),
     Endpoint(

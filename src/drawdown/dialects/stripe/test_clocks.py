@@ -11,7 +11,7 @@ from drawdown.core.errors import ClockNotFound
 from drawdown.core.identity import parse, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, MICROSECONDS, ClockStatus, Id, Instant, Mode, TestClock
-from drawdown.dialects.stripe import expansion, kept, wire_billing, wire_catalog
+from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import missing_object
 from drawdown.dialects.stripe.idempotency import NOTHING, Write, carry_out
 from drawdown.dialects.stripe.requests_billing import AdvanceTestClock, CreateTestClock
@@ -26,12 +26,12 @@ def clock_id(clock: Id) -> str:
     return spell("clock_", clock)
 
 
-def shown(clock: TestClock, mode: Mode) -> wire_billing.TestClock:
-    details = wire_billing.ClockDetails()
+def shown(clock: TestClock, mode: Mode) -> wire.TestClock:
+    details = wire.ClockDetails()
     if clock.target is not None:
         target = clock.target // MICROSECONDS
-        details = wire_billing.ClockDetails(advancing=wire_billing.ClockAdvancing(target))
-    return wire_billing.TestClock(
+        details = wire.ClockDetails(advancing=wire.ClockAdvancing(target))
+    return wire.TestClock(
         id=clock_id(clock.id),
         created=clock.created_at // MICROSECONDS,
         deletes_after=(clock.created_at + _KEPT_FOR) // MICROSECONDS,
@@ -57,7 +57,7 @@ async def create_test_clock(call: Call, asked: CreateTestClock) -> Write:
     expansion.expansion(asked.expand, expansion.METER)
     mode = call.principal.mode
 
-    def show(accepted: Accepted) -> wire_billing.TestClock:
+    def show(accepted: Accepted) -> wire.TestClock:
         assert accepted.clock is not None
         return shown(accepted.clock, mode)
 
@@ -73,7 +73,7 @@ async def advance_test_clock(call: Call, asked: AdvanceTestClock) -> Write:
     found = parse(call.path["clock"])
     mode = call.principal.mode
 
-    def show(accepted: Accepted) -> wire_billing.TestClock:
+    def show(accepted: Accepted) -> wire.TestClock:
         assert accepted.clock is not None
         return shown(accepted.clock, mode)
 

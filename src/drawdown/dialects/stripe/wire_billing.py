@@ -10,7 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from drawdown.dialects.stripe.wire import CreditGrant, CustomerObject, GrantAmount, List
+from drawdown.dialects.stripe.wire import (
+    CreditGrant,
+    CustomerObject,
+    GrantAmount,
+    List,
+    TestClock,
+)
 from drawdown.dialects.stripe.wire_catalog import Plan, Price
 
 SUBSCRIPTIONS_URL = "/v1/subscriptions"
@@ -18,25 +24,6 @@ INVOICES_URL = "/v1/invoices"
 CLOCKS_URL = "/v1/test_helpers/test_clocks"
 SUMMARY_URL = "/v1/billing/credit_balance_summary"
 TRANSACTIONS_URL = "/v1/billing/credit_balance_transactions"
-
-
-class ClockAdvancing(msgspec.Struct):
-    target_frozen_time: int
-
-
-class ClockDetails(msgspec.Struct, omit_defaults=True):
-    advancing: ClockAdvancing | UnsetType = UNSET
-
-
-class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock", kw_only=True):
-    id: str
-    created: int
-    deletes_after: int
-    frozen_time: int
-    livemode: bool
-    name: str | None
-    status: str
-    status_details: ClockDetails
 
 
 class TestClockList(List, tag_field="object", tag="list", kw_only=True):
@@ -155,7 +142,7 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     start_date: int
     status: str
     status_details: UnsetType | None = UNSET
-    test_clock: str | None
+    test_clock: str | TestClock | None
     transfer_data: None = None
     trial_end: int | None
     trial_settings: None = None
@@ -198,7 +185,7 @@ class LinePeriod(msgspec.Struct):
 
 
 class PriceDetails(msgspec.Struct):
-    price: str
+    price: str | Price
     product: str
 
 
@@ -225,7 +212,7 @@ class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True
     pricing: LinePricing
     quantity: int
     quantity_decimal: str
-    subscription: str
+    subscription: str | Subscription
     subtotal: int
     taxes: list[Any] = []
 
@@ -236,7 +223,7 @@ class LineItemList(List, tag_field="object", tag="list", kw_only=True):
 
 class InvoiceSubscription(msgspec.Struct, kw_only=True):
     metadata: dict[str, str]
-    subscription: str
+    subscription: str | Subscription
 
 
 class InvoiceParent(msgspec.Struct, kw_only=True):
@@ -323,7 +310,7 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     status_transitions: StatusTransitions
     subtotal: int
     subtotal_excluding_tax: int
-    test_clock: str | None
+    test_clock: str | TestClock | None
     threshold_reason: UnsetType | None = UNSET
     total: int
     total_discount_amounts: list[Any] = []
@@ -378,7 +365,7 @@ class Transaction(
     debit: Debit | None
     effective_at: int
     livemode: bool
-    test_clock: str | None
+    test_clock: str | TestClock | None
     type: str
 
 

@@ -14,7 +14,6 @@ import msgspec
 
 from drawdown.core.requests import Origin
 from drawdown.core.types import MICROSECONDS, ClockStatus, Id, Instant, Mode
-from drawdown.dialects.stripe import wire_billing
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.versions import VERSION
 from drawdown.dialects.stripe.webhooks import (
@@ -25,6 +24,7 @@ from drawdown.dialects.stripe.webhooks import (
     wire,
 )
 from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told
+from drawdown.dialects.stripe.wire import ClockDetails, TestClock
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Recorded
@@ -133,7 +133,7 @@ class StripeFormat(Format):
     def test(self, operation: Id, now: Instant) -> Event:
         """Of nobody's test clock, that it is ready: the vendor has no type that says nothing."""
         seconds = now // MICROSECONDS
-        clock = wire_billing.TestClock(
+        clock = TestClock(
             id=clock_id(_NOBODY),
             created=seconds,
             deletes_after=seconds,
@@ -141,7 +141,7 @@ class StripeFormat(Format):
             livemode=False,
             name="The endpoint can be reached",
             status=ClockStatus.READY.value,
-            status_details=wire_billing.ClockDetails(),
+            status_details=ClockDetails(),
         )
         position = Position(Instant(0), operation)
         told = Told(READY, clock)
