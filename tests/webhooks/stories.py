@@ -9,7 +9,10 @@ import msgspec
 
 from drawdown.core import identity
 from drawdown.core.amounts import Amount
+from drawdown.core.billing.actions import Subscribe, VoidInvoice
+from drawdown.core.billing.records import INVOICE
 from drawdown.core.commands import (
+    Act,
     AdjustGrant,
     AdvanceTestClock,
     AmendCustomer,
@@ -45,6 +48,7 @@ from drawdown.core.commands import (
     ExpireGrant,
     Extend,
     FailTopUp,
+    IssueGrant,
     Money,
     PauseSchedule,
     RecordUsage,
@@ -79,6 +83,7 @@ from drawdown.core.watching.top_ups import CapPeriod
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.native.render import spelled
 from drawdown.engine.positions import BEGINNING, Position
+from tests.support.billing_play import item_of
 from tests.webhooks.world import World
 
 DAYS = 86_400
@@ -404,6 +409,30 @@ async def top_ups(here: Story) -> dict[str, Any]:
     return steps
 
 
+async def invoices(here: Story) -> dict[str, Any]:
+    """A period's invoice over 0.50, of which 0.30 are paid by credit; it is void in the end."""
+    ada = {"customer": (await here.ada())["customer"], "entitlement": "usd"}
+    steps: dict[str, Any] = {}
+    granted = await here.do(IssueGrant(**ada, amount=Amount(30, 2)))
+    assert granted.grant is not None
+    steps["grant"] = spelled("grant_", granted.grant.id)
+    every = Every(CalendarUnit.DAY, 10)
+    action: Any = Subscribe(currency="usd", items=(item_of("calls"),), every=every)
+    await here.do(Act(**ada, kind=INVOICE, action=action))
+    number = str(here.clock.now())
+    used = {"own_id": f"calls-{number}", "name": "calls", "properties": {"value": "10"}}
+    await here.do(RecordUsage(customer=ada["customer"], **used))
+    await here.heard()
+    here.move(10 * DAYS + 7_200)
+    await here.do(Settle(**ada))
+    steps["final"] = await here.heard()
+    invoice = identity.parse(steps["final"][0]["data"]["invoice"])
+    assert invoice is not None
+    await here.do(Act(**ada, kind=INVOICE, action=VoidInvoice(invoice=invoice)))
+    steps["void"] = await here.heard()
+    return steps
+
+
 def _request_in(events: list[Any]) -> Id:
     [name] = [each["data"]["request"] for each in events if each["type"] == "top_up.requested"]
     found = identity.parse(name)
@@ -425,4 +454,5 @@ PLAYS: tuple[Play, ...] = (
     corrections,
     alerts,
     top_ups,
+    invoices,
 )

@@ -44,6 +44,7 @@ from tests.webhooks.stories import (
     clocks,
     corrections,
     cycles,
+    invoices,
     overage,
     top_ups,
     usage,
@@ -453,6 +454,19 @@ async def test_a_top_up_is_told_from_what_is_asked_for_to_what_came_of_it(here: 
     assert types(found["capped"]) == ["top_up.capped", "debit.created"]
     assert data(found["capped"], "top_up.capped")["cap"] == {"amount": "30", "per": "day"}
     assert types(found["closed"]) == ["top_up.closed"]
+
+
+async def test_what_an_invoice_drew_is_told_by_grant_and_so_is_what_went_back(here: Story) -> None:
+    found = await invoices(here)
+    moved = {"entitlement": "usd", "amount": "0.3"}
+    by_grant = [{"grant": found["grant"], "amount": "0.3"}]
+    assert types(found["final"]) == ["invoice.drawn", "grant.depleted"]
+    drawn = data(found["final"], "invoice.drawn")
+    assert drawn == {**moved, "invoice": drawn["invoice"], "grants": by_grant}
+    assert available(found["final"]) == ["0", "0"]
+    assert types(found["void"]) == ["invoice.returned"]
+    assert data(found["void"], "invoice.returned") == drawn
+    assert available(found["void"]) == ["0.3"]
 
 
 async def test_every_type_is_told_and_is_the_same_whenever_it_is_read(here: Story) -> None:
