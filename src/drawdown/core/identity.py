@@ -110,6 +110,11 @@ def dated(origin: bytes, label: str, at: Instant, number: int = 0) -> Id:
     return compose(at // 1_000, fraction, bits, slot_of(origin))
 
 
+def number_of(identifier: bytes) -> int:
+    """The number with which an id was made (``dated``)."""
+    return _bits_of(identifier) >> 40
+
+
 def placed(owner: bytes, at: Instant, rank: int, text: str) -> Id:
     """The id that always follows from a text, in its owner's slot; sorts by time, then ``rank``, from 0."""
     milliseconds, microseconds = divmod(at, 1_000)

@@ -21,6 +21,7 @@ FORMS = ("python", "node")
 #: What the SDK for Node.js calls otherwise, or keeps in another place.
 _NODE = {
     "billing.credit_balance_summary.retrieve": "billing.creditBalanceSummaries.retrieve",
+    "billing.meters.event_summaries.list": "billing.meters.listEventSummaries",
     "invoices.line_items.list": "invoices.listLineItems",
 }
 
@@ -39,7 +40,7 @@ class Official(Protocol):
     def __call__(self, name: str, /, *ids: str, **given: Any) -> Any:
         """What the method answers. Raises ``Refused``."""
 
-    def every(self, name: str, /, **given: Any) -> list[Any]:
+    def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
         """All that the SDK's own pager finds."""
 
     def close(self) -> None: ...
@@ -62,8 +63,8 @@ class Python:
             kind, param = type(error).__name__, getattr(error, "param", None)
             raise Refused(kind, error.http_status, error.code, param) from None
 
-    def every(self, name: str, /, **given: Any) -> list[Any]:
-        found = self._method(name)(given)
+    def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
+        found = self._method(name)(*ids, *_last(given))
         return [_plain(each) for each in found.auto_paging_iter()]
 
     def close(self) -> None:
@@ -88,8 +89,11 @@ class Node:
             kind = error.name.removeprefix("Stripe")
             raise Refused(kind, error.status, error.code, error.told.get("param")) from None
 
-    def every(self, name: str, /, **given: Any) -> list[Any]:
-        return self._sdk.pages(_camel(name), given)
+    def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
+        """By iteration; its arrays are the same."""
+        found = self._sdk.pages(_camel(name), *ids, *_last(given))
+        assert self._sdk.array(_camel(name), *ids, *_last(given), most=10_000) == found
+        return found
 
     def close(self) -> None:
         self._sdk.__exit__(None, None, None)

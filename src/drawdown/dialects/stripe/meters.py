@@ -229,16 +229,16 @@ async def list_summaries(call: Call) -> Answer:
 
     async def cursor(text: str, param: str) -> Id:
         found = parse(text)
-        if found is None:
-            raise missing_object("meter event summary", text, param)
-        return found
+        for start, _ in windows:
+            if _summary_id(meter.id, customer.id, start) == found:
+                return Id(str(start).encode())
+        raise missing_object("meter event summary", text, param)
 
-    ids = {_summary_id(meter.id, customer.id, start): start for start, _ in windows}
     after, before = await kept.cursors(asked, cursor)
     if after is not None:
-        windows = [each for each in windows if each[0] < ids.get(after, 0)]
+        windows = [each for each in windows if each[0] < int(after)]
     if before is not None:
-        windows = [each for each in windows if each[0] > ids.get(before, 2**62)]
+        windows = [each for each in windows if each[0] > int(before)]
     page = windows[: asked.limit] if before is None else windows[-asked.limit :]
     data = [await _summary(call, meter, customer, start, end) for start, end in page]
     url = f"{wire_catalog.METERS_URL}/{call.path['meter']}/event_summaries"
