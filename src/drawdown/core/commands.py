@@ -461,6 +461,19 @@ class CreateAlert(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
 
 
+class CreateUsageAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """Watch what a customer ever used by a meter; without a customer, what everybody did, each for himself.
+
+    It tells once of each, when usage comes that leaves the meter's number at ``amount`` or above.
+    """
+
+    meter: Reference
+    amount: Amount
+    customer: Reference | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+
+
 class CloseAlert(msgspec.Struct, frozen=True, kw_only=True):
     """Watch no more, for good."""
 
@@ -614,7 +627,8 @@ class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
 class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a document of a customer's, or of the book's (``owner``), beside a command.
 
-    ``revision`` is the one that was read; 0: it is new. ``body`` None: it is deleted.
+    ``revision`` is the one that was read; 0: it is new. ``body`` None: it is deleted. ``called``: what is new
+    has this name, which its id follows from; a document with it is refused.
     """
 
     id: Id
@@ -622,6 +636,7 @@ class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     body: str | None
     revision: int = 0
+    called: str | None = None
 
 
 class KeepDocuments(msgspec.Struct, frozen=True, kw_only=True):
@@ -681,6 +696,7 @@ Command = (
     | ResumeSchedule
     | CancelSchedule
     | CreateAlert
+    | CreateUsageAlert
     | CloseAlert
     | ResetOverage
     | CreateTopUp

@@ -11,7 +11,7 @@ import msgspec
 
 from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.context import begin, commit, encode_facts, find_customer
-from drawdown.core.errors import DocumentChanged, DocumentNotFound, FieldInvalid
+from drawdown.core.errors import AlreadyExists, DocumentChanged, DocumentNotFound, FieldInvalid
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.state import State
@@ -56,7 +56,8 @@ def _body(document: Document | None) -> str | None:
 def check(request: Request, state: State) -> None:
     """Refuse what cannot be changed, before anything is.
 
-    Raises ``DocumentNotFound``, ``DocumentChanged``, and ``FieldInvalid`` for what is too large.
+    Raises ``DocumentNotFound``, ``DocumentChanged``, ``AlreadyExists``, and ``FieldInvalid`` for what is too
+    large.
     """
     if len(request.documents) > DOCUMENTS_MAX:
         raise FieldInvalid("documents", f"at most {DOCUMENTS_MAX} at once")
@@ -66,6 +67,8 @@ def check(request: Request, state: State) -> None:
             raise FieldInvalid("document", f"at most {BODY_BYTES_MAX} bytes as JSON")
         assert known is None or known.entitlement is None, "what stands is changed by its player"
         if change.revision == 0:
+            if change.called is not None and known is not None and known.deleted_at is None:
+                raise AlreadyExists(field="id", value=change.called)
             continue
         if known is None or known.book != request.book or known.deleted_at is not None:
             raise DocumentNotFound(spell("", change.id))

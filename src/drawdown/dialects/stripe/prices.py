@@ -13,7 +13,7 @@ from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.errors import FieldInvalid, MeterNotFound
 from drawdown.core.identity import parse, spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import MICROSECONDS, Document, Id, Mode
+from drawdown.core.types import MICROSECONDS, Id, Mode
 from drawdown.core.usage import rating
 from drawdown.dialects.stripe import expansion, kept, meters, products, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
@@ -108,6 +108,15 @@ def _amount(text: str) -> amounts.Amount:
 
 async def create_price(call: Call, asked: CreatePrice) -> Write:
     expand = expansion.expansion(asked.expand, expansion.PRICE)
+    product, change = await _product(call, asked)
+    price = await price_of(call, asked, products.product_id(product))
+    changes = [PRICES.new(call, price), *change]
+    changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
+    return _write(call, tuple(changes), product, expand)
+
+
+async def price_of(call: Call, asked: CreatePrice, product: str) -> Price:
+    """What is asked for. Raises ``StripeError``."""
     currency = asked.currency.lower()
     if currency not in currencies.MINOR_PLACES:
         message = (
@@ -115,9 +124,8 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         )
         raise StripeError(message, param="currency")
     recurring = None if asked.recurring is None else await _recurring(call, asked.recurring)
-    product, change = await _product(call, asked)
     price = Price(
-        product=products.product_id(product.id),
+        product=product,
         currency=currency,
         active=asked.active,
         recurring=recurring,
@@ -131,9 +139,7 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         rating.check(rate_of(price), "price")
     except FieldInvalid as error:
         raise _wrong_tier(error) from None
-    changes = [PRICES.new(call, price), *change]
-    changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
-    return _write(call, tuple(changes), product, expand)
+    return price
 
 
 async def _product(
@@ -159,19 +165,9 @@ async def _product(
         statement_descriptor=data.statement_descriptor,
         tax_code=data.tax_code,
         unit_label=data.unit_label,
+        own_id=data.id,
     )
-    change = products.PRODUCTS.new(call, body)
-    now = call.now
-    made = Document(
-        id=change.id,
-        book=call.book,
-        owner=call.book,
-        kind=change.kind,
-        body=change.body or "",
-        created_at=now,
-        updated_at=now,
-    )
-    return Kept(made, body), [change]
+    return products.new(call, body)
 
 
 async def _recurring(call: Call, asked: Recurring) -> KeptRecurring:
@@ -343,8 +339,8 @@ def _write(
         found = PRICES.read(accepted.documents[0])
         if not expand.wants("product"):
             return shown(found, mode, expand)
-        written = {products.product_id(each.id): each for each in accepted.documents}
-        made = written.get(found.body.product)
+        written = {each.id: each for each in accepted.documents}
+        made = written.get(product.id)
         owner = product if made is None else products.PRODUCTS.read(made)
         return shown(found, mode, expand, owner)
 
@@ -373,11 +369,7 @@ def shown(
         lookup_key=body.lookup_key,
         metadata=body.metadata,
         nickname=body.nickname,
-        product=(
-            body.product
-            if product is None
-            else products.shown(product.document, product.body, mode)
-        ),
+        product=(body.product if product is None else products.shown(product, mode)),
         recurring=(
             None
             if recurring is None

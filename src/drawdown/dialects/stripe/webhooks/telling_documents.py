@@ -118,8 +118,7 @@ def _kept(noun: str, show: Callable[[Telling, Document], Any]) -> Any:
 
 
 def _product(telling: Telling, document: Document) -> Any:
-    read = products.PRODUCTS.read(document)
-    return products.shown(document, read.body, telling.mode)
+    return products.shown(products.PRODUCTS.read(document), telling.mode)
 
 
 def _price(telling: Telling, document: Document) -> Any:
