@@ -220,6 +220,7 @@ def _write(path: Path, document: Object) -> None:
 def an_account() -> Saved:
     """Five customers, one of whom is on a test clock, one who was deleted, and credit in two currencies."""
     saved = Saved()
+    clocked = saved.customer("Clocked", test_clock="clock_1")
     ada = saved.customer(
         "Ada",
         phone="+49301234",
@@ -232,7 +233,6 @@ def an_account() -> Saved:
     )
     bob, eve = saved.customer("Bob"), saved.customer("Eve", email=None)
     saved.customer("Idle")
-    clocked = saved.customer("Clocked", test_clock="clock_1")
     gone = saved.deleted_customer()
     saved.grant(gone, 500, 0).apply(200, 1)
     for number, customer in enumerate((ada, bob, eve), start=1):

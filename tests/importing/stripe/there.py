@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from drawdown.core.types import DAY, Instant
+from drawdown.core.types import DAY, MICROSECONDS, Instant
 from tests.support.clocked_server import ClockedServer
 
 #: 2026-01-01T00:00:00Z, and 2099, in seconds.
@@ -43,6 +43,9 @@ class There:
     def pass_days(self, days: float) -> None:
         clock = self._server.clock
         clock.instant = Instant(clock.instant + int(days * DAY))
+
+    def go_to(self, second: int) -> None:
+        self._server.clock.instant = Instant(second * MICROSECONDS)
 
     def customer(self, name: str, **details: Any) -> str:
         made = self.post("/v1/customers", name=name, email=f"{name}@example.com", **details)
@@ -152,14 +155,14 @@ def _on_a_clock(there: There) -> None:
 
 
 def _invoice(there: There, customer: str) -> None:
-    """Two months are paid in credit, and the second is given back."""
-    for month in range(2):
+    """A month is paid in credit; of the next one, which costs more than there is, it is given back."""
+    for month, value in enumerate(("65", "800")):
         for number in range(3):
             there.post(
                 "/v1/billing/meter_events",
                 event_name="calls",
                 identifier=f"{month}-{number}",
-                payload={"stripe_customer_id": customer, "value": "65"},
+                payload={"stripe_customer_id": customer, "value": value},
             )
         there.pass_days(31)
         drafts = there.get("/v1/invoices", customer=customer, status="draft")["data"]
