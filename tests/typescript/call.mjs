@@ -71,3 +71,5 @@ for await (const line of lines) {
   const answer = asked.times ? { result: each } : each[0]
   process.stdout.write(JSON.stringify({ ...answer, sent }) + '\n')
 }
+
+process.exit() // whatever connections are still open
