@@ -420,7 +420,8 @@ async def invoices(here: Story) -> dict[str, Any]:
     action: Any = Subscribe(currency="usd", items=(item_of("calls"),), every=every)
     await here.do(Act(**ada, kind=INVOICE, action=action))
     number = str(here.clock.now())
-    used = {"own_id": f"calls-{number}", "name": "calls", "properties": {"value": "10"}}
+    used: dict[str, Any] = {"own_id": f"calls-{number}", "name": "calls"}
+    used["properties"] = {"value": "10"}
     await here.do(RecordUsage(customer=ada["customer"], **used))
     await here.heard()
     here.move(10 * DAYS + 7_200)

@@ -41,6 +41,7 @@ from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.reading.credit import CreditReads
 from drawdown.engine.reading.plans import PlanReads
+from drawdown.engine.sessions import Sessions
 from drawdown.engine.spread import open_writer
 from drawdown.engine.test_clocks import TestClocks
 from drawdown.engine.usage_audit import verify_usage
@@ -96,6 +97,7 @@ class Ledger(CreditReads, PlanReads):
         self._players = players
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer, players)
+        self.sessions = Sessions(store, clock, self.submit)
         self.test_clocks = TestClocks(store, clock, self.submit_many, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 

@@ -16,9 +16,9 @@ from drawdown.dialects.stripe.parameters import JsonParameters, read
 from drawdown.dialects.stripe.routes import ENDPOINTS, READINGS
 from drawdown.dialects.stripe.versions import VERSION, is_version
 from drawdown.dialects.stripe.webhooks import routes as webhooks
-from drawdown.engine.access import SESSION_PREFIX
 from drawdown.engine.accounts import Principal, SessionExpired
 from drawdown.engine.ledger import Ledger
+from drawdown.engine.sessions import SESSION_PREFIX
 from drawdown.web import forms
 from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
@@ -63,7 +63,7 @@ class StripeDialect(Dialect):
         if not secret.startswith(SESSION_PREFIX):
             return await super().authenticate(ledger, secret, key_id)
         try:
-            return await ledger.accounts.of_session(secret)
+            return await ledger.sessions.find(secret)
         except SessionExpired:
             raise StripeError(
                 "This session has expired: make another one.",

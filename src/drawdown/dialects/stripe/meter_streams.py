@@ -153,7 +153,7 @@ async def create_session(call: Call) -> Answer:
     principal = call.principal
     made = Session(
         id=spell("mes_", Id(call.ledger.ids.new())),
-        authentication_token=await call.ledger.accounts.open_session(principal.key_id, until),
+        authentication_token=await call.ledger.sessions.open(principal, until),
         created=_written(now),
         expires_at=_written(until),
         livemode=principal.mode is Mode.LIVE,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import apsw
 
+from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import (
     CUSTOMER_OWN_ID,
@@ -14,6 +15,7 @@ from drawdown.core.state import (
     ENTITLEMENT_NAME,
     METER_CODE,
     USAGE_EVENT,
+    Name,
     Wallet,
 )
 from drawdown.core.types import (
@@ -116,6 +118,10 @@ class SqliteReads:
         assert space in (CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE)
         row = self._row("find_name", (book, space, text))
         return None if row is None else row[0]
+
+    async def find_claim(self, name: Name) -> ClaimRecord | None:
+        row = self._row("find_claim", name)
+        return None if row is None else rows.claim_of(*name, row)
 
     async def find_customer(self, customer: Id) -> Customer | None:
         row = self._row("find_customer", (customer,))
