@@ -356,3 +356,13 @@ def test_a_balance_is_asked_for_by_price_and_by_grant(stage: Stage) -> None:
         param="filter[credit_grant]",
         code="resource_missing",
     )
+
+
+def test_a_customer_s_currency_is_that_of_the_first_invoice(stage: Stage) -> None:
+    customers = stage.client.v1.customers
+    assert customers.retrieve(stage.customer.id).currency is None
+    euros = make_price(stage.client, stage.meter.id, unit_amount=5, currency="eur")
+    stage.subscribe(euros.id)
+    assert customers.retrieve(stage.customer.id).currency == "eur"
+    stage.subscribe()
+    assert customers.retrieve(stage.customer.id).currency == "eur"

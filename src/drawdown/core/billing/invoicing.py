@@ -325,7 +325,7 @@ def _final(desk: Desk, invoice: Invoice) -> Invoice:
         status=InvoiceStatus.OPEN if owed else InvoiceStatus.PAID,
         finalizes_at=None,
         finalized_at=desk.at,
-        number=numbering.take(desk),
+        number=numbering.take(desk, invoice.currency),
         paid_at=None if owed else desk.at,
     )
     return notices.dated(desk, final)

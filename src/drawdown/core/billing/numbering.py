@@ -18,10 +18,14 @@ NUMBERING = "billing.numbering"
 
 
 class Numbering(msgspec.Struct, frozen=True):
-    """An invoice is numbered ``prefix``-0001 and so on: with four digits, or as many as it takes."""
+    """An invoice is numbered ``prefix``-0001 and so on: with four digits, or as many as it takes.
+
+    ``currency`` is that of the first one.
+    """
 
     prefix: str
     next: int = 1
+    currency: str | None = None
 
 
 def document_id(customer: Id) -> Id:
@@ -33,14 +37,16 @@ def default_prefix(customer: Id) -> str:
     return hashlib.sha256(customer).hexdigest()[:8].upper()
 
 
-def take(desk: Desk) -> str:
-    """The number of an invoice that becomes final now."""
+def take(desk: Desk, currency: str) -> str:
+    """The number of an invoice in a currency that becomes final now."""
     customer = desk.wallet.customer
     document = desk.state.documents[document_id(customer)]
     if document is None:
         document = begin(desk, Numbering(default_prefix(customer)))
     numbering = numbering_of(document)
-    after = msgspec.structs.replace(numbering, next=numbering.next + 1)
+    after = msgspec.structs.replace(
+        numbering, next=numbering.next + 1, currency=numbering.currency or currency
+    )
     desk.change(document, body_of(after), stands=False)
     return f"{numbering.prefix}-{numbering.next:04d}"
 

@@ -96,7 +96,7 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     balance: int = 0
     business_name: str | UnsetType = UNSET
     created: int
-    currency: None = None
+    currency: str | None = None
     customer_account: None = None
     default_source: None = None
     delinquent: bool = False
@@ -248,6 +248,7 @@ def customer_object(
         description=details.description,
         email=customer.email,
         individual_name=details.individual_name or UNSET,
+        currency=numbering.currency,
         invoice_prefix=numbering.prefix,
         invoice_settings=_invoice_settings(details),
         livemode=mode is Mode.LIVE,
