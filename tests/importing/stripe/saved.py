@@ -53,7 +53,7 @@ class Grant:
             "voided_at": None,
         } | more
         saved.grants.append(self)
-        starts = self.shown["effective_at"]
+        starts: int = self.shown["effective_at"]
         self._row(day, "credit", "credits_granted", amount, effective_at=starts)
 
     @property
