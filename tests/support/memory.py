@@ -113,7 +113,7 @@ class CoreLedger:
         _miss(state.schedule_wallets, wanted.schedules)
         _miss(state.alerts, wanted.alerts)
         self._load_top_ups(wanted)
-        state.locked |= wanted.entitlements_locked | wanted.customers_locked
+        state.locked |= wanted.entitlements_locked | wanted.customers_locked | wanted.meters_locked
         _miss(state.keys, wanted.keys)
         _miss(state.claims, wanted.claims)
         for book in wanted.catalogs:

@@ -46,6 +46,7 @@ from drawdown.core.commands import (
     CreateSchedule,
     CreateTestClock,
     CreateTopUp,
+    CreateUsageAlert,
     Debit,
     DeleteTestClock,
     DetachRate,
@@ -113,6 +114,7 @@ from drawdown.core.watching.top_up_changes import (
     create_top_up,
     fail_top_up,
 )
+from drawdown.core.watching.usage_alerts import create_usage_alert
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     Act: act,
@@ -125,6 +127,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdvanceTestClock: advance_clock,
     CloseAlert: close_alert,
     CreateAlert: create_alert,
+    CreateUsageAlert: create_usage_alert,
     AmendGrant: amend_grant,
     AmendSchedule: amend_schedule,
     Authorize: authorize,

@@ -235,19 +235,20 @@ class Overage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AlertKind(StrEnum):
-    """What an alert waits for (``watching.crossings``)."""
+    """What an alert waits for (``watching.crossings``, and ``watching.usage_crossings`` for the last)."""
 
     AVAILABLE_BELOW = "available_below"
     USED_ABOVE = "used_above"
     DAYS_TO_EXPIRY = "days_to_expiry"
     DEPLETES_WITHIN = "depletes_within"
+    METERED_ABOVE = "metered_above"
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alert as it is looked at with every movement.
 
     Its threshold is ``amount``, in units, or ``percent`` of the credit that came last, or ``days``; which of
-    them, the kind says.
+    them, the kind says. Of an alert on a meter the amount is a quantity, in steps of 10**-12.
     """
 
     alert: Id
@@ -261,14 +262,15 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert on one customer's credit of an entitlement, or on everybody's (``customer`` None).
 
-    It never changes, and is closed for good.
+    Or on what is used by a ``meter``: one of the two. It never changes, and is closed for good.
     """
 
     id: Id
     book: Id
-    entitlement: Id
     rule: AlertRule
     created_at: Instant
+    entitlement: Id | None = None
+    meter: Id | None = None
     customer: Id | None = None
     metadata: Metadata = {}
     closed_at: Instant | None = None

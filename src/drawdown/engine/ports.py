@@ -128,12 +128,13 @@ class ScheduleFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts of a book to list, newest first; of a customer: those that are on his credit alone."""
+    """Which alerts of a book to list, newest first; of a customer: those that are on his alone."""
 
     book: Id
     limit: int
     customer: Id | None = None
     entitlement: Id | None = None
+    meter: Id | None = None
     live: bool | None = None
     after: Id | None = None
 
@@ -444,8 +445,8 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         """A balance as of ``now`` of which all is known, without waiting; None: it has to be found out."""
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
-    async def find_customer(self, customer: Id) -> Customer | None: ...
     async def find_claim(self, name: Name) -> ClaimRecord | None: ...
+    async def find_customer(self, customer: Id) -> Customer | None: ...
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None: ...
     async def list_customers(self, customers: CustomerFilter) -> list[Customer]: ...
     async def list_entitlements(

@@ -39,6 +39,7 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
     CreateTestClock,
+    CreateUsageAlert,
     DeleteTestClock,
     EndAdvance,
     ExpireGrant,
@@ -59,7 +60,14 @@ from drawdown.core.commands import (
 from drawdown.core.errors import EventReused, KeyReused, LedgerError
 from drawdown.core.requests import Answer, Claim, ClaimRecord, LedgerKey, Request
 from drawdown.core.standing.players import Players
-from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, EventName, Name, State
+from drawdown.core.state import (
+    CUSTOMER_OWN_ID,
+    ENTITLEMENT_CODE,
+    METER_CODE,
+    EventName,
+    Name,
+    State,
+)
 from drawdown.core.types import Id, Reference
 from drawdown.core.usage.records import Event, is_event_id
 from drawdown.engine.batcher import (
@@ -96,6 +104,8 @@ _OF_CATALOGUE = (
 )
 #: What is of a book and no customer's: it has an id of its own before it is decided.
 _OF_BOOK = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
+#: What is of a book's where it names no customer.
+_OF_NOBODY = (CreateAlert, CreateUsageAlert, KeepDocuments)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.
 CLAIMED = "claim"
 
@@ -287,7 +297,7 @@ class SpreadWriter(Writer):
             return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
         if routed.id is not None and isinstance(command, _OF_BOOK):
             return self._placement.of(routed.id)
-        if isinstance(command, CreateAlert | KeepDocuments) and command.customer is None:
+        if isinstance(command, _OF_NOBODY) and command.customer is None:
             return self._placement.of(book)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
@@ -473,6 +483,8 @@ def _names(book: Id, command: Command) -> Iterable[Name]:
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):
         yield book, CUSTOMER_OWN_ID, customer
+    if isinstance(command, CreateUsageAlert) and isinstance(command.meter, str):
+        yield book, METER_CODE, command.meter
     for kind in _kinds(command):
         if isinstance(kind, str) and kind not in currencies.MINOR_PLACES:
             yield book, ENTITLEMENT_CODE, kind

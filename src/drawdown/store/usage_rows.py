@@ -29,6 +29,7 @@ from drawdown.core.usage.records import (
     Debits,
     Event,
     Meter,
+    MeterWatch,
     Period,
     Rate,
     ValueKey,
@@ -44,6 +45,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_measure = msgspec.json.Decoder(Measure).decode
 _decode_price = msgspec.json.Decoder(Price | Table).decode
 _decode_profiles = msgspec.json.Decoder(Profiles).decode
+_decode_watch = msgspec.json.Decoder(MeterWatch).decode
 _decode_period = msgspec.json.Decoder(Period).decode
 _decode_group = msgspec.json.Decoder(Group).decode
 _decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
@@ -73,6 +75,7 @@ def meter_of(row: Row) -> Meter:
         closed_at=row[7],
         updated_at=Instant(row[8]),
         profiles=_decode_profiles(row[9]),
+        watch=None if row[10] is None else _decode_watch(row[10]),
     )
 
 
@@ -89,6 +92,10 @@ def meter_row(meter: Meter) -> Row:
         meter.updated_at,
         _text(meter.profiles),
     )
+
+
+def watched_row(meter: Meter) -> Row:
+    return None if meter.watch is None else _text(meter.watch), meter.id
 
 
 def changed_meter_row(meter: Meter) -> Row:

@@ -23,6 +23,7 @@ from drawdown.core.requests import Request
 from drawdown.core.standing import playing
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
 from drawdown.core.types import Id
+from drawdown.core.watching.usage_crossings import place_of, watched_by
 
 
 def entitlement_names(
@@ -84,6 +85,8 @@ def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> 
     customer = _changed_customer(asking, request, command)
     if customer is None:
         return
+    if asking.catalog(request):
+        usage_alerts(asking, request, customer)
     asking.every_wallet(request, customer)
     for key in asking.state.customer_wallets.get(customer, ()):
         asking.demand.changed.add(key)
@@ -99,6 +102,18 @@ def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> 
             asking.met(
                 key, wallet, player.wants_to_act(customer, standing, player.ending, at, known)
             )
+
+
+def usage_alerts(asking: Asking, request: Request, customer: Id) -> None:
+    """What is kept of his use of every meter that is watched, and the alerts on that."""
+    for meter in asking.state.catalogs[request.book].watched_meters():
+        place = place_of(customer, meter.id)
+        if place not in asking.state.documents:
+            asking.want(asking.wanted.documents, place)
+            continue
+        for rule in watched_by(customer, meter.id, asking.state).rules:
+            if rule.alert not in asking.state.alerts:
+                asking.want(asking.wanted.alerts, rule.alert)
 
 
 def create_clock(asking: Asking, request: Request, command: CreateTestClock) -> None:

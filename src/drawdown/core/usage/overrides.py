@@ -40,6 +40,7 @@ from drawdown.core.usage.records import (
     Event,
 )
 from drawdown.core.usage.recounts import Change, as_asked, change_of, touched_by
+from drawdown.core.watching import usage_crossings
 
 
 class Lowered(msgspec.Struct):
@@ -89,7 +90,12 @@ def override_usage(
     changes = [change_of(request, each, event, state) for each in found]
     kinds = [each.rate.entitlement for each in found]
     contexts = settled_wallets(request, customer, kinds, state)
-    started = begin(request, state, _operation(request, command, event, contexts, state))
+    operation = _operation(request, command, event, contexts, state)
+    asked = as_asked(command, event)
+    looks = usage_crossings.looks(
+        request, asked, customer.id, event.id, operation.at, state, before=event
+    )
+    started = begin(request, state, operation)
     returned = _return(started, event, contexts, state)
     for lowered in _lowered(changes, event, state):
         _lower(started, lowered, contexts, state)
@@ -97,7 +103,8 @@ def override_usage(
         draw(started, due, returned) for due in _dues(changes, contexts, command, event)
     )
     kept = _overridden(command, event, started.operation, charges)
-    started.note_changes(_told(event, kept, state))
+    started.note_changes(_told(event, kept, state) | usage_crossings.told(looks))
+    usage_crossings.keep_looks(request, customer.id, looks, operation.at, state)
     _keep(started, kept, changes, state)
     return Accepted(
         operation=started.operation,

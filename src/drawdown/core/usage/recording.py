@@ -40,6 +40,7 @@ from drawdown.core.usage.paying import (
     usage_facts,
 )
 from drawdown.core.usage.records import EVENT_ID_MAX, Charge, Debits, Event, is_event_id
+from drawdown.core.watching import usage_crossings
 
 #: How far ahead of the ledger's clock an asker's may be.
 AHEAD_MAX = 5 * 60 * MICROSECONDS
@@ -70,11 +71,16 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
         _due(each, command, contexts[each.rate.entitlement], attributes, state) for each in counted
     ]
     at = next((due.context.at for due in dues), now)
+    looks = usage_crossings.looks(request, command, customer.id, identifier, at, state)
     started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
     charges = tuple(draw(started, due) for due in dues)
+    changed = usage_crossings.told(looks)
     if any(charge.uncovered for charge in charges):
-        started.note_changes({"uncovered": [{}, uncovered(charges, request.book, state)]})
+        changed["uncovered"] = [{}, uncovered(charges, request.book, state)]
+    if changed:
+        started.note_changes(changed)
     event = _event(request, command, customer, started.operation, time, charges)
+    usage_crossings.keep_looks(request, customer.id, looks, at, state)
     _keep(started, event, counted, dues, state)
     return Accepted(
         operation=started.operation,
@@ -164,7 +170,7 @@ def _keep(
     changes = state.changes
     _claim(event, state)
     if state.spans:
-        state.forget_spans(event.customer)
+        state.forget_spans(event.customer, event.name)
     state.events[event.id] = changes.events[event.id] = event
     for counted, due in zip(counts, dues, strict=True):
         keep_count(due.after, state)

@@ -450,6 +450,8 @@ def alert_list(select: str, alerts: AlertFilter) -> tuple[str, list[object]]:
         conditions.append(f"a.owner = {_bound(bindings, alerts.customer)}")
     if alerts.entitlement is not None:
         conditions.append(f"a.entitlement = {_bound(bindings, alerts.entitlement)}")
+    if alerts.meter is not None:
+        conditions.append(f"a.meter = {_bound(bindings, alerts.meter)}")
     if alerts.live is not None:
         conditions.append(f"a.closed_at IS {'' if alerts.live else 'NOT '}NULL")
     if alerts.after is not None:

@@ -42,6 +42,7 @@ class UsageRows:
         """What leads to more: meters and rates, and the events that are known."""
         if wanted.catalogs:
             state.catalogs |= await catalogs(self._connection, self._queries, wanted.catalogs)
+        await self._lock_meters(state, wanted.meters_locked)
         state.attached |= {customer: {} for customer in wanted.attached}
         rows_found = await self._fetch("customer_rates", id_columns(wanted.attached))
         for key, each in usage_rows.attachments_of(tuple(row) for row in rows_found).items():
@@ -50,6 +51,15 @@ class UsageRows:
         state.events |= dict.fromkeys(wanted.events)
         for row in await self._fetch("find_event", id_columns(wanted.events)):
             state.events[row[0]] = usage_rows.event_of(tuple(row))
+
+    async def _lock_meters(self, state: State, meters: Collection[Id]) -> None:
+        """As they are, and not as they were a moment ago: they are about to be changed."""
+        if not meters:
+            return
+        state.locked |= set(meters)
+        for row in await self._connection.fetch(self._queries["lock_meter"], list(meters)):
+            meter = usage_rows.meter_of(tuple(row))
+            state.catalogs[meter.book].change_meter(meter)
 
     async def _find_ids(self, state: State, wanted: Collection[EventName]) -> None:
         state.event_ids |= dict.fromkeys(wanted)
@@ -102,6 +112,10 @@ class UsageRows:
         for meter in changes.changed_meters:
             await self._connection.execute(
                 self._queries["change_meter"], *usage_rows.changed_meter_row(meter)
+            )
+        for meter in changes.watched_meters.values():
+            await self._connection.execute(
+                self._queries["watch_meter"], *usage_rows.watched_row(meter)
             )
         for rate in changes.closed_rates:
             await self._connection.execute(self._queries["close_rate"], rate.closed_at, rate.id)

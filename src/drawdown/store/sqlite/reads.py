@@ -445,6 +445,7 @@ def alert_list(select: str, alerts: AlertFilter) -> tuple[str, dict[str, object]
     given = {
         "a.owner = :customer": alerts.customer,
         "a.entitlement = :entitlement": alerts.entitlement,
+        "a.meter = :meter": alerts.meter,
         "a.id < :after": alerts.after,
     }
     for condition, value in given.items():

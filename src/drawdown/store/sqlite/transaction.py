@@ -109,7 +109,7 @@ class SqliteTransaction:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
         self._load_by_ids(wanted)
-        state.locked |= wanted.entitlements_locked | wanted.customers_locked
+        state.locked |= wanted.entitlements_locked | wanted.customers_locked | wanted.meters_locked
         self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))

@@ -65,6 +65,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     yield "insert_meter", [usage_rows.meter_row(each) for each in changes.meters]
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
     yield "change_meter", [usage_rows.changed_meter_row(each) for each in changes.changed_meters]
+    watched = changes.watched_meters.values()
+    yield "watch_meter", [usage_rows.watched_row(each) for each in watched]
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
     yield "attach_rate", usage_rows.attached_rows(changes.attachments)
     yield "detach_rate", usage_rows.detached_rows(changes.attachments)
