@@ -359,6 +359,54 @@ def test_only_so_many_lines_wait_for_an_invoice(ann: Customer) -> None:
         ann.act(actions.AmendSubscription(subscription=made, items=change), START + DAY)
 
 
+def test_a_trial_that_is_ended_is_followed_by_a_period_that_is_charged(ann: Customer) -> None:
+    """What was used in the trial costs nothing, also where the day is the same."""
+    made = ann.subscribe(SEATS, CALLS, trial_end=Instant(START + 10 * DAY))
+    ann.use("calls", 100, START + DAY)
+    at = START + 2 * DAY
+    ann.act(actions.AmendSubscription(subscription=made, ends_trial=True), at + 5)
+    found, invoice = ann.subscription(made), ann.invoices[-1]
+    assert (found.status, found.trial_end, found.anchor) == ("active", at, at)
+    assert (days(found.period_start), days(found.period_end)) == (2, 33)
+    assert (invoice.reason, invoice.status, invoice.due) == ("update", "open", 750)
+    assert [(line.amount, days(line.start), days(line.end)) for line in invoice.lines] == [
+        (750, 2, 33)
+    ]
+    ann.use("calls", 2, at + DAY)
+    ann.act(actions.AmendSubscription(subscription=made, ends_trial=True), at + DAY)
+    assert (len(ann.invoices), ann.subscription(made).anchor) == (2, at)
+    ann.settle(START + 33 * DAY + HOUR)
+    assert [line.amount for line in ann.invoices[-1].lines] == [750, 10]
+
+
+def test_periods_are_counted_from_where_one_began_anew(ann: Customer) -> None:
+    """On 31 January: February is short, and March is not."""
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 2, START + 29 * DAY)
+    at = START + 30 * DAY
+    ann.act(actions.AmendSubscription(subscription=made, begins_anew=True), at)
+    assert [line.amount for line in ann.invoices[-1].lines] == [10]
+    ends = []
+    for _ in range(3):
+        ends.append(days(ann.subscription(made).period_end))
+        ann.settle(ann.subscription(made).period_end)
+    assert ends == [58, 89, 119]  # 28 February, 31 March, 30 April
+
+
+def test_in_a_trial_no_period_begins_anew(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, trial_end=Instant(START + 10 * DAY))
+    with pytest.raises(FieldInvalid, match="anchor"):
+        ann.act(actions.AmendSubscription(subscription=made, begins_anew=True), START + DAY)
+
+
+def test_an_item_that_comes_as_a_period_begins_anew_is_charged_once(ann: Customer) -> None:
+    made = ann.subscribe(CALLS)
+    more = actions.ItemChange(added=(SEATS,))
+    action = actions.AmendSubscription(subscription=made, items=more, begins_anew=True)
+    ann.act(action, START + 10 * DAY)
+    assert [line.amount for line in ann.invoices[-1].lines] == [0, 750]
+
+
 def test_with_a_customer_end_his_subscriptions_and_drafts(ann: Customer) -> None:
     ann.grant(100)
     made = ann.subscribe(CALLS)

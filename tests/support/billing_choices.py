@@ -12,7 +12,9 @@ DAY = 24 * HOUR
 #: Those that are used in random plays.
 PRICES = ("calls", "tokens", "packs", "tiers")
 LICENSED = ("desks*1", "desks*2", "lamps*1", "lamps*7")
-VERBS = "grant grant use use use use subscribe change change debit cancel expire undo read".split()
+VERBS = (
+    "grant grant use use use use subscribe change change anew debit cancel expire undo read"
+).split()
 OF_INVOICES = "finalize delete void pay uncollectible".split()
 
 
@@ -65,12 +67,15 @@ class Choices:
             words = [f"S{self.number}x", *self._prices()]
             return self._step(verb, words, every=str(random.randint(3, 12)))
         if verb == "cancel":
-            how = random.choice([["end"], ["invoice"]])
+            how = random.choice([["end"], ["invoice"], ["invoice", "prorate"]])
             return self._step(verb, [random.choice(list(naive.subscriptions)), *how])
         if verb == "change":
             name = random.choice(list(naive.subscriptions))
             words = [name, *random.choice([[], [], ["now"], ["none"]])]
             return self._step(verb, words, **self._change_of(naive.subscriptions[name]))
+        if verb == "anew":
+            how = random.choice([[], ["none"]])
+            return self._step(verb, [random.choice(list(naive.subscriptions)), *how])
         if verb in ("expire", "undo") and naive.grants:
             return self._step(verb, [random.choice(naive.grants).name])
         if verb == "debit":

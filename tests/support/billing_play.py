@@ -4,6 +4,7 @@
     d0     subscribe S tokens calls every=30
     d3     use tokens 120              or use tokens 120 time=d2
     d10    change S add=desks*3 drop=tokens swap=calls>packs       or change S ... none, or ... now
+    d20    anew S                      or anew S none: a period begins then
     d30+1h read                        => S1=open:6.00-5.00 S1.A=5.00 available=0.00 ledger=0.00
 
 ``S1`` is the first invoice that a period of ``S`` or a change of it made: its status, what its lines come
@@ -135,8 +136,13 @@ class NaiveSubject:
             ),
             "use": lambda: naive.use(words[0], Fraction(words[1]), self._time(step)),
             "cancel": lambda: naive.cancel(
-                words[0], at, at_end="end" in words, invoice="invoice" in words
+                words[0],
+                at,
+                at_end="end" in words,
+                invoice="invoice" in words,
+                prorate="prorate" in words,
             ),
+            "anew": lambda: naive.begin_anew(words[0], at, next(iter(words[1:]), "")),
             "change": lambda: naive.change(
                 words[0], at, *parts_of(step), next(iter(words[1:]), "")
             ),
@@ -278,7 +284,15 @@ class LedgerSubject:
                         subscription=subscription, cancel_at_period_end=True
                     )
                 return actions.CancelSubscription(
-                    subscription=subscription, invoice_now="invoice" in words
+                    subscription=subscription,
+                    invoice_now="invoice" in words,
+                    prorates="prorate" in words,
+                )
+            case "anew":
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]],
+                    items=actions.ItemChange(prorates="none" not in words),
+                    begins_anew=True,
                 )
             case "change":
                 change = change_of(step, self.items[words[0]])

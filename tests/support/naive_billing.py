@@ -158,14 +158,17 @@ class NaiveBilling:
     # Invoices ------------------------------------------------------------------------------------
 
     def draw_up(self, each: Subscription, at: int, ahead: int | None) -> None:
+        self.invoice(each, self.lines(each, at, ahead), at).final_at = at + HOUR
+        self.anew(at)
+
+    def lines(self, each: Subscription, at: int, ahead: int | None) -> list[Line]:
         lines = []
         for item in each.items:
             if item.quantity is None and max(item.since, each.start) < at:
                 lines.append(Line(item.price, max(item.since, each.start), at))
             elif item.quantity is not None and ahead is not None:
                 lines.append(Line(item.price, at, ahead, self.full(item), metered=False))
-        self.invoice(each, lines, at).final_at = at + HOUR
-        self.anew(at)
+        return lines
 
     def invoice(self, each: Subscription, lines: list[Line], at: int) -> Invoice:
         """A draft over what waited and over lines; what earlier ones came to below nothing goes with it."""
@@ -308,6 +311,19 @@ class NaiveBilling:
             made.final_at = now
             self.finalize(made)
 
+    def begin_anew(self, name: str, now: int, how: str) -> None:
+        """A period ends, and one begins, with an invoice that is final at once."""
+        each = self.subscriptions[name]
+        if each.over:
+            raise Refusal("wrong_status")
+        if how != "none":
+            licensed = [item for item in each.items if item.quantity is not None]
+            each.waiting = [*self.prorated(each, licensed, [], now), *each.waiting]
+        made = self.invoice(each, self.lines(each, now, now + each.every), now)
+        each.start, each.end = now, now + each.every
+        made.final_at = now
+        self.finalize(made)
+
     def prorated(
         self, each: Subscription, gone: list[Item], new: list[Item], now: int
     ) -> list[Line]:
@@ -327,7 +343,9 @@ class NaiveBilling:
     def use(self, price: str, quantity: Fraction, time: int) -> None:
         self.events.append((price, time, quantity))
 
-    def cancel(self, name: str, now: int, *, at_end: bool, invoice: bool) -> None:
+    def cancel(
+        self, name: str, now: int, *, at_end: bool, invoice: bool, prorate: bool = False
+    ) -> None:
         each = self.subscriptions[name]
         if each.over:
             raise Refusal("wrong_status")
@@ -335,6 +353,9 @@ class NaiveBilling:
             each.ends = True
             return
         each.over = True
+        if invoice and prorate:
+            licensed = [item for item in each.items if item.quantity is not None]
+            each.waiting = [*self.prorated(each, licensed, [], now), *each.waiting]
         if invoice and (now > each.start or each.waiting):
             self.draw_up(each, now, None)
 

@@ -53,7 +53,12 @@ class ItemChange(_Action, frozen=True):
 
 
 class AmendSubscription(_Action, frozen=True):
-    """``cancel_at`` None: it has no end any more. ``revision``: only if it is as it was read."""
+    """``cancel_at`` None: it has no end any more. ``revision``: only if it is as it was read.
+
+    ``begins_anew``: periods are counted from now, and what the running one has come to is charged with what
+    is ahead; ``items`` says whether the rest of it is given back. ``ends_trial``: so it is with a trial,
+    which costs nothing.
+    """
 
     subscription: Id
     profile: Profile | None = None
@@ -62,14 +67,20 @@ class AmendSubscription(_Action, frozen=True):
     cancel_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     due_days: int | msgspec.UnsetType | None = msgspec.UNSET
     items: ItemChange | None = None
+    begins_anew: bool = False
+    ends_trial: bool = False
     revision: int | None = None
 
 
 class CancelSubscription(_Action, frozen=True):
-    """End it now. ``invoice_now``: what was used since the last invoice is charged; else it never is."""
+    """End it now. ``invoice_now``: what was used since the last invoice is charged; else it never is.
+
+    ``prorates``: with that, what was charged ahead of the rest of the period is given back.
+    """
 
     subscription: Id
     invoice_now: bool = False
+    prorates: bool = False
     profile: Profile | None = None
     revision: int | None = None
 

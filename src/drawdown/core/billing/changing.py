@@ -21,8 +21,13 @@ from drawdown.core.usage import rating
 from drawdown.core.usage.quantities import ONE, Quantity
 
 
-def changed(before: Subscription, change: ItemChange, at: Instant) -> Subscription:
-    """As it is from the whole second on. In a trial nothing is charged, and nothing is given back."""
+def changed(
+    before: Subscription, change: ItemChange, at: Instant, *, ends: bool = False
+) -> Subscription:
+    """As it is from the whole second on. In a trial nothing is charged, and nothing is given back.
+
+    ``ends``: the period ends with that: the rest of it is given back of every item, and of none charged.
+    """
     now = second_of(before, at)
     named = {item.id: item for item in change.changed}
     places = [
@@ -34,7 +39,7 @@ def changed(before: Subscription, change: ItemChange, at: Instant) -> Subscripti
     items = (*kept, *(_since(None, item, now) for item in change.added))
     pending = before.pending
     if change.prorates and not periods.is_trial(before):
-        pending = (*_lines(before, items, change, now), *pending)
+        pending = (*_lines(before, items, change, now, ends), *pending)
     return msgspec.structs.replace(before, items=items, pending=pending)
 
 
@@ -66,7 +71,7 @@ def check(before: Subscription, change: ItemChange, at: Instant) -> None:
         raise FieldInvalid("prorated_from", "within the running period")
 
 
-def prorations(
+def _prorations(
     subscription: Subscription, items: tuple[Item, ...], at: Instant, sign: int
 ) -> Iterator[Line]:
     """What of licensed items is left of the running period: charged, or given back where ``sign`` is -1."""
@@ -88,14 +93,14 @@ def prorations(
 
 
 def _lines(
-    before: Subscription, items: tuple[Item, ...], change: ItemChange, now: Instant
+    before: Subscription, items: tuple[Item, ...], change: ItemChange, now: Instant, ends: bool
 ) -> Iterator[Line]:
     """What has another price, was taken away or came."""
     gone = tuple(each for each in before.items if not any(_is_as(each, other) for other in items))
     new = tuple(each for each in items if not any(_is_as(each, other) for other in before.items))
     at = change.prorated_from or now
-    yield from prorations(before, gone, at, -1)
-    yield from prorations(before, new, at, 1)
+    yield from _prorations(before, before.items if ends else gone, at, -1)
+    yield from _prorations(before, () if ends else new, at, 1)
     for item in gone:
         start = periods.counts_from(item, before.period_start)
         if item.metered is not None and start < now:

@@ -98,7 +98,7 @@ def draw_up(
 
     Returns the subscription, of which nothing waits for an invoice any more.
     """
-    made = desk.new_id(f"invoice:{owner.hex()}")
+    made = _new_id(desk, owner, subscription)
     finalizes_at = Instant(desk.at + DRAFT)
     items = due_items(subscription, desk.at, ahead)
     invoice = _drawn_up(desk, made, owner, subscription, reason, items, desk.at)
@@ -116,13 +116,19 @@ def bill_now(
     period: tuple[Instant, Instant],
 ) -> None:
     """An invoice over what waits for one and over items, final at once; the subscription is as it is then."""
-    made = desk.new_id(f"invoice:{document.id.hex()}")
+    made = _new_id(desk, document.id, subscription)
     invoice = _drawn_up(desk, made, document.id, subscription, Reason.UPDATE, items, period[1])
     invoice = msgspec.structs.replace(invoice, period_start=period[0])
     draft = desk.make(made, INVOICE, body_of(invoice))
     after = _invoiced(subscription, made)
     desk.change(document, body_of(after), due_at=notices.next_turn(after))
     finalize(desk, draft)
+
+
+def _new_id(desk: Desk, owner: Id, subscription: Subscription) -> Id:
+    """Later than that of the subscription's last invoice."""
+    last = [] if subscription.invoice is None else [unhexed(subscription.invoice)]
+    return desk.new_id(f"invoice:{owner.hex()}", last)
 
 
 def _drawn_up(
@@ -154,7 +160,7 @@ def _invoiced(subscription: Subscription, invoice: Id) -> Subscription:
 
 def first_invoice(desk: Desk, owner: Id, subscription: Subscription, items: Items) -> Document:
     """What is due as a subscription begins: final at once, and paid where that is nothing."""
-    made = desk.new_id(f"invoice:{owner.hex()}")
+    made = _new_id(desk, owner, subscription)
     invoice = Invoice(
         subscription=hexed(owner),
         currency=subscription.currency,

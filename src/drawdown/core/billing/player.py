@@ -84,6 +84,9 @@ class BillingPlayer:
             elif isinstance(action, actions.AmendSubscription | actions.Preview) and action.items:
                 subscription = changing.changed(subscription, action.items, at)
             _want_usage(found, customer, subscription, subscription.period_start, end)
+            if isinstance(action, actions.AmendSubscription) and action.begins_anew:
+                now = changing.second_of(subscription, at)
+                _want_usage(found, customer, subscription, subscription.period_start, now)
         return found
 
     def play(self, desk: Desk, document: Document) -> None:

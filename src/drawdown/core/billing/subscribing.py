@@ -158,13 +158,51 @@ def cancel(desk: Desk, action: actions.CancelSubscription) -> None:
     if action.profile is not None:
         after = msgspec.structs.replace(after, profile=action.profile)
     charges = desk.at > before.period_start and not periods.is_trial(before)
-    if action.invoice_now and (charges or before.pending):
+    if action.invoice_now and action.prorates:
+        after = changing.changed(after, actions.ItemChange(), desk.at, ends=True)
+    if action.invoice_now and (charges or after.pending):
         after = invoicing.draw_up(desk, document.id, after, Reason.CANCEL, None)
     end(desk, document, msgspec.structs.replace(after, canceled_at=desk.at))
 
 
 def amend(desk: Desk, action: actions.AmendSubscription) -> None:
     document, before = find(desk, action.subscription, action.revision)
+    after, change = _amended(desk, before, action), action.items or actions.ItemChange()
+    now = changing.second_of(after, desk.at)
+    trial = periods.is_trial(after)
+    if action.begins_anew and trial:
+        raise FieldInvalid("anchor", "left as it is in a trial, which may be ended instead")
+    anew = action.begins_anew or (action.ends_trial and trial)
+    if action.items is not None:
+        changing.check(after, change, desk.at)
+    after = changing.changed(after, change, desk.at, ends=anew)
+    if anew:
+        _begin_anew(desk, document, after, now)
+    elif change.invoices_now and after.pending:
+        invoicing.bill_now(desk, document, after, [], (after.period_start, now))
+    else:
+        desk.change(document, body_of(after), due_at=notices.next_turn(after))
+
+
+def _begin_anew(desk: Desk, document: Document, before: Subscription, now: Instant) -> None:
+    """A period begins now, and with it an invoice: over what there was, and what is charged ahead."""
+    trial = periods.is_trial(before)
+    after = msgspec.structs.replace(
+        before,
+        anchor=now,
+        period_start=now,
+        status=SubscriptionStatus.ACTIVE if trial else before.status,
+        trial_end=now if trial else before.trial_end,
+    )
+    end = periods.end_of(after, now)
+    upcoming_at = notices.upcoming_at(end, desk.at)
+    after = msgspec.structs.replace(after, period_end=end, upcoming_at=upcoming_at)
+    items = invoicing.due_items(before, now, end)
+    invoicing.bill_now(desk, document, after, items, (before.period_start, now))
+
+
+def _amended(desk: Desk, before: Subscription, action: actions.AmendSubscription) -> Subscription:
+    """But for its items."""
     after = before
     if action.profile is not None:
         after = msgspec.structs.replace(after, profile=action.profile)
@@ -183,15 +221,7 @@ def amend(desk: Desk, action: actions.AmendSubscription) -> None:
     after = msgspec.structs.replace(after, upcoming_at=upcoming_at)
     ends = after.cancel_at_period_end or after.cancel_at is not None
     asked = after.canceled_at if before.canceled_at is not None else desk.at
-    after = msgspec.structs.replace(after, canceled_at=asked if ends else None)
-    if action.items is not None:
-        changing.check(after, action.items, desk.at)
-        after = changing.changed(after, action.items, desk.at)
-    if action.items is not None and action.items.invoices_now and after.pending:
-        period = (after.period_start, changing.second_of(after, desk.at))
-        invoicing.bill_now(desk, document, after, [], period)
-        return
-    desk.change(document, body_of(after), due_at=notices.next_turn(after))
+    return msgspec.structs.replace(after, canceled_at=asked if ends else None)
 
 
 def _end_now(desk: Desk, subscription: Subscription) -> Instant:
