@@ -424,9 +424,9 @@ def test_both_sdks_verify_what_is_delivered(delivering: Tenant) -> None:
         verified(make(client).secret or "", got)
     with Sdk("stripe", key="sk_test_x") as node:
         body, signature = got.body.decode(), got.headers["stripe-signature"]
-        read = node.call("webhooks.constructEvent", body, signature, secret)
-        assert read["id"] == event.id
-        assert read["data"]["object"]["id"] == grant.id
+        for method in ("constructEvent", "constructEventAsync"):
+            read = node.call(f"webhooks.{method}", body, signature, secret)
+            assert (read["id"], read["data"]["object"]["id"]) == (event.id, grant.id)
 
 
 def test_what_did_not_arrive_is_pending_and_listed_so(delivering: Tenant) -> None:
@@ -470,5 +470,11 @@ def test_while_a_secret_is_replaced_both_sign(delivering: Tenant) -> None:
         client.v1.customers.create({"name": "Jenny"})
         [got] = there.wait(1)
     assert got.headers["stripe-signature"].count("v1=") == 2
-    first, second = (verified(each, got) for each in (str(made.secret), rotated.json()["secret"]))
+    secrets = (str(made.secret), rotated.json()["secret"])
+    first, second = (verified(each, got) for each in secrets)
     assert first.id == second.id
+    with Sdk("stripe", key="sk_test_x") as node:
+        body, signature = got.body.decode(), got.headers["stripe-signature"]
+        for secret in secrets:
+            read = node.call("webhooks.constructEventAsync", body, signature, secret)
+            assert read["id"] == first.id
