@@ -146,6 +146,8 @@ def test_a_subscription_leads_to_its_product_and_to_what_paid_its_invoice(stage:
     assert found["test_clock"]["frozen_time"] == START + 31 * DAY + HOUR
     invoice = found["latest_invoice"]
     assert invoice["customer"]["test_clock"] == found["test_clock"]
+    own = stage.client.v1.customers.retrieve(stage.customer.id).to_dict()
+    assert invoice["customer"] == own | {"test_clock": found["test_clock"]}
     [paid] = invoice["total_pretax_credit_amounts"]
     assert paid["credit_balance_transaction"]["debit"]["amount"]["monetary"]["value"] == 100
     assert isinstance(invoice["lines"]["data"][0]["pricing"]["price_details"]["price"], str)

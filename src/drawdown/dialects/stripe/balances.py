@@ -41,7 +41,7 @@ async def _customer(call: Call, text: str) -> Customer:
 
 async def retrieve_summary(call: Call) -> Answer:
     asked: RetrieveSummary = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUMMARY)
+    expansion.expansion(asked.expand, expansion.SUMMARY)
     customer = await _customer(call, asked.customer)
     if customer.closed_at is not None:
         raise missing_object("customer", asked.customer, "customer")
@@ -63,11 +63,7 @@ async def retrieve_summary(call: Call) -> Answer:
             )
             for code, (ledger, available) in found.items()
         ],
-        customer=(
-            wire.customer_object(customer, mode, expand.below("customer"))
-            if expand.wants("customer")
-            else wire.customer_id(customer)
-        ),
+        customer=wire.customer_id(customer),
         livemode=mode is Mode.LIVE,
     )
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)

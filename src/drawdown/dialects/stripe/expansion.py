@@ -109,21 +109,13 @@ TRANSACTION = Reach("billing.credit_balance_transaction")
 
 
 class Expansion:
-    """The paths to follow from one object."""
+    """What an object is asked to show beside what it always does; what ids lead to is put in later."""
 
     def __init__(self, paths: frozenset[str] = frozenset()) -> None:
         self._paths = paths
 
     def wants(self, field: str) -> bool:
-        """Whether ``field`` is to be followed; what lies below it needs it followed too."""
-        return field in self._paths or any(path.startswith(field + ".") for path in self._paths)
-
-    def below(self, field: str) -> Expansion:
-        """What to follow from the object that ``field`` names."""
-        start = field + "."
-        return Expansion(
-            frozenset(path.removeprefix(start) for path in self._paths if path.startswith(start))
-        )
+        return field in self._paths
 
 
 NOTHING = Expansion()

@@ -77,9 +77,7 @@ class _Walk:
                     owner[field] = await self._found(owner[field], kind, below)
 
     async def _found(self, value: Any, kind: str, below: list[str]) -> Any:
-        """What is an object already is read again for what lies below it alone."""
-        if isinstance(value, dict) and not below:
-            return value
+        """What is an object already is read again for what lies below it."""
         name = value["id"] if isinstance(value, dict) else value
         key = (kind, name, *below)
         if key not in self._known:

@@ -22,7 +22,6 @@ from drawdown.core.types import (
 )
 from drawdown.dialects.stripe import expansion, imported, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import NOTHING, Write
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.prices import PRICES, price_id
@@ -94,19 +93,19 @@ async def void_credit_grant(call: Call, asked: OneGrant) -> Write:
 
 
 async def retrieve_credit_grant(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.GRANT)
+    expansion.expansion(call.query.expand, expansion.GRANT)
     text = call.path["grant"]
     grant = await find(call, text)
     if grant is None:
         raise missing_object(NOUN, text, "id")
-    shown = await _Shown(call, expand).grant(grant)
+    shown = await _Shown(call).grant(grant)
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)
 
 
 async def list_credit_grants(call: Call) -> Answer:
     """A page, newest first; it looks one further than it shows, to say whether there are more."""
     asked: ListGrants = call.query
-    expand = expansion.expansion(asked.expand, expansion.GRANT, of_list=True)
+    expansion.expansion(asked.expand, expansion.GRANT, of_list=True)
     after, before = await _cursors(call, asked)
     try:
         found = await call.ledger.grants(
@@ -120,7 +119,7 @@ async def list_credit_grants(call: Call) -> Answer:
     except CustomerNotFound:
         raise missing_object("customer", str(asked.customer), "customer") from None
     page = found[: asked.limit] if before is None else found[-asked.limit :]
-    shown = _Shown(call, expand)
+    shown = _Shown(call)
     answer = wire.CreditGrantList(
         data=[await shown.grant(grant) for grant in page],
         has_more=len(found) > asked.limit,
@@ -187,16 +186,14 @@ def _write(
     expand: list[str] | None,
     names: dict[type[NotFound], tuple[str, str]],
 ) -> Write:
-    followed = expansion.expansion(expand, expansion.GRANT)
+    expansion.expansion(expand, expansion.GRANT)
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire.CreditGrant:
         assert accepted.grant is not None
         assert accepted.customer is not None
         assert accepted.entitlement is not None
-        return wire.credit_grant(
-            accepted.grant, accepted.customer, accepted.entitlement, mode, followed
-        )
+        return wire.credit_grant(accepted.grant, accepted.customer, accepted.entitlement, mode)
 
     return Write(command=command, show=show, names=names)
 
@@ -204,8 +201,8 @@ def _write(
 class _Shown:
     """Shows the grants of one answer; looks up each customer and currency once."""
 
-    def __init__(self, call: Call, expand: Expansion) -> None:
-        self._call, self._expand = call, expand
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._customers: dict[Id, Customer] = {}
         self._entitlements: dict[Id, Entitlement] = {}
 
@@ -221,7 +218,6 @@ class _Shown:
             self._customers[customer],
             self._entitlements[entitlement],
             self._call.principal.mode,
-            self._expand,
         )
 
 

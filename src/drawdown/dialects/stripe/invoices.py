@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import msgspec
@@ -31,7 +30,6 @@ from drawdown.core.types import MICROSECONDS, Customer, Document, Id, Mode
 from drawdown.core.usage import quantities
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.ids import (
     invoice_id,
@@ -49,7 +47,6 @@ from drawdown.dialects.stripe.requests_billing import (
 )
 from drawdown.dialects.stripe.requests_catalog import One, Page
 from drawdown.dialects.stripe.test_clocks import clock_id
-from drawdown.dialects.stripe.transactions import with_transactions
 from drawdown.web.endpoints import Call
 
 INVOICES = Records(INVOICE, "invoice", Invoice)
@@ -92,13 +89,6 @@ class Shown(msgspec.Struct):
 
     customer: Customer
     mode: Mode
-    expand: Expansion = expansion.NOTHING
-
-    def customer_shown(self) -> str | wire.CustomerObject:
-        if self.expand.wants("customer"):
-            below = self.expand.below("customer")
-            return wire.customer_object(self.customer, self.mode, below)
-        return wire.customer_id(self.customer)
 
     @property
     def test_clock(self) -> str | None:
@@ -177,7 +167,7 @@ class Shown(msgspec.Struct):
             collection_method=profile.collection_method,
             created=document.created_at // MICROSECONDS,
             currency=invoice.currency,
-            customer=self.customer_shown(),
+            customer=wire.customer_id(self.customer),
             customer_address=details.address,
             customer_email=details.email,
             customer_name=details.name,
@@ -240,26 +230,18 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Invoice]:
 
 
 async def retrieve_invoice(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.INVOICE)
-    found = await find(call, call.path["invoice"])
-    return _answer(call, await _read(call, found, expand))
+    expansion.expansion(call.query.expand, expansion.INVOICE)
+    return _answer(call, await _read(call, await find(call, call.path["invoice"])))
 
 
-async def _read(call: Call, found: Kept[Invoice], expand: Expansion) -> wire_billing.Invoice:
+async def _read(call: Call, found: Kept[Invoice]) -> wire_billing.Invoice:
     customer = await owner_of(call, found.document)
-    shown = Shown(customer, call.principal.mode, expand).invoice(found.document)
-    if expand.wants("lines.data.pretax_credit_amounts.credit_balance_transaction"):
-        for line in shown.lines.data:
-            line.pretax_credit_amounts = [copy(each) for each in line.pretax_credit_amounts]
-            await with_transactions(call, customer, line.pretax_credit_amounts)
-    if expand.wants("total_pretax_credit_amounts.credit_balance_transaction"):
-        await with_transactions(call, customer, shown.total_pretax_credit_amounts)
-    return shown
+    return Shown(customer, call.principal.mode).invoice(found.document)
 
 
 async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
-    expand = expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
+    expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
     owner = await owner_named(call, asked.customer)
     if owner is not None:
@@ -278,7 +260,7 @@ async def list_invoices(call: Call) -> Answer:
         )
 
     found, more = await INVOICES.page(call, asked, keep, owner)
-    data = [await _read(call, each, expand) for each in found]
+    data = [await _read(call, each) for each in found]
     page = wire_billing.InvoiceList(data=data, has_more=more, url=wire_billing.INVOICES_URL)
     return _answer(call, page)
 
@@ -295,7 +277,7 @@ async def owner_named(call: Call, text: Any) -> Id | None:
 async def list_lines(call: Call) -> Answer:
     """In the order in which credit goes over them."""
     asked: Page = call.query
-    expand = expansion.expansion(asked.expand, expansion.LINE, of_list=True)
+    expansion.expansion(asked.expand, expansion.LINE, of_list=True)
     found = await find(call, call.path["invoice"])
     customer = await owner_of(call, found.document)
     shown = Shown(customer, call.principal.mode)
@@ -312,9 +294,6 @@ async def list_lines(call: Call) -> Answer:
     end = len(lines) if before is None else int(before)
     some = lines[start:end]
     page = some[: asked.limit] if before is None else some[-asked.limit :]
-    if expand.wants("pretax_credit_amounts.credit_balance_transaction"):
-        for line in page:
-            await with_transactions(call, customer, line.pretax_credit_amounts)
     url = f"{wire_billing.INVOICES_URL}/{call.path['invoice']}/lines"
     more = len(some) > asked.limit
     return _answer(call, wire_billing.LineItemList(data=page, has_more=more, url=url))
@@ -326,14 +305,14 @@ async def list_lines(call: Call) -> Answer:
 async def _act(
     call: Call, expand: Sequence[str] | None, make: Any, found: Kept[Invoice] | None = None
 ) -> Write:
-    followed = expansion.expansion(expand, expansion.INVOICE)
+    expansion.expansion(expand, expansion.INVOICE)
     found = found or await find(call, call.path["invoice"])
     mode, invoice = call.principal.mode, found.id
 
     def show(accepted: Accepted) -> wire_billing.Invoice:
         assert accepted.customer is not None
         [document] = [each for each in accepted.documents if each.id == invoice]
-        return Shown(accepted.customer, mode, followed).invoice(document)
+        return Shown(accepted.customer, mode).invoice(document)
 
     return Write(command=command_of(found, make(invoice=invoice)), show=show)
 

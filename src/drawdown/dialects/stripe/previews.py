@@ -52,7 +52,7 @@ async def _previewed(call: Call, asked: CreatePreview) -> Document:
 
 async def create_preview(call: Call, asked: CreatePreview) -> Write:
     """What the next invoice would be now; nothing is kept or set aside."""
-    followed = expansion.expansion(asked.expand, expansion.INVOICE)
+    expansion.expansion(asked.expand, expansion.INVOICE)
     document = await _previewed(call, asked)
     subscription = subscription_of(document.body)
     mode = call.principal.mode
@@ -60,7 +60,7 @@ async def create_preview(call: Call, asked: CreatePreview) -> Write:
     def show(accepted: Accepted) -> wire_billing.Invoice:
         assert accepted.customer is not None
         [preview] = accepted.documents
-        return invoices.Shown(accepted.customer, mode, followed).invoice(preview, preview=True)
+        return invoices.Shown(accepted.customer, mode).invoice(preview, preview=True)
 
     change, details = None, asked.subscription_details
     if details is not None and details.items is not None:

@@ -112,7 +112,7 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
     price = await price_of(call, asked, products.product_id(product))
     changes = [PRICES.new(call, price), *change]
     changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
-    return _write(call, tuple(changes), product, expand)
+    return _write(call, tuple(changes), expand)
 
 
 async def price_of(call: Call, asked: CreatePrice, product: str) -> Price:
@@ -322,37 +322,19 @@ async def update_price(call: Call, asked: UpdatePrice) -> Write:
     body = msgspec.structs.replace(found.body, **given)
     key = asked.lookup_key if isinstance(asked.lookup_key, str) else None
     others = await _taken_over(call, key, asked.transfer_lookup_key, found.id)
-    product = await products.PRODUCTS.find(call, body.product)
-    return _write(call, (PRICES.changed(found, body), *others), product, expand)
+    return _write(call, (PRICES.changed(found, body), *others), expand)
 
 
-def _write(
-    call: Call,
-    changes: tuple[DocumentChange, ...],
-    product: Kept[products.Product],
-    expand: Expansion,
-) -> Write:
-    """``product``: as it is read, where it is not among the changes."""
+def _write(call: Call, changes: tuple[DocumentChange, ...], expand: Expansion) -> Write:
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_catalog.Price:
-        found = PRICES.read(accepted.documents[0])
-        if not expand.wants("product"):
-            return shown(found, mode, expand)
-        written = {each.id: each for each in accepted.documents}
-        made = written.get(product.id)
-        owner = product if made is None else products.PRODUCTS.read(made)
-        return shown(found, mode, expand, owner)
+        return shown(PRICES.read(accepted.documents[0]), mode, expand)
 
     return Write(command=KeepDocuments(), show=show, documents=changes)
 
 
-def shown(
-    found: Kept[Price],
-    mode: Mode,
-    expand: Expansion,
-    product: Kept[products.Product] | None = None,
-) -> wire_catalog.Price:
+def shown(found: Kept[Price], mode: Mode, expand: Expansion) -> wire_catalog.Price:
     body, recurring = found.body, found.body.recurring
     options: dict[str, Any] = {}
     if expand.wants("tiers") and body.tiers:
@@ -369,7 +351,7 @@ def shown(
         lookup_key=body.lookup_key,
         metadata=body.metadata,
         nickname=body.nickname,
-        product=(body.product if product is None else products.shown(product, mode)),
+        product=body.product,
         recurring=(
             None
             if recurring is None
@@ -438,14 +420,7 @@ def whole(decimal: str | None) -> int | None:
 async def retrieve_price(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.PRICE)
     found = await PRICES.find(call, call.path["price"])
-    return _answer(call, await _with_product(call, found, expand))
-
-
-async def _with_product(call: Call, found: Kept[Price], expand: Expansion) -> wire_catalog.Price:
-    product = None
-    if expand.wants("product"):
-        product = await products.PRODUCTS.find(call, found.body.product)
-    return shown(found, call.principal.mode, expand, product)
+    return _answer(call, shown(found, call.principal.mode, expand))
 
 
 async def list_prices(call: Call) -> Answer:
@@ -466,7 +441,7 @@ async def list_prices(call: Call) -> Answer:
         )
 
     found, more = await PRICES.page(call, asked, keep)
-    data = [await _with_product(call, each, expand) for each in found]
+    data = [shown(each, call.principal.mode, expand) for each in found]
     page = wire_catalog.PriceList(data=data, has_more=more, url=wire_catalog.PRICES_URL)
     return _answer(call, page)
 

@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
-    INVOICE,
     SUBSCRIPTION,
     Item,
     Subscription,
@@ -17,14 +16,13 @@ from drawdown.core.billing.records import (
     unhexed,
 )
 from drawdown.core.commands import Act
-from drawdown.core.errors import CustomerNotFound, DocumentNotFound
+from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import reference
 from drawdown.core.requests import Accepted, Answer, Origin
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Instant, Mode
 from drawdown.dialects.stripe import (
     expansion,
-    invoices,
     items,
     kept,
     prices,
@@ -32,7 +30,6 @@ from drawdown.dialects.stripe import (
     wire_billing,
 )
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.ids import invoice_id, seconds, subscription_id
 from drawdown.dialects.stripe.invoices import SUBSCRIPTIONS, ItemProfile, Profile
@@ -48,7 +45,7 @@ from drawdown.web.endpoints import Call
 
 
 async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     if not asked.items:
         raise missing("items")
     found = [
@@ -93,7 +90,7 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         begins=True,
     )
     by_id = {prices.price_id(each.id): each for each in found}
-    return _write(call, command, by_id, expand)
+    return _write(call, command, by_id)
 
 
 def _due_days(profile: Profile) -> int | None:
@@ -152,17 +149,13 @@ def _write(
     call: Call,
     command: Act,
     by_id: items.Prices,
-    expand: Expansion,
-    latest: Document | None = None,
 ) -> Write:
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_billing.Subscription:
         assert accepted.customer is not None
         [document] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
-        made = [each for each in accepted.documents if each.kind == INVOICE]
-        newest = made[-1] if made else latest
-        return shown(document, accepted.customer, mode, by_id, expand, newest)
+        return shown(document, accepted.customer, mode, by_id)
 
     return Write(command=command, show=show)
 
@@ -172,18 +165,10 @@ def shown(
     customer: Customer,
     mode: Mode,
     by_id: items.Prices,
-    expand: Expansion,
-    latest: Document | None,
 ) -> wire_billing.Subscription:
     body = subscription_of(document.body)
     profile = msgspec.convert(body.profile, Profile)
-    view = invoices.Shown(customer, mode, expand)
-    invoice: str | wire_billing.Invoice | None = None
-    if body.invoice is not None:
-        invoice = invoice_id(unhexed(body.invoice))
-        if expand.wants("latest_invoice") and latest is not None:
-            below = expand.below("latest_invoice")
-            invoice = invoices.Shown(customer, mode, below).invoice(latest)
+    latest = None if body.invoice is None else invoice_id(unhexed(body.invoice))
     shown_items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
     name = subscription_id(document.id)
     started = body.started_at // MICROSECONDS
@@ -205,17 +190,17 @@ def shown(
         collection_method=profile.collection_method,
         created=started,
         currency=body.currency,
-        customer=view.customer_shown(),
+        customer=wire.customer_id(customer),
         days_until_due=profile.days_until_due,
         description=profile.description,
         ended_at=seconds(body.ended_at),
         items=wire_billing.SubscriptionItems(data=shown_items, has_more=False, url=url),
-        latest_invoice=invoice,
+        latest_invoice=latest,
         livemode=mode is Mode.LIVE,
         metadata=profile.metadata,
         start_date=started,
         status=body.status.value,
-        test_clock=view.test_clock,
+        test_clock=wire.clock_of(customer),
         trial_end=seconds(body.trial_end),
         trial_start=None if body.trial_end is None else started,
     )
@@ -246,31 +231,20 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Subscription]:
     return await SUBSCRIPTIONS.find(call, text, param)
 
 
-async def _latest(call: Call, body: Subscription, expand: Expansion) -> Document | None:
-    if body.invoice is None or not expand.wants("latest_invoice"):
-        return None
-    try:
-        return await call.ledger.document(call.book, unhexed(body.invoice), INVOICE)
-    except DocumentNotFound:  # a draft that was deleted
-        return None
-
-
-async def _shown(
-    call: Call, found: Kept[Subscription], expand: Expansion
-) -> wire_billing.Subscription:
+async def _shown(call: Call, found: Kept[Subscription]) -> wire_billing.Subscription:
     customer = await call.ledger.customer(call.book, found.document.owner)
-    by_id, latest = await items.known(call, found.body), await _latest(call, found.body, expand)
-    return shown(found.document, customer, call.principal.mode, by_id, expand, latest)
+    by_id = await items.known(call, found.body)
+    return shown(found.document, customer, call.principal.mode, by_id)
 
 
 async def retrieve_subscription(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(call.query.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
-    return _answer(call, await _shown(call, found, expand))
+    return _answer(call, await _shown(call, found))
 
 
 async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
     before = msgspec.convert(found.body.profile, Profile)
     given: dict[str, Any] = {
@@ -303,8 +277,7 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         items=change,
         revision=found.document.revision,
     )
-    latest = await _latest(call, found.body, expand)
-    return _write(call, _command(found, action), by_id, expand, latest)
+    return _write(call, _command(found, action), by_id)
 
 
 async def _now(call: Call, found: Kept[Subscription]) -> Instant:
@@ -324,13 +297,12 @@ def _command(found: Kept[Subscription], action: Any) -> Act:
 async def cancel_subscription(call: Call) -> Answer:
     """End it now; with ``invoice_now`` what was used since the last invoice is charged."""
     asked: CancelSubscription = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
     action = actions.CancelSubscription(
         subscription=found.id, invoice_now=asked.invoice_now, revision=found.document.revision
     )
-    latest, by_id = await _latest(call, found.body, expand), await items.known(call, found.body)
-    write = _write(call, _command(found, action), by_id, expand, latest)
+    write = _write(call, _command(found, action), await items.known(call, found.body))
 
     def render(accepted: Accepted) -> Answer:
         return _answer(call, write.show(accepted))
@@ -341,7 +313,7 @@ async def cancel_subscription(call: Call) -> Answer:
 
 async def list_subscriptions(call: Call) -> Answer:
     asked: ListSubscriptions = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
     created = kept.range_of(asked.created, "created")
     owner = None
     if isinstance(asked.customer, str):
@@ -360,7 +332,7 @@ async def list_subscriptions(call: Call) -> Answer:
         )
 
     found, more = await SUBSCRIPTIONS.page(call, asked, keep, owner)
-    data = [await _shown(call, each, expand) for each in found]
+    data = [await _shown(call, each) for each in found]
     url = wire_billing.SUBSCRIPTIONS_URL
     return _answer(call, wire_billing.SubscriptionList(data=data, has_more=more, url=url))
 

@@ -7,7 +7,7 @@ of them is left out.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -67,17 +67,6 @@ async def grants_of(call: Call, customer: Customer) -> AsyncIterator[Grant]:
 
 def money_of(value: int, code: str) -> wire.GrantAmount:
     return wire.GrantAmount(monetary=wire.GrantMonetary(code, value))
-
-
-async def with_transactions(
-    call: Call, customer: Customer, credits: Iterable[wire_billing.CreditApplied]
-) -> None:
-    """Put in place of their ids the transactions that paid a line."""
-    booked = [each for each in credits if each.credit_balance_transaction is not None]
-    if booked:
-        known = {each.id: each for each in await transactions_of(call, customer, None)}
-        for each in booked:
-            each.credit_balance_transaction = known[str(each.credit_balance_transaction)]
 
 
 async def transactions_of(

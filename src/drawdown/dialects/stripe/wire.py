@@ -149,7 +149,7 @@ class CreditGrantList(List, tag_field="object", tag="list", kw_only=True):
 
 
 def credit_grant(
-    grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode, expand: Expansion
+    grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode
 ) -> CreditGrant:
     """A grant of a currency. Its amount in other units than whole minor ones is rounded down."""
     assert entitlement.currency is not None
@@ -161,11 +161,7 @@ def credit_grant(
         applicability_config=GrantApplicability(_scope(grant)),
         category=grant.category,
         created=times.created,
-        customer=(
-            customer_object(customer, mode, expand.below("customer"))
-            if expand.wants("customer")
-            else customer_id(customer)
-        ),
+        customer=customer_id(customer),
         effective_at=_seconds(grant.effective_at),
         expires_at=times.expires_at,
         livemode=mode is Mode.LIVE,

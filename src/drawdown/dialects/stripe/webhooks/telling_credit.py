@@ -8,7 +8,7 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.types import MICROSECONDS, Entry, EntryKind, Grant, Instant, Metadata
-from drawdown.dialects.stripe import expansion, imported, transactions, wire
+from drawdown.dialects.stripe import imported, transactions, wire
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.transactions import Lines
 from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
@@ -83,7 +83,7 @@ def _as_made(telling: Telling, grant: Grant) -> Grant:
 
 async def _shown(telling: Telling, grant: Grant) -> wire.CreditGrant:
     kind = await telling.ledger.entitlement(telling.book, grant.entitlement)
-    return wire.credit_grant(grant, telling.customer, kind, telling.mode, expansion.NOTHING)
+    return wire.credit_grant(grant, telling.customer, kind, telling.mode)
 
 
 async def _amended(telling: Telling) -> list[Told]:

@@ -193,9 +193,7 @@ async def _shown(telling: Telling, document: Document, body: Subscription) -> An
         assert found is not None, "a subscription names prices by their ids"
         price = await telling.ledger.document(telling.book, found, products.PRICE_KIND)
         by_id[name] = prices.PRICES.read(price)
-    return subscriptions.shown(
-        document, telling.customer, telling.mode, by_id, expansion.NOTHING, None
-    )
+    return subscriptions.shown(document, telling.customer, telling.mode, by_id)
 
 
 _TOLD: dict[str, Callable[[Telling, Turn], Iterator[Told]]] = {
