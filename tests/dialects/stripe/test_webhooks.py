@@ -281,6 +281,17 @@ def test_events_are_filtered_and_paged_both_ways(client: Client, customer: Any) 
     assert [each.type for each in one.data] == ["customer.created"]
     assert len(client.v1.events.list({"type": "customer.*", "limit": 100}).data) == 8
     assert client.v1.events.list({"type": "product.*"}).data == []
+    twenty = ["customer.updated", *(f"customer.n{number}" for number in range(19))]
+    assert len(client.v1.events.list({"types": twenty, "limit": 100}).data) == 7
+    first, last = every[-1].created, every[0].created
+    for bounds, count in (
+        ({"gte": first, "lte": last}, 8),
+        ({"gt": last}, 0),
+        ({"lt": first}, 0),
+        ({"gt": first - 1, "lt": last + 1}, 8),
+    ):
+        within: Any = {"created": bounds, "limit": 100}
+        assert len(client.v1.events.list(within).data) == count
     later = int(time.time()) + 60
     assert client.v1.events.list({"created": {"gte": later}}).data == []
     assert len(client.v1.events.list({"created": {"lt": later}, "limit": 100}).data) == 8
@@ -326,6 +337,9 @@ def test_a_thousand_events_of_one_moment_are_paged_each_once(
         ({"types": ["a.b"] * 21}, "types", None),
         ({"created": {"after": 1}}, "created[after]", "parameter_unknown"),
         ({"limit": 101}, "limit", "parameter_invalid_integer"),
+        ({"limit": 0}, "limit", "parameter_invalid_integer"),
+        ({"expand": ["data.customer"]}, "expand[0]", None),
+        ({"created": {"gt": "soon"}}, "created[gt]", "parameter_invalid_integer"),
     ],
 )
 def test_what_cannot_be_listed_is_refused(

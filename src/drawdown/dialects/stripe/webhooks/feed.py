@@ -5,7 +5,7 @@ Nothing is kept as events: they are rendered of what was recorded, which is read
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,25 +13,26 @@ import msgspec
 
 from drawdown.core.requests import Answer
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
-from drawdown.dialects.stripe import kept, recorded
+from drawdown.dialects.stripe import expansion, kept, recorded
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.webhooks import wire
 from drawdown.dialects.stripe.webhooks.events import FORMAT
 from drawdown.dialects.stripe.webhooks.requests import ListEvents
 from drawdown.engine.endpoints import Endpoint
-from drawdown.engine.ports import Recorded
+from drawdown.engine.ports import Recorded, Store
 from drawdown.engine.positions import LAST, Position
 from drawdown.web.endpoints import Call
 from drawdown.webhooks.events import Event, matches, parse_event
 from drawdown.webhooks.formats import find_event
-from drawdown.webhooks.outlet import RETRYING_MAX
 
 KEPT_FOR = 30 * DAY
+RETRIES_AT_ONCE = 1_000
 _LAST = Id(b"\xff" * 16)
 Place = tuple[Position, int]
 
 
 async def retrieve_event(call: Call) -> Answer:
+    expansion.expansion(call.query.expand, expansion.METER)
     _, found = await _find(call, call.path["event"], "id")
     waiting = await Waiting.of(call)
     return _answer(call, waiting.shown(found))
@@ -39,6 +40,7 @@ async def retrieve_event(call: Call) -> Answer:
 
 async def list_events(call: Call) -> Answer:
     asked: ListEvents = call.query
+    expansion.expansion(asked.expand, expansion.METER, of_list=True)
     waiting = await Waiting.of(call)
     keep = _filter(asked, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
@@ -111,10 +113,16 @@ _event_of = msgspec.json.Decoder(wire.EventObject).decode
 
 
 class Waiting:
-    """To which endpoints events are still to be delivered, and what did not reach one."""
+    """To which endpoints events are still to be delivered, and what did not reach one.
+
+    ``failed`` and ``dead``, by endpoint: what did not arrive, and will be tried again, or not any more.
+    """
 
     def __init__(
-        self, endpoints: list[Endpoint], failed: dict[Place, int], dead: set[Place]
+        self,
+        endpoints: Sequence[Endpoint],
+        failed: Mapping[Id, Collection[Place]],
+        dead: Mapping[Id, Collection[Place]],
     ) -> None:
         self._endpoints, self._failed, self._dead = endpoints, failed, dead
 
@@ -123,31 +131,44 @@ class Waiting:
         store = call.ledger.store
         every = await store.list_endpoints(call.book)
         ours = [each for each in every if each.settings.format == FORMAT.name]
-        failed: dict[Place, int] = {}
-        dead: set[Place] = set()
-        for endpoint in ours:
-            for each in await store.list_retries(endpoint.id, False, RETRYING_MAX):
-                failed[each.key] = failed.get(each.key, 0) + 1
-            dead |= {each.key for each in await store.list_retries(endpoint.id, True, RETRYING_MAX)}
+        failed = {each.id: await _places(store, each.id, dead=False) for each in ours}
+        dead = {each.id: await _places(store, each.id, dead=True) for each in ours}
         return cls(ours, failed, dead)
 
     def pending(self, event: Event) -> int:
-        ahead = sum(
-            each.enabled
-            and event.position > each.cursor
-            and matches(each.settings.types, event.type)
-            for each in self._endpoints
-        )
-        return ahead + self._failed.get((event.position, event.ordinal), 0)
+        """None of it is for an endpoint that is disabled: nothing is sent there."""
+        return sum(each.enabled and self._waits(each, event) for each in self._endpoints)
+
+    def _waits(self, endpoint: Endpoint, event: Event) -> bool:
+        if (event.position, event.ordinal) in self._failed[endpoint.id]:
+            return True
+        settings = endpoint.settings
+        if settings.customer is not None and settings.customer != event.customer:
+            return False
+        return event.position > endpoint.cursor and matches(settings.types, event.type)
 
     def is_delivered(self, event: Event) -> bool:
+        """What an endpoint did not get before it was disabled is not."""
         place = (event.position, event.ordinal)
-        return place not in self._dead and not self.pending(event)
+        missed = (*self._failed.values(), *self._dead.values())
+        return not self.pending(event) and not any(place in each for each in missed)
 
     def shown(self, event: Event) -> wire.EventObject:
         shown = _event_of(event.body)
         shown.pending_webhooks = self.pending(event)
         return shown
+
+
+async def _places(store: Store, endpoint: Id, *, dead: bool) -> set[Place]:
+    """All of them, read so many at a time."""
+    found: set[Place] = set()
+    after = None
+    while True:
+        some = await store.list_retries(endpoint, dead, RETRIES_AT_ONCE, after)
+        found |= {each.key for each in some}
+        if len(some) < RETRIES_AT_ONCE:
+            return found
+        after = some[-1].key
 
 
 # What was recorded ---------------------------------------------------------------------------------
