@@ -69,15 +69,15 @@ class Child:
             told = {"error": _told(error)}
         return told | {"sent": sent}
 
-    def _call(self, name: str, secret: str, ids: list[str], given: Json) -> Json:
+    def _call(self, name: str, **asked: Any) -> Json:
         """What was read, and what in it is not as the SDK's types say."""
-        found = self._send(name, secret, ids, given)
+        found = self._send(name, **asked)
         hint = typed.calls()[name].answer
         return {"answer": plain(found), "faults": self._checking.faults(found, hint, name)}
 
-    def _every(self, name: str, secret: str, ids: list[str], given: Json) -> Json:
+    def _every(self, name: str, **asked: Any) -> Json:
         """All that the SDK's own pager finds."""
-        pages = self._send(name, secret, ids, given)
+        pages = self._send(name, **asked)
         items = self._runner.run(_all(pages)) if self._form == "async" else pages.auto_paging_iter()
         found = list(items)
         [hint] = get_args(typed.calls()[name].answer)
@@ -97,13 +97,13 @@ class Child:
             found += fitting.faults(schema, typed.calls()[name].answer, name)
         return found
 
-    def _send(self, name: str, secret: str, ids: list[str], given: Json) -> Any:
+    def _send(self, name: str, *, secret: str, ids: list[str], given: Json, options: Json) -> Any:
         if self._form == "async":
             waiting = self._method(f"{name}_async", secret)
-            return self._runner.run(waiting(*ids, given))
+            return self._runner.run(waiting(*ids, given, options))
         if self._form == "resources" and name.startswith("v1."):
-            return self._of_class(name, secret)(*ids, api_key=secret, **given)
-        return self._method(name, secret)(*ids, given)
+            return self._of_class(name, secret)(*ids, api_key=secret, **options, **given)
+        return self._method(name, secret)(*ids, given, options)
 
     def _method(self, name: str, secret: str) -> Any:
         return reduce(getattr, name.split("."), self._client(secret))

@@ -66,7 +66,7 @@ class Calls(Protocol):
         """What went out, repetitions included."""
 
     def __call__(self, name: str, /, *ids: str, **given: Any) -> Any:
-        """What the method answers, as JSON has it. Raises ``Refused``."""
+        """What the method answers, as JSON has it; ``options`` are the SDK's own. Raises ``Refused``."""
 
     def every(self, name: str, /, *ids: str, **given: Any) -> list[Any]:
         """All that the SDK's own pager finds."""
@@ -125,7 +125,9 @@ class PythonSdk:
         secret: str | None = None,
     ) -> Any:
         name = name if name.startswith("v2.") else f"v1.{name}"
-        told = self._do(do, name=name, secret=secret or self._secret, ids=ids, given=given)
+        options = given.pop("options", {})
+        asked = {"secret": secret or self._secret, "ids": ids, "given": given, "options": options}
+        told = self._do(do, name=name, **asked)
         faults = [each for each in told["faults"] if not any(name in each for name in _PREVIEW)]
         assert faults == [], faults
         return told["answer"]

@@ -49,7 +49,7 @@ LISTED = {
     "/v1/events": "event",
 }
 #: What else must be there for an id to be looked for.
-GIVEN = {
+GIVEN: dict[str, dict[str, Any]] = {
     "/v1/billing/meters/{meter}/event_summaries": {
         "customer": "nobody",
         "start_time": START,

@@ -41,6 +41,11 @@ class World:
         name = self.name("Customer")
         return self._id("customers.create", name=name, email=f"{name[9:]}@example.com", **more)
 
+    def deleted_customer(self) -> str:
+        made = self.customer()
+        self.sdk("customers.delete", made)
+        return made
+
     def grant_of(self, customer: str, cents: int = 1_000, **more: Any) -> dict[str, Any]:
         """What one is asked for with."""
         return {
@@ -54,6 +59,16 @@ class World:
     def grant(self, customer: str = "", cents: int = 1_000, **more: Any) -> str:
         given = self.grant_of(customer or self.customer(), cents, **more)
         return self._id("billing.credit_grants.create", **given)
+
+    def expired(self) -> str:
+        made = self.grant()
+        self.sdk("billing.credit_grants.expire", made)
+        return made
+
+    def voided(self) -> str:
+        made = self.grant()
+        self.sdk("billing.credit_grants.void_grant", made)
+        return made
 
     def product(self, **more: Any) -> str:
         return self._id("products.create", name=self.name("Product"), **more)
@@ -84,6 +99,12 @@ class World:
         payload = {"stripe_customer_id": customer, "value": value}
         return {"event_name": event_name, "payload": payload, "identifier": self.name("event")}
 
+    def recorded(self, **changed: str) -> dict[str, Any]:
+        """What an event was asked for with, but for what is changed of its payload."""
+        given = self.event_of(self.customer(), self.meter()[1])
+        self.sdk("billing.meter_events.create", **given)
+        return given | {"payload": given["payload"] | changed}
+
     def use(self, billed: Billed, value: int = 30) -> None:
         """At the clock's time."""
         given = self.event_of(billed.customer, billed.event_name, str(value))
@@ -112,6 +133,11 @@ class World:
         given = self.subscription_of(customer, price, **more)
         made = self._id("subscriptions.create", **given)
         return Billed(clock, customer, meter, event_name, price, made)
+
+    def ended(self) -> str:
+        made = self.billed().subscription
+        self.sdk("subscriptions.cancel", made)
+        return made
 
     def draft(self, billed: Billed | None = None) -> str:
         """The invoice of a month in which 30 were used: 1.50."""

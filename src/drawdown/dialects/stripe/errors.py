@@ -184,6 +184,7 @@ _REVOKED = Row(401, "api_key_expired")
 #: The ledger's names of fields that are called otherwise here.
 _PARAMS = {
     "amount": "amount[monetary][value]",
+    "advances": "auto_advance",
     "anchor": "billing_cycle_anchor",
     "prorated_from": "proration_date",
     "to": "frozen_time",

@@ -77,7 +77,7 @@ def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
             write = await prepare(call, parameters)
         except WebError:
             if key is not None:
-                await _refuse_used(call, key)
+                await refuse_used(call, key)
             raise
         claim = None if key is None else Claim(SPACE, key, _fingerprint(call, parameters))
         return await _carry_out(call, write, claim)
@@ -118,7 +118,7 @@ async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:
         raise errors.named(error, write.names) from None
 
 
-async def _refuse_used(call: Call, key: str) -> None:
+async def refuse_used(call: Call, key: str) -> None:
     """Raises ``KeyReused`` when the key has an answer: this request cannot be the one it belongs to.
 
     Asking to expire nothing looks the key up, and keeps nothing.

@@ -200,7 +200,7 @@ CLOCKS = (
         role=Role.EDITOR,
         body=requests.CreateTestClock,
         answer=wire.TestClock,
-        errors=(FieldInvalid, KeyReused, OnlyInTestMode),
+        errors=(KeyReused, OnlyInTestMode),
     ),
     Endpoint(
         method="GET",

@@ -33,6 +33,7 @@ def table(*, allow_private: bool) -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             body=requests.UpdateEndpoint,
             answer=wire.WebhookEndpoint,
+            errors=(KeyReused,),
         ),
         *_FIXED,
     )
