@@ -229,3 +229,107 @@ def test_a_preview_of_other_items_names_its_subscription(stage: Stage) -> None:
         param="subscription",
         code="parameter_missing",
     )
+
+
+def test_a_period_begins_anew_with_an_invoice_at_once(stage: Stage) -> None:
+    """Ten of 31 days are over: 21 of them are given back, and a whole month is charged."""
+    seats = licensed(stage, 1000)
+    made = stage.subscribe(seats.id, stage.price.id)
+    stage.use(40)
+    stage.advance(START + 10 * DAY)
+    change: Any = {"billing_cycle_anchor": "now"}
+    after = stage.client.v1.subscriptions.update(made.id, change)
+    assert after.billing_cycle_anchor == START + 10 * DAY
+    assert [each.current_period_end for each in items_of(after)] == [START + 41 * DAY] * 2
+    invoice = stage.invoices()[-1]
+    assert invoice.billing_reason == "subscription_update"
+    assert [line.amount for line in invoice.lines.data] == [-677, 1000, 200]
+    assert (invoice.status, invoice.amount_due) == ("open", 523)
+    same: Any = {"billing_cycle_anchor": {"type": "unchanged"}}
+    assert stage.client.v1.subscriptions.update(made.id, same).billing_cycle_anchor == (
+        START + 10 * DAY
+    )
+    typed: Any = {"billing_cycle_anchor": {"type": "now"}, "proration_behavior": "none"}
+    stage.client.v1.subscriptions.update(made.id, typed)
+    assert [line.amount for line in stage.invoices()[-1].lines.data] == [1000]
+    for wrong in ("later", {"type": "later"}, {"at": "now"}):
+        asked: Any = {"billing_cycle_anchor": wrong}
+        with pytest.raises(stripe.InvalidRequestError) as error:
+            stage.client.v1.subscriptions.update(made.id, asked)
+        assert str(error.value.param).startswith("billing_cycle_anchor")
+
+
+def test_a_trial_is_ended_now(stage: Stage) -> None:
+    made = stage.subscribe(licensed(stage, 1000).id, trial_period_days=14)
+    stage.advance(START + 3 * DAY)
+    after = stage.client.v1.subscriptions.update(made.id, {"trial_end": "now"})
+    assert (after.status, after.trial_end) == ("active", START + 3 * DAY)
+    assert after.billing_cycle_anchor == START + 3 * DAY
+    assert (stage.invoices()[-1].status, stage.invoices()[-1].amount_due) == ("open", 1000)
+    refused(
+        lambda: stage.client.v1.subscriptions.update(made.id, {"trial_end": START + 9 * DAY}),
+        param="trial_end",
+    )
+
+
+def test_why_a_subscription_was_canceled_is_kept(stage: Stage) -> None:
+    made = stage.subscribe(licensed(stage, 3100).id)
+    subscriptions = stage.client.v1.subscriptions
+    said: Any = {"comment": "Too dear", "feedback": "too_expensive"}
+    asked: Any = {"cancel_at_period_end": True, "cancellation_details": said}
+    kept = subscriptions.update(made.id, asked).cancellation_details
+    assert kept is not None
+    assert (kept.comment, kept.feedback) == ("Too dear", "too_expensive")
+    stage.advance(START + 21 * DAY)
+    last: Any = {
+        "cancellation_details": {"comment": "", "feedback": "unused"},
+        "invoice_now": True,
+        "prorate": True,
+    }
+    kept = subscriptions.cancel(made.id, last).cancellation_details
+    assert kept is not None
+    assert (kept.comment, kept.feedback, kept.reason) == (None, "unused", "cancellation_requested")
+    invoice = stage.invoices()[-1]
+    assert [line.amount for line in invoice.lines.data] == [-1000]
+    assert (invoice.status, invoice.amount_due) == ("draft", 0)
+    asked = {"cancellation_details": {"feedback_option": "x"}}
+    refused(
+        lambda: subscriptions.cancel(stage.subscribe().id, asked),
+        param="cancellation_details[feedback_option]",
+    )
+
+
+def test_subscriptions_are_listed_by_their_periods_and_clocks(stage: Stage) -> None:
+    one = stage.subscribe()
+    stage.advance(START + 10 * DAY)
+    two = stage.subscribe()
+    stage.customer = stage.client.v1.customers.create({"name": "Bob"})
+    bob = stage.subscribe()
+
+    def listed(**asked: Any) -> list[str]:
+        found = stage.client.v1.subscriptions.list({"status": "all", **asked})
+        return [each.id for each in found.data]
+
+    assert listed(test_clock=stage.clock.id) == [two.id, one.id]
+    assert bob.id in listed()
+    mine: Any = {"test_clock": stage.clock.id}
+    assert listed(current_period_start=START, **mine) == [one.id]
+    assert listed(current_period_start={"gt": START}, **mine) == [two.id]
+    assert listed(current_period_end={"lte": START + JANUARY}, **mine) == [one.id]
+    refused(lambda: listed(test_clock="clock_no"), param="test_clock", code="resource_missing")
+    refused(
+        lambda: listed(current_period_end="soon"),
+        param="current_period_end",
+        code="parameter_invalid_integer",
+    )
+
+
+def test_invoices_are_listed_by_their_due_dates(stage: Stage) -> None:
+    sent: Any = {"collection_method": "send_invoice", "days_until_due": 7}
+    made = stage.subscribe(licensed(stage, 1000).id, **sent)
+    stage.subscribe(licensed(stage, 1000).id)
+    due = START + 7 * DAY
+    found = stage.client.v1.invoices.list({"due_date": due}).data
+    assert [(each.id, each.due_date) for each in found] == [(made.latest_invoice, due)]
+    bounds: Any = {"due_date": {"gte": due + 1}}
+    assert stage.client.v1.invoices.list(bounds).data == []

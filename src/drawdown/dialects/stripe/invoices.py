@@ -71,6 +71,8 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
     description: str | None = None
     metadata: dict[str, str] = {}
     billing_mode: str = "classic"
+    cancellation_comment: str | None = None
+    cancellation_feedback: str | None = None
     own_metadata: dict[str, str] = {}
     own_description: str | None = None
 
@@ -243,6 +245,7 @@ async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
     expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
+    due = kept.range_of(asked.due_date, "due_date")
     owner = await owner_named(call, asked.customer)
     if owner is not None:
         await call.ledger.settle_due(call.book, owner)
@@ -257,6 +260,7 @@ async def list_invoices(call: Call) -> Answer:
             and (asked.subscription is UNSET or subscription == asked.subscription)
             and (method is UNSET or profile.collection_method == method)
             and created(each.document.created_at)
+            and (asked.due_date is UNSET or (invoice.due_at is not None and due(invoice.due_at)))
         )
 
     found, more = await INVOICES.page(call, asked, keep, owner)

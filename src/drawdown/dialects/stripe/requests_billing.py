@@ -113,6 +113,22 @@ class CreateSubscription(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class CancellationReasons(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "feedback_option": "this server keeps no feedback options; give feedback or a comment."
+    }
+
+    comment: Annotated[str, Meta(max_length=5000)] | UnsetType | None = UNSET
+    feedback: (
+        Literal[
+            "customer_service", "low_quality", "missing_features", "other", "switched_service",
+            "too_complex", "too_expensive", "unused",
+        ]
+        | UnsetType
+        | None
+    ) = UNSET  # fmt: skip
+
+
 class UpdateSubscription(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         **{
@@ -121,14 +137,13 @@ class UpdateSubscription(Parameters, kw_only=True):
             if name
             not in {"backdate_start_date", "billing_cycle_anchor_config", "customer_account"}
         },
-        "billing_cycle_anchor": _MAKE_ANEW,
-        "cancellation_details": "give metadata instead.",
         "pause_collection": _MAKE_ANEW,
-        "trial_end": _MAKE_ANEW,
     }
 
+    billing_cycle_anchor: Any = UNSET
     cancel_at: Timestamp | UnsetType | None = UNSET
     cancel_at_period_end: bool | UnsetType = UNSET
+    cancellation_details: CancellationReasons | None = None
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     days_until_due: Days | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
@@ -142,12 +157,12 @@ class UpdateSubscription(Parameters, kw_only=True):
     ) = None
     proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
     proration_date: Timestamp | None = None
+    trial_end: Literal["now"] | None = None
     expand: Expand | None = None
 
 
 class CancelSubscription(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"cancellation_details": "give metadata instead."}
-
+    cancellation_details: CancellationReasons | None = None
     invoice_now: bool = False
     prorate: bool = False
     expand: Expand | None = None
@@ -156,15 +171,14 @@ class CancelSubscription(Parameters, kw_only=True):
 class ListSubscriptions(Page, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "automatic_tax": NO_TAX,
-        "current_period_end": "filter what is listed.",
-        "current_period_start": "filter what is listed.",
         "customer_account": NO_ACCOUNTS,
         "plan": "name a price instead.",
-        "test_clock": "name a customer instead.",
     }
 
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     created: Any = UNSET
+    current_period_end: Any = UNSET
+    current_period_start: Any = UNSET
     customer: str | UnsetType = UNSET
     price: str | UnsetType = UNSET
     status: (
@@ -174,17 +188,18 @@ class ListSubscriptions(Page, kw_only=True):
         ]
         | UnsetType
     ) = UNSET  # fmt: skip
+    test_clock: str | UnsetType = UNSET
 
 
 class ListInvoices(Page, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "customer_account": NO_ACCOUNTS,
-        "due_date": "filter what is listed.",
     }
 
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     created: Any = UNSET
     customer: str | UnsetType = UNSET
+    due_date: Any = UNSET
     status: Literal["draft", "open", "paid", "uncollectible", "void"] | UnsetType = UNSET
     subscription: str | UnsetType = UNSET
 

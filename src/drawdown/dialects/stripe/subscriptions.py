@@ -26,6 +26,7 @@ from drawdown.dialects.stripe import (
     items,
     kept,
     prices,
+    test_clocks,
     wire,
     wire_billing,
 )
@@ -36,6 +37,7 @@ from drawdown.dialects.stripe.invoices import SUBSCRIPTIONS, ItemProfile, Profil
 from drawdown.dialects.stripe.kept import Kept
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
+    CancellationReasons,
     CancelSubscription,
     CreateSubscription,
     ListSubscriptions,
@@ -185,7 +187,9 @@ def shown(
         cancel_at_period_end=body.cancel_at_period_end,
         canceled_at=seconds(body.canceled_at),
         cancellation_details=wire_billing.CancellationDetails(
-            reason=None if body.canceled_at is None else "cancellation_requested"
+            comment=profile.cancellation_comment,
+            feedback=profile.cancellation_feedback,
+            reason=None if body.canceled_at is None else "cancellation_requested",
         ),
         collection_method=profile.collection_method,
         created=started,
@@ -254,12 +258,14 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
     }
     metadata = kept.merged(before.metadata, asked.metadata)
     profile = msgspec.structs.replace(before, metadata=metadata, **given)
+    profile = _with_reasons(profile, asked.cancellation_details)
     change, by_id = None, await items.known(call, found.body)
-    if asked.items is not None:
+    begins_anew = _begins_anew(asked)
+    if asked.items is not None or begins_anew:
         change, new = await items.change_of(
             call,
             found.body,
-            asked.items,
+            asked.items or (),
             await _now(call, found),
             asked.proration_behavior,
             asked.proration_date,
@@ -275,14 +281,38 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
         due_days=_due_days(profile),
         items=change,
+        begins_anew=begins_anew,
+        ends_trial=asked.trial_end is not None,
         revision=found.document.revision,
     )
     return _write(call, _command(found, action), by_id)
 
 
+def _begins_anew(asked: UpdateSubscription) -> bool:
+    """As a word, as it was, or with a type, as it is."""
+    name, said = "billing_cycle_anchor", asked.billing_cycle_anchor
+    if isinstance(said, dict) and set(said) == {"type"}:
+        name, said = f"{name}[type]", said["type"]
+    if said not in (UNSET, "now", "unchanged"):
+        raise StripeError(f"Invalid {name}: must be one of now or unchanged", param=name)
+    return bool(said == "now")
+
+
 async def _now(call: Call, found: Kept[Subscription]) -> Instant:
     customer = await call.ledger.customer(call.book, found.document.owner)
     return await call.ledger.now_of(customer)
+
+
+def _with_reasons(profile: Profile, given: CancellationReasons | None) -> Profile:
+    """Why it is canceled; an empty value unsets."""
+    if given is None:
+        return profile
+    said = {
+        f"cancellation_{name}": value
+        for name in ("comment", "feedback")
+        if (value := getattr(given, name)) is not UNSET
+    }
+    return msgspec.structs.replace(profile, **said)
 
 
 def _command(found: Kept[Subscription], action: Any) -> Act:
@@ -299,8 +329,13 @@ async def cancel_subscription(call: Call) -> Answer:
     asked: CancelSubscription = call.query
     expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
+    profile = msgspec.convert(found.body.profile, Profile)
     action = actions.CancelSubscription(
-        subscription=found.id, invoice_now=asked.invoice_now, revision=found.document.revision
+        subscription=found.id,
+        invoice_now=asked.invoice_now,
+        prorates=asked.prorate,
+        profile=msgspec.to_builtins(_with_reasons(profile, asked.cancellation_details)),
+        revision=found.document.revision,
     )
     write = _write(call, _command(found, action), await items.known(call, found.body))
 
@@ -315,6 +350,12 @@ async def list_subscriptions(call: Call) -> Answer:
     asked: ListSubscriptions = call.query
     expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
     created = kept.range_of(asked.created, "created")
+    starts = kept.range_of(asked.current_period_start, "current_period_start")
+    ends = kept.range_of(asked.current_period_end, "current_period_end")
+    on_clock = None
+    if isinstance(asked.test_clock, str):
+        clock = await test_clocks.find(call, asked.test_clock, "test_clock")
+        on_clock = await test_clocks.customers_on(call, clock.id)
     owner = None
     if isinstance(asked.customer, str):
         owner = (await _customer(call, asked.customer)).id
@@ -329,6 +370,9 @@ async def list_subscriptions(call: Call) -> Answer:
             and (asked.price is UNSET or asked.price in names)
             and (method is UNSET or profile.collection_method == method)
             and created(each.body.started_at)
+            and starts(each.body.period_start)
+            and ends(each.body.period_end)
+            and (on_clock is None or each.document.owner in on_clock)
         )
 
     found, more = await SUBSCRIPTIONS.page(call, asked, keep, owner)

@@ -16,6 +16,7 @@ from drawdown.dialects.stripe.errors import missing_object
 from drawdown.dialects.stripe.idempotency import NOTHING, Write, carry_out
 from drawdown.dialects.stripe.requests_billing import AdvanceTestClock, CreateTestClock
 from drawdown.dialects.stripe.requests_catalog import Page
+from drawdown.engine.ports import CustomerFilter
 from drawdown.web.endpoints import Call
 
 NOUN = "test clock"
@@ -51,6 +52,18 @@ async def find(call: Call, text: str, param: str = "id") -> TestClock:
     except ClockNotFound:
         pass
     raise missing_object(NOUN, text, param)
+
+
+async def customers_on(call: Call, clock: Id) -> set[Id]:
+    """Whose time it tells, among the newest customers (``kept.LOOKED_AT_MAX``)."""
+    found, listed = set[Id](), CustomerFilter(book=call.book, limit=kept.CHUNK)
+    for _ in range(kept.LOOKED_AT_MAX // kept.CHUNK):
+        some = await call.ledger.customers(listed)
+        found |= {each.id for each in some if each.test_clock == clock}
+        if len(some) < kept.CHUNK:
+            break
+        listed = msgspec.structs.replace(listed, after=some[-1].id)
+    return found
 
 
 async def create_test_clock(call: Call, asked: CreateTestClock) -> Write:

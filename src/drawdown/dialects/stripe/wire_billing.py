@@ -71,8 +71,8 @@ class BillingModeShown(msgspec.Struct, kw_only=True):
 
 
 class CancellationDetails(msgspec.Struct, kw_only=True):
-    comment: None = None
-    feedback: None = None
+    comment: str | None = None
+    feedback: str | None = None
     feedback_option: None = None
     reason: str | None = None
 
