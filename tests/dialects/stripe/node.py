@@ -55,9 +55,13 @@ class Node:
 
 
 def checked(answer: Any) -> Any:
-    if answer:
-        found = DECLARED.problems(answer)
-        assert [each for each in found if each.partition(":")[0] not in UNDECLARED] == []
+    """Of an event also what it is about."""
+    items = answer["data"] if answer and answer["object"] in ("list", "search_result") else [answer]
+    for each in items:
+        found = DECLARED.problems(each) if each else []
+        if each and each["object"] == "event":
+            found += DECLARED.problems(each["data"]["object"])
+        assert [one for one in found if one.partition(":")[0] not in UNDECLARED] == []
     return answer
 
 

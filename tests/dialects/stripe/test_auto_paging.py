@@ -383,6 +383,32 @@ def test_all_transactions_are_followed_alike_by_pages_of_any_size(
         assert named(sdk.every(name, limit=limit, ending_before=whole[-1])) == whole[-2::-1]
 
 
+@pytest.fixture(scope="module")
+def long(served: ClockedServer) -> tuple[Tenant, list[str]]:
+    """103 active products of an account, newest first, among as many that are not."""
+    tenant = served.tenant()
+    sdk = official("python", tenant.url, tenant.test.editor.secret)
+
+    def product(number: int) -> Any:
+        return sdk("products.create", name="Search", active=number % 2 == 0)
+
+    return tenant, named([product(number) for number in range(206)][::2])[::-1]
+
+
+def test_a_long_list_is_followed_through_what_its_filter_leaves_out(
+    long: tuple[Tenant, list[str]], form: str
+) -> None:
+    """More than is read at a time, of which every second one counts."""
+    tenant, whole = long
+    sdk = official(form, tenant.url, tenant.test.editor.secret)
+    for limit in (100, 53):
+        found = sdk.every("products.list", active=True, limit=limit)
+        assert named(found) == whole
+    found = sdk.every("products.list", active=True, ending_before=whole[-1], limit=100)
+    assert named(found) == whole[-2::-1]
+    sdk.close()
+
+
 # What comes and goes between two pages --------------------------------------------------------------
 
 
