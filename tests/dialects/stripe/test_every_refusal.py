@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from drawdown.core import errors
+from drawdown.core.types import MICROSECONDS, Instant
+from drawdown.store.sqlite import store
 from drawdown.web.endpoints import Endpoint
 from tests.dialects.stripe.python_sdk import FORMS, Calls, PythonSdk, Refused, pattern
 from tests.dialects.stripe.refusals import REFUSALS
 from tests.dialects.stripe.test_every_endpoint import ENDPOINTS, name_of
 from tests.dialects.stripe.world import HOUR, START, World
+from tests.support.clocked_server import clocked_server
 from tests.support.server import Server, Tenant
 
 Named = tuple[str, type[Exception], int]
@@ -206,3 +213,56 @@ def test_each_status_is_its_class_of_the_sdk(form: str, alone: Tenant) -> None:
         assert found[:4] == ("PermissionError", 403, "invalid_request_error", "account_invalid")
         found, _ = told(client, "customers.create", description="x" * 5_000_000)
         assert found == Told("APIError", 413, "invalid_request_error", None, None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_who_asks_too_often_is_told_so(form: str, tmp_path: Path) -> None:
+    """Left to itself the SDK waits and tries again; here it may not."""
+    now = Instant(START * MICROSECONDS)
+    database = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with (
+        clocked_server(database, now, rate_limit_per_minute=1) as limited,
+        PythonSdk(form, limited.url, limited.secret, retries=0) as client,
+    ):
+        client("customers.list")
+        found, message = told(client, "customers.list")
+        kind = "invalid_request_error"
+        assert found == Told("RateLimitError", 429, kind, "rate_limit", None)
+        assert "the limit is 1 a minute" in message
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process holds the database meanwhile."""
+    hold = (
+        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "held.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == b"held\n"
+        yield
+        holding.communicate()
+    assert holding.returncode == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_where_the_database_is_away_the_sdk_may_try_again(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does by itself, with the same key; nothing has been done."""
+    monkeypatch.setattr(store, "BEGIN_TRIES", 2)
+    path, now = tmp_path / "ledger.db", Instant(START * MICROSECONDS)
+    with (
+        clocked_server(f"sqlite:///{path}", now) as server,
+        PythonSdk(form, server.url, server.secret, retries=1) as client,
+    ):
+        with locked(path), pytest.raises(Refused) as caught:
+            client("customers.create", name="Ada")
+        away = caught.value
+        assert (away.error, away.status, away.kind) == ("APIError", 503, "api_error")
+        assert away.attempts == 2
+        assert client("customers.list")["data"] == []
+        client("customers.create", name="Ada")
+        assert [each["name"] for each in client("customers.list")["data"]] == ["Ada"]
