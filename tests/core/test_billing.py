@@ -10,50 +10,18 @@ from typing import Any
 
 import pytest
 
-from drawdown.core import currencies
-from drawdown.core.billing.records import INVOICE
-from drawdown.core.commands import Command, CreateCustomer
-from drawdown.core.requests import Accepted, Refused
-from drawdown.core.types import Balance, Document, Instant
 from tests.support.billing_choices import OF_INVOICES, Choices
+from tests.support.billing_core import core_subject
 from tests.support.billing_play import (
-    CURRENCY,
-    START,
-    LedgerSubject,
     NaiveSubject,
     Step,
     Subject,
     run,
     scenarios,
 )
-from tests.support.memory import CoreLedger
 
 TABLE = Path(__file__).parents[1] / "tables" / "billing.txt"
 SCENARIOS = scenarios(TABLE.read_text())
-
-
-def core_subject(core: CoreLedger | None = None) -> LedgerSubject:
-    core = core or CoreLedger()
-    core.one(CreateCustomer(own_id="ann"), Instant(START))
-    kind = currencies.entitlement_id(core.book, CURRENCY)
-
-    async def apply(command: Command, at: int) -> Accepted:
-        outcome = core.one(command, Instant(at))
-        core.check()
-        if isinstance(outcome, Refused):
-            raise outcome.error
-        assert isinstance(outcome, Accepted)
-        return outcome
-
-    async def documents() -> list[Document]:
-        found = core.state.documents.values()
-        return [each for each in found if each is not None and each.kind == INVOICE]
-
-    async def balance() -> Balance | None:
-        found = [each for each in core.wallets if each.entitlement == kind]
-        return found[0].balance(9, found[0].last_at) if found else None
-
-    return LedgerSubject("ann", apply, documents, balance)
 
 
 @pytest.mark.parametrize("make", [core_subject, NaiveSubject])

@@ -11,7 +11,7 @@ import pytest
 from drawdown.core.billing.records import Invoice, Line, body_of, invoice_of
 from drawdown.core.fold import Fault
 from drawdown.core.types import Document
-from tests.core.test_billing import core_subject
+from tests.support.billing_core import core_subject
 from tests.support.billing_play import LedgerSubject, read_step
 from tests.support.memory import CoreLedger
 

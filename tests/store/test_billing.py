@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from drawdown.core.amounts import Amount
+from drawdown.core.billing.actions import FinalizeInvoice, VoidInvoice
 from drawdown.core.billing.records import INVOICE, invoice_of, unhexed
 from drawdown.core.commands import (
+    Act,
     AdvanceTestClock,
     Authorize,
     Capture,
@@ -16,16 +20,16 @@ from drawdown.core.commands import (
     Release,
     VoidGrant,
 )
-from drawdown.core.errors import FieldInvalid, GrantHeld, HoldEnded
+from drawdown.core.errors import FieldInvalid, GrantHeld, HoldEnded, KeyReused
 from drawdown.core.fold import Fault
-from drawdown.core.requests import Accepted
+from drawdown.core.requests import Accepted, Answer, LedgerKey
 from drawdown.core.types import DAY, Balance, Document, Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
 from tests.core.test_billing import SCENARIOS
 from tests.support.billing_play import CURRENCY, START, STEP, LedgerSubject, Step, read_step, run
-from tests.support.books import SECOND, open_book, open_ledger_on, verified
+from tests.support.books import SECOND, Book, open_book, open_ledger_on, verified
 from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +39,12 @@ ONE = Amount(1)
 
 async def subject(ledger: Ledger, clock: ManualClock) -> LedgerSubject:
     book = await open_book(ledger)
-    customer = await book.customer()
+    return await subject_of(ledger, clock, book, await book.customer())
+
+
+async def subject_of(
+    ledger: Ledger, clock: ManualClock, book: Book, customer: str
+) -> LedgerSubject:
     owner = (await ledger.customer(book.id, customer)).id
 
     async def apply(command: Command, at: int) -> Accepted:
@@ -151,6 +160,53 @@ async def test_what_a_draft_has_set_aside_is_nobody_elses_to_use_or_to_let_go(
     with pytest.raises(HoldEnded):
         await own.apply(Release(hold=hold), clock.instant)
     await verified(ledger)
+
+
+async def test_what_is_asked_again_under_its_key_is_answered_and_not_done_again(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    own, _ = await drafted(ledger, clock)
+    draft = (await own.invoices())["S1"].id
+    place: dict[str, Any] = {"customer": own.customer, "entitlement": CURRENCY, "kind": INVOICE}
+    finalize = Act(**place, action=FinalizeInvoice(invoice=draft))
+    [book] = {each.book for each in await own.documents()}
+    key = LedgerKey("test", "one")
+
+    def render(accepted: Accepted) -> Answer:
+        assert accepted.operation is not None
+        return Answer(status=200, body=accepted.operation.id)
+
+    first, again = [await ledger.submit(book, finalize, render, key=key) for _ in range(2)]
+    assert (first.body, first.replayed, again.replayed) == (again.body, False, True)
+    other = Act(**place, action=VoidInvoice(invoice=draft))
+    with pytest.raises(KeyReused):
+        await ledger.submit(book, other, render, key=key)
+    await verified(ledger)
+
+
+async def test_a_grant_of_somebody_on_a_test_clock_can_be_voided_though_a_draft_waits(
+    database: Database, clock: ManualClock
+) -> None:
+    """By a process that has heard of nothing yet, neither of the clock."""
+    ledger = open_ledger_on(await database.open(), clock)
+    book = await open_book(ledger)
+    made = await ledger.apply(book.id, CreateTestClock(frozen_at=Instant(START), mode=Mode.TEST))
+    assert made.clock is not None
+    customer = await book.customer(test_clock=made.clock.id)
+    own = await subject_of(ledger, clock, book, customer)
+    for line in ("d0 grant A 10.00", "d0 subscribe S calls every=30", "d0 use calls 50"):
+        assert await own.act(read_step(line)) is None
+    to = Instant(START + 30 * DAY)
+    await ledger.apply(book.id, AdvanceTestClock(clock=made.clock.id, to=to))
+    await ledger.test_clocks.play(book.id, made.clock.id, 60)
+    await ledger.close()
+    ledger = open_ledger_on(await database.open(), clock)
+    again = await subject_of(ledger, clock, Book(ledger, book.id), customer)
+    again.grants, again.subscriptions = own.grants, own.subscriptions
+    await again.apply(VoidGrant(grant=own.grants["A"]), to)
+    assert (await again.facts(0))["S1"] == "draft:2.50-0.00"
+    await verified(ledger)
+    await ledger.close()
 
 
 async def test_a_grant_that_is_held_for_work_cannot_be_voided_whatever_drafts_have_set_aside(

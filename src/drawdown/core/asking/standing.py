@@ -32,6 +32,8 @@ def act(asking: Asking, request: Request, command: Act) -> None:
 
 def reserved(asking: Asking, request: Request, key: WalletKey) -> bool:
     """Whether it is known what documents have set aside, with all that they may set aside instead."""
+    if asking.customer(request.book, key[0]) is None:
+        return False
     wallet = asking.due(asking.now(request, key), key)
     if wallet is None:
         return False
