@@ -327,8 +327,8 @@ class Moment(Protocol):
     async def walk_entries(
         self, customer: Id, entitlement: Id | None, after: str | None, limit: int
     ) -> tuple[list[Entry], str | None]: ...
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        """The operations that amended or expired a grant, in any order.
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        """The operations that amended or expired a grant, or amended a customer, in any order.
 
         None after the operation ``after`` is missing; others of the same instant may be among them.
         """

@@ -216,6 +216,52 @@ def test_a_grant_is_told_as_it_was_then(client: Client, customer: Any, make_gran
     assert [each for each in sent if each != by_id[each["id"]]] == []
 
 
+def test_a_customer_is_told_as_he_was_then_whatever_was_changed_later(client: Client) -> None:
+    made = client.v1.customers.create({"name": "Ann", "metadata": {"a": "1"}, "phone": "1"})
+    first = client.v1.customers.update(made.id, {"metadata": {"b": "2"}})
+    second = client.v1.customers.update(made.id, {"name": "Bea", "metadata": {"a": ""}})
+    third = client.v1.customers.update(made.id, {"phone": "2", "email": "bea@example.com"})
+    client.v1.customers.delete(made.id)
+    told = events(client, 5)
+    assert [each.object for each in told[:4]] == [
+        each.to_dict() for each in (made, first, second, third)
+    ]
+    assert [each.previous for each in told[1:4]] == [
+        {"metadata": {"b": None}},
+        {"metadata": {"a": "1"}, "name": "Ann"},
+        {"email": None, "phone": "1"},
+    ]
+    assert (told[4].object["name"], told[4].object["phone"]) == ("Bea", "2")
+
+
+def test_a_grant_is_told_as_it_was_then_whatever_was_changed_later(client: Client) -> None:
+    """All at one instant of a test clock, too."""
+    grants = client.v1.billing.credit_grants
+    for clock in (None, client.v1.test_helpers.test_clocks.create({"frozen_time": START}).id):
+        given: Any = {"name": "Ann"} | ({} if clock is None else {"test_clock": clock})
+        customer = client.v1.customers.create(given)
+        end = START + 86_400
+        more: Any = {"metadata": {"a": "1"}, "expires_at": end}
+        shown = [grants.create(asked(customer.id, **more))]
+        for change in (
+            {"metadata": {"b": "2"}},
+            {"expires_at": end + 60},
+            {"expires_at": "", "metadata": {"a": ""}},
+        ):
+            shown.append(grants.update(shown[0].id, change))  # type: ignore[arg-type]
+        until = time.monotonic() + 60
+        told: list[Told] = []
+        while len(told) < 4 and time.monotonic() < until:
+            every = client.v1.events.list({"type": "billing.credit_grant.*", "limit": 100})
+            told = [each for each in map(Told, every.data) if each.object["id"] == shown[0].id]
+        assert [each.object for each in told[::-1]] == [each.to_dict() for each in shown]
+        assert [each.previous for each in told[::-1]][1:] == [
+            {"metadata": {"b": None}},
+            {"expires_at": end},
+            {"expires_at": end + 60, "metadata": {"a": "1"}},
+        ]
+
+
 def request_of(event: Told) -> tuple[str | None, str | None]:
     said = event.whole["request"]
     return said["id"], said["idempotency_key"]

@@ -684,11 +684,11 @@ SELECT customer, entitlement, operation, ordinal, seq, grant_id, kind, amount, p
 FROM entry WHERE slot = $1 AND customer = $2 AND entitlement = $3 AND seq <= $4
 ORDER BY seq DESC LIMIT $5
 
--- name: grant_changes
+-- name: later_changes
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer
 FROM operation o JOIN operation a ON a.slot = o.slot AND a.id = $3
-WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
+WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire', 'amend_customer')
   AND o.at >= a.at
 
 -- name: due_wallets

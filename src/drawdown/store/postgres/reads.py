@@ -323,8 +323,8 @@ class PostgresReads:
         found = await self._fetch("walk_entries", slot, customer, kind, seq, limit)
         return [entry_of(row) for row in found]
 
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        found = await self._fetch("grant_changes", slot_of(grant), grant, after)
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        found = await self._fetch("later_changes", slot_of(subject), subject, after)
         return [operation_of(row) for row in found]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:

@@ -364,10 +364,10 @@ SELECT o.id, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.
 FROM chain JOIN entry e ON e.number = chain.number JOIN operation o ON o.number = e.operation
 LIMIT ?
 
--- name: grant_changes
+-- name: later_changes
 SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,
   status, answer
-FROM operation WHERE subject = ? AND kind IN ('amend', 'expire')
+FROM operation WHERE subject = ? AND kind IN ('amend', 'expire', 'amend_customer')
   AND number > (SELECT number FROM operation WHERE id = ?)
 ORDER BY number DESC
 

@@ -355,8 +355,8 @@ class SqliteReads:
         following = found[-1][-1] if found else 0
         return entries, following or None
 
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        return [operations.operation_of(row) for row in self._rows("grant_changes", (grant, after))]
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        return [operations.operation_of(row) for row in self._rows("later_changes", (subject, after))]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))

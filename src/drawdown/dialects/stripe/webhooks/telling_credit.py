@@ -11,9 +11,10 @@ from drawdown.core.types import MICROSECONDS, Entry, EntryKind, Grant, Instant, 
 from drawdown.dialects.stripe import imported, transactions, wire
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.transactions import Lines
-from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
+from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed, since
 
 CREATED, UPDATED = "billing.credit_grant.created", "billing.credit_grant.updated"
+_FIELDS = frozenset({"metadata", "expires_at"})
 TRANSACTION = "billing.credit_balance_transaction.created"
 _BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ROLLED_IN})
 
@@ -42,7 +43,7 @@ async def credit(telling: Telling, lines: Lines) -> list[Told]:
         if grant is None or imported.is_of_import(entry, grant):
             continue
         if entry.kind in _BEGINS:
-            found.append(Told(CREATED, await _shown(telling, _as_made(telling, grant))))
+            found.append(Told(CREATED, await _shown(telling, await _as_made(telling, grant))))
         found += _moved(telling, entry, grant, code, lines)
     return found
 
@@ -68,9 +69,10 @@ def _moved(telling: Telling, entry: Entry, grant: Grant, code: str, lines: Lines
     return [Told(TRANSACTION, shown)]
 
 
-def _as_made(telling: Telling, grant: Grant) -> Grant:
+async def _as_made(telling: Telling, grant: Grant) -> Grant:
     """As it was before anybody changed it."""
     made: dict[str, Any] = {"voided_at": None, "updated_at": grant.created_at}
+    made |= await since(telling, grant.id, _FIELDS)
     operation = telling.operation
     if operation.kind == "grant":
         facts = _facts(operation.facts)
@@ -108,7 +110,8 @@ async def _turned(telling: Telling, old: dict[str, Any], new: dict[str, Any]) ->
         return []
     at = telling.operation.at
     voided_at = None if grant.voided_at is None or grant.voided_at > at else grant.voided_at
-    after = msgspec.structs.replace(grant, **({"voided_at": voided_at} | new), updated_at=at)
+    then = {"voided_at": voided_at, **await since(telling, grant.id, _FIELDS), **new}
+    after = msgspec.structs.replace(grant, **then, updated_at=at)
     before = msgspec.structs.replace(after, **old)
     return changed(UPDATED, await _shown(telling, before), await _shown(telling, after))
 

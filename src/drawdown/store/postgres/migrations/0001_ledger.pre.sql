@@ -435,7 +435,8 @@ CREATE TABLE operation (
 CREATE UNIQUE INDEX operation_key ON operation (slot, customer, namespace, key) WHERE key IS NOT NULL;
 -- The feed is in this order. A batch has one recorded_at, so that its operations share a place in the index.
 CREATE INDEX operation_recorded ON operation (recorded_at);
-CREATE INDEX operation_amends ON operation (slot, subject) WHERE kind IN ('amend', 'expire');
+CREATE INDEX operation_amends ON operation (slot, subject)
+  WHERE kind IN ('amend', 'expire', 'amend_customer');
 
 -- Append only. seq is given under the wallet's lock.
 CREATE TABLE entry (

@@ -346,8 +346,9 @@ CREATE TABLE operation (
   entries     INTEGER NOT NULL
 ) STRICT;
 
--- What a grant's expiry was before: for explaining a debit by what it found then.
-CREATE INDEX operation_grant_change ON operation (subject) WHERE kind IN ('amend', 'expire');
+-- What grants and customers were before: for explaining a debit by what it found then, and for telling what they
+-- were when something else happened to them.
+CREATE INDEX operation_change ON operation (subject) WHERE kind IN ('amend', 'expire', 'amend_customer');
 
 -- Finds the operation of a ledger key: the first 8 bytes of its hash. The operation holds the key itself.
 CREATE TABLE operation_key (
