@@ -10,11 +10,11 @@ import json
 import re
 from functools import reduce
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import stripe
 
 from tests.dialects.stripe.conftest import sdk
+from tests.dialects.stripe.node import address
 from tests.support.typescript import Sdk, SdkError
 
 FORMS = ("python", "node")
@@ -76,9 +76,7 @@ class Python:
 
 class Node:
     def __init__(self, url: str, secret: str) -> None:
-        at = urlsplit(url)
-        address = {"protocol": at.scheme, "host": at.hostname, "port": at.port}
-        self._sdk = Sdk("stripe", key=secret, maxNetworkRetries=0, **address)
+        self._sdk = Sdk("stripe", key=secret, maxNetworkRetries=0, **address(url))
 
     def __call__(self, name: str, /, *ids: str, **given: Any) -> Any:
         try:

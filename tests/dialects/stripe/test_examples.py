@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -196,8 +197,9 @@ class Place:
     def advance(self, clock: str, to: int) -> None:
         path = f"/v1/test_helpers/test_clocks/{clock}"
         self.make(f"{path}/advance", frozen_time=str(to))
+        until = time.monotonic() + 60
         while self.got(path)["status"] != "ready":
-            pass
+            assert time.monotonic() < until
 
     def used(self, **form: Any) -> tuple[str, str]:
         """A subscription of a month in which 15.00 was used, and a grant of 10.00: their ids."""

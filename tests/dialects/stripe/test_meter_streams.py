@@ -1,4 +1,4 @@
-"""Version 2 of meter events through Stripe's own SDKs: one by one, in a session's stream, and canceled."""
+"""Version 2 of meter events through Stripe's own SDK: one by one, in a session's stream, and canceled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import stripe
 from tests.dialects.stripe.conftest import sdk
 from tests.dialects.stripe.test_catalog import make_meter
 from tests.support.server import Tenant
-from tests.support.typescript import Sdk
 
 Client = stripe.StripeClient
 
@@ -153,15 +152,3 @@ def test_a_body_that_is_none_is_refused(raw: httpx.Client, body: bytes, path: st
     answer = raw.post(f"/v2/billing/{path}", content=body, headers=headers)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["type"] == "invalid_request_error"
-
-
-def test_the_node_sdk_streams(client: Client, tenant: Tenant, meter: Any, customer: Any) -> None:
-    host, port = tenant.url.removeprefix("http://").split(":")
-    address = {"host": host, "port": int(port), "protocol": "http"}
-    with Sdk("stripe", key=tenant.test.editor.secret, **address) as node:
-        one = node.call("v2.billing.meterEvents.create", used(customer.id, "2"))
-        assert one["object"] == "v2.billing.meter_event"
-        session = node.call("v2.billing.meterEventSession.create")
-    with Sdk("stripe", key=session["authentication_token"], **address) as node:
-        node.call("v2.billing.meterEventStream.create", {"events": [used(customer.id, "3")]})
-    assert total(client, meter, customer.id) == 5

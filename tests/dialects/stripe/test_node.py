@@ -184,6 +184,20 @@ def test_one_request_too_many_is_told_as_such(tmp_path: Path) -> None:
     assert told(error) == Told("StripeRateLimitError", 429, "rate_limit")
 
 
+def test_a_session_that_is_over_is_told_by_a_class_of_its_own(tmp_path: Path) -> None:
+    """A quarter of an hour after it was opened, to the second."""
+    database, now = f"sqlite:///{tmp_path / 'ledger.db'}", Instant(START * MICROSECONDS)
+    with clocked_server(database, now) as clocked, Node(clocked.url, clocked.secret) as node:
+        session = node("v2.billing.meterEventSession.create")
+        assert session["expires_at"] == "2030-01-01T00:15:00.000Z"
+        stream: tuple[str, Any] = ("v2.billing.meterEventStream.create", {"events": []})
+        options = {"apiKey": session["authentication_token"]}
+        clocked.clock.instant = Instant((START + 15 * 60 - 1) * MICROSECONDS)
+        assert told(refused(node, *stream, options)).kind == "StripeInvalidRequestError"
+        clocked.clock.instant = Instant((START + 15 * 60) * MICROSECONDS)
+        assert told(refused(node, *stream, options)) == Told("TemporarySessionExpiredError", 401)
+
+
 # What is lost ---------------------------------------------------------------------------------------
 
 
@@ -240,6 +254,23 @@ def test_usage_that_lost_its_answer_counts_once(
     asked = {"customer": customer, "start_time": 1_700_000_040, "end_time": 4_000_000_020}
     [counted] = node("billing.meters.listEventSummaries", meter["id"], asked)["data"]
     assert counted["aggregated_value"] == 6
+
+
+def test_whatever_is_made_is_made_once(
+    insisting: Node, lossy: Losing, node: Node, world: World
+) -> None:
+    """Also what is no credit: a subscription with its first invoice, and a webhook endpoint."""
+    customer, price = world.customer(), world.price()
+    before = len(node.all("webhookEndpoints.list"))
+    asked = {"customer": customer, "items": [{"price": price["id"]}]}
+    endpoint = {"url": "https://hooks.example.com/lost", "enabled_events": ["*"]}
+    for name, given in (("subscriptions.create", asked), ("webhookEndpoints.create", endpoint)):
+        lossy.lose(1)
+        insisting(name, given)
+        assert [each.status for each in lossy.asked] == [200, 200]
+    assert len(node.all("subscriptions.list", {"customer": customer})) == 1
+    assert len(node.all("invoices.list", {"customer": customer})) == 1
+    assert len(node.all("webhookEndpoints.list")) == before + 1
 
 
 def test_what_is_read_or_deleted_again_is_answered_again(
