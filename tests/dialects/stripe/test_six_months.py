@@ -62,6 +62,7 @@ class Story:
         self.invoices: dict[str, str] = {}
         self.subscriptions: dict[str, str] = {}
         self._moved: list[tuple[Any, ...]] = []
+        self._lines: dict[tuple[str, str], tuple[str, str]] = {}
 
     def _price(self, name: str, given: dict[str, Any]) -> str:
         meter = self.sdk(
@@ -154,9 +155,8 @@ class Story:
         """The balance, and that since the last time just these transactions came, in this order, then."""
         assert self.balance() == (ledger, available)
         self._moved += [(*each, _effective(each, at)) for each in moved]
-        listed = self.sdk.every(
-            "billing.credit_balance_transactions.list", customer=self.ann, limit=7
-        )
+        name = "billing.credit_balance_transactions.list"
+        listed = self.sdk(name, customer=self.ann, limit=100)["data"]
         assert [self._transaction(each) for each in reversed(listed)] == self._moved
 
     def _transaction(self, shown: dict[str, Any]) -> tuple[Any, ...]:
@@ -174,11 +174,15 @@ class Story:
         )
 
     def _line(self, place: dict[str, str]) -> tuple[str, str]:
-        name = next(name for name, each in self.invoices.items() if each == place["invoice"])
-        prices = {each: price for price, each in self.prices.items()}
-        lines = self.sdk("invoices.line_items.list", place["invoice"])["data"]
-        line = next(each for each in lines if each["id"] == place["invoice_line_item"])
-        return name, prices[line["pricing"]["price_details"]["price"]]
+        """The invoice's name and the line's price; an invoice has its lines for good."""
+        invoice, line = place["invoice"], place["invoice_line_item"]
+        if (invoice, line) not in self._lines:
+            name = next(name for name, each in self.invoices.items() if each == invoice)
+            prices = {each: price for price, each in self.prices.items()}
+            for each in self.sdk("invoices.line_items.list", invoice)["data"]:
+                price = prices[each["pricing"]["price_details"]["price"]]
+                self._lines[invoice, each["id"]] = (name, price)
+        return self._lines[invoice, line]
 
     def newest(self, name: str, expected: Bill) -> dict[str, Any]:
         """The newest invoice, as it must be; from now on it goes by its name."""
@@ -451,6 +455,9 @@ def play_june(story: Story) -> None:
     story.cancel("main")
     story.advance(JULY + 40 * DAY)
     names = {each: name for name, each in story.invoices.items()}
+    name = "billing.credit_balance_transactions.list"
+    moved = story.sdk.every(name, customer=story.ann, limit=7)
+    assert moved == story.sdk(name, customer=story.ann, limit=100)["data"]
     every = story.sdk.every("invoices.list", customer=story.ann, limit=3)
     assert [(names[each["id"]], each["status"]) for each in reversed(every)] == [
         ("first", "paid"),
