@@ -33,7 +33,7 @@ class Grant:
         self._saved, self.currency = saved, more.pop("currency", "usd")
         self.left = amount
         at = BEGAN + int(day * DAY)
-        self.shown: Object = {
+        made: Object = {
             "id": vendor_id("credgr_test_", 32, "grant", number),
             "object": "billing.credit_grant",
             "amount": money(amount, self.currency),
@@ -51,9 +51,10 @@ class Grant:
             "test_clock": None,
             "updated": at,
             "voided_at": None,
-        } | more
+        }
+        self.shown: Object = {**made, **more}
         saved.grants.append(self)
-        starts: int = self.shown["effective_at"]
+        starts = self.shown["effective_at"]
         self._row(day, "credit", "credits_granted", amount, effective_at=starts)
 
     @property

@@ -284,6 +284,32 @@ def _worth(value: int) -> Callable[[Object], None]:
     return change
 
 
+def test_a_grant_that_had_not_begun_may_have_no_transactions(file: Here, tmp_path: Path) -> None:
+    """The vendor does not say when it lists the first one: then those of here are shown."""
+    account = Saved()
+    ada = account.customer("Ada")
+    pending = account.grant(ada, 500, 1, effective_at=LATER)
+    undone = account.grant(ada, 70, 2, effective_at=LATER)
+    undone.void(3)
+    account.rows.clear()
+    account.grant(ada, 30, 4)
+    assert file.report(account.save(tmp_path / "pending"))["equal"]
+    with file.serving() as http:
+        kinds = {
+            each.id: [
+                (row["credit"] or row["debit"])["type"]
+                for row in http.get(TRANSACTIONS, params={"credit_grant": each.id}).json()["data"]
+            ]
+            for each in (pending, undone)
+        }
+        assert kinds == {
+            pending.id: ["credits_granted"],
+            undone.id: ["credits_voided", "credits_granted"],
+        }
+        shown = http.get(f"{GRANTS}/{undone.id}").json()
+        assert shown["voided_at"] == undone.shown["voided_at"]
+
+
 def test_what_has_expired_stays_so_whatever_its_expiry_says(file: Here, tmp_path: Path) -> None:
     """Somebody moved the expiry of a grant that had ended: it ended when its transaction says so."""
     account = Saved()
@@ -357,7 +383,7 @@ WRONG: list[tuple[str, Callable[[Object], None], str]] = [
     (OF_EVE, put(credit_grant="credgr_1"), "credit_grant must be that of a grant of this"),
     (OF_EVE, put(created=LATER), "created must be in the past"),
     (OF_EVE, applied(5), "must be what its credits_granted transaction gave"),
-    (OF_ADA, applied(2_000), "must be what its credits_granted transaction gave"),
+    (OF_ADA, applied(900), "effective_at must be in the past"),
     (OF_EVE, put(id="cbtxn/1"), "id must be 1 to 64 characters of"),
     (f"balances/{EVE}", put(customer=BOB), f"customer must be {EVE}, whose grants these are"),
     (f"balances/{EVE}", put(object="list"), "Invalid enum value 'list'"),

@@ -48,14 +48,16 @@ class CustomerThere(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class GrantThere(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a grant, what the ledger cannot say of it; times are seconds, ``left`` is minor units.
 
-    ``left`` was not used, expired or voided there. ``expires_at`` is given of a grant that was voided there,
-    which needs no end here.
+    ``left`` was not used, expired or voided there. ``told``: what became of it is among the transactions that
+    were brought over; of one that had not begun there may have been none. ``expires_at`` is given of a grant
+    that was voided there, which needs no end here.
     """
 
     id: str
     created: int
     updated: int
     left: int
+    told: bool = True
     expires_at: int | None = None
     voided_at: int | None = None
 
@@ -129,7 +131,7 @@ def is_of_import(entry: Entry, grant: Grant) -> bool:
     What had expired since the vendor was asked is news.
     """
     there = grant_there(grant)
-    if there is None:
+    if there is None or not there.told:
         return False
     if derive(entry.operation, "grant") == grant.id:
         return entry.kind is not EntryKind.EXPIRED or there.left == 0

@@ -10,7 +10,7 @@ from drawdown.importing.pages import Folder
 from drawdown.importing.problems import Problems
 from drawdown.importing.stripe import places, records
 from drawdown.importing.stripe.account import Account, read_account
-from drawdown.importing.stripe.holdings import read_holding
+from drawdown.importing.stripe.reading import read_holding
 
 
 async def fetch(

@@ -16,9 +16,9 @@ from drawdown.importing.stripe.account import Account, read_account
 from drawdown.importing.stripe.holdings import (
     Holding,
     Totals,
-    read_holdings,
     state_of,
 )
+from drawdown.importing.stripe.reading import read_holdings
 from drawdown.importing.writing import Told
 
 _CHUNK = 1_000

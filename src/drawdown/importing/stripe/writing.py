@@ -22,8 +22,9 @@ from drawdown.engine.ledger import Ledger
 from drawdown.importing.chunks import chunks
 from drawdown.importing.problems import Problems
 from drawdown.importing.stripe.account import Account
-from drawdown.importing.stripe.holdings import Given, Holding, read_holdings
+from drawdown.importing.stripe.holdings import Given, Holding
 from drawdown.importing.stripe.places import TITLE, VENDOR
+from drawdown.importing.stripe.reading import read_holdings
 from drawdown.importing.writing import AT_ONCE, Bringing, Told, told_of
 
 
@@ -44,6 +45,7 @@ class Writer:
         grants = [
             each for holding in read_holdings(self._account, unread, now) for each in holding.grants
         ]
+        unread.refuse()
         grants.sort(key=lambda each: (each.record.created, each.number))
         for some in chunks(grants, AT_ONCE):
             await self._bring_grants(some)

@@ -42,7 +42,7 @@ async def credit(telling: Telling, lines: Lines) -> list[Told]:
         grant = await telling.ledger.store.find_grant(entry.grant)
         if grant is None or imported.is_of_import(entry, grant):
             continue
-        if entry.kind in _BEGINS:
+        if entry.kind in _BEGINS and imported.grant_there(grant) is None:
             found.append(Told(CREATED, await _shown(telling, await _as_made(telling, grant))))
         found += _moved(telling, entry, grant, code, lines)
     return found
