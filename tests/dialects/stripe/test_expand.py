@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
-from tests.dialects.stripe.conftest import MakeGrant, asked
+from drawdown.core.types import Instant
+from drawdown.dialects.stripe import following
+from tests.dialects.stripe.conftest import MakeGrant, asked, sdk
 from tests.dialects.stripe.test_billing import DAY, HOUR, START, Stage
+from tests.support.clocked_server import clocked_server
 
 
 def test_a_grant_s_customer_is_an_id_until_it_is_expanded(
@@ -224,3 +229,32 @@ def test_an_object_that_is_whole_already_is_nothing_to_expand(stage: Stage) -> N
         stage.client.v1.subscriptions.list({"expand": ["data.items.data.price.product"]})
     found = stage.client.v1.subscriptions.retrieve(one.id, {"expand": ["items.data.price.tiers"]})
     assert found["items"].data[0].price.id == stage.price.id
+
+
+def test_json_is_not_taken_for_a_form(stage: Stage, raw: httpx.Client) -> None:
+    """Though it speaks of an expand."""
+    asked = {
+        "event_name": stage.meter.event_name,
+        "identifier": "[expand][=x&expand=[",
+        "payload": {"stripe_customer_id": stage.customer.id, "value": "1"},
+    }
+    answer = raw.post("/v2/billing/meter_events", json=asked)
+    assert (answer.status_code, answer.json()["identifier"]) == (200, asked["identifier"])
+
+
+def test_past_a_thousand_objects_ids_stay_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three here, so that a few customers are enough; one who is met again is read once."""
+    monkeypatch.setattr(following, "FOLLOWED_MAX", 3)
+    with clocked_server(
+        f"sqlite:///{tmp_path / 'ledger.db'}", Instant(START * 1_000_000)
+    ) as running:
+        client = sdk(running.url, running.secret)
+        names = [client.v1.customers.create({}).id for _ in range(5)]
+        for name in (*names, names[4]):
+            client.v1.billing.credit_grants.create(asked(name))
+        listed = client.v1.billing.credit_grants.list({"expand": ["data.customer"]}).data
+    owners = [each.customer for each in listed]
+    assert [isinstance(each, stripe.Customer) for each in owners] == [True] * 4 + [False] * 2
+    assert owners[4:] == [names[1], names[0]]

@@ -1,7 +1,7 @@
 """``expand``: what an id leads to, put in its place in an answer that is written already.
 
 What is put there is what the object's own endpoint answers, and what lies below it is followed in turn. An id
-of what is not there any more stays an id.
+of what is not there any more stays an id, and so do those past ``FOLLOWED_MAX`` of one answer.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import msgspec
 from drawdown.core.requests import Answer
 from drawdown.dialects.stripe import expansion
 from drawdown.dialects.stripe.errors import StripeError
+from drawdown.dialects.stripe.parameters import JsonParameters
 from drawdown.dialects.stripe.requests_catalog import One
 from drawdown.web import forms
 from drawdown.web.endpoints import Call, Endpoint, Handler, Stream
 
 #: By kind of object: what its own path calls the id, and the handler that reads one.
 Readings = Mapping[str, tuple[str, Callable[[Call], Awaitable[Answer]]]]
+#: So many objects are read for one answer.
+FOLLOWED_MAX = 1_000
 _LISTS = frozenset({"list", "search_result"})
 
 
@@ -41,7 +44,8 @@ def _handler(handler: Handler, readings: Readings) -> Handler:
 
 def _asked(call: Call) -> Sequence[str]:
     """The paths of a request that was carried out, and so is well-formed."""
-    if call.query is not None:
+    record = call.endpoint.body
+    if record is None or issubclass(record, JsonParameters):
         return getattr(call.query, "expand", None) or ()
     raw = b"&".join((call.context.query, call.body or b""))
     found = forms.nested(raw).get("expand") if b"expand" in raw else None
@@ -80,9 +84,9 @@ class _Walk:
         """What is an object already is read again for what lies below it."""
         name = value["id"] if isinstance(value, dict) else value
         key = (kind, name, *below)
-        if key not in self._known:
+        if key not in self._known and len(self._known) < FOLLOWED_MAX:
             self._known[key] = await self._read(kind, name, below)
-        return self._known[key] or value
+        return self._known.get(key) or value
 
     async def _read(self, kind: str, name: str, below: list[str]) -> Any:
         field, reading = self._readings[kind]
