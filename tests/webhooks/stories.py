@@ -10,7 +10,7 @@ import msgspec
 from drawdown.core import identity
 from drawdown.core.amounts import Amount
 from drawdown.core.billing.actions import Subscribe, VoidInvoice
-from drawdown.core.billing.records import INVOICE
+from drawdown.core.billing.records import INVOICE, Item
 from drawdown.core.commands import (
     Act,
     AdjustGrant,
@@ -127,6 +127,10 @@ class Story(World):
         await self.book.customer(f"ada-{number}")
         await self.heard()
         return {"customer": f"ada-{number}", "entitlement": f"kind-{number}"}
+
+    async def item(self) -> Item:
+        """What a subscription charges."""
+        return item_of("calls")
 
     async def give(self, ada: dict[str, Any], amount: int, **more: Any) -> Id:
         grant = await self.book.grant(ada["customer"], amount, ada["entitlement"], **more)
@@ -417,7 +421,7 @@ async def invoices(here: Story) -> dict[str, Any]:
     assert granted.grant is not None
     steps["grant"] = spelled("grant_", granted.grant.id)
     every = Every(CalendarUnit.DAY, 10)
-    action: Any = Subscribe(currency="usd", items=(item_of("calls"),), every=every)
+    action: Any = Subscribe(currency="usd", items=(await here.item(),), every=every)
     await here.do(Act(**ada, kind=INVOICE, action=action))
     number = str(here.clock.now())
     used: dict[str, Any] = {"own_id": f"calls-{number}", "name": "calls"}
