@@ -583,6 +583,35 @@ def alert_too_many(sdk: Calls, world: World) -> object:
     return _alert(sdk, world, customer)
 
 
+_OF_USAGE = {"title": "Many", "alert_type": "usage_threshold"}
+
+
+@missing(f"POST {_ALERTS}", errors.MeterNotFound, "billing meter", "usage_threshold[meter]")
+def alert_on_no_meter(sdk: Calls, world: World) -> object:
+    line = {"gte": 1, "meter": "nobody", "recurrence": "one_time"}
+    return sdk("billing.alerts.create", **_OF_USAGE, usage_threshold=line)
+
+
+@missing(f"GET {_ALERTS}", errors.MeterNotFound, "billing meter", "meter")
+def alerts_on_no_meter(sdk: Calls, world: World) -> object:
+    return sdk("billing.alerts.list", meter="nobody")
+
+
+@refusal(
+    f"POST {_ALERTS}/{{alert}}/activate",
+    errors.FieldInvalid,
+    "Invalid meter: must be one that is not closed.",
+    param="meter",
+)
+def alert_again_on_an_inactive_meter(sdk: Calls, world: World) -> object:
+    meter, _ = world.meter()
+    line = {"gte": 1, "meter": meter, "recurrence": "one_time"}
+    alert = world.sdk("billing.alerts.create", **_OF_USAGE, usage_threshold=line)["id"]
+    world.sdk("billing.alerts.deactivate", alert)
+    world.sdk("billing.meters.deactivate", meter)
+    return sdk("billing.alerts.activate", alert)
+
+
 @missing(f"GET {_ALERTS}", errors.CustomerNotFound, "customer", "customer")
 def alerts_on_nobody(sdk: Calls, world: World) -> object:
     return sdk("billing.alerts.list", customer="nobody")

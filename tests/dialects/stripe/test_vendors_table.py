@@ -30,8 +30,6 @@ NEEDED = {
     "items",
     "items.price",
 }
-#: Alerts on usage are refused, with the reason.
-REFUSED_WORDS = {"alert_type: usage_threshold"}
 
 
 class Known(NamedTuple):
@@ -155,7 +153,7 @@ def test_whatever_the_sdk_can_send_is_taken_or_refused_by_name(
     found = difference(record_of(endpoint), known.listed[key_of(endpoint)])
     assert found.unknown == set()
     assert found.needed <= NEEDED
-    assert found.words <= REFUSED_WORDS
+    assert found.words == set()
 
 
 @each_endpoint

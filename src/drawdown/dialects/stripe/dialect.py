@@ -29,6 +29,10 @@ FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _RETRY = frozenset({409, 429, 500, 502, 503, 504})
 
 
+#: Of the vendor's reasons the one for a limit of all requests of an account.
+_LIMITED = "global-rate"
+
+
 class StripeDialect(Dialect):
     name = "stripe"
     title = "Stripe Billing Credits"
@@ -128,6 +132,8 @@ class StripeDialect(Dialect):
         if answer.status >= 400:
             again = "true" if answer.status in _RETRY else "false"
             found.append(("stripe-should-retry", again))
+        if context.allowance is not None and not context.allowance.granted:
+            found.append(("stripe-rate-limited-reason", _LIMITED))
         return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in found)
 
 

@@ -13,6 +13,7 @@ from drawdown.core.errors import (
     FieldInvalid,
     GrantNotFound,
     KeyReused,
+    MeterNotFound,
     OnlyInTestMode,
     TooManyAlerts,
     WrongStatus,
@@ -290,6 +291,7 @@ ALERTS = (
             CustomerClosed,
             CustomerNotFound,
             KeyReused,
+            MeterNotFound,
             TooManyAlerts,
         ),
     ),
@@ -304,6 +306,7 @@ ALERTS = (
         errors=(
             CustomerNotFound,
             DocumentNotFound,
+            MeterNotFound,
         ),
     ),
     Endpoint(
@@ -328,6 +331,7 @@ ALERTS = (
             AlertNotFound,
             DocumentChanged,
             DocumentNotFound,
+            FieldInvalid,
             KeyReused,
             CustomerClosed,
             TooManyAlerts,

@@ -49,10 +49,12 @@ class _Said(msgspec.Struct):
     request: tuple[None, Origin | None] = (None, None)
     documents: msgspec.Raw = _NOTHING
     alerts: msgspec.Raw = _NOTHING
+    reached: msgspec.Raw = _NOTHING
 
     @property
     def tells(self) -> bool:
-        return self.documents is not _NOTHING or self.alerts is not _NOTHING
+        said = (self.documents, self.alerts, self.reached)
+        return any(each is not _NOTHING for each in said)
 
 
 _said = msgspec.json.Decoder(_Said).decode
