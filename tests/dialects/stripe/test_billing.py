@@ -42,7 +42,7 @@ class Stage:
     def advance(self, to: int) -> None:
         begun = self.client.v1.test_helpers.test_clocks.advance(self.clock.id, {"frozen_time": to})
         assert begun.status in ("advancing", "ready")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while self.client.v1.test_helpers.test_clocks.retrieve(self.clock.id).status != "ready":
             assert time.monotonic() < until
             time.sleep(0.05)
