@@ -292,6 +292,8 @@ def test_a_grant_that_had_not_begun_may_have_no_transactions(file: Here, tmp_pat
     undone = account.grant(ada, 70, 2, effective_at=LATER)
     undone.void(3)
     account.rows.clear()
+    account.grant(account.customer("Bob"), 30, 4, effective_at=LATER)
+    account.rows.clear()
     account.grant(ada, 30, 4)
     assert file.report(account.save(tmp_path / "pending"))["equal"]
     with file.serving() as http:

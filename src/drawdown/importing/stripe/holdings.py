@@ -94,8 +94,8 @@ class Holding(msgspec.Struct, kw_only=True):
     def adds_up(self, given: list[Given], said: int, now: int) -> bool:
         """Whether a balance is what the transactions leave: now, or when the pages can have been made."""
         known = max(
-            *(each.record.updated for each in self.grants),
-            *(each.there.created for each in self.rows),
+            [each.record.updated for each in self.grants]
+            + [each.there.created for each in self.rows]
         )
         moments = {now, *(turn for each in given for turn in each.turns() if known < turn <= now)}
         return any(
