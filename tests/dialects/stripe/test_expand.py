@@ -258,3 +258,27 @@ def test_past_a_thousand_objects_ids_stay_ids(
     owners = [each.customer for each in listed]
     assert [isinstance(each, stripe.Customer) for each in owners] == [True] * 4 + [False] * 2
     assert owners[4:] == [names[1], names[0]]
+
+
+def test_what_is_gone_stays_an_id_and_who_is_deleted_is_a_stub(stage: Stage) -> None:
+    stage.use(10)
+    stage.advance(START + 59 * DAY)
+    draft = stage.invoices()[-1]
+    assert draft.status == "draft"
+    stage.client.v1.invoices.delete(draft.id)
+    expand: Any = {
+        "customer": stage.customer.id,
+        "expand": ["data.latest_invoice", "data.customer"],
+    }
+    [found] = stage.client.v1.subscriptions.list(expand).data
+    assert found.latest_invoice == draft.id
+    assert isinstance(found.customer, stripe.Customer)
+    stage.client.v1.customers.delete(stage.customer.id)
+    expand["status"] = "all"
+    [found] = stage.client.v1.subscriptions.list(expand).data
+    assert isinstance(found.customer, stripe.Customer)
+    assert found.customer.to_dict() == {
+        "id": stage.customer.id,
+        "object": "customer",
+        "deleted": True,
+    }
