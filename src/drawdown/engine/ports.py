@@ -165,6 +165,7 @@ class CustomerFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which customers of a book to list, newest first.
 
     ``name`` is a part of theirs, in any case; they were made from ``since`` to ``until``, both included.
+    ``before`` turns round: the oldest first of those that are newer than it.
     """
 
     book: Id
@@ -174,6 +175,7 @@ class CustomerFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: Instant | None = None
     until: Instant | None = None
     after: Id | None = None
+    before: Id | None = None
     offset: int = 0
 
 

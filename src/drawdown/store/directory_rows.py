@@ -30,11 +30,14 @@ def customer_list(
         conditions.append(f"c.created_at <= {bound(asked.until)}")
     if asked.after is not None:
         conditions.append(f"c.id < {bound(asked.after)}")
+    if asked.before is not None:
+        conditions.append(f"c.id > {bound(asked.before)}")
+    order = "DESC" if asked.before is None else "ASC"
     where = " AND ".join(conditions)
     page = f"LIMIT {bound(asked.limit)}"
     if asked.offset:
         page += f" OFFSET {bound(asked.offset)}"
-    return f"{select} WHERE {where} ORDER BY c.id DESC {page}", bindings
+    return f"{select} WHERE {where} ORDER BY c.id {order} {page}", bindings
 
 
 def _within(text: str) -> str:

@@ -107,7 +107,13 @@ def lists() -> Iterator[tuple[str, str]]:
         select = QUERIES["list_top_up_requests"]
         yield "list_top_up_requests", request_list(select, asked_for, "${}".format)[0]
     of_customers: dict[str, Any] = {"name": "da", "since": Instant(1), "until": Instant(2)}
-    for given in ({}, {"email": "ada@example.com"}, of_customers, {"after": KIND, "offset": 10}):
+    for given in (
+        {},
+        {"email": "ada@example.com"},
+        of_customers,
+        {"after": KIND, "offset": 10},
+        {"before": KIND},
+    ):
         asked_customers = CustomerFilter(book=BOOK, limit=10, **given)
         select = QUERIES["list_customers"]
         yield "list_customers", customer_list(select, asked_customers, "${}".format)[0]

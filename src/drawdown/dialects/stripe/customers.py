@@ -135,28 +135,29 @@ async def list_customers(call: Call) -> Answer:
     """Those on a test clock are left out unless that is asked for."""
     asked: ListCustomers = call.query
     expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
-    created = kept.range_of(asked.created, "created")
+    since, until = kept.span_of(asked.created, "created")
     clock = None
     if isinstance(asked.test_clock, str):
         clock = (await test_clocks.find(call, asked.test_clock, "test_clock")).id
 
     def keep(each: Customer) -> bool:
-        return (
-            each.closed_at is None
-            and each.test_clock == clock
-            and (asked.email is UNSET or each.email == asked.email)
-            and created(each.created_at)
-        )
+        return each.closed_at is None and each.test_clock == clock
 
     async def cursor(text: str, param: str) -> Id:
         return (await find(call, text, param)).id
 
     async def chunk(after: Id | None, before: Id | None) -> list[Customer]:
         email = asked.email if isinstance(asked.email, str) else None
-        listed = CustomerFilter(book=call.book, email=email, after=after, limit=kept.CHUNK)
-        if before is None:
-            return await call.ledger.customers(listed)
-        return await _newer(call, listed, before)
+        listed = CustomerFilter(
+            book=call.book,
+            email=email,
+            since=since,
+            until=until,
+            after=after,
+            before=before,
+            limit=kept.CHUNK,
+        )
+        return await call.ledger.customers(listed)
 
     found, more = await kept.page_of(asked, cursor, chunk, lambda each: each.id, keep)
     data = [await _shown(call, each, expand) for each in found]
@@ -189,18 +190,6 @@ async def search_customers(call: Call) -> Answer:
         url=wire.CUSTOMERS_URL + "/search",
     )
     return _answer(call, shown)
-
-
-async def _newer(call: Call, listed: CustomerFilter, before: Id) -> list[Customer]:
-    """The oldest of those that are newer than one, oldest first: found from the newest back."""
-    newer: list[Customer] = []
-    while len(newer) < kept.LOOKED_AT_MAX:
-        some = await call.ledger.customers(listed)
-        newer += [each for each in some if each.id > before]
-        if len(some) < listed.limit or some[-1].id <= before:
-            break
-        listed = msgspec.structs.replace(listed, after=some[-1].id)
-    return newer[::-1][: kept.CHUNK]
 
 
 def _check_email(email: str | UnsetType | None) -> None:
