@@ -38,6 +38,7 @@ class Accounts:
         self._ids = ids
         self._used: dict[Id, Instant] = {}
         self._touched: dict[Id, Instant] = {}
+        self._modes: dict[Id, Mode] = {}
 
     async def create_account(self, name: str) -> Account:
         """An account with a test and a live book. Raises ``AccountExists``."""
@@ -60,8 +61,12 @@ class Accounts:
         return await self._store.account_of(book)
 
     async def mode_of(self, book: Id) -> Mode:
-        account = await self.of_book(book)
-        return Mode.TEST if await self.book(account, Mode.TEST) == book else Mode.LIVE
+        """It is looked up once: a book stays what it is."""
+        if book not in self._modes:
+            account = await self.of_book(book)
+            is_test = await self.book(account, Mode.TEST) == book
+            self._modes[book] = Mode.TEST if is_test else Mode.LIVE
+        return self._modes[book]
 
     async def create_key(
         self, account: Id, mode: Mode, role: Role, name: str | None = None

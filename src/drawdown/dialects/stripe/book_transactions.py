@@ -107,9 +107,9 @@ class _Reading:
         read = partial(self._call.ledger.recorded, book=self._call.book)
         start = (Position(self._call.now, _LAST), LAST) if end is None else end
         if newer:
-            walk = recorded.forwards(read, start[0].recorded_at)
+            walk = recorded.forwards(read, start[0])
         else:
-            walk = recorded.backwards(read, start[0].recorded_at, Instant(0))
+            walk = recorded.backwards(read, start[0], Instant(0))
 
         async def told(each: Recorded) -> list[Found]:
             found = await self.transactions(each)

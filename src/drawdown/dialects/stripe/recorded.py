@@ -15,8 +15,8 @@ from drawdown.core.types import MICROSECONDS, Instant
 from drawdown.engine.ports import FeedPage, Recorded
 from drawdown.engine.positions import Position, since
 
-#: For one page is looked so long, so many operations at a time.
-LOOKED_AT_SECONDS = 2.0
+#: For one page is looked so long, for one on which there is nothing yet longer; so many operations at a time.
+LOOKED_AT_SECONDS, IN_VAIN_SECONDS = 2.0, 20.0
 READ_AT_ONCE = 200
 ONE_INSTANT_MAX = 10_000
 _FIRST_SPAN = 60 * MICROSECONDS
@@ -34,30 +34,33 @@ class Read(Protocol):
     ) -> Awaitable[FeedPage]: ...
 
 
-async def forwards(read: Read, start: Instant) -> Walk:
-    """The oldest first."""
-    place, more = since(start), True
+async def forwards(read: Read, start: Position) -> Walk:
+    """The oldest first, from the operation at ``start`` on."""
+    place, more = since(start.recorded_at), True
     while more:
         page = await read(place, limit=READ_AT_ONCE)
         for recorded in page.found:
-            yield recorded
+            if recorded.position >= start:
+                yield recorded
         place, more = page.end, page.more
         yield None
 
 
-async def backwards(read: Read, end: Instant, oldest: Instant) -> Walk:
-    """The newest first, of what was recorded after ``oldest``."""
-    span = _FIRST_SPAN
+async def backwards(read: Read, last: Position, oldest: Instant) -> Walk:
+    """The newest first, from the operation at ``last`` on, of what was recorded after ``oldest``."""
+    span, end = _FIRST_SPAN, last.recorded_at
     while end > oldest:
         start = max(end - span, oldest)
         page = await _between(read, start, end, READ_AT_ONCE)
         if page.more and span > 1:
-            span //= 2
+            # All that is left out is no older than the last that was read.
+            span = max(min(span // 2, end - page.end.recorded_at), 1)
         else:
             if page.more:  # all of one instant
                 page = await _between(read, start, end, ONE_INSTANT_MAX)
             for recorded in reversed(page.found):
-                yield recorded
+                if recorded.position <= last:
+                    yield recorded
             end, span = Instant(start), span * 2
         yield None
 
@@ -78,14 +81,14 @@ async def collect(
 
     ``told`` is what an operation has for the page, in its own order.
     """
-    until = time.monotonic() + LOOKED_AT_SECONDS
+    begun = time.monotonic()
     found: list[Item] = []
     async for recorded in walk:
         some = [] if recorded is None else await told(recorded)
         found += some[::-1] if newest_first else some
         if len(found) > limit:
             return found[:limit], True, False
-        if time.monotonic() >= until:
+        if time.monotonic() - begun >= (LOOKED_AT_SECONDS if found else IN_VAIN_SECONDS):
             return found, True, True
         await asyncio.sleep(0)  # others have their turn
     return found, False, False

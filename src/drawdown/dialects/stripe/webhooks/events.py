@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -58,6 +58,35 @@ class _Said(msgspec.Struct):
 
 
 _said = msgspec.json.Decoder(_Said).decode
+
+
+#: What the types of events begin with that tell of an operation itself, by what its kind ends with, and of
+#: what it says beside that.
+_OF_KINDS = {
+    "customer": "customer.",
+    "meter": "billing.meter.",
+    "clock": "test_helpers.",
+    "advance": "test_helpers.",
+}
+_OF_CREDIT = ("billing.credit_",)
+_OF_DOCUMENTS = ("customer.subscription.", "invoice.", "price.", "product.")
+_OF_ALERTS = ("billing.alert.",)
+
+
+def could_tell(recorded: Recorded, types: Collection[str]) -> bool:
+    """Whether an operation may have events of some types: without looking up anything."""
+    operation = recorded.operation
+    said = _said(operation.changed or b"{}")
+    begins: tuple[str, ...] = ()
+    if recorded.entries or operation.kind in telling_credit.TOLD:
+        begins += _OF_CREDIT
+    if operation.kind in telling_others.TOLD:
+        begins += (_OF_KINDS[operation.kind.rpartition("_")[2]],)
+    if said.documents is not _NOTHING:
+        begins += _OF_DOCUMENTS
+    if said.alerts is not _NOTHING or said.reached is not _NOTHING:
+        begins += _OF_ALERTS
+    return any(each.startswith(begins) for each in types)
 
 
 class StripeFormat(Format):

@@ -16,7 +16,7 @@ from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
 from drawdown.dialects.stripe import expansion, kept, recorded
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.webhooks import wire
-from drawdown.dialects.stripe.webhooks.events import FORMAT
+from drawdown.dialects.stripe.webhooks.events import FORMAT, could_tell
 from drawdown.dialects.stripe.webhooks.requests import ListEvents
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ports import Recorded, Store
@@ -42,18 +42,23 @@ async def list_events(call: Call) -> Answer:
     asked: ListEvents = call.query
     expansion.expansion(asked.expand, expansion.METER, of_list=True)
     waiting = await Waiting.of(call)
-    keep = _filter(asked, waiting)
+    patterns = _patterns(asked)
+    keep = _filter(asked, patterns, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
     read = partial(call.ledger.feed, books=frozenset({call.book}))
     if before is not None:
-        walk = recorded.forwards(read, before[0].recorded_at)
+        walk = recorded.forwards(read, before[0])
         kept_there = _both(keep, lambda place: place > before)
     else:
         end = (Position(call.now, _LAST), LAST) if after is None else after
-        walk = recorded.backwards(read, end[0].recorded_at, _oldest(call))
+        walk = recorded.backwards(read, end[0], _oldest(call))
         kept_there = _both(keep, lambda place: place < end)
 
+    types = [each for each in FORMAT.types if matches(patterns, each)]
+
     async def told(each: Recorded) -> list[Event]:
+        if not could_tell(each, types):
+            return []
         events = await FORMAT.render(call.ledger, each)
         return [event for event in events if kept_there(event)]
 
@@ -72,7 +77,8 @@ def _both(keep: Keep, is_within: Callable[[Place], bool]) -> Keep:
     return lambda event: is_within((event.position, event.ordinal)) and keep(event)
 
 
-def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
+def _patterns(asked: ListEvents) -> tuple[str, ...]:
+    """Of the types that are asked for. Raises ``StripeError``."""
     if isinstance(asked.type, str) and isinstance(asked.types, list):
         raise StripeError(
             "You may only specify one of these parameters: type, types.",
@@ -86,6 +92,10 @@ def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
         patterns = (asked.type,)
     for pattern in patterns:
         _check_type(pattern, "types" if isinstance(asked.types, list) else "type")
+    return patterns
+
+
+def _filter(asked: ListEvents, patterns: tuple[str, ...], waiting: Waiting) -> Keep:
     created = kept.range_of(asked.created, "created")
 
     def keep(event: Event) -> bool:
