@@ -689,6 +689,9 @@ def create_alert(node: Node, world: World) -> None:
     threshold = made["credit_balance_threshold"]
     assert threshold["filters"] == [{"type": "customer", "customer": customer}]
     assert threshold["lte"]["monetary"] == {"currency": "usd", "value": 500}
+    usage = {"gte": 1000, "meter": world.meter()["id"], "recurrence": "one_time"}
+    asked = {"title": "Much", "alert_type": "usage_threshold", "usage_threshold": usage}
+    pick(node("billing.alerts.create", asked)["usage_threshold"], **usage, filters=[])
 
 
 @call(f"GET {_ALERTS}")

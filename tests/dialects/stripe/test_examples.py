@@ -38,6 +38,7 @@ EXPLAINED = {
         "null in the SDKs' types, and left out of the sample"
     ),
     "answer.error.request_log_url": "there is no dashboard to see a log in",
+    "billing.alert.usage_threshold.filters": "in the SDKs' types, and left out of the sample",
     "line_item.description": "it has a multiplication sign, not an x",
     "billing.meter_event_adjustment.status": "what is canceled is so at once, not later",
 }

@@ -128,11 +128,13 @@ class UsageThreshold(msgspec.Struct, kw_only=True):
 
 
 class Alert(msgspec.Struct, tag_field="object", tag="billing.alert", kw_only=True):
+    """What the vendor's preview adds is shown of alerts on credit alone."""
+
     id: str
     alert_type: str
-    credit_balance_threshold: AlertThreshold | None = None
+    credit_balance_threshold: AlertThreshold | UnsetType = UNSET
     livemode: bool
-    spend_threshold: None = None
+    spend_threshold: UnsetType | None = UNSET
     status: str
     title: str
     usage_threshold: UsageThreshold | None = None
@@ -194,6 +196,7 @@ def shown(document: Document, body: KeptAlert, mode: Mode) -> Alert:
     if body.currency is not None:
         line = AlertLine(monetary=wire.GrantMonetary(body.currency, body.value))
         alert.credit_balance_threshold = AlertThreshold(filters=filters, lte=line)
+        alert.spend_threshold = None
     return alert
 
 
