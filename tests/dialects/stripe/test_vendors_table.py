@@ -29,6 +29,7 @@ NEEDED = {
     "cancel.identifier",  # nothing else is cancelled
     "items",
     "items.price",
+    "usage_threshold.filters.customer",  # there is no other filter
 }
 
 
