@@ -13,8 +13,10 @@ DAY = 24 * HOUR
 PRICES = ("calls", "tokens", "packs", "tiers")
 LICENSED = ("desks*1", "desks*2", "lamps*1", "lamps*7")
 VERBS = (
-    "grant grant use use use use subscribe change change anew debit cancel expire undo read"
+    "grant grant grant use use use use use use use subscribe change change anew pause debit cancel "
+    "expire undo read"
 ).split()
+PAUSES = (None, None, None, "keep", "give_up", "void")
 OF_INVOICES = "finalize delete void pay uncollectible".split()
 
 
@@ -69,18 +71,26 @@ class Choices:
         if verb == "cancel":
             how = random.choice([["end"], ["invoice"], ["invoice", "prorate"]])
             return self._step(verb, [random.choice(list(naive.subscriptions)), *how])
-        if verb == "change":
-            name = random.choice(list(naive.subscriptions))
-            words = [name, *random.choice([[], [], ["now"], ["none"]])]
-            return self._step(verb, words, **self._change_of(naive.subscriptions[name]))
-        if verb == "anew":
-            how = random.choice([[], ["none"]])
-            return self._step(verb, [random.choice(list(naive.subscriptions)), *how])
+        if verb in ("change", "anew", "pause"):
+            return self._amend(verb, random.choice(list(naive.subscriptions)))
         if verb in ("expire", "undo") and naive.grants:
             return self._step(verb, [random.choice(naive.grants).name])
         if verb == "debit":
             return self._step(verb, [f"0.{random.randint(1, 60):02d}"])
         return self._step("read", [])
+
+    def _amend(self, verb: str, name: str) -> Step:
+        random = self.random
+        if verb == "change":
+            words = [name, *random.choice([[], [], ["now"], ["none"]])]
+            return self._step(verb, words, **self._change_of(self.naive.subscriptions[name]))
+        if verb == "anew":
+            return self._step(verb, [name, *random.choice([[], ["none"]])])
+        how = random.choice(PAUSES)
+        if how is None:
+            return self._step("resume", [name])
+        until = {"until": day(self.now + random.randint(1, 300) * HOUR)}
+        return self._step(verb, [name, how], **random.choice([{}, until]))
 
     def _use(self) -> Step:
         random = self.random

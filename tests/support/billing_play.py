@@ -4,6 +4,7 @@
     d0     subscribe S tokens calls every=30
     d3     use tokens 120              or use tokens 120 time=d2
     d10    change S add=desks*3 drop=tokens swap=calls>packs       or change S ... none, or ... now
+    d20    pause S keep until=d40      or give_up, or void, or without an end; then resume S
     d20    anew S                      or anew S none: a period begins then
     d30+1h read                        => S1=open:6.00-5.00 S1.A=5.00 available=0.00 ledger=0.00
 
@@ -32,6 +33,8 @@ from drawdown.core.billing.records import (
     InvoiceStatus,
     Item,
     Metered,
+    Outcome,
+    Pause,
     hexed,
     invoice_of,
     step_of,
@@ -142,6 +145,8 @@ class NaiveSubject:
                 invoice="invoice" in words,
                 prorate="prorate" in words,
             ),
+            "pause": lambda: naive.set_pause(words[0], (words[1], until_of(step)), at),
+            "resume": lambda: naive.set_pause(words[0], None, at),
             "anew": lambda: naive.begin_anew(words[0], at, next(iter(words[1:]), "")),
             "change": lambda: naive.change(
                 words[0], at, *parts_of(step), next(iter(words[1:]), "")
@@ -288,6 +293,12 @@ class LedgerSubject:
                     invoice_now="invoice" in words,
                     prorates="prorate" in words,
                 )
+            case "pause" | "resume":
+                paused = step.verb == "pause"
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]],
+                    pause=Pause(Outcome(words[1]), until_of(step)) if paused else None,
+                )
             case "anew":
                 return actions.AmendSubscription(
                     subscription=self.subscriptions[words[0]],
@@ -359,6 +370,10 @@ def amount(text: str) -> Amount:
     found = amounts.parse(text)
     assert found is not None
     return found
+
+
+def until_of(step: Step) -> Instant | None:
+    return Instant(instant(step.options["until"])) if "until" in step.options else None
 
 
 def parts_of(step: Step) -> tuple[list[str], list[str], list[tuple[str, str]]]:

@@ -63,6 +63,7 @@ class Invoice:
     subscription: Subscription
     status: str = "draft"
     carried: int = 0
+    outcome: str = ""
 
     def owed(self, now: int) -> str | None:
         """How near an open one is to the end of the days within which it is to be paid."""
@@ -97,6 +98,7 @@ class Subscription:
     over: bool = False
     waiting: list[Line] = field(default_factory=list)
     carried: int = 0
+    pause: tuple[str, int | None] | None = None
     days: int | None = None
 
     @property
@@ -158,7 +160,8 @@ class NaiveBilling:
     # Invoices ------------------------------------------------------------------------------------
 
     def draw_up(self, each: Subscription, at: int, ahead: int | None) -> None:
-        self.invoice(each, self.lines(each, at, ahead), at).final_at = at + HOUR
+        made = self.invoice(each, self.lines(each, at, ahead), at)
+        made.final_at = None if made.outcome == "keep" else at + HOUR
         self.anew(at)
 
     def lines(self, each: Subscription, at: int, ahead: int | None) -> list[Line]:
@@ -179,6 +182,8 @@ class NaiveBilling:
         for line in lines:
             line.amount = self.cost(line)
         each.waiting, each.carried = [], 0
+        if each.pause is not None and (each.pause[1] is None or at < each.pause[1]):
+            made.outcome = each.pause[0]
         self.invoices[name] = made
         return made
 
@@ -201,6 +206,8 @@ class NaiveBilling:
     def share(self, invoice: Invoice, pool: dict[int, int], now: int) -> None:
         for line in invoice.lines:
             line.shares, owed = [], line.amount if line.metered else 0
+            if invoice.outcome == "void":
+                owed = 0
             for grant in sorted(self.grants, key=lambda each: each.order):
                 valid = grant.effective <= invoice.period_end and (
                     grant.expires is None or invoice.period_end < grant.expires
@@ -240,6 +247,12 @@ class NaiveBilling:
             for grant, share in line.shares:
                 grant.left, grant.drawn = grant.left - share, True
         invoice.status = "open" if invoice.due else "paid"
+        if invoice.outcome == "void":
+            invoice.status = "void"
+            self.carry(invoice, invoice.carried)
+            return
+        if invoice.outcome == "give_up" and invoice.due:
+            invoice.status = "uncollectible"
         left = invoice.carried - (invoice.subtotal - invoice.credits)
         self.carry(invoice, max(left, 0))
 
@@ -307,9 +320,7 @@ class NaiveBilling:
         if how != "none":
             each.waiting = [*self.prorated(each, gone, new, now), *each.waiting]
         if how == "now" and each.waiting:
-            made = self.invoice(each, [], now)
-            made.final_at = now
-            self.finalize(made)
+            self.bill(self.invoice(each, [], now), now)
 
     def begin_anew(self, name: str, now: int, how: str) -> None:
         """A period ends, and one begins, with an invoice that is final at once."""
@@ -321,8 +332,22 @@ class NaiveBilling:
             each.waiting = [*self.prorated(each, licensed, [], now), *each.waiting]
         made = self.invoice(each, self.lines(each, now, now + each.every), now)
         each.start, each.end = now, now + each.every
-        made.final_at = now
-        self.finalize(made)
+        self.bill(made, now)
+
+    def bill(self, invoice: Invoice, now: int) -> None:
+        """It is final at once, unless drafts are kept."""
+        if invoice.outcome == "keep":
+            self.anew(now)
+        else:
+            invoice.final_at = now
+            self.finalize(invoice)
+
+    def set_pause(self, name: str, pause: tuple[str, int | None] | None, now: int) -> None:
+        if self.subscriptions[name].over:
+            raise Refusal("wrong_status")
+        if pause is not None and pause[1] is not None and pause[1] <= now:
+            raise Refusal("field_invalid")
+        self.subscriptions[name].pause = pause
 
     def prorated(
         self, each: Subscription, gone: list[Item], new: list[Item], now: int

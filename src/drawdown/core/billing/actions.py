@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from drawdown.core.billing.numbering import Numbering
-from drawdown.core.billing.records import Item, Profile
+from drawdown.core.billing.records import Item, Pause, Profile
 from drawdown.core.schedules.calendar import Every
 from drawdown.core.types import Id, Instant
 
@@ -53,8 +53,9 @@ class ItemChange(_Action, frozen=True):
 
 
 class AmendSubscription(_Action, frozen=True):
-    """``cancel_at`` None: it has no end any more. ``revision``: only if it is as it was read.
+    """``cancel_at`` None: it has no end any more; ``pause`` None: it collects again.
 
+    ``revision``: only if it is as it was read.
     ``begins_anew``: periods are counted from now, and what the running one has come to is charged with what
     is ahead; ``items`` says whether the rest of it is given back. ``ends_trial``: so it is with a trial,
     which costs nothing.
@@ -67,6 +68,7 @@ class AmendSubscription(_Action, frozen=True):
     cancel_at: Instant | msgspec.UnsetType | None = msgspec.UNSET
     due_days: int | msgspec.UnsetType | None = msgspec.UNSET
     items: ItemChange | None = None
+    pause: Pause | msgspec.UnsetType | None = msgspec.UNSET
     begins_anew: bool = False
     ends_trial: bool = False
     revision: int | None = None

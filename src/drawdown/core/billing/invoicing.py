@@ -22,6 +22,7 @@ from drawdown.core.billing.records import (
     InvoiceStatus,
     Item,
     Line,
+    Outcome,
     Profile,
     Reason,
     Subscription,
@@ -99,9 +100,9 @@ def draw_up(
     Returns the subscription, of which nothing waits for an invoice any more.
     """
     made = _new_id(desk, owner, subscription)
-    finalizes_at = Instant(desk.at + DRAFT)
     items = due_items(subscription, desk.at, ahead)
     invoice = _drawn_up(desk, made, owner, subscription, reason, items, desk.at)
+    finalizes_at = None if _is_kept(desk, invoice) else Instant(desk.at + DRAFT)
     invoice = msgspec.structs.replace(invoice, finalizes_at=finalizes_at)
     with anew(desk):
         desk.make(made, INVOICE, body_of(invoice), due_at=finalizes_at)
@@ -115,14 +116,27 @@ def bill_now(
     items: Items,
     period: tuple[Instant, Instant],
 ) -> None:
-    """An invoice over what waits for one and over items, final at once; the subscription is as it is then."""
+    """An invoice over what waits for one and over items, final at once; the subscription is as it is then.
+
+    It stays a draft where nothing is collected and invoices are kept.
+    """
     made = _new_id(desk, document.id, subscription)
     invoice = _drawn_up(desk, made, document.id, subscription, Reason.UPDATE, items, period[1])
     invoice = msgspec.structs.replace(invoice, period_start=period[0])
     draft = desk.make(made, INVOICE, body_of(invoice))
     after = _invoiced(subscription, made)
     desk.change(document, body_of(after), due_at=notices.next_turn(after))
-    finalize(desk, draft)
+    if _is_kept(desk, invoice):
+        with anew(desk):
+            pass
+    else:
+        finalize(desk, draft)
+
+
+def _is_kept(desk: Desk, invoice: Invoice) -> bool:
+    """Whether it waits until somebody says that it is final: so many do, others are final in their time."""
+    waiting = sum(each.finalizes_at is None for _, each in drafts_of(desk))
+    return invoice.outcome is Outcome.KEEP and waiting < WAITING_MAX
 
 
 def _new_id(desk: Desk, owner: Id, subscription: Subscription) -> Id:
@@ -149,6 +163,7 @@ def _drawn_up(
         period_end=end,
         lines=lines_of(desk, made, subscription.pending, items, currency),
         carried=subscription.carried,
+        outcome=None if subscription.pause is None else subscription.pause.outcome,
         due_days=subscription.due_days,
         profile=subscription.invoice_profile,
     )
@@ -232,8 +247,8 @@ def _previewed(desk: Desk, made: Id, invoice: Invoice) -> Document:
 
 
 def _claims(invoice: Invoice) -> list[Claimed]:
-    """What each line asks of credit: only what is metered asks for any."""
-    step = step_of(invoice.currency)
+    """What each line asks of credit: only what is metered asks for any, and nothing that will be void."""
+    step = step_of(invoice.currency) if invoice.outcome is not Outcome.VOID else 0
     return [
         Claimed(
             units=line.amount * step if line.item.metered is not None else 0,
@@ -298,7 +313,7 @@ def finalize(desk: Desk, document: Document) -> None:
         final = _final(desk, _drawn(desk, invoice, shares))
         waits = final.notice_at is not None
         desk.change(document, body_of(final), due_at=final.notice_at, stands=waits)
-    _carry(desk, final, final.left)
+    _carry(desk, final, final.carried if final.status is InvoiceStatus.VOID else final.left)
 
 
 def _drawn(desk: Desk, invoice: Invoice, shares: Sequence[Shares]) -> Invoice:
@@ -324,15 +339,26 @@ def _carry(desk: Desk, invoice: Invoice, amount: int) -> None:
         desk.change(document, body_of(after), due_at=document.due_at)
 
 
+def _status_of(invoice: Invoice) -> InvoiceStatus:
+    """Of one that becomes final."""
+    if invoice.outcome is Outcome.VOID:
+        return InvoiceStatus.VOID
+    if invoice.due == 0:
+        return InvoiceStatus.PAID
+    return InvoiceStatus.UNCOLLECTIBLE if invoice.outcome is Outcome.GIVE_UP else InvoiceStatus.OPEN
+
+
 def _final(desk: Desk, invoice: Invoice) -> Invoice:
-    owed = invoice.due > 0
+    status = _status_of(invoice)
     final = msgspec.structs.replace(
         invoice,
-        status=InvoiceStatus.OPEN if owed else InvoiceStatus.PAID,
+        status=status,
         finalizes_at=None,
         finalized_at=desk.at,
         number=numbering.take(desk, invoice.currency),
-        paid_at=None if owed else desk.at,
+        paid_at=desk.at if status is InvoiceStatus.PAID else None,
+        voided_at=desk.at if status is InvoiceStatus.VOID else None,
+        uncollectible_at=desk.at if status is InvoiceStatus.UNCOLLECTIBLE else None,
     )
     return notices.dated(desk, final)
 

@@ -39,7 +39,9 @@ def upcoming_at(end: Instant, since: Instant) -> Instant | None:
 
 
 def next_turn(subscription: Subscription) -> Instant:
-    return subscription.upcoming_at or subscription.period_end
+    at = subscription.upcoming_at or subscription.period_end
+    until = None if subscription.pause is None else subscription.pause.until
+    return at if until is None else min(at, until)
 
 
 # Invoices that are due ------------------------------------------------------------------------------

@@ -56,6 +56,24 @@ class Reason(StrEnum):
     UPDATE = "update"
 
 
+class Outcome(StrEnum):
+    """What becomes of an invoice that is drawn up while nothing is collected.
+
+    It stays a draft, or is final in its time and given up at once, or void at once and takes no credit.
+    """
+
+    KEEP = "keep"
+    GIVE_UP = "give_up"
+    VOID = "void"
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Invoices are made, and nothing is collected by them, up to an instant or until somebody says so."""
+
+    outcome: Outcome
+    until: Instant | None = None
+
+
 class Metered(msgspec.Struct, frozen=True, kw_only=True):
     """What an item counts."""
 
@@ -138,6 +156,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     invoice: str | None = None
     pending: tuple[Line, ...] = ()
     carried: int = 0
+    pause: Pause | None = None
     due_days: int | None = None
     upcoming_at: Instant | None = None
     overdue: str | None = None
@@ -158,6 +177,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     period_start: Instant
     period_end: Instant
     lines: tuple[Line, ...]
+    outcome: Outcome | None = None
     number: str | None = None
     status: InvoiceStatus = InvoiceStatus.DRAFT
     finalizes_at: Instant | None = None

@@ -101,19 +101,27 @@ def _check_anchor(desk: Desk, action: actions.Subscribe, anchor: Instant) -> Non
 
 
 def turn(desk: Desk, document: Document) -> None:
-    """What its next invoice would be is told; or its period has ended."""
-    subscription = subscription_of(document.body)
-    if desk.at < subscription.period_end:
+    """Collecting goes on; or what its next invoice would be is told; or its period has ended."""
+    subscription = _collecting(subscription_of(document.body), desk.at)
+    if desk.at >= subscription.period_end:
+        _end_period(desk, document, subscription)
+    elif subscription.upcoming_at is not None and desk.at >= subscription.upcoming_at:
         _announce(desk, document, subscription)
     else:
-        _end_period(desk, document, subscription)
+        desk.change(document, body_of(subscription), due_at=notices.next_turn(subscription))
+
+
+def _collecting(before: Subscription, at: Instant) -> Subscription:
+    """Without a pause that is over."""
+    until = None if before.pause is None else before.pause.until
+    return before if until is None or at < until else msgspec.structs.replace(before, pause=None)
 
 
 def _announce(desk: Desk, document: Document, before: Subscription) -> None:
     if not (periods.ends_with(before) and periods.is_trial(before)):
         desk.shown.append(invoicing.upcoming(desk, document.id, before))
     after = msgspec.structs.replace(before, upcoming_at=None)
-    desk.change(document, body_of(after), due_at=after.period_end)
+    desk.change(document, body_of(after), due_at=notices.next_turn(after))
 
 
 def _end_period(desk: Desk, document: Document, before: Subscription) -> None:
@@ -215,6 +223,11 @@ def _amended(desk: Desk, before: Subscription, action: actions.AmendSubscription
             raise FieldInvalid("cancel_at", "later than now")
         after = msgspec.structs.replace(after, cancel_at=action.cancel_at)
         after = msgspec.structs.replace(after, period_end=_end_now(desk, after))
+    if not isinstance(action.pause, msgspec.UnsetType):
+        until = None if action.pause is None else action.pause.until
+        if until is not None and until <= desk.at:
+            raise FieldInvalid("pause.until", "later than now")
+        after = msgspec.structs.replace(after, pause=action.pause)
     if not isinstance(action.due_days, msgspec.UnsetType):
         after = msgspec.structs.replace(after, due_days=action.due_days)
     upcoming_at = notices.upcoming_at(after.period_end, desk.at)
