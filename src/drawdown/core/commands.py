@@ -98,11 +98,15 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateTestClock(msgspec.Struct, frozen=True, kw_only=True):
-    """A clock that begins at any instant and stands still there. ``mode`` is that of the book: test."""
+    """A clock that begins at any instant and stands still there. ``mode`` is that of the book: test.
+
+    ``customer``: who is there already and lives by it from then on, for life.
+    """
 
     frozen_at: Instant
     mode: Mode
     name: str | None = None
+    customer: Reference | None = None
 
 
 class AdvanceTestClock(msgspec.Struct, frozen=True, kw_only=True):

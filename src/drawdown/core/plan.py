@@ -16,7 +16,8 @@ from drawdown.core.amending import (
     close_entitlement,
     reopen_entitlement,
 )
-from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
+from drawdown.core.attaching import create_clock
+from drawdown.core.clocks import advance_clock, delete_clock, end_advance
 from drawdown.core.closing import close_customer
 from drawdown.core.commands import (
     Act,

@@ -224,6 +224,7 @@ class Changes(msgspec.Struct, kw_only=True):
 
     A drawn wallet differs in posted, held, used, open grants, seq, chain and last_at at most, a drawn grant
     in remaining, held and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
+    The customers of ``clocked_wallets`` live by another time from now on.
     What a wallet watches for is written only where it stands in ``watches``. Names are ``released`` before
     any is claimed.
     """
@@ -240,6 +241,7 @@ class Changes(msgspec.Struct, kw_only=True):
     new_wallets: dict[WalletKey, Wallet] = {}
     wallets: dict[WalletKey, Wallet] = {}
     drawn_wallets: dict[WalletKey, Wallet] = {}
+    clocked_wallets: dict[WalletKey, Wallet] = {}
     new_grants: dict[Id, Grant] = {}
     grants: dict[Id, Grant] = {}
     drawn_grants: dict[Id, Grant] = {}

@@ -268,6 +268,7 @@ class SpreadWriter(Writer):
             command=command,
             render=submission.render,
             key=submission.key,
+            asked_by=submission.asked_by,
             documents=submission.documents,
             waiter=submission.waiter,
             origin=submission,
@@ -295,7 +296,8 @@ class SpreadWriter(Writer):
         book, command = routed.book, routed.command
         if isinstance(command, _OF_CATALOGUE):
             return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
-        if routed.id is not None and isinstance(command, _OF_BOOK):
+        of_book = isinstance(command, _OF_BOOK) and getattr(command, "customer", None) is None
+        if routed.id is not None and of_book:
             return self._placement.of(routed.id)
         if isinstance(command, _OF_NOBODY) and command.customer is None:
             return self._placement.of(book)

@@ -111,6 +111,7 @@ def amended_customer_row(customer: Customer) -> Row:
         json_text(customer.metadata),
         json_text(customer.profiles),
         customer.closed_at,
+        customer.test_clock,
     )
 
 

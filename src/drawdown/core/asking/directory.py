@@ -19,6 +19,7 @@ from drawdown.core.commands import (
     ReopenEntitlement,
     Together,
 )
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.standing import playing
 from drawdown.core.state import CUSTOMER_OWN_ID, ENTITLEMENT_CODE, ENTITLEMENT_NAME
@@ -117,8 +118,23 @@ def usage_alerts(asking: Asking, request: Request, customer: Id) -> None:
 
 
 def create_clock(asking: Asking, request: Request, command: CreateTestClock) -> None:
-    """It may have been made before, with the request's id."""
-    asking.clock(request.id)
+    """It may have been made before, with the request's id; and all that is of whom it is for."""
+    if command.customer is None:
+        asking.clock(request.id)
+        return
+    customer = asking.customer(request.book, command.customer)
+    if customer is None:
+        return
+    asking.clock(relocate(request.id, slot_of(customer)))
+    asking.lock_customer(customer)
+    if customer not in asking.state.latest_events:
+        asking.want(asking.wanted.latest_events, customer)
+    if customer not in asking.state.customer_wallets:
+        asking.want(asking.wanted.customer_wallets, customer)
+        return
+    for key in asking.state.customer_wallets[customer]:
+        asking.entitlement(request.book, key[1])
+        asking.wallet(command.frozen_at, key)
 
 
 def change_clock(

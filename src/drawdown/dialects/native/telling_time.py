@@ -204,6 +204,7 @@ TOLD: dict[str, Tell] = {
     "cancel_schedule": _cancel_schedule,
     "cycle": _cycle,
     "test_clock": _clock("test_clock.created"),
+    "test_clock_for": _clock("test_clock.created"),
     "advance_test_clock": _clock("test_clock.advancing"),
     "end_advance": _clock("test_clock.ready"),
     "delete_test_clock": _clock("test_clock.deleted"),

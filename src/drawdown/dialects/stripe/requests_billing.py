@@ -298,11 +298,8 @@ class CreatePreview(Parameters, kw_only=True):
 
 
 class CreateTestClock(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {
-        "customer": "give test_clock when the customer is made; leave it out."
-    }
-
     frozen_time: Timestamp
+    customer: str | None = None
     name: Annotated[str, Meta(max_length=300)] | None = None
     expand: Expand | None = None
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from drawdown.core import commands
-from drawdown.core.errors import ClockNotFound
-from drawdown.core.identity import parse, spell
+from drawdown.core.errors import ClockNotFound, CustomerNotFound
+from drawdown.core.identity import parse, reference, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, MICROSECONDS, ClockStatus, Id, Instant, Mode, TestClock
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
@@ -75,9 +75,14 @@ async def create_test_clock(call: Call, asked: CreateTestClock) -> Write:
         return shown(accepted.clock, mode)
 
     command = commands.CreateTestClock(
-        frozen_at=Instant(asked.frozen_time * MICROSECONDS), mode=mode, name=asked.name
+        frozen_at=Instant(asked.frozen_time * MICROSECONDS),
+        mode=mode,
+        name=asked.name,
+        customer=None if asked.customer is None else reference(asked.customer),
     )
-    return Write(command=command, show=show)
+    return Write(
+        command=command, show=show, names={CustomerNotFound: ("customer", asked.customer or "")}
+    )
 
 
 async def advance_test_clock(call: Call, asked: AdvanceTestClock) -> Write:

@@ -332,10 +332,10 @@ WHERE id = $11
 
 -- name: amend_customer
 UPDATE customer c SET name = u.name, email = u.email, metadata = u.metadata, profiles = u.profiles,
-  closed_at = u.closed_at
-FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-  AS u (slot, id, name, email, metadata, profiles, closed_at)
-WHERE c.slot = ANY ($8::int[]) AND c.slot = u.slot AND c.id = u.id
+  closed_at = u.closed_at, test_clock = u.test_clock
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
+  AS u (slot, id, name, email, metadata, profiles, closed_at, test_clock)
+WHERE c.slot = ANY ($9::int[]) AND c.slot = u.slot AND c.id = u.id
 
 -- name: release_name
 DELETE FROM claim c USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[])

@@ -495,7 +495,7 @@ class PostgresTransaction:
         )
         clocks = [
             (*_place(key), clock.id)
-            for key in sorted(new)
+            for key in sorted(new.keys() | changes.clocked_wallets.keys())
             if (clock := self.state.clock_of(key[0]))
         ]
         await self._write("set_clock", clocks)

@@ -173,7 +173,8 @@ UPDATE entitlement SET name = ?, unit = ?, expires_after_days = ?, overage = ?, 
 WHERE id = ?
 
 -- name: amend_customer
-UPDATE customer SET name = ?, email = ?, metadata = ?, profiles = ?, closed_at = ? WHERE id = ?
+UPDATE customer SET name = ?, email = ?, metadata = ?, profiles = ?, closed_at = ?, test_clock = ?
+WHERE id = ?
 
 -- name: release_name
 DELETE FROM claim WHERE book = ? AND space = ? AND key = ?

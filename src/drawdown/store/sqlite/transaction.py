@@ -455,7 +455,8 @@ class SqliteTransaction:
     def _write_wallets(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
         new, whole = changes.new_wallets, changes.wallets
         self._many("insert_wallet", map(_new_wallet, new.values()))
-        clocks = ((self.state.clock_of(w.customer), w.number) for w in new.values())
+        placed = (new | changes.clocked_wallets).values()
+        clocks = ((self.state.clock_of(w.customer), w.number) for w in placed)
         self._many("set_clock", ((clock.id, number) for clock, number in clocks if clock))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
         self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))

@@ -139,6 +139,7 @@ TOLD: dict[str, Tell] = {
     "close_meter": _deactivated,
     "reopen_meter": _reactivated,
     "test_clock": _clock("created"),
+    "test_clock_for": _clock("created"),
     "advance_test_clock": _clock("advancing"),
     "end_advance": _clock("ready"),
     "delete_test_clock": _clock("deleted"),
