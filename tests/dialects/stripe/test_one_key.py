@@ -1,4 +1,4 @@
-"""One idempotency key sent many times at the same moment, by both SDKs: what is asked is done once."""
+"""One idempotency key sent many times, at once or since answers were lost: what is asked is done once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import stripe
 from tests.dialects.stripe.conftest import METERED, sdk, usd
 from tests.dialects.stripe.node import Node
 from tests.dialects.stripe.official import FORMS
+from tests.support.losing import losing
 from tests.support.server import Server, Tenant
 from tests.support.typescript import SdkError
 
@@ -129,6 +130,22 @@ def test_of_different_requests_with_one_key_the_first_is_done(
     with ThreadPoolExecutor(TIMES) as pool:
         answers = list(pool.map(lambda each: python.create(each, customer), asked))
     [made] = [each for each in answers if each != IDEMPOTENCY]
+    assert grants(node, customer) == [made]
+
+
+def test_what_lost_its_answer_is_repeated_under_its_key(
+    here: Tenant, node: Node, customer: str
+) -> None:
+    """By Python's SDK, which makes the key itself: twice lost, once arrived, done once."""
+    with losing(here.url) as proxy:
+        client = stripe.StripeClient(
+            here.test.editor.secret, base_addresses={"api": proxy.url}, max_network_retries=2
+        )
+        proxy.lose(2)
+        made = client.v1.billing.credit_grants.create(granting(customer)).to_dict()
+    assert [each.status for each in proxy.asked] == [200, 200, 200]
+    [key] = {each.key for each in proxy.asked}
+    assert key is not None
     assert grants(node, customer) == [made]
 
 
