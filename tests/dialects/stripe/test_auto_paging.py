@@ -44,7 +44,10 @@ class Listed(NamedTuple):
 
 
 class Book(NamedTuple):
+    """``other``: an account that has nothing."""
+
     tenant: Tenant
+    other: Tenant
     lists: dict[str, Listed]
 
 
@@ -251,7 +254,7 @@ def fill(served: ClockedServer) -> Book:
     page = told.page(sdk, limit=100)["data"]
     assert [each["data"]["object"]["id"] for each in page] == ended.everything
     told.everything.extend(named(page))
-    return Book(tenant, lists)
+    return Book(tenant, served.tenant(), lists)
 
 
 def is_list(endpoint: Endpoint) -> bool:
@@ -348,6 +351,17 @@ def test_a_cursor_that_names_nothing_of_the_list_is_not_found(
             refused = caught.value
             assert (refused.error, refused.status) == ("InvalidRequestError", 404), cursor
             assert (refused.code, refused.param) == ("resource_missing", param)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in BY_CURSOR if "{" not in each])
+def test_a_cursor_of_another_book_is_not_found(endpoint: str, book: Book) -> None:
+    """Of the account's live mode, and of another account's: as if it had never been."""
+    listed = book.lists[endpoint]
+    for keys in (book.tenant.live, book.other.test):
+        sdk = official("python", book.tenant.url, keys.editor.secret)
+        with pytest.raises(Refused) as caught:
+            sdk(listed.name, starting_after=listed.everything[0])
+        assert (caught.value.status, caught.value.code) == (404, "resource_missing")
 
 
 @each_by_cursor
