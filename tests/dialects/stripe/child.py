@@ -90,9 +90,9 @@ class Child:
     def _parameters(self, names: list[str]) -> Json:
         return {name: typed.calls()[name].parameters for name in names}
 
-    def _fit(self, components: Json, schemas: Json) -> list[str]:
+    def _fit(self, components: Json, schemas: Json, but: list[str]) -> list[str]:
         """Why an answer of some schema may be none that its call can read."""
-        fitting, found = Fitting(components), []
+        fitting, found = Fitting(components, but), []
         for name, schema in schemas.items():
             found += fitting.faults(schema, typed.calls()[name].answer, name)
         return found

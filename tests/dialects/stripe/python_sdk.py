@@ -111,9 +111,14 @@ class PythonSdk:
         found: dict[str, dict[str, Any]] = self._do("parameters", names=names)
         return found
 
-    def unfit(self, components: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
-        """Where a schema lets something through that the call of that name cannot read."""
-        found: list[str] = self._do("fit", components=components, schemas=schemas)
+    def unfit(
+        self, components: dict[str, Any], schemas: dict[str, Any], but: list[str]
+    ) -> list[str]:
+        """Where a schema lets something through that the call of that name cannot read.
+
+        ``but``: not looked at are members whose names end so.
+        """
+        found: list[str] = self._do("fit", components=components, schemas=schemas, but=but)
         return found
 
     def _ask(

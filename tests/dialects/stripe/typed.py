@@ -168,10 +168,10 @@ def _is_nullable(hint: Any) -> bool:
 
 
 def forms_of(hint: Any) -> tuple[Any, ...]:
-    """Of a union; an enum that may grow has the words that it has."""
+    """Of a union, those that tell most first; an enum that may grow has the words that it has."""
     if get_origin(hint) not in _UNIONS:
         return (hint,)
-    forms = get_args(hint)
+    forms = sorted(get_args(hint), key=lambda each: each in (str, type(None)))
     has_words = any(get_origin(each) is Literal for each in forms)
     return tuple(each for each in forms if not (has_words and each is str))
 
@@ -192,8 +192,8 @@ class Checking:
         self._closed = closed
 
     def faults(self, value: Any, hint: Any, where: str) -> list[str]:
-        """Of the form that fits best; where an object may stand for its id, the object's."""
-        tried = [self._of_form(value, each, where) for each in reversed(forms_of(hint))]
+        """Of the form that fits best."""
+        tried = [self._of_form(value, each, where) for each in forms_of(hint)]
         return min(tried, key=len)
 
     def _of_form(self, value: Any, form: Any, where: str) -> list[str]:
@@ -263,15 +263,17 @@ def plain(value: Any) -> Any:
 
 
 class Fitting:
-    """Compares a document's schemas with types."""
+    """Compares a document's schemas with types, but for the members ``but``, by the end of their names."""
 
-    def __init__(self, components: Json) -> None:
-        self._components = components
+    def __init__(self, components: Json, but: Collection[str]) -> None:
+        self._components, self._but = components, tuple(but)
         #: What is being compared already, further out: an invoice has lines that have their invoice.
         self._comparing: set[tuple[str, str]] = set()
 
     def faults(self, schema: Json, hint: Any, where: str) -> list[str]:
         """Why some value of the schema is none of the type's."""
+        if where.endswith(self._but):
+            return []
         if "$ref" in schema:
             return self._of_component(schema, hint, where)
         alternatives = schema.get("anyOf", ())
@@ -279,10 +281,8 @@ class Fitting:
             alternatives = [schema | {"type": each} for each in schema["type"]]
         if alternatives:
             return [each for one in alternatives for each in self.faults(one, hint, where)]
-        forms = forms_of(hint)
-        if str in get_args(hint) and str not in forms and "enum" not in schema:
-            forms = (*forms, str)
-        return min((self._of_form(schema, each, where) for each in forms), key=len)
+        tried = [self._of_form(schema, each, where) for each in forms_of(hint)]
+        return min(tried, key=len)
 
     def _of_component(self, schema: Json, hint: Any, where: str) -> list[str]:
         key = schema["$ref"], repr(hint)
@@ -304,8 +304,9 @@ class Fitting:
         if said not in _KINDS.get(kind, {"object"}):
             return [f"{where}: {said} is no {form}"]
         if kind is list:
-            nothing = schema.get("maxItems") == 0
-            return [] if nothing else self.faults(schema["items"], given[0], f"{where}[]")
+            if schema.get("maxItems") == 0:
+                return []
+            return self.faults(schema.get("items", {}), given[0], f"{where}[]")
         if kind in (dict, Mapping) or kind.__name__ == "UntypedStripeObject":
             value = schema.get("additionalProperties", {})
             return self.faults(value, given[-1], f"{where}{{}}") if given and value else []

@@ -21,7 +21,7 @@ from drawdown.core.commands import CloseAlert, KeepDocuments
 from drawdown.core.identity import parse, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import AlertKind, Customer, Document, Id, Metadata, Mode
-from drawdown.dialects.stripe import customers, expansion, meters, wire
+from drawdown.dialects.stripe import customers, expansion, meters, wire, words
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.grants import VALUE_MAX
 from drawdown.dialects.stripe.idempotency import Write
@@ -106,11 +106,11 @@ class ListAlerts(Page, kw_only=True):
 
 class AlertFilterShown(msgspec.Struct, kw_only=True):
     customer: str
-    type: str = "customer"
+    type: words.AlertFilter = "customer"
 
 
 class AlertLine(msgspec.Struct, kw_only=True):
-    balance_type: str = "monetary"
+    balance_type: words.Monetary = "monetary"
     custom_pricing_unit: None = None
     monetary: wire.GrantMonetary
 
@@ -124,18 +124,18 @@ class UsageThreshold(msgspec.Struct, kw_only=True):
     filters: list[AlertFilterShown]
     gte: int
     meter: str
-    recurrence: str = "one_time"
+    recurrence: words.Recurrence = "one_time"
 
 
 class Alert(msgspec.Struct, tag_field="object", tag="billing.alert", kw_only=True):
     """What the vendor's preview adds is shown of alerts on credit alone."""
 
     id: str
-    alert_type: str
+    alert_type: words.AlertType
     credit_balance_threshold: AlertThreshold | UnsetType = UNSET
     livemode: bool
     spend_threshold: UnsetType | None = UNSET
-    status: str
+    status: words.AlertStatus
     title: str
     usage_threshold: UsageThreshold | None = None
 

@@ -12,7 +12,7 @@ from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Id, Instant, Mode
-from drawdown.dialects.stripe import meters, wire_catalog
+from drawdown.dialects.stripe import meters, wire_catalog, words
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import Write, key_of
 from drawdown.dialects.stripe.parameters import JsonParameters, missing, read, tree_of
@@ -70,8 +70,8 @@ class JsonAdjustment(
     created: str
     event_name: str
     livemode: bool
-    status: str = "complete"
-    type: str = "cancel"
+    status: words.AdjustmentStatus = "complete"
+    type: words.AdjustmentType = "cancel"
 
 
 class Session(

@@ -5,21 +5,24 @@ Times are whole seconds and amounts whole minor units, both rounded down.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core import currencies, identity
 from drawdown.core.billing.numbering import Numbering, default_prefix
 from drawdown.core.billing.records import PRICE
 from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
-from drawdown.dialects.stripe import imported
+from drawdown.dialects.stripe import imported, words
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.requests import Address, CustomerDetails, CustomField, Shipping
 
 #: This dialect's name among the profiles that the ledger keeps beside its objects.
 PROFILE = "stripe"
+#: A list of what this server has no part in.
+NothingHere = Annotated[list[str], Meta(max_length=0)]
+
 GRANTS_URL = "/v1/billing/credit_grants"
 CUSTOMERS_URL = "/v1/customers"
 
@@ -30,7 +33,7 @@ class GrantMonetary(msgspec.Struct):
 
 
 class GrantAmount(msgspec.Struct, kw_only=True):
-    type: str = "monetary"
+    type: words.Monetary = "monetary"
     monetary: GrantMonetary
 
 
@@ -41,7 +44,7 @@ class GrantPrice(msgspec.Struct):
 class GrantScope(msgspec.Struct, kw_only=True):
     """One of the two."""
 
-    price_type: str | UnsetType = UNSET
+    price_type: words.Metered | UnsetType = UNSET
     prices: list[GrantPrice] | UnsetType = UNSET
 
 
@@ -55,6 +58,10 @@ class List(msgspec.Struct, tag_field="object", tag="list", kw_only=True):
     data: list[Any]
     has_more: bool
     url: str
+
+
+class EmptyList(List, tag_field="object", tag="list", kw_only=True):
+    data: NothingHere
 
 
 class CustomerRenderingOptions(msgspec.Struct, kw_only=True):
@@ -84,7 +91,7 @@ class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock
     frozen_time: int
     livemode: bool
     name: str | None
-    status: str
+    status: words.ClockStatus
     status_details: ClockDetails
 
 
@@ -113,14 +120,14 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     phone: str | None
     preferred_locales: list[str]
     shipping: Shipping | None
-    tax_exempt: str
+    tax_exempt: words.TaxExempt
     test_clock: str | None = None
     cash_balance: UnsetType | None = UNSET
     invoice_credit_balance: dict[str, int] | UnsetType = UNSET
-    sources: List | UnsetType = UNSET
-    subscriptions: List | UnsetType = UNSET
+    sources: EmptyList | UnsetType = UNSET
+    subscriptions: EmptyList | UnsetType = UNSET
     tax: UnsetType | None = UNSET
-    tax_ids: List | UnsetType = UNSET
+    tax_ids: EmptyList | UnsetType = UNSET
 
 
 class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant", kw_only=True):
@@ -322,7 +329,7 @@ def _expanded(customer: Customer, expand: Expansion) -> dict[str, Any]:
     for field in ("sources", "subscriptions", "tax_ids"):
         if expand.wants(field):
             url = f"{CUSTOMERS_URL}/{customer_id(customer)}/{field}"
-            found[field] = List(data=[], has_more=False, url=url)
+            found[field] = EmptyList(data=[], has_more=False, url=url)
     return found
 
 

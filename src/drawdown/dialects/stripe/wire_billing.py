@@ -5,16 +5,17 @@ What this server has no part in (payment, tax, discounts) is null, empty or left
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from drawdown.dialects.stripe import words
+from drawdown.dialects.stripe.requests import Address, Shipping
 from drawdown.dialects.stripe.wire import (
     CreditGrant,
     CustomerObject,
     GrantAmount,
     List,
+    NothingHere,
     TestClock,
 )
 from drawdown.dialects.stripe.wire_catalog import Plan, Price
@@ -42,10 +43,10 @@ class InvoiceTax(AutomaticTax, kw_only=True, frozen=True):
 
 
 class Issuer(msgspec.Struct, frozen=True):
-    type: str = "self"
+    type: words.IssuerType = "self"
 
 
-class InvoiceSettings(msgspec.Struct, kw_only=True, frozen=True):
+class SubscriptionInvoiceSettings(msgspec.Struct, kw_only=True, frozen=True):
     account_tax_ids: None = None
     custom_fields: None = None
     description: None = None
@@ -66,15 +67,15 @@ class InvoicePayment(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class BillingModeShown(msgspec.Struct, kw_only=True):
-    type: str
+    type: words.BillingMode
     flexible: None = None
 
 
 class CancellationDetails(msgspec.Struct, kw_only=True):
     comment: str | None = None
-    feedback: str | None = None
+    feedback: words.Feedback | None = None
     feedback_option: None = None
-    reason: str | None = None
+    reason: words.CancellationReason | None = None
 
 
 class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_item", kw_only=True):
@@ -85,13 +86,13 @@ class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_ite
     current_period_end: int
     current_period_start: int
     current_trial: None = None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     metadata: dict[str, str]
     plan: Plan
     price: Price
     quantity: int | UnsetType = UNSET
     subscription: str
-    tax_rates: list[Any] = []
+    tax_rates: NothingHere = []
 
 
 class SubscriptionItems(List, tag_field="object", tag="list", kw_only=True):
@@ -106,13 +107,13 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     billing_cycle_anchor: int
     billing_cycle_anchor_config: None = None
     billing_mode: BillingModeShown
-    billing_schedules: list[Any] = []
+    billing_schedules: NothingHere = []
     billing_thresholds: None = None
     cancel_at: int | None
     cancel_at_period_end: bool
     canceled_at: int | None
     cancellation_details: CancellationDetails
-    collection_method: str
+    collection_method: words.CollectionMethod
     created: int
     currency: str
     customer: str | CustomerObject
@@ -120,11 +121,11 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     days_until_due: int | None
     default_payment_method: None = None
     default_source: None = None
-    default_tax_rates: list[Any] = []
+    default_tax_rates: NothingHere = []
     description: str | None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     ended_at: int | None
-    invoice_settings: InvoiceSettings = InvoiceSettings()
+    invoice_settings: SubscriptionInvoiceSettings = SubscriptionInvoiceSettings()
     items: SubscriptionItems
     latest_invoice: str | Invoice | None
     livemode: bool
@@ -140,7 +141,7 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     presentment_details: UnsetType | None = UNSET
     schedule: None = None
     start_date: int
-    status: str
+    status: words.SubscriptionStatus
     status_details: UnsetType | None = UNSET
     test_clock: str | TestClock | None
     transfer_data: None = None
@@ -158,7 +159,7 @@ class CreditApplied(msgspec.Struct, kw_only=True):
 
     amount: int
     credit_balance_transaction: str | Transaction | None
-    type: str = "credit_balance_transaction"
+    type: words.PretaxType = "credit_balance_transaction"
 
 
 class ProrationDetails(msgspec.Struct, frozen=True):
@@ -174,7 +175,7 @@ class LineItemDetails(msgspec.Struct, kw_only=True):
 
 
 class LineParent(msgspec.Struct, kw_only=True):
-    type: str = "subscription_item_details"
+    type: words.LineParentType = "subscription_item_details"
     invoice_item_details: None = None
     subscription_item_details: LineItemDetails
 
@@ -190,7 +191,7 @@ class PriceDetails(msgspec.Struct):
 
 
 class LinePricing(msgspec.Struct, kw_only=True):
-    type: str = "price_details"
+    type: words.PricingType = "price_details"
     price_details: PriceDetails
     unit_amount_decimal: str | None
 
@@ -200,9 +201,9 @@ class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True
     amount: int
     currency: str
     description: str | None
-    discount_amounts: list[Any] = []
+    discount_amounts: NothingHere = []
     discountable: bool = True
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     invoice: str
     livemode: bool
     metadata: dict[str, str]
@@ -214,7 +215,7 @@ class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True
     quantity_decimal: str
     subscription: str | Subscription
     subtotal: int
-    taxes: list[Any] = []
+    taxes: NothingHere = []
 
 
 class LineItemList(List, tag_field="object", tag="list", kw_only=True):
@@ -227,7 +228,7 @@ class InvoiceSubscription(msgspec.Struct, kw_only=True):
 
 
 class InvoiceParent(msgspec.Struct, kw_only=True):
-    type: str = "subscription_details"
+    type: words.InvoiceParentType = "subscription_details"
     quote_details: None = None
     subscription_details: InvoiceSubscription
 
@@ -256,26 +257,26 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     auto_advance: bool
     automatic_tax: InvoiceTax = InvoiceTax()
     automatically_finalizes_at: int | None
-    billing_reason: str
-    collection_method: str
+    billing_reason: words.BillingReason
+    collection_method: words.CollectionMethod
     confirmation_secret: None = None
     created: int
     currency: str
     custom_fields: None = None
     customer: str | CustomerObject
     customer_account: None = None
-    customer_address: Any
+    customer_address: Address | None
     customer_email: str | None
     customer_name: str | None
     customer_phone: str | None
-    customer_shipping: Any
-    customer_tax_exempt: str
-    customer_tax_ids: list[Any] = []
+    customer_shipping: Shipping | None
+    customer_tax_exempt: words.TaxExempt
+    customer_tax_ids: NothingHere = []
     default_payment_method: None = None
     default_source: None = None
-    default_tax_rates: list[Any] = []
+    default_tax_rates: NothingHere = []
     description: str | None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     due_date: int | None
     effective_at: int | None
     ending_balance: int | None
@@ -305,7 +306,7 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     shipping_details: None = None
     starting_balance: int = 0
     statement_descriptor: None = None
-    status: str
+    status: words.InvoiceStatus
     status_details: UnsetType | None = UNSET
     status_transitions: StatusTransitions
     subtotal: int
@@ -313,10 +314,10 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     test_clock: str | TestClock | None
     threshold_reason: UnsetType | None = UNSET
     total: int
-    total_discount_amounts: list[Any] = []
+    total_discount_amounts: NothingHere = []
     total_excluding_tax: int
     total_pretax_credit_amounts: list[CreditApplied]
-    total_taxes: list[Any] = []
+    total_taxes: NothingHere = []
     webhooks_delivered_at: None = None
 
 
@@ -346,13 +347,13 @@ class OfInvoice(msgspec.Struct):
 class Credit(msgspec.Struct, kw_only=True):
     amount: GrantAmount
     credits_application_invoice_voided: OfInvoice | None = None
-    type: str
+    type: words.CreditType
 
 
 class Debit(msgspec.Struct, kw_only=True):
     amount: GrantAmount
     credits_applied: OfInvoice | None = None
-    type: str
+    type: words.DebitType
 
 
 class Transaction(
@@ -366,7 +367,7 @@ class Transaction(
     effective_at: int
     livemode: bool
     test_clock: str | TestClock | None
-    type: str
+    type: words.TransactionType
 
 
 class TransactionList(List, tag_field="object", tag="list", kw_only=True):
