@@ -55,12 +55,13 @@ class Node:
 
 
 def checked(answer: Any) -> Any:
-    """Of an event also what it is about."""
+    """Of an event also what it is about: an invoice that is to come has no id yet, as the vendor says."""
     items = answer["data"] if answer and answer["object"] in ("list", "search_result") else [answer]
     for each in items:
         found = DECLARED.problems(each) if each else []
         if each and each["object"] == "event":
-            found += DECLARED.problems(each["data"]["object"])
+            lacking = {"id": "in_none"} if each["type"] == "invoice.upcoming" else {}
+            found += DECLARED.problems(lacking | each["data"]["object"])
         assert [one for one in found if one.partition(":")[0] not in UNDECLARED] == []
     return answer
 

@@ -25,7 +25,7 @@ from tests.support.clocked_server import clocked_server
 from tests.support.losing import Losing, losing
 from tests.support.receiver import answering, listening
 from tests.support.server import Tenant
-from tests.support.typescript import SdkError
+from tests.support.typescript import FOLDER, SdkError
 
 ENDPOINTS = StripeDialect().endpoints
 
@@ -65,6 +65,16 @@ def test_it_does_what_it_is_for(endpoint: Endpoint, node: Node, world: World) ->
         url.partition("?")[0] for method, url in node.sent[before:] if method == endpoint.method
     ]
     assert any(re.fullmatch(pattern, each) for each in paths)
+
+
+def test_whatever_has_happened_is_told_as_the_sdk_declares_it(node: Node, world: World) -> None:
+    """Each event of all that the other tests did; of a grant at least."""
+    grant = world.grant(world.customer())
+    world.wait_for_event("billing.credit_grant.created", grant["id"])
+    kinds = {each["type"] for each in node.all("events.list", {"limit": 100})}
+    assert {"customer.created", "billing.credit_balance_transaction.created"} <= kinds
+    declared = (FOLDER / "node_modules/stripe/esm/resources/Events.d.ts").read_text("utf-8")
+    assert [each for each in kinds if f"type: '{each}';" not in declared] == []
 
 
 # What is refused ------------------------------------------------------------------------------------
