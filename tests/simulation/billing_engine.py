@@ -100,6 +100,7 @@ class EngineWorld:
         self._clock = ManualClock(Instant(START))
         self._ids = RisingIds()
         self._servers: dict[int, Server] = {}
+        self._starting = asyncio.Lock()
         self._number, self._keys = 0, 0
         self._fault, self._wait = "", 0
         self._clocks: list[Id] = []
@@ -146,18 +147,20 @@ class EngineWorld:
 
     async def _server(self, number: int) -> Server:
         """The server of that number; it starts when it is first wanted, and again after it died."""
-        found = self._servers.get(number)
-        if found is not None and found.store.died.is_set():
+        async with self._starting:  # of several that find it dead, one starts another
             await self._bury(number)
-        if number not in self._servers:
-            store = await self._site.store()
-            self._servers[number] = Server(store, self._clock, self._ids, self._counts)
-        return self._servers[number]
+            if number not in self._servers:
+                store = await self._site.store()
+                self._servers[number] = Server(store, self._clock, self._ids, self._counts)
+            return self._servers[number]
 
     async def _bury(self, number: int) -> None:
-        server = self._servers.pop(number)
-        self._check(server)
-        await server.die()
+        """Where it has died."""
+        found = self._servers.get(number)
+        if found is not None and found.store.died.is_set():
+            del self._servers[number]
+            self._check(found)
+            await found.die()
 
     @staticmethod
     def _check(server: Server) -> None:
@@ -201,7 +204,7 @@ class EngineWorld:
             if not asked.done():
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)
-                if self._servers.get(number) is server:
+                async with self._starting:
                     await self._bury(number)
                 self._number = 1 - number
                 continue

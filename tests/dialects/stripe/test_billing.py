@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.dialects.stripe.conftest import METERED, asked, usd
+from tests.dialects.stripe.conftest import METERED, MakeGrant, asked, usd
 from tests.dialects.stripe.test_catalog import make_meter, make_price, refused, use
 
 Client = stripe.StripeClient
@@ -305,6 +305,30 @@ def test_a_clock_says_what_time_it_is_for_its_customers(stage: Stage) -> None:
     assert [each.id for each in clocks.list().data] == [stage.clock.id]
     assert clocks.delete(stage.clock.id).deleted is True
     refused(lambda: clocks.retrieve(stage.clock.id), param="id", code="resource_missing")
+
+
+def test_a_customer_who_is_there_lives_by_a_clock_from_then_on(
+    client: Client, customer: stripe.Customer, make_grant: MakeGrant
+) -> None:
+    """For good; and by none that begins before what he has."""
+    grant = make_grant(expires_at=4_000_000_000)
+    clocks = client.v1.test_helpers.test_clocks
+    began: Any = {"frozen_time": grant.created + 10 * DAY, "customer": customer.id}
+    refused(
+        lambda: clocks.create({**began, "frozen_time": grant.created - DAY}), param="frozen_time"
+    )
+    refused(lambda: clocks.create({**began, "customer": "cus_none"}), param="customer")
+    made = clocks.create(began)
+    assert (made.status, made.frozen_time) == ("ready", grant.created + 10 * DAY)
+    assert client.v1.customers.retrieve(customer.id).test_clock == made.id
+    assert client.v1.billing.credit_grants.retrieve(grant.id).test_clock == made.id
+    clocks.advance(made.id, {"frozen_time": 4_000_000_000})
+    while clocks.retrieve(made.id).status != "ready":
+        pass
+    moved = client.v1.billing.credit_balance_transactions.list({"customer": customer.id}).data[0]
+    assert moved.debit is not None
+    assert (moved.debit.type, moved.effective_at) == ("credits_expired", 4_000_000_000)
+    refused(lambda: clocks.create({**began, "frozen_time": 4_000_000_001}), param="customer")
 
 
 def test_a_period_ends_with_the_last_instant_there_is(client: Client) -> None:

@@ -188,6 +188,7 @@ _PARAMS = {
     "anchor": "billing_cycle_anchor",
     "prorated_from": "proration_date",
     "to": "frozen_time",
+    "frozen_at": "frozen_time",
 }
 
 
