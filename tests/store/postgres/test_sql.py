@@ -60,7 +60,8 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "debit_wallets", "take_lease",
+    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "lock_meter",
+    "debit_wallets", "take_lease",
     "prunable_claims",
     "count_wrong_operations", "top_up_wallet", "top_up_request_wallet",
     "customer_operations", "oldest_writer", "insert_book_operation",
