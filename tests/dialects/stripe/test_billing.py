@@ -313,22 +313,24 @@ def test_a_customer_who_is_there_lives_by_a_clock_from_then_on(
     """For good; and by none that begins before what he has."""
     grant = make_grant(expires_at=4_000_000_000)
     clocks = client.v1.test_helpers.test_clocks
-    began: Any = {"frozen_time": grant.created + 10 * DAY, "customer": customer.id}
-    refused(
-        lambda: clocks.create({**began, "frozen_time": grant.created - DAY}), param="frozen_time"
-    )
-    refused(lambda: clocks.create({**began, "customer": "cus_none"}), param="customer")
-    made = clocks.create(began)
-    assert (made.status, made.frozen_time) == ("ready", grant.created + 10 * DAY)
+    before, began = grant.created - DAY, grant.created + 10 * DAY
+
+    def create(frozen_time: int, name: str = customer.id) -> Any:
+        return clocks.create({"frozen_time": frozen_time, "customer": name})
+
+    refused(lambda: create(before), param="frozen_time")
+    refused(lambda: create(began, "cus_none"), param="customer", code="resource_missing")
+    made = create(began)
+    assert (made.status, made.frozen_time) == ("ready", began)
     assert client.v1.customers.retrieve(customer.id).test_clock == made.id
     assert client.v1.billing.credit_grants.retrieve(grant.id).test_clock == made.id
     clocks.advance(made.id, {"frozen_time": 4_000_000_000})
     while clocks.retrieve(made.id).status != "ready":
-        pass
+        time.sleep(0.02)
     moved = client.v1.billing.credit_balance_transactions.list({"customer": customer.id}).data[0]
     assert moved.debit is not None
     assert (moved.debit.type, moved.effective_at) == ("credits_expired", 4_000_000_000)
-    refused(lambda: clocks.create({**began, "frozen_time": 4_000_000_001}), param="customer")
+    refused(lambda: create(4_000_000_001), param="customer")
 
 
 def test_a_period_ends_with_the_last_instant_there_is(client: Client) -> None:
