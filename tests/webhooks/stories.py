@@ -41,6 +41,7 @@ from drawdown.core.commands import (
     CreateSchedule,
     CreateTestClock,
     CreateTopUp,
+    CreateUsageAlert,
     Debit,
     DeleteTestClock,
     DetachRate,
@@ -373,6 +374,32 @@ async def alerts(here: Story) -> dict[str, Any]:
     return steps | {"ada": ada, "ids": ids, "grant": spelled("grant_", grant), "ends": ends}
 
 
+async def alerts_on_use(here: Story) -> dict[str, Any]:
+    ada = await here.ada()
+    steps: dict[str, Any] = {}
+    pages = Measure(event_name="render", aggregation=Aggregation.SUM, property="pages")
+    await here.do(CreateMeter(code="renders", measure=pages))
+    own = CreateUsageAlert(meter="renders", amount=Amount(25, 1), customer=ada["customer"])
+    everybody = CreateUsageAlert(meter="renders", amount=Amount(5))
+    made = [(await here.do(each)).alert for each in (own, everybody)]
+    steps["made"] = await here.heard()
+    for step, own_id, size in (("below", "r1", 1), ("reached", "r2", 2), ("lowered", "r2", 1)):
+        usage = RecordUsage(
+            customer=ada["customer"],
+            own_id=own_id,
+            name="render",
+            properties={"pages": Amount(size)},
+            override=True,
+        )
+        await here.do(usage)
+        steps[step] = await here.heard()
+    for alert in made:
+        assert alert is not None
+        await here.do(CloseAlert(alert=alert.id))
+    steps["closed"] = await here.heard()
+    return steps
+
+
 async def top_ups(here: Story) -> dict[str, Any]:
     """Thirty a day may be asked for: twenty are paid, ten fail, and are waited for in vain."""
     ada = await here.ada()
@@ -458,6 +485,7 @@ PLAYS: tuple[Play, ...] = (
     clocks,
     corrections,
     alerts,
+    alerts_on_use,
     top_ups,
     invoices,
 )

@@ -30,7 +30,7 @@ def answer(accepted: Accepted, alert: Alert) -> Accepted:
     return accepted
 
 
-def record_for_book(request: Request, state: State, kind: str, alert: Alert) -> None:
+def record(request: Request, state: State, kind: str, alert: Alert) -> None:
     """So that what becomes of it is found where everything else is that happens in its book."""
     operation = Operation(
         id=derive(in_book(request.id, request.book), kind),

@@ -103,7 +103,7 @@ def _create_for_all(request: Request, command: CreateAlert, state: State) -> Acc
     after = msgspec.structs.replace(before, alerts=(*before.alerts, rule))
     replace_entitlement(after, state)
     made = _keep(request, command, after, rule, state, None, request.at)
-    alert_records.record_for_book(request, state, "create_alert_for_all", made)
+    alert_records.record(request, state, "create_alert_for_all", made)
     return Accepted(alert=made, entitlement=after)
 
 
@@ -142,7 +142,7 @@ def _close_for_all(
     after = msgspec.structs.replace(entitlement, alerts=rules)
     replace_entitlement(after, state)
     closed = alert_records.close(alert, request.at, state)
-    alert_records.record_for_book(request, state, "close_alert_for_all", closed)
+    alert_records.record(request, state, "close_alert_for_all", closed)
     return Accepted(alert=closed, entitlement=after)
 
 

@@ -93,7 +93,7 @@ def _create_for_all(request: Request, command: CreateUsageAlert, state: State) -
         metadata=command.metadata,
     )
     alert_records.keep(made, state)
-    alert_records.record_for_book(request, state, "create_alert_for_all", made)
+    alert_records.record(request, state, "create_alert_for_all", made)
     return Accepted(alert=made, meter=meter)
 
 
@@ -109,7 +109,7 @@ def close_usage_alert(request: Request, alert: Alert, state: State) -> Accepted:
         rules = tuple(rule for rule in meter.watch.rules if rule.alert != alert.id)
         meter = _watch(meter, msgspec.structs.replace(meter.watch, rules=rules), state)
         closed = alert_records.close(alert, request.at, state)
-        alert_records.record_for_book(request, state, "close_alert_for_all", closed)
+        alert_records.record(request, state, "close_alert_for_all", closed)
         return Accepted(alert=closed, meter=meter)
     operation = _operation(request, "close_alert", customer, {}, state)
     operation.subject = alert.id
