@@ -333,3 +333,42 @@ def test_invoices_are_listed_by_their_due_dates(stage: Stage) -> None:
     assert [(each.id, each.due_date) for each in found] == [(made.latest_invoice, due)]
     bounds: Any = {"due_date": {"gte": due + 1}}
     assert stage.client.v1.invoices.list(bounds).data == []
+
+
+def test_collecting_is_paused_and_goes_on(stage: Stage) -> None:
+    made = stage.subscribe()
+    subscriptions = stage.client.v1.subscriptions
+    february = START + JANUARY + 28 * DAY
+    asked: Any = {"pause_collection": {"behavior": "void", "resumes_at": START + JANUARY + DAY}}
+    paused = subscriptions.update(made.id, asked).pause_collection
+    assert paused is not None
+    assert (paused.behavior, paused.resumes_at) == ("void", START + JANUARY + DAY)
+    stage.grant(10_000)
+    stage.use(10)
+    stage.advance(START + JANUARY + HOUR)
+    assert (stage.invoices()[-1].status, stage.balance()) == ("void", (10_000, 10_000))
+    stage.advance(START + JANUARY + DAY)
+    assert subscriptions.retrieve(made.id).pause_collection is None
+    stage.use(10)
+    asked = {"pause_collection": {"behavior": "keep_as_draft"}}
+    assert subscriptions.update(made.id, asked).status == "active"
+    stage.advance(february + DAY)
+    kept = stage.invoices()[-1]
+    assert (kept.status, kept.auto_advance, kept.automatically_finalizes_at) == (
+        "draft",
+        False,
+        None,
+    )
+    unset: Any = {"pause_collection": ""}
+    assert subscriptions.update(made.id, unset).pause_collection is None
+    stage.advance(february + 2 * DAY)
+    assert stage.client.v1.invoices.retrieve(kept.id).status == "draft"
+    assert stage.client.v1.invoices.finalize_invoice(kept.id).status == "paid"
+    asked = {"pause_collection": {"behavior": "void", "resumes_at": START}}
+    refused(lambda: subscriptions.update(made.id, asked), param="pause_collection[resumes_at]")
+    asked = {"pause_collection": {"resumes_at": february + 9 * DAY}}
+    refused(
+        lambda: subscriptions.update(made.id, asked),
+        param="pause_collection[behavior]",
+        code="parameter_missing",
+    )

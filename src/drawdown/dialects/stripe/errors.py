@@ -186,6 +186,7 @@ _PARAMS = {
     "amount": "amount[monetary][value]",
     "advances": "auto_advance",
     "anchor": "billing_cycle_anchor",
+    "pause.until": "pause_collection[resumes_at]",
     "prorated_from": "proration_date",
     "to": "frozen_time",
     "frozen_at": "frozen_time",

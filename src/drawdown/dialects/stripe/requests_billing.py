@@ -24,7 +24,6 @@ _NO_PRORATION = "nothing is charged for a part of a period here; leave it out."
 _NO_ITEMS = "invoices have what subscriptions were used for here, and nothing else; leave it out."
 _NO_PAPERS = "this server issues no documents for invoices; leave it out."
 _NO_SCHEDULES = "this server has no subscription schedules; leave it out."
-_MAKE_ANEW = "end the subscription and make another; this cannot be changed here."
 _METERED = "give it with trial_end."
 _ONLY_ITEMS = "what is previewed is another set of items; leave it out."
 _NO_THRESHOLDS = "invoices are made as periods end; leave it out."
@@ -129,6 +128,11 @@ class CancellationReasons(Parameters, kw_only=True):
     ) = UNSET  # fmt: skip
 
 
+class PauseCollection(Parameters, kw_only=True):
+    behavior: Literal["keep_as_draft", "mark_uncollectible", "void"]
+    resumes_at: Timestamp | None = None
+
+
 class UpdateSubscription(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         **{
@@ -137,7 +141,6 @@ class UpdateSubscription(Parameters, kw_only=True):
             if name
             not in {"backdate_start_date", "billing_cycle_anchor_config", "customer_account"}
         },
-        "pause_collection": _MAKE_ANEW,
     }
 
     billing_cycle_anchor: Any = UNSET
@@ -149,6 +152,7 @@ class UpdateSubscription(Parameters, kw_only=True):
     description: Description | UnsetType | None = UNSET
     items: Annotated[list[ChangedItem], Meta(max_length=20)] | None = None
     metadata: dict[str, str] | UnsetType | None = UNSET
+    pause_collection: PauseCollection | UnsetType | None = UNSET
     payment_behavior: (
         Literal[
             "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"

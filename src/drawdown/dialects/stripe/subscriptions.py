@@ -11,6 +11,8 @@ from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
     SUBSCRIPTION,
     Item,
+    Outcome,
+    Pause,
     Subscription,
     subscription_of,
     unhexed,
@@ -29,6 +31,7 @@ from drawdown.dialects.stripe import (
     test_clocks,
     wire,
     wire_billing,
+    words,
 )
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.idempotency import Write
@@ -41,9 +44,16 @@ from drawdown.dialects.stripe.requests_billing import (
     CancelSubscription,
     CreateSubscription,
     ListSubscriptions,
+    PauseCollection,
     UpdateSubscription,
 )
 from drawdown.web.endpoints import Call
+
+_BEHAVIORS: dict[Outcome, words.PauseBehavior] = {
+    Outcome.KEEP: "keep_as_draft",
+    Outcome.GIVE_UP: "mark_uncollectible",
+    Outcome.VOID: "void",
+}
 
 
 async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
@@ -202,6 +212,13 @@ def shown(
         latest_invoice=latest,
         livemode=mode is Mode.LIVE,
         metadata=profile.metadata,
+        pause_collection=(
+            None
+            if body.pause is None
+            else wire_billing.PausedCollection(
+                behavior=_BEHAVIORS[body.pause.outcome], resumes_at=seconds(body.pause.until)
+            )
+        ),
         start_date=started,
         status=body.status.value,
         test_clock=wire.clock_of(customer),
@@ -281,6 +298,7 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
         due_days=_due_days(profile),
         items=change,
+        pause=_pause(asked.pause_collection),
         begins_anew=begins_anew,
         ends_trial=asked.trial_end is not None,
         revision=found.document.revision,
@@ -301,6 +319,14 @@ def _begins_anew(asked: UpdateSubscription) -> bool:
 async def _now(call: Call, found: Kept[Subscription]) -> Instant:
     customer = await call.ledger.customer(call.book, found.document.owner)
     return await call.ledger.now_of(customer)
+
+
+def _pause(asked: PauseCollection | UnsetType | None) -> Pause | UnsetType | None:
+    """An empty value: it collects again."""
+    if not isinstance(asked, PauseCollection):
+        return asked
+    outcomes = {behavior: outcome for outcome, behavior in _BEHAVIORS.items()}
+    return Pause(outcomes[asked.behavior], _instant(asked.resumes_at))
 
 
 def _with_reasons(profile: Profile, given: CancellationReasons | None) -> Profile:

@@ -78,6 +78,11 @@ class CancellationDetails(msgspec.Struct, kw_only=True):
     reason: words.CancellationReason | None = None
 
 
+class PausedCollection(msgspec.Struct, kw_only=True):
+    behavior: words.PauseBehavior
+    resumes_at: int | None
+
+
 class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_item", kw_only=True):
     id: str
     billed_until: UnsetType | None = UNSET
@@ -133,7 +138,7 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     metadata: dict[str, str]
     next_pending_invoice_item_invoice: None = None
     on_behalf_of: None = None
-    pause_collection: None = None
+    pause_collection: PausedCollection | None
     payment_settings: PaymentSettings = PaymentSettings()
     pending_invoice_item_interval: None = None
     pending_setup_intent: None = None

@@ -55,6 +55,9 @@ Feedback = Annotated[
 CollectionMethod = Annotated[
     str, Meta(extra_json_schema={"enum": ["charge_automatically", "send_invoice"]})
 ]
+PauseBehavior = Annotated[
+    str, Meta(extra_json_schema={"enum": ["keep_as_draft", "mark_uncollectible", "void"]})
+]
 IssuerType = Annotated[str, Meta(extra_json_schema={"enum": ["account", "self"]})]
 SubscriptionStatus = Annotated[
     str,
