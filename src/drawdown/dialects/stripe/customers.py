@@ -24,6 +24,7 @@ from drawdown.dialects.stripe.requests import (
     SearchCustomers,
     UpdateCustomer,
 )
+from drawdown.dialects.stripe.requests_catalog import Page
 from drawdown.engine.ports import CustomerFilter
 from drawdown.web.endpoints import Call
 from drawdown.web.errors import echoed
@@ -169,24 +170,28 @@ async def search_customers(call: Call) -> Answer:
     asked: SearchCustomers = call.query
     expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
     test = search.test_of(asked.query, wire.phone_of)
-    after = None if asked.page is None else identity.parse(asked.page)
-    if asked.page is not None and after is None:
-        raise StripeError("Invalid page: must be the next_page of an earlier answer.", param="page")
-    found: list[Customer] = []
-    looked_at = 0
-    while len(found) <= asked.limit and looked_at < kept.LOOKED_AT_MAX:
-        listed = CustomerFilter(book=call.book, after=after, limit=kept.CHUNK)
-        some = await call.ledger.customers(listed)
-        found += [each for each in some if each.closed_at is None and test(each)]
-        looked_at += len(some)
-        if len(some) < kept.CHUNK:
-            break
-        after = some[-1].id
-    page, more = found[: asked.limit], len(found) > asked.limit
+    since = UNSET if asked.page is None else asked.page
+
+    async def cursor(text: str, param: str) -> Id:
+        after = identity.parse(text)
+        if after is None:
+            message = "Invalid page: must be the next_page of an earlier answer."
+            raise StripeError(message, param="page")
+        return after
+
+    async def chunk(after: Id | None, before: Id | None) -> list[Customer]:
+        listed = CustomerFilter(book=call.book, after=after, before=before, limit=kept.CHUNK)
+        return await call.ledger.customers(listed)
+
+    def keep(each: Customer) -> bool:
+        return each.closed_at is None and test(each)
+
+    page = Page(limit=asked.limit, starting_after=since)
+    found, more = await kept.page_of(page, cursor, chunk, lambda each: each.id, keep)
     shown = wire.CustomerSearch(
-        data=[await _shown(call, each, expand) for each in page],
+        data=[await _shown(call, each, expand) for each in found],
         has_more=more,
-        next_page=identity.spell("page_", page[-1].id) if more else None,
+        next_page=identity.spell("page_", found[-1].id) if more else None,
         url=wire.CUSTOMERS_URL + "/search",
     )
     return _answer(call, shown)
