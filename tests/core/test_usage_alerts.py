@@ -261,6 +261,19 @@ def test_a_cancellation_tells_of_nothing_though_the_last_value_rises_by_it() -> 
     assert numbers(book.use("e3", 30, time=Instant(earlier - 1))) == [40]
 
 
+def test_cancelled_events_of_a_window_take_nothing_from_its_last_value() -> None:
+    book = Book(Aggregation.LAST, HOUR)
+    for number in range(3):
+        book.use(f"e{number}", 1, time=Instant(book.at + number))
+    book.alert(10, "ann")
+    book.at = Instant(book.at + HEARD_WITHIN)
+    book.use("last", 2)
+    for number in range(3):
+        book.use(f"e{number}", 1, name="cancelled", override=True)
+    assert book.use("late", 50, time=Instant(book.at - 1)) == []
+    assert numbers(book.use("later", 11)) == [11]
+
+
 def test_an_event_that_has_not_the_number_is_taken_and_not_counted() -> None:
     """A meter without a rate asks nothing of an event, and no less when somebody begins to watch it."""
     book = Book()

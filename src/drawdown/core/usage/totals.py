@@ -41,7 +41,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """What an event is to a customer's total by a measure: ``old``, before, and ``new``, from now on.
 
-    ``known``: the event's id, where it is there already.
+    ``measure`` is as of ``measure_of``. ``known``: the event's id, where it is there already.
     """
 
     customer: Id
@@ -49,6 +49,13 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     old: Contribution | None = None
     new: Contribution | None = None
     known: Id | None = None
+
+
+def measure_of(measure: Measure) -> Measure:
+    """As a total is counted by it: the last value of all is the last of its window."""
+    if measure.aggregation is not Aggregation.LAST:
+        return measure
+    return msgspec.structs.replace(measure, window=None)
 
 
 class Uncounted(Exception):
@@ -69,7 +76,7 @@ def after(total: Total | None, moved: Moved, uses: Uses, *, sure: bool) -> Total
     others = _others(total, moved, uses, sure=sure)
     if moved.new is None:
         return others
-    if _has_windows(moved.measure):
+    if moved.measure.window is not None:
         return _in_window(others, moved, moved.new, uses)
     tally = meters.add(moved.measure, others.tally, moved.new)
     return msgspec.structs.replace(others, tally=tally)
@@ -79,12 +86,13 @@ def _others(total: Total | None, moved: Moved, uses: Uses, *, sure: bool) -> Tot
     """The total without the event."""
     if total is not None and moved.old is None:
         return total
-    if total is not None and moved.old is not None and not _has_windows(moved.measure):
+    has_windows = moved.measure.window is not None
+    if total is not None and moved.old is not None and not has_windows:
         tally = meters.remove(moved.measure, total.tally, moved.old)
         if tally is not None:
             return msgspec.structs.replace(total, tally=tally)
     use = _use(uses, moved, Instant(0), INSTANT_MAX)
-    latest = use.latest if _has_windows(moved.measure) else None
+    latest = use.latest if has_windows else None
     return Total(tally=use.tally, latest=latest, sure=sure)
 
 
@@ -107,11 +115,6 @@ def _in_window(others: Total, moved: Moved, new: Contribution, uses: Uses) -> To
     assert tally is not None, "counts and sums follow from what is kept of them"
     latest = new if latest is None else later(latest, new)
     return msgspec.structs.replace(others, tally=tally, latest=latest)
-
-
-def _has_windows(measure: Measure) -> bool:
-    """Whether windows make a difference: the last value of all is the last of its window."""
-    return measure.window is not None and measure.aggregation is not Aggregation.LAST
 
 
 def _use(uses: Uses, moved: Moved, start: Instant, end: Instant) -> Use:

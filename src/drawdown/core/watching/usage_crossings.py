@@ -178,7 +178,7 @@ def _moves(
     """The meters to which the event is something, or was."""
     time = usage_time(request, command, customer, state)
     for meter in meters_of(command, request.book, state, before):
-        measure, new, old = meter.measure, None, None
+        measure, new, old = totals.measure_of(meter.measure), None, None
         if measure.event_name == command.name:
             new = contribution(measure, time, event, command.properties)
         if before is not None and measure.event_name == before.name:
