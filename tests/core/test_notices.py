@@ -9,6 +9,7 @@ import pytest
 
 from drawdown.core.billing import actions, notices
 from drawdown.core.billing.records import Invoice, Subscription, hexed, invoice_of
+from drawdown.core.commands import CloseCustomer
 from drawdown.core.types import DAY, Id, Instant
 from tests.core.test_subscriptions import CALLS, SEATS, Customer, days
 from tests.support.billing_play import START
@@ -129,6 +130,25 @@ def test_past_due_lasts_over_the_end_of_a_period_and_follows_the_last_that_is_ov
     assert second is not None
     ann.act(actions.PayInvoice(invoice=Id(bytes.fromhex(second))), JANUARY + 52 * DAY)
     assert subscription(ann, made)[0].status == "active"
+
+
+def test_an_invoice_that_is_amended_waits_for_its_due_date_all_the_same(ann: Customer) -> None:
+    made, invoice = owing(ann)
+    ann.act(actions.AmendInvoice(invoice=invoice, profile={"a": "b"}), JANUARY + DAY)
+    ann.settle(JANUARY + 20 * DAY)
+    assert subscription(ann, made)[0].status == "past_due"
+    ann.act(actions.AmendInvoice(invoice=invoice, profile={}), JANUARY + 21 * DAY)
+    ann.act(actions.PayInvoice(invoice=invoice), JANUARY + 22 * DAY)
+    assert subscription(ann, made)[0].status == "active"
+
+
+def test_what_a_closed_customer_owes_becomes_overdue_too(ann: Customer) -> None:
+    made, _ = owing(ann)
+    ann.core.one(CloseCustomer(customer="ann"), Instant(JANUARY + DAY))
+    ann.settle(JANUARY + 20 * DAY)
+    [invoice] = [each for each in ann.invoices if each.reason != "create"]
+    assert (invoice.status, invoice.notice_at) == ("open", None)
+    assert ann.subscription(made).status == "canceled"
 
 
 def test_one_that_has_ended_stays_so(ann: Customer) -> None:
