@@ -27,6 +27,7 @@ from drawdown.core.types import DAY, Balance, Document, Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
+from drawdown.store import usage_rows
 from tests.core.test_billing import SCENARIOS
 from tests.support.billing_play import CURRENCY, START, STEP, LedgerSubject, Step, read_step, run
 from tests.support.books import SECOND, Book, open_book, open_ledger_on, verified
@@ -126,6 +127,23 @@ TAMPERINGS = {
     "UPDATE document SET body = replace(body, ',2500000000,', ',2400000000,')": "was debited",
     "UPDATE document SET body = replace(body, '\"returned\":[[', '\"given\":[[')": "went back",
 }
+
+
+async def test_much_usage_is_counted_a_part_at_a_time(
+    ledger: Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_rows, "COUNTED_AT_ONCE", 2)
+    own = await subject(ledger, clock)
+    uses = [f"d{day} use calls {day}" for day in range(1, 8)]
+    for line in (
+        "d0 subscribe S calls tokens every=30",
+        *uses,
+        "d30 use calls 5 time=d29",
+        "d31 read",
+    ):
+        assert await own.act(read_step(line)) is None
+    facts = await own.facts(0)
+    assert (facts["S1"], facts["S1.lines"]) == ("open:1.65-0.00", "1.65/0.00")
 
 
 async def drafted(ledger: Ledger, clock: ManualClock) -> tuple[LedgerSubject, str]:

@@ -14,7 +14,14 @@ from drawdown.core.identity import slot_of
 from drawdown.core.types import Id, Instant, Profiles
 from drawdown.core.usage import meters
 from drawdown.core.usage.meters import Measure
-from drawdown.core.usage.properties import Group, Properties, document_of, exact, properties_of
+from drawdown.core.usage.properties import (
+    Group,
+    Properties,
+    document_of,
+    exact,
+    kept_properties,
+    properties_of,
+)
 from drawdown.core.usage.rating import Price, Table
 from drawdown.core.usage.records import (
     METERS_MAX,
@@ -154,10 +161,15 @@ def event_of(row: Row) -> Event:
     )
 
 
+#: So many events are counted before others have their turn.
+COUNTED_AT_ONCE = 5_000
+
+
 def used_of(row: Row) -> Used:
     """Of a row of time, id, properties and charges."""
-    properties = properties_of(_decode_properties(row[2]))
-    return Used(row[0], row[1], properties, _decode_charges(row[3]))
+    properties = kept_properties(_decode_properties(row[2]))
+    charges = () if row[3] == "[]" else _decode_charges(row[3])
+    return Used(row[0], row[1], properties, charges)
 
 
 def event_row(event: Event) -> Row:

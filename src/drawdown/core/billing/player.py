@@ -40,13 +40,14 @@ class BillingPlayer:
     ending = actions.EndAll()
 
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
-        """Usage of the periods that end by then and of drafts, and what drafts have set aside."""
+        """Usage of the periods that end by then and of drafts that are final by then; what drafts hold."""
         found = Wants(documents={numbering.document_id(customer)})
         for document in standing:
             if document.kind == INVOICE:
                 invoice = invoice_of(document.body)
-                if invoice.status is InvoiceStatus.DRAFT:
-                    _want_draft(found, customer, invoice)
+                found.holds |= set(invoicing.holds_of(invoice))
+                if document.due_at is not None and document.due_at <= until:
+                    _want_lines(found, customer, invoice)
             elif document.kind == SUBSCRIPTION:
                 subscription = subscription_of(document.body)
                 for start, end in periods.periods_until(subscription, until):
@@ -74,8 +75,10 @@ class BillingPlayer:
             found.documents.add(subject)
             document = known.get(subject)
         if document is not None and document.kind == INVOICE:
-            lines = invoice_of(document.body).lines
-            found.grants |= {unhexed(each.grant) for line in lines for each in line.applied}
+            invoice = invoice_of(document.body)
+            found.grants |= {unhexed(each.grant) for line in invoice.lines for each in line.applied}
+            if isinstance(action, actions.FinalizeInvoice):
+                _want_lines(found, customer, invoice)
         elif document is not None and document.kind == SUBSCRIPTION:
             subscription = _running(subscription_of(document.body), at)
             end = subscription.period_end
@@ -170,8 +173,10 @@ _ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
 }
 
 
-def _want_draft(found: Wants, customer: Id, invoice: Invoice) -> None:
-    found.holds |= set(invoicing.holds_of(invoice))
+def _want_lines(found: Wants, customer: Id, invoice: Invoice) -> None:
+    """What is counted of an invoice's lines, where it is a draft."""
+    if invoice.status is not InvoiceStatus.DRAFT:
+        return
     for line in invoice.lines:
         span = periods.span_of(customer, line.item, line.start, line.end)
         if span is not None:

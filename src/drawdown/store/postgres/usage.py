@@ -15,7 +15,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
 from drawdown.core.usage.records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
-from drawdown.core.usage.spans import Span, use_of
+from drawdown.core.usage.spans import Counting, Span
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
@@ -93,8 +93,11 @@ class UsageRows:
         for span in wanted:
             place = (slot_of(span.customer), span.customer, span.measure.event_name)
             bindings = (*place, span.start, span.end)
-            found = await self._connection.fetch(self._queries["used_between"], *bindings)
-            state.spans[span] = use_of(span, (usage_rows.used_of(tuple(row)) for row in found))
+            text, counting = self._queries["used_between"], Counting(span)
+            cursor = await self._connection.cursor(text, *bindings)
+            while some := await cursor.fetch(usage_rows.COUNTED_AT_ONCE):
+                counting.take(usage_rows.used_of(tuple(row)) for row in some)
+            state.spans[span] = counting.use()
 
     async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
         state.values |= dict.fromkeys(wanted, 0)

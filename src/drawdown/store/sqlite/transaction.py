@@ -117,7 +117,7 @@ class SqliteTransaction:
         for debit in wanted.debits:
             state.debits[debit] = self._find_debit(debit)
         usage.load(self._connection, self._queries, state, wanted)
-        usage.count_spans(self._connection, self._queries, state, wanted.spans)
+        await usage.count_spans(self._connection, self._queries, state, wanted.spans)
         top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
 
