@@ -122,7 +122,7 @@ CREDIT = (
         role=Role.EDITOR,
         body=requests.CreateCustomer,
         answer=wire.CustomerObject,
-        errors=(AlreadyExists, KeyReused),
+        errors=(AlreadyExists, ClockNotFound, KeyReused),
     ),
     Endpoint(
         method="GET",

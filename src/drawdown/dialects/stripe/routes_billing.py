@@ -201,7 +201,7 @@ CLOCKS = (
         role=Role.EDITOR,
         body=requests.CreateTestClock,
         answer=wire.TestClock,
-        errors=(KeyReused, OnlyInTestMode),
+        errors=(CustomerNotFound, KeyReused, OnlyInTestMode),
     ),
     Endpoint(
         method="GET",
