@@ -10,6 +10,7 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CloseAlert, CreateMeter, CreateUsageAlert, RecordUsage
 from drawdown.core.errors import TooManyAlerts
+from drawdown.core.fold import Fault
 from drawdown.core.types import Alert, AlertKind, AlertRule, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.quantities import ONE
@@ -19,7 +20,7 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.positions import BEGINNING
 from tests.support.books import SECOND, Book, open_book, open_ledger_on, verified
-from tests.support.stores import Database
+from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -163,3 +164,24 @@ async def test_alerts_made_at_once_by_two_ledgers_are_all_there(
     assert len(await told(first, clock)) == 50
     for ledger in ledgers:
         await ledger.close()
+
+
+@pytest.mark.parametrize("aggregation", [Aggregation.SUM, Aggregation.LAST])
+async def test_verify_counts_what_is_kept_of_a_watched_meter_again(
+    database: Database, clock: ManualClock, aggregation: Aggregation
+) -> None:
+    """Once it is sure that nothing was on its way when it was counted."""
+    ledger = open_ledger_on(await database.open(), clock)
+    book = await open_book(ledger)
+    customer = await book.customer()
+    await metered(book, aggregation)
+    await alert(book, 10)
+    clock.instant = Instant(clock.instant + HEARD_WITHIN)
+    for number in range(4):
+        await use(book, customer, f"e{number}", 2)
+    await use(book, customer, "e1", 2, "cancelled")
+    await verified(ledger)
+    await tamper(database.url, "UPDATE usage_event SET name = 'other' WHERE own_id = 'e3'")
+    with pytest.raises(Fault, match="use of meter calls"):
+        await verified(ledger)
+    await ledger.close()

@@ -295,6 +295,9 @@ class Audit(Protocol):
     async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
         """What is counted of the customer whose events have just been walked, and which values were seen."""
 
+    async def watched_of(self, customer: Id) -> list[Document]:
+        """What is kept of his use of the meters that are watched."""
+
     async def find_catalog(self, book: Id) -> Catalog: ...
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the store as a whole, given how many entries the wallets led to."""

@@ -74,7 +74,11 @@ def place_of(customer: Id, meter: Id) -> Id:
 def watched_by(customer: Id, meter: Id, state: State) -> Watched:
     """As it is; it must be loaded."""
     document = state.documents[place_of(customer, meter)]
-    return Watched() if document is None else _decode(document.body)
+    return Watched() if document is None else read(document)
+
+
+def read(document: Document) -> Watched:
+    return _decode(document.body)
 
 
 def keep(

@@ -779,6 +779,11 @@ SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (slot, customer, id) > ($1, $2, $3) ORDER BY slot, customer, id LIMIT $4
 
+-- name: customer_documents
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
+FROM document d WHERE d.slot = $1 AND d.owner = $2 AND d.kind = $3
+
 -- name: counts_of_customer
 SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE slot = $1 AND customer = $2
 

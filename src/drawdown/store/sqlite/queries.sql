@@ -449,6 +449,10 @@ SELECT count(*) FROM operation o WHERE o.entries <> (
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (customer, id) > (?, ?) ORDER BY customer, id LIMIT ?
 
+-- name: customer_documents
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
+FROM document WHERE owner = ? AND kind = ?
+
 -- name: counts_of_customer
 SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE customer = ?
 
