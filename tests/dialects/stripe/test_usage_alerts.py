@@ -101,8 +101,8 @@ def test_the_meter_and_the_customer_of_an_alert_are_expanded(
     made = make(client, meter, 1, customer.id, expand=wanted)
     assert made.usage_threshold.meter.to_dict() == meter.to_dict()
     assert made.usage_threshold.filters[0].customer.id == customer.id
-    listed = client.v1.billing.alerts.list({"expand": [f"data.{wanted[0]}"]}).data
-    assert listed[0].usage_threshold.meter.event_name == meter.event_name
+    [listed] = client.v1.billing.alerts.list({"expand": [f"data.{wanted[0]}"]}).data
+    assert listed.to_dict()["usage_threshold"]["meter"] == meter.to_dict()
 
 
 def test_usage_that_reaches_the_line_is_told_once_of_a_customer(
@@ -199,7 +199,7 @@ def test_an_alert_rests_while_it_is_inactive_and_may_tell_again_once_it_is_activ
 
 
 def test_version_2_of_meter_events_sets_it_off_as_well(
-    client: Client, customer: Any, meter: Any
+    client: Client, tenant: Tenant, customer: Any, meter: Any
 ) -> None:
     make(client, meter, 3)
     session = client.v2.billing.meter_event_session.create()
@@ -207,14 +207,10 @@ def test_version_2_of_meter_events_sets_it_off_as_well(
     event: Any = {"event_name": meter.event_name, "payload": payload}
     sent: Any = {"events": [event] * 5}
     streaming = stripe.StripeClient(
-        session.authentication_token, base_addresses={"meter_events": _url(client)}
+        session.authentication_token, base_addresses={"meter_events": tenant.url}
     )
     streaming.v2.billing.meter_event_stream.create(sent)
     assert values(client, 1) == [3]
-
-
-def _url(client: Client) -> str:
-    return str(client._requestor._options.base_addresses["api"])
 
 
 @pytest.mark.parametrize(
