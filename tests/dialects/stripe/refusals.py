@@ -248,6 +248,11 @@ def the_same_product_with_a_price(sdk: Calls, world: World) -> object:
     return sdk("prices.create", **given)
 
 
+@missing("POST /v1/customers", errors.ClockNotFound, "test clock", "test_clock")
+def customer_on_no_clock(sdk: Calls, world: World) -> object:
+    return sdk("customers.create", test_clock="nobody")
+
+
 @missing("GET /v1/customers", errors.ClockNotFound, "test clock", "test_clock")
 def customers_of_no_clock(sdk: Calls, world: World) -> object:
     return sdk("customers.list", test_clock="nobody")
@@ -550,6 +555,11 @@ _CLOCKS = "/v1/test_helpers/test_clocks"
 )
 def a_clock_that_goes_back(sdk: Calls, world: World) -> object:
     return sdk("test_helpers.test_clocks.advance", world.clock(), frozen_time=START - 1)
+
+
+@missing(f"POST {_CLOCKS}", errors.CustomerNotFound, "customer", "customer")
+def a_clock_of_nobody(sdk: Calls, world: World) -> object:
+    return sdk("test_helpers.test_clocks.create", frozen_time=START, customer="nobody")
 
 
 _WATCHED_ENOUGH = (

@@ -25,7 +25,7 @@ from tests.support.server import Server, Tenant
 
 Named = tuple[str, type[Exception], int]
 #: What a parameter of a path names, in the words of a refusal, and the error that the table has for it.
-NOUNS: dict[str, tuple[str, type[Exception] | None]] = {
+NOUNS: dict[str, tuple[str, type[Exception]]] = {
     "grant": ("billing credit grant", errors.GrantNotFound),
     "customer": ("customer", errors.CustomerNotFound),
     "product": ("product", errors.DocumentNotFound),
@@ -36,8 +36,8 @@ NOUNS: dict[str, tuple[str, type[Exception] | None]] = {
     "clock": ("test clock", errors.ClockNotFound),
     "transaction": ("billing credit balance transaction", errors.DocumentNotFound),
     "alert": ("alert", errors.DocumentNotFound),
-    "endpoint": ("webhook endpoint", None),
-    "event": ("event", None),
+    "endpoint": ("webhook endpoint", errors.DocumentNotFound),
+    "event": ("event", errors.DocumentNotFound),
     "item": ("subscription item", errors.DocumentNotFound),
 }
 #: Each list's own, by its path.
@@ -110,7 +110,7 @@ def covered() -> set[tuple[str, type[Exception]]]:
     for row in ENDPOINTS:
         [*named] = re.findall(r"{(\w+)}", row.path)
         named += [LISTED[row.path]] if row.method == "GET" and row.path in LISTED else []
-        found |= {(name_of(row), error) for each in named if (error := NOUNS[each][1])}
+        found |= {(name_of(row), NOUNS[each][1]) for each in named}
         found.add((name_of(row), errors.KeyReused))
     return found
 

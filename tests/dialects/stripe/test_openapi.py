@@ -75,6 +75,15 @@ def test_what_each_takes_is_described(endpoint: Endpoint, document: Json) -> Non
     assert set(schema["properties"]) == fields
 
 
+@each_endpoint
+def test_where_something_is_named_it_may_not_be_there(endpoint: Endpoint, document: Json) -> None:
+    """404 is among the answers of what has an id in its path, or takes a cursor."""
+    operation = operations(document)[endpoint.method, endpoint.path]
+    takes = {each["name"] for each in operation["parameters"]}
+    if "{" in endpoint.path or "starting_after" in takes:
+        assert "404" in operation["responses"]
+
+
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
 @each_endpoint
 def test_whatever_is_sent_the_answer_is_as_described(
