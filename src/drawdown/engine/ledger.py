@@ -308,7 +308,8 @@ class Ledger(CreditReads, PlanReads):
         """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
 
         Checks the chain, the invariants, double entry, that each cycle has one grant and what rolled over
-        is somewhere, that each payment for a top-up has one, and that no entry or operation stands alone.
+        is somewhere, that each payment for a top-up has one, that invoices say what credit paid, and that no
+        entry or operation stands alone.
         """
         progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
         async with self._store.audit() as audit:
