@@ -20,7 +20,8 @@ def test_a_product_is_found_by_the_id_that_was_chosen_for_it(client: Client) -> 
     assert made.id == "gold:2030"
     assert products.retrieve("gold:2030").to_dict() == made.to_dict()
     assert products.update("gold:2030", {"name": "Golden"}).name == "Golden"
-    price = prices.create({**CREDITS, "product": "gold:2030"})
+    asked: Any = {**CREDITS, "product": "gold:2030"}
+    price = prices.create(asked)
     assert price.product == "gold:2030"
     assert [each.id for each in prices.list({"product": "gold:2030"}).data] == [price.id]
     expanded = prices.retrieve(price.id, {"expand": ["product"]}).product
@@ -40,9 +41,9 @@ def test_an_id_is_one_products_until_that_is_deleted(client: Client) -> None:
         param="id",
         code="resource_already_exists",
     )
-    data: Any = {"id": "gold", "name": "Another"}
+    asked: Any = {**CREDITS, "product_data": {"id": "gold", "name": "Another"}}
     refused(
-        lambda: client.v1.prices.create({**CREDITS, "product_data": data}),
+        lambda: client.v1.prices.create(asked),
         param="id",
         code="resource_already_exists",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -205,10 +206,13 @@ def test_metadata_of_an_item_is_merged(stage: Stage) -> None:
 )
 def test_items_that_cannot_be_are_refused(stage: Stage, said: dict[str, Any], param: str) -> None:
     made, said = stage.subscribe(), copy.deepcopy(said)
-    names = {"OWN": lambda: items_of(made)[0].id, "PRICE": lambda: stage.price.id}
-    names["SEATS"] = lambda: licensed(stage, 1000).id
-    names["EURO"] = lambda: licensed(stage, 1000, currency="eur").id
-    names["YEARLY"] = lambda: licensed(stage, 1000, recurring={"interval": "year"}).id
+    names: dict[str, Callable[[], str]] = {
+        "OWN": lambda: items_of(made)[0].id,
+        "PRICE": lambda: stage.price.id,
+        "SEATS": lambda: licensed(stage, 1000).id,
+        "EURO": lambda: licensed(stage, 1000, currency="eur").id,
+        "YEARLY": lambda: licensed(stage, 1000, recurring={"interval": "year"}).id,
+    }
     for item in said["items"]:
         for name, value in item.items():
             item[name] = names[value]() if value in names else value
@@ -307,7 +311,8 @@ def test_subscriptions_are_listed_by_their_periods_and_clocks(stage: Stage) -> N
     bob = stage.subscribe()
 
     def listed(**asked: Any) -> list[str]:
-        found = stage.client.v1.subscriptions.list({"status": "all", **asked})
+        parameters: Any = {"status": "all", **asked}
+        found = stage.client.v1.subscriptions.list(parameters)
         return [each.id for each in found.data]
 
     assert listed(test_clock=stage.clock.id) == [two.id, one.id]
