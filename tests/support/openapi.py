@@ -87,9 +87,11 @@ def assert_answers_are_as_documented(
     examples: int = 10,
     without: Iterable[Callable[..., Any]] = (),
     document: str = "/openapi.json",
+    derandomize: bool = False,
 ) -> None:
     """Requests drawn from the document below ``base``, right and wrong: status, type and shape agree with it.
 
+    ``derandomize``: the same each time.
     Left out are two checks: that it works without a key (the key is sent beside the case; test_access
     says what happens without), and that all that fits the schema is accepted, since no schema says
     which characters can be printed or which customers exist.
@@ -102,6 +104,7 @@ def assert_answers_are_as_documented(
 
     @settings(
         max_examples=examples,
+        derandomize=derandomize,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
