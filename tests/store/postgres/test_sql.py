@@ -95,7 +95,7 @@ def lists() -> Iterator[tuple[str, str]]:
     for schedule_state, given in itertools.product((None, *ScheduleState), ({}, some)):
         asked_schedules = ScheduleFilter(book=BOOK, limit=10, state=schedule_state, **given)
         yield "list_schedules", schedule_list(QUERIES["list_schedules"], asked_schedules)[0]
-    watching = ({}, some, {"meter": BOOK})
+    watching: tuple[dict[str, Any], ...] = ({}, some, {"meter": BOOK})
     for live, given in itertools.product((None, True, False), watching):
         asked_alerts = AlertFilter(book=BOOK, limit=10, live=live, **given)
         yield "list_alerts", alert_list(QUERIES["list_alerts"], asked_alerts)[0]
