@@ -356,7 +356,9 @@ class SqliteReads:
         return entries, following or None
 
     async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
-        return [operations.operation_of(row) for row in self._rows("later_changes", (subject, after))]
+        return [
+            operations.operation_of(row) for row in self._rows("later_changes", (subject, after))
+        ]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))
