@@ -45,13 +45,16 @@ class Async(stripe.HTTPXClient):
 
 
 class Child:
-    """``url``: the server's. ``retries``: how often the SDK may try again; None: as often as it likes."""
+    """``url``: the server's. ``retries``: how often the SDK may try again; None: as often as it likes.
 
-    def __init__(self, form: str, url: str, retries: int | None) -> None:
+    ``closed``: whether it must know each field that is answered (``Checking``).
+    """
+
+    def __init__(self, form: str, url: str, retries: int | None, *, closed: bool) -> None:
         self._form, self._url, self._retries = form, url, retries
         self._runner = asyncio.Runner()
         self._http: Any = Async() if form == "async" else Blocking()
-        self._checking = Checking(closed=stripe.VERSION.startswith("16."))
+        self._checking = Checking(closed=closed)
         self._clients: dict[str, Any] = {}
         if form == "resources":
             stripe.api_base = stripe.meter_events_api_base = url

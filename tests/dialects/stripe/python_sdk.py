@@ -88,7 +88,8 @@ class PythonSdk:
             text=True,
             encoding="utf-8",
         )
-        self._write({"form": way, "url": url, "retries": retries})
+        closed = folder == NEWEST
+        self._write({"form": way, "url": url, "retries": retries, "closed": closed})
         self.sent: list[Sent] = []
 
     def __call__(self, name: str, /, *ids: str, **given: Any) -> Any:

@@ -125,6 +125,15 @@ def test_a_subscription_begins_to_send_its_invoices(stage: Stage) -> None:
     stage.use(40)
     stage.advance(JANUARY + HOUR)
     assert stage.invoices()[-1].due_date == JANUARY + HOUR + DAY
+    back = update(subscription.id, {"collection_method": "charge_automatically"})
+    assert (back.collection_method, back.days_until_due) == ("charge_automatically", None)
+
+
+def test_only_what_is_sent_is_due_on_a_day(stage: Stage) -> None:
+    refused(lambda: stage.subscribe(days_until_due=5), param="days_until_due")
+    subscription = stage.subscribe()
+    update = stage.client.v1.subscriptions.update
+    refused(lambda: update(subscription.id, {"days_until_due": 5}), param="days_until_due")
 
 
 def test_to_pay_is_the_operators(stage: Stage) -> None:

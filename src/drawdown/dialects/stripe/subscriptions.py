@@ -108,6 +108,11 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
 def _due_days(profile: Profile) -> int | None:
     """Within how many days an invoice is to be paid that is sent. Raises ``StripeError``."""
     if profile.collection_method != "send_invoice":
+        if profile.days_until_due is not None:
+            message = (
+                "`days_until_due` can only be set where `collection_method` is `send_invoice`."
+            )
+            raise StripeError(message, param="days_until_due")
         return None
     if profile.days_until_due is None:
         raise missing("days_until_due")
@@ -273,6 +278,8 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         for name in ("collection_method", "days_until_due", "description")
         if (value := getattr(asked, name)) is not UNSET
     }
+    if given.get("collection_method", "send_invoice") != "send_invoice":
+        given.setdefault("days_until_due", None)
     metadata = kept.merged(before.metadata, asked.metadata)
     profile = msgspec.structs.replace(before, metadata=metadata, **given)
     profile = _with_reasons(profile, asked.cancellation_details)
