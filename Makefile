@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.complete
 LOCKS  := $(addprefix requirements/,build.txt base.txt test.txt)
 NODE   := tests/typescript
-SDKS   := $(NODE)/node_modules/.complete
+SDKS   := $(NODE)/node_modules/.complete $(VENV)/stripe-2025/.complete
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # The interpreters to choose from, best first: `make setup PYTHON=/path/to/python` names another.
@@ -65,7 +65,7 @@ lock: $(STAMP) ## Renew the locked requirements with the newest releases.
 	@set -eu; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools"; \
 	"$$tools/bin/python" -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION); \
-	$(call lock,build); $(call lock,base); $(call lock,test); \
+	$(call lock,build); $(call lock,base); $(call lock,test); $(call lock,stripe-2025); \
 	$(BIN)/npm update --prefix $(NODE) --package-lock-only --silent; \
 	git --no-pager diff --stat -- requirements $(NODE) || true
 
@@ -81,9 +81,16 @@ $(STAMP): $(LOCKS) pyproject.toml
 	@touch $@
 
 # The vendors' TypeScript SDKs, which only tests need.
-$(SDKS): $(STAMP) $(NODE)/package-lock.json
+$(NODE)/node_modules/.complete: $(STAMP) $(NODE)/package-lock.json
 	@echo "Installing the TypeScript SDKs"
 	@$(BIN)/npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# An older Python SDK, which only tests need: in a folder of its own, since .venv has the newest.
+$(VENV)/stripe-%/.complete: requirements/stripe-%.txt $(STAMP)
+	@echo "Installing the Python SDK of $*"
+	@rm -rf $(@D)
+	@$(PIP) install --quiet --require-hashes --target $(@D) --requirement $<
 	@touch $@
 
 # Some names on the PATH are only signposts to a Python that is not there, and Debian ships Python

@@ -270,6 +270,7 @@ def test_the_rules_read_this_project() -> None:
     assert {path.name for path in (ROOT / "requirements").glob("*.txt")} == {
         "base.txt",
         "build.txt",
+        "stripe-2025.txt",
         "test.txt",
     }
 

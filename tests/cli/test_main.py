@@ -56,6 +56,7 @@ KNOWN = {
     "restore",
     "copy",
     "import dodo",
+    "import stripe",
     "accounts create",
     "accounts list",
     "keys create",

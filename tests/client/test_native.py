@@ -18,7 +18,7 @@ from drawdown.dialects.native.errors import TABLE, TITLES
 from tests.client.test_shape import builders
 
 #: Another dialect's, which the native API never answers.
-NOT_NATIVE = {"key_in_use", "document_not_found", "document_changed"}
+NOT_NATIVE = {"key_in_use", "document_not_found", "document_changed", "wrong_status"}
 #: What goes on and on is read with any reader of server-sent events.
 STREAMED = {("GET", "/customers/{}/balances/stream")}
 #: Where the server answers a list, the client has the items.

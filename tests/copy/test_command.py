@@ -163,9 +163,9 @@ def test_while_it_waits_for_the_server_the_copy_follows(
     load.grow(1)
     with ThreadPoolExecutor(1) as thread:
         finishing = thread.submit(copied, path, target, "--finish")
-        time.sleep(1.0)
+        time.sleep(3)
         load.grow(1)
-        time.sleep(0.5)
+        time.sleep(2)
         server.stop()
         done = finishing.result(60)
     assert done["finished"] is True

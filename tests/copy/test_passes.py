@@ -336,6 +336,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "amend_customer",  # of an operation's customer
         "amend_entitlement",  # replaced in every pass
         "change_meter",
+        "watch_meter",
         "close_rate",
         "change_clock",  # replaced in every pass, as every small table
         "reach_target",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
     INVOICE,
+    PENDING_MAX,
     SUBSCRIPTION,
     Invoice,
     Item,
@@ -27,6 +29,7 @@ from drawdown.core.commands import (
     RecordUsage,
     Settle,
 )
+from drawdown.core.errors import FieldInvalid
 from drawdown.core.requests import Accepted, Refused
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, Document, Id, Instant
@@ -247,6 +250,161 @@ def test_a_subscription_that_cannot_be_is_refused_and_nothing_is_kept(
     assert isinstance(outcome, Refused)
     assert outcome.error.fields["field"] == field
     assert ann.documents(INVOICE) == ann.documents(SUBSCRIPTION) == []
+
+
+@pytest.mark.parametrize(
+    ("starts", "of", "left", "given_back", "charged"),
+    [
+        (0, 31, 21, -508, 1016),  # January: 750 * 21 / 31 = 508.06
+        (31, 28, 18, -482, 964),  # February: 482.14
+        (90, 30, 20, -500, 1000),  # April
+    ],
+)
+def test_a_proration_is_by_the_second_of_a_month_as_long_as_it_is(
+    ann: Customer, starts: int, of: int, left: int, given_back: int, charged: int
+) -> None:
+    """From three seats to six on the eleventh, at midnight."""
+    made = ann.subscribe(SEATS)
+    at = START + (starts + of - left) * DAY
+    more = msgspec.structs.replace(SEATS, quantity=6)
+    change = actions.ItemChange(changed=(more,), invoices_now=True)
+    ann.act(actions.AmendSubscription(subscription=made, items=change), at)
+    last = ann.invoices[-1]
+    assert (last.reason, last.status, last.due) == ("update", "open", charged + given_back)
+    assert [(line.amount, line.proration) for line in last.lines] == [
+        (given_back, True),
+        (charged, True),
+    ]
+    assert {(days(line.start), days(line.end)) for line in last.lines} == {
+        (starts + of - left, starts + of)
+    }
+    found = ann.subscription(made)
+    assert (found.items[0].quantity, found.pending, days(found.period_end)) == (6, (), starts + of)
+
+
+def test_a_proration_is_rounded_half_up_and_taken_at_whole_seconds(ann: Customer) -> None:
+    """Half of 31 days after the start 2.50 is half of 1.25, and a fraction of a second changes nothing."""
+    made = ann.subscribe(CALLS)
+    one = Item(id="one", name="one", rate=rating.PerUnit(price=Amount(25)))
+    half = START + 31 * DAY // 2
+    change = actions.ItemChange(added=(one,))
+    ann.act(actions.AmendSubscription(subscription=made, items=change), half + 999_999)
+    [line] = ann.subscription(made).pending
+    assert (line.amount, line.start) == (13, half)  # 12.5
+
+
+def test_as_if_a_change_had_been_at_another_time(ann: Customer) -> None:
+    made = ann.subscribe(SEATS)
+    more = msgspec.structs.replace(SEATS, quantity=6)
+    change = actions.ItemChange(changed=(more,), prorated_from=Instant(START))
+    ann.act(actions.AmendSubscription(subscription=made, items=change), START + 20 * DAY)
+    assert [line.amount for line in ann.subscription(made).pending] == [-750, 1500]
+    for wrong in (START - 1, START + 31 * DAY):
+        change = actions.ItemChange(added=(CALLS,), prorated_from=Instant(wrong))
+        with pytest.raises(FieldInvalid, match="prorated_from"):
+            ann.act(actions.AmendSubscription(subscription=made, items=change), START + 20 * DAY)
+
+
+def test_two_prices_of_one_meter_share_its_usage_at_the_second_of_the_change(
+    ann: Customer,
+) -> None:
+    dear = msgspec.structs.replace(CALLS, name="dear", rate=rating.PerUnit(price=Amount(7)))
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 3, START + 10 * DAY - 1)
+    ann.use("calls", 100, START + 10 * DAY)
+    change = actions.ItemChange(changed=(dear,))
+    ann.act(actions.AmendSubscription(subscription=made, items=change), START + 10 * DAY + 5)
+    ann.settle(START + 31 * DAY + HOUR)
+    assert [(line.item.name, line.amount) for line in ann.invoices[-1].lines] == [
+        ("calls", 15),
+        ("dear", 700),
+    ]
+
+
+def test_a_change_in_a_trial_charges_nothing(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, trial_end=Instant(START + 10 * DAY))
+    ann.use("calls", 100, START + DAY)
+    change = actions.ItemChange(added=(SEATS,), removed=("calls",), invoices_now=True)
+    ann.act(actions.AmendSubscription(subscription=made, items=change), START + 2 * DAY)
+    assert (ann.subscription(made).pending, len(ann.invoices)) == ((), 1)
+    ann.settle(START + 10 * DAY)
+    assert [line.amount for line in ann.invoices[-1].lines] == [750]
+
+
+def test_a_preview_of_a_change_keeps_nothing(ann: Customer) -> None:
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 3, START + DAY)
+    more = actions.ItemChange(added=(SEATS,), removed=("calls",))
+    at = START + 31 * DAY // 2
+    [next_one] = ann.act(actions.Preview(subscription=made, items=more), at).documents
+    shown = invoice_of(next_one.body)
+    assert [line.amount for line in shown.lines] == [375, 15, 750]
+    assert (shown.total, days(shown.period_end)) == (1140, 31)
+    more = msgspec.structs.replace(more, invoices_now=True)
+    [own] = ann.act(actions.Preview(subscription=made, items=more), at).documents
+    assert [line.amount for line in invoice_of(own.body).lines] == [375, 15]
+    found = ann.subscription(made)
+    assert (found.items[0].name, found.pending, len(ann.invoices)) == ("calls", (), 1)
+
+
+def test_only_so_many_lines_wait_for_an_invoice(ann: Customer) -> None:
+    made = ann.subscribe(SEATS)
+    for number in range(PENDING_MAX // 2):
+        more = msgspec.structs.replace(SEATS, quantity=number + 4)
+        change = actions.ItemChange(changed=(more,))
+        ann.act(actions.AmendSubscription(subscription=made, items=change), START + DAY)
+    assert len(ann.subscription(made).pending) == PENDING_MAX
+    change = actions.ItemChange(changed=(SEATS,))
+    with pytest.raises(FieldInvalid, match="less often"):
+        ann.act(actions.AmendSubscription(subscription=made, items=change), START + DAY)
+
+
+def test_a_trial_that_is_ended_is_followed_by_a_period_that_is_charged(ann: Customer) -> None:
+    """What was used in the trial costs nothing, also where the day is the same."""
+    made = ann.subscribe(SEATS, CALLS, trial_end=Instant(START + 10 * DAY))
+    ann.use("calls", 100, START + DAY)
+    at = START + 2 * DAY
+    ann.act(actions.AmendSubscription(subscription=made, ends_trial=True), at + 5)
+    found, invoice = ann.subscription(made), ann.invoices[-1]
+    assert (found.status, found.trial_end, found.anchor) == ("active", at, at)
+    assert (days(found.period_start), days(found.period_end)) == (2, 33)
+    assert (invoice.reason, invoice.status, invoice.due) == ("update", "open", 750)
+    assert [(line.amount, days(line.start), days(line.end)) for line in invoice.lines] == [
+        (750, 2, 33)
+    ]
+    ann.use("calls", 2, at + DAY)
+    ann.act(actions.AmendSubscription(subscription=made, ends_trial=True), at + DAY)
+    assert (len(ann.invoices), ann.subscription(made).anchor) == (2, at)
+    ann.settle(START + 33 * DAY + HOUR)
+    assert [line.amount for line in ann.invoices[-1].lines] == [750, 10]
+
+
+def test_periods_are_counted_from_where_one_began_anew(ann: Customer) -> None:
+    """On 31 January: February is short, and March is not."""
+    made = ann.subscribe(CALLS)
+    ann.use("calls", 2, START + 29 * DAY)
+    at = START + 30 * DAY
+    ann.act(actions.AmendSubscription(subscription=made, begins_anew=True), at)
+    assert [line.amount for line in ann.invoices[-1].lines] == [10]
+    ends = []
+    for _ in range(3):
+        ends.append(days(ann.subscription(made).period_end))
+        ann.settle(ann.subscription(made).period_end)
+    assert ends == [58, 89, 119]  # 28 February, 31 March, 30 April
+
+
+def test_in_a_trial_no_period_begins_anew(ann: Customer) -> None:
+    made = ann.subscribe(CALLS, trial_end=Instant(START + 10 * DAY))
+    with pytest.raises(FieldInvalid, match="anchor"):
+        ann.act(actions.AmendSubscription(subscription=made, begins_anew=True), START + DAY)
+
+
+def test_an_item_that_comes_as_a_period_begins_anew_is_charged_once(ann: Customer) -> None:
+    made = ann.subscribe(CALLS)
+    more = actions.ItemChange(added=(SEATS,))
+    action = actions.AmendSubscription(subscription=made, items=more, begins_anew=True)
+    ann.act(action, START + 10 * DAY)
+    assert [line.amount for line in ann.invoices[-1].lines] == [0, 750]
 
 
 def test_with_a_customer_end_his_subscriptions_and_drafts(ann: Customer) -> None:

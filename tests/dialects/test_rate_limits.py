@@ -76,6 +76,17 @@ def test_a_dialect_refuses_in_its_own_shape(limited: Serve, path: str) -> None:
         assert get(server, path).status_code in (200, 404)
 
 
+def test_stripes_clients_are_told_which_limit_it_was(limited: Serve) -> None:
+    """By the vendor's word for a limit of all requests: with and without a key, and of nothing else."""
+    reason = "stripe-rate-limited-reason"
+    with limited(per_minute=1, unauthenticated_per_minute=1) as server:
+        for secret, granted in ((None, 200), ("", 401)):
+            answers = [get(server, "/v1/customers", secret) for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [granted, 429]
+            assert [answer.headers.get(reason) for answer in answers] == [None, "global-rate"]
+        assert reason not in get(server, "/api/v1/customers").headers
+
+
 @pytest.mark.parametrize("base", ["/api/v1", "/dodo"])
 def test_every_answer_tells_what_is_left(limited: Serve, base: str) -> None:
     """Refusals, unknown customers and what cannot be read among them."""

@@ -30,7 +30,7 @@ from drawdown.core import (
 )
 from drawdown.core.schedules import terms
 from drawdown.core.usage import records as usage_records
-from drawdown.core.watching import alerts, crossings
+from drawdown.core.watching import alerts, crossings, usage_alerts
 from drawdown.dialects.native import directory, scalars, streams, wire
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.stripe import grants as stripe_grants
@@ -271,6 +271,8 @@ LIMITS = {
     "schedules of a wallet that have not ended": terms.SCHEDULES_LIVE_MAX,
     "open alerts on everybody's credit of an entitlement": alerts.ALERTS_MAX,
     "open alerts on one customer's": alerts.OWN_ALERTS_MAX,
+    "open alerts on everybody's use of a meter": usage_alerts.USAGE_ALERTS_MAX,
+    "open alerts on one customer's use of a meter": usage_alerts.OWN_USAGE_ALERTS_MAX,
     "grants that an alert on expiry tells of at once, when it is new to a wallet": (
         crossings.TOLD_AT_FIRST_MAX
     ),

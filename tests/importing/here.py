@@ -28,15 +28,16 @@ class Here:
     url: str
     secret: str
     folder: Path
+    vendor: str = "dodo"
 
     def bring(self, pages: Path, *words: object, key: str | None = None) -> Ran:
-        """`drawdown import dodo` into the test book."""
+        """`drawdown import` into the test book."""
         if key is not None:
             path = self.folder / "vendors.key"
             path.write_text(key + "\n")
             words = (*words, "--key-file", path)
         given = ("--pages", pages, "--mode", "test", "--database", self.url)
-        return drawdown("import", "dodo", *given, *words)
+        return drawdown("import", self.vendor, *given, *words)
 
     def report(self, pages: Path, *words: object) -> Any:
         """What it found, however it ended."""
@@ -69,18 +70,24 @@ class Here:
     @contextmanager
     def served(self) -> Iterator[tuple[Dodo, httpx.Client]]:
         """The vendor's SDK, and a plain client, of a server on the book."""
-        server = start_server(self.folder, database=self.url)
-        headers = {"authorization": f"Bearer {self.secret}"}
         with (
-            closing(Dodo(server.url, self.secret, blocking=True)) as sdk,
-            httpx.Client(base_url=server.url, headers=headers, timeout=30, verify=False) as http,
+            self.serving() as http,
+            closing(Dodo(str(http.base_url), self.secret, blocking=True)) as sdk,
         ):
             yield sdk, http
+
+    @contextmanager
+    def serving(self) -> Iterator[httpx.Client]:
+        """A plain client of a server on the book."""
+        server = start_server(self.folder, database=self.url)
+        headers = {"authorization": f"Bearer {self.secret}"}
+        with httpx.Client(base_url=server.url, headers=headers, timeout=30, verify=False) as http:
+            yield http
         server.stop()
 
 
-def a_book(url: str, folder: Path) -> Here:
-    return Here(url, asyncio.run(_first_key(url)), folder)
+def a_book(url: str, folder: Path, vendor: str = "dodo") -> Here:
+    return Here(url, asyncio.run(_first_key(url)), folder, vendor)
 
 
 async def _first_key(url: str) -> str:

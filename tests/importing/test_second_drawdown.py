@@ -6,12 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ import pytest
 
 from drawdown.core.times import text_of
 from drawdown.engine.clocks import SystemClock
+from tests.importing.front import in_front_of
 from tests.importing.here import Here
 from tests.importing.there import There
 
@@ -113,7 +112,7 @@ def test_a_server_that_counts_pages_from_one_is_read_as_well(
         number = int(query["page_number"])
         return query.set("page_number", str(max(number - 1, 0)))
 
-    with in_front_of(there, query=from_one) as front:
+    with in_front_of(there.http, "/dodo", query=from_one) as front:
         ran = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret)
     assert ran.code == 0, (ran.out, ran.err)
     found = [file.report(each, "--dry-run") for each in (tmp_path / "pages", fetched)]
@@ -129,7 +128,7 @@ def test_it_waits_as_it_is_told_and_asks_again(file: Here, there: There, tmp_pat
         6: (503, {"retry-after": "0"}),
         9: (0, {}),
     }
-    with in_front_of(there, busy=busy) as front:
+    with in_front_of(there.http, "/dodo", busy=busy) as front:
         ran = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret)
     assert ran.code == 0, (ran.out, ran.err)
     assert len(front.asked) == len(set(front.asked)) + len(busy)
@@ -147,7 +146,7 @@ def test_what_is_refused_while_fetching_is_told_in_a_line(
     file: Here, there: There, tmp_path: Path
 ) -> None:
     """Also in the middle of several lists, which end with it; and what was got is still good."""
-    with in_front_of(there, busy={11: (400, {})}) as front:
+    with in_front_of(there.http, "/dodo", busy={11: (400, {})}) as front:
         refused = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret).failure()
         assert "answered status 400" in refused
         ran = file.bring(tmp_path / "pages", "--from", front.url, key=there.secret)
@@ -192,7 +191,7 @@ def test_whatever_was_got_before_a_kill_is_not_asked_for_again(
 ) -> None:
     """Killed at once in the middle of fetching, and run again: each page is asked for once more at most."""
     pages, stopped = tmp_path / "pages", Event()
-    with in_front_of(there, halt_at=12, stopped=stopped) as front:
+    with in_front_of(there.http, "/dodo", halt_at=12, stopped=stopped) as front:
         key = tmp_path / "vendors.key"
         key.write_text(there.secret)
         words = ["import", "dodo", "--from", front.url, "--pages", str(pages), "--mode", "test"]
@@ -215,75 +214,3 @@ def test_whatever_was_got_before_a_kill_is_not_asked_for_again(
     again = front.asked[before:]
     assert len(again) == len(set(again))
     assert len(again) == len(list(pages.rglob("0*.json"))) - (got - 1)  # one says where it is from
-
-
-# A server in front of the other, for what that one does not do -----------------------------------
-
-
-class Front:
-    """Hands requests on. ``asked``: what it was asked, in its order."""
-
-    def __init__(self) -> None:
-        self.url, self.asked = "", list[str]()
-        self._halted = Event()
-
-    def go_on(self) -> None:
-        self._halted.set()
-
-    def wait(self) -> None:
-        self._halted.wait(60)
-
-
-@contextmanager
-def in_front_of(
-    there: There,
-    *,
-    query: Callable[[httpx.QueryParams], httpx.QueryParams] = lambda given: given,
-    busy: dict[int, tuple[int, dict[str, str]]] | None = None,
-    halt_at: int = 0,
-    stopped: Event | None = None,
-) -> Iterator[Front]:
-    """``busy``: what the n-th request is told instead; 0: the connection ends.
-
-    The ``halt_at``-th and what follows is not answered before it is told to go on; ``stopped`` says so.
-    """
-    front = Front()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            front.asked.append(self.path)
-            number = len(front.asked)
-            if halt_at and number >= halt_at:
-                assert stopped is not None
-                stopped.set()
-                front.wait()
-            status, headers = (busy or {}).get(number, (200, {}))
-            if status == 0:
-                self.close_connection = True
-                return
-            body = b"{}"
-            if status == 200:
-                url = httpx.URL(self.path)
-                asked = {"authorization": self.headers["authorization"]}
-                answer = there.http.get(f"/dodo{url.path}", params=query(url.params), headers=asked)
-                status, body = answer.status_code, answer.content
-            self.send_response(status)
-            for name, value in {**headers, "content-length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nobody reads it."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    front.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield front
-    finally:
-        front.go_on()
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -18,11 +17,12 @@ from drawdown.engine.ports import (
     DocumentFilter,
     Store,
     StoreUnavailable,
-    Transaction,
 )
+from drawdown.importing.dodo.places import PAGES
 from drawdown.importing.dodo.proving import check, prove
 from drawdown.importing.dodo.writing import Writer
 from drawdown.importing.pages import Folder
+from tests.importing.dying import Dying
 from tests.importing.saved import an_account
 from tests.support.postgres import Clusters
 from tests.support.stores import DATABASES, SPREAD, Database, OpenedByUrl, new_database, opened
@@ -39,36 +39,13 @@ def unheard(name: str, count: int) -> None:
     """Nobody listens."""
 
 
-class Dying:
-    """A store that dies after so many transactions; with ``unsaid`` before the last is answered."""
-
-    def __init__(self, store: Store, transactions: int, *, unsaid: bool) -> None:
-        self._store, self._left, self._unsaid = store, transactions, unsaid
-        self.died = False
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        if self._left == 0 or self.died:
-            self.died = True
-            raise StoreUnavailable("It was killed.")
-        async with self._store.transaction() as found:
-            yield found
-        self._left -= 1
-        if self._left == 0 and self._unsaid:
-            self.died = True
-            raise StoreUnavailable("It was killed before it could say so.")
-
-
 async def bring(store: Store, folder: Path) -> bool:
     """Whether all of it is there, and equal."""
     ledger = Ledger(store, SystemClock(), TimeOrderedIds())
     ledger.open(jobs=False)
     try:
         book = await book_of(ledger)
-        account, checked = check(Folder(folder), ledger.clock.now(), unheard)
+        account, checked = check(Folder(folder, PAGES), ledger.clock.now(), unheard)
         await Writer(ledger, book, account, unheard).write()
         report = await prove(ledger, book, account, checked, unheard)
     finally:

@@ -19,7 +19,9 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from tests.simulation.coverage import commands_in, outcomes_table, paths_table
+from tests.simulation import billing
+from tests.simulation.billing_plays import BillingPlay
+from tests.simulation.coverage import commands_in, counts_table, outcomes_table, paths_table
 from tests.simulation.plays import Play, write
 from tests.simulation.running import Failed, run_seed, smallest
 from tests.support.postgres import VERSIONS
@@ -27,8 +29,10 @@ from tests.support.stores import SQLITE
 
 CORE = "core"
 DATABASES = (SQLITE, *(f"postgres-{version}" for version in VERSIONS))
+#: Of plays about invoices.
+BILLING = "billing on "
 #: Plays on the core take a tenth of the time of those on SQLite, and these a fifth of those on PostgreSQL.
-PLAYS = {CORE: 30, SQLITE: 3}
+PLAYS = {CORE: 30, SQLITE: 3, BILLING + CORE: 6, BILLING + SQLITE: 2}
 POSTGRES_PLAYS = 1
 LOG_SECONDS = 30.0
 
@@ -37,6 +41,12 @@ class Depth(StrEnum):
     CORE = "core"
     ENGINE = "engine"
     BOTH = "both"
+
+
+class About(StrEnum):
+    CREDIT = "credit"
+    BILLING = "billing"
+    ALL = "all"
 
 
 class Database(StrEnum):
@@ -58,7 +68,7 @@ class Result(msgspec.Struct):
     piece: Piece
     counts: Counter[str]
     fault: str = ""
-    play: Play | None = None
+    play: Play | BillingPlay | None = None
 
 
 def run_piece(piece: Piece) -> Result:
@@ -66,13 +76,18 @@ def run_piece(piece: Piece) -> Result:
     counts: Counter[str] = Counter()
     for seed in range(piece.first, piece.first + piece.count):
         try:
-            if piece.place == CORE:
+            if piece.place.startswith(BILLING):
+                billing.run_seed(seed, piece.place.removeprefix(BILLING), counts)
+            elif piece.place == CORE:
                 run_seed(seed, "core", counts)
             else:
                 run_seed(seed, "engine", counts, piece.place)
         except Failed as failed:
             found = smallest(failed)
             return Result(piece, counts, str(found), found.play)
+        except billing.Failed as failure:
+            shown = billing.smallest(failure)
+            return Result(piece, counts, str(shown), shown.play)
     return Result(piece, counts)
 
 
@@ -84,11 +99,15 @@ def pieces(places: Sequence[str], first: int) -> Iterator[Piece]:
             yield Piece(place, first + number * count, count)
 
 
-def places_of(depth: Depth, database: Database) -> list[str]:
+def places_of(depth: Depth, database: Database, about: About) -> list[str]:
     engine = DATABASES if database is Database.ALL else (database.value,)
-    return [
+    places = [
         *((CORE,) if depth is not Depth.ENGINE else ()),
         *(engine if depth is not Depth.CORE else ()),
+    ]
+    return [
+        *(places if about is not About.BILLING else ()),
+        *(BILLING + place for place in places if about is not About.CREDIT),
     ]
 
 
@@ -179,14 +198,26 @@ def simulate(
 
 def report(simulation: Simulation, console: Console) -> None:
     """What was covered, and the play that failed, ready to be kept as a test."""
-    total = sum(simulation.counts.values(), Counter[str]())
-    console.print(outcomes_table(total))
-    console.print(paths_table(total))
+    total, billed = Counter[str](), Counter[str]()
+    for place, counts in simulation.counts.items():
+        (billed if place.startswith(BILLING) else total).update(counts)
+    if total:
+        console.print(outcomes_table(total))
+        console.print(paths_table(total))
+    if billed:
+        console.print(counts_table(billed, "Invoices"))
     failed = simulation.failed
     if failed is None or failed.play is None:
         console.print("No fault.")
         return
     play = failed.play
+    if isinstance(play, BillingPlay):
+        console.print(
+            f"[bold red]Seed {play.seed}, {BILLING}{play.place}:[/bold red] {failed.fault}"
+        )
+        console.print("The play, cut down; its steps may become a row of tests/tables/billing.txt:")
+        console.print(billing.write(play), markup=False, soft_wrap=True)
+        return
     console.print(f"[bold red]Seed {play.seed} on {play.place}:[/bold red] {failed.fault}")
     name = f"tests/simulation/regressions/{play.place}-{play.seed}.json"
     console.print(f"The play, cut down to {play.size} requests; keep it as {name}:")
@@ -200,6 +231,9 @@ def main(
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many at once.")] = 1,
     depth: Annotated[Depth, typer.Option(help="The core alone, the engine, or both.")] = Depth.BOTH,
     database: Annotated[Database, typer.Option(help="The one for the engine.")] = Database.ALL,
+    about: Annotated[
+        About, typer.Option(help="Plays of credit, of invoices, or both.")
+    ] = About.ALL,
 ) -> None:
     """Random requests, batches, faults and clocks against the naive ledger, until something differs."""
     console = Console(highlight=False)
@@ -208,7 +242,7 @@ def main(
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # broken connections are what it plays
     simulation = Simulation(commands, seconds)
     with Progress(console) as progress, contextlib.suppress(KeyboardInterrupt):
-        simulate(simulation, pieces(places_of(depth, database), first), processes, progress)
+        simulate(simulation, pieces(places_of(depth, database, about), first), processes, progress)
     console.print(simulation.line(), soft_wrap=True)
     report(simulation, console)
     if simulation.failed is not None:

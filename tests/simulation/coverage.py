@@ -8,9 +8,14 @@ from rich.table import Table
 
 from tests.simulation import faults
 from tests.simulation.generate import VERBS
+from tests.support.billing_choices import OF_INVOICES
+from tests.support.billing_choices import VERBS as BILLED_VERBS
 
 #: What is asked for by customers, and of their test clock.
 ASKED = (*VERBS, "advance")
+BILLED = (*BILLED_VERBS, *OF_INVOICES)
+#: And what is asked in plays about invoices.
+DECIDED = frozenset({*ASKED, *BILLED})
 #: Each must be reached, and the short simulation in the tests says so.
 RARE_PATHS = (
     "a hold expires",
@@ -125,7 +130,7 @@ REFUSALS = (
 
 def commands_in(counts: Counter[str]) -> int:
     """How many requests were decided."""
-    return sum(count for name, count in counts.items() if name.partition(":")[0] in ASKED)
+    return sum(count for name, count in counts.items() if name.partition(":")[0] in DECIDED)
 
 
 def missing_on_postgres(counts: Counter[str]) -> list[str]:
@@ -158,4 +163,12 @@ def paths_table(counts: Counter[str]) -> Table:
     table = Table("path", "times", title="Faults and rare paths")
     for name in dict.fromkeys((*RARE_PATHS, *RARE_IN_THE_ENGINE, *RARE_ON_POSTGRES)):
         table.add_row(name, f"{counts[name]:,}" if counts[name] else "[red]never[/red]")
+    return table
+
+
+def counts_table(counts: Counter[str], title: str) -> Table:
+    """All that was counted."""
+    table = Table("what", "times", title=title)
+    for name, count in sorted(counts.items()):
+        table.add_row(name, f"{count:,}")
     return table

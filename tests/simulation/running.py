@@ -93,7 +93,7 @@ def _run(play: Play, turns: Iterable[Turn], world: World) -> None:
     try:
         with small_limits():
             if play.depth == "engine":
-                with site_of(play, world.counts) as site:
+                with site_of(play.database, play.power, world.counts) as site:
                     asyncio.run(_play_engine(play, turns, world, played, site))
             else:
                 _play_core(play, turns, world, played)
@@ -110,14 +110,14 @@ def _play_core(play: Play, turns: Iterable[Turn], world: World, played: list[Tur
 
 
 @contextlib.contextmanager
-def site_of(play: Play, counts: Counter[str]) -> Iterator[Site]:
-    """What the play's servers stand on: a file or a database of its own."""
-    if play.database == SQLITE:
+def site_of(database: str, power: bool, counts: Counter[str]) -> Iterator[Site]:
+    """What a play's servers stand on: a file or a database of its own."""
+    if database == SQLITE:
         original = template()
         with copied(original) as path:
-            yield FileSite(path, original.book, play.power, counts)
+            yield FileSite(path, original.book, power, counts)
         return
-    with database_site(play.database, counts) as site:
+    with database_site(database, counts) as site:
         yield site
 
 

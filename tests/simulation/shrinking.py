@@ -74,14 +74,14 @@ def is_sound(play: Play) -> bool:
 
 
 def _fewer(play: Play, fails: Fails, deadline: float) -> Play:
-    return _turns(play, _without(play.turns, lambda turns: fails(_turns(play, turns)), deadline))
+    return _turns(play, without(play.turns, lambda turns: fails(_turns(play, turns)), deadline))
 
 
 def _turns(play: Play, turns: Sequence[Turn]) -> Play:
     return msgspec.structs.replace(play, turns=tuple(turns))
 
 
-def _without(
+def without(
     things: Sequence[T], fails: Callable[[Sequence[T]], bool], deadline: float
 ) -> Sequence[T]:
     """``things`` without every chunk, large ones first, that is not needed to fail."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
+import msgspec
 import pytest
 
 from drawdown.core.identity import spell
 from drawdown.core.types import Instant, Mode
+from drawdown.engine import sessions
 from drawdown.engine.access import TOUCH_EVERY
 from drawdown.engine.accounts import (
+    Account,
     AccountExists,
     AccountNameInvalid,
     KeyRevoked,
+    Principal,
     Role,
     SessionExpired,
 )
@@ -161,29 +166,50 @@ async def test_an_account_that_is_only_half_made_is_not_there(
 
 
 async def test_a_session_stands_for_its_key_until_it_ends(database: Database) -> None:
-    """Nothing is kept of one, so every process knows it; another time is not what was signed."""
+    """Every process knows it, and nobody else's key or a word of it more or less does."""
     clock = ManualClock(START)
     async with opened(database) as store:
         ledger = open_ledger_on(store, clock)
         account = await ledger.accounts.create_account("one")
-        key, _ = await ledger.accounts.create_key(account.id, Mode.TEST, Role.EDITOR)
-        token = await ledger.accounts.open_session(key.id, Instant(START + 10))
-        found = await ledger.accounts.of_session(token)
-        assert found is not None
-        assert (found.key_id, found.book, found.role) == (key.id, key.book, Role.EDITOR)
-        assert found.session
+        principal, other = [await opening(ledger, account) for _ in range(2)]
+        token = await ledger.sessions.open(principal, Instant(START + 10))
+        async with opened(database) as another:
+            found = await sessions.Sessions(another, clock, ledger.submit).find(token)
+        assert found == msgspec.structs.replace(principal, session=True)
         assert await ledger.authenticate(token) is None
-        prefix, named, until, signature = token.rsplit("_", 3)
-        for wrong in (
-            f"{prefix}_{named}_{int(until, 16) + 1:x}_{signature}",
-            token[:-1],
-            "session_",
-        ):
-            assert await ledger.accounts.of_session(wrong) is None
+        prefix, named, drawn = token.split("_")
+        others = (await ledger.sessions.open(other, Instant(START + 10))).split("_")[1]
+        for wrong in (f"{prefix}_{others}_{drawn}", token[:-1], f"{token}0", f"{prefix}_{named}_"):
+            assert await ledger.sessions.find(wrong) is None
         clock.instant = Instant(START + 10)
         with pytest.raises(SessionExpired):
-            await ledger.accounts.of_session(token)
-        assert await ledger.accounts.revoke_key(key.id)
-        later = await ledger.accounts.open_session(key.id, Instant(START + 99))
+            await ledger.sessions.find(token)
+        later = await ledger.sessions.open(principal, Instant(START + 99))
+        assert await ledger.accounts.revoke_key(principal.key_id)
         with pytest.raises(KeyRevoked):
-            await ledger.accounts.of_session(later)
+            await ledger.sessions.find(later)
+
+
+async def test_who_reads_the_database_learns_no_token_of_a_session(database: Database) -> None:
+    """What is kept is a hash, of which no token follows; the key's own hash opens nothing either."""
+    clock = ManualClock(START)
+    async with opened(database) as store:
+        ledger = open_ledger_on(store, clock)
+        principal = await opening(ledger, await ledger.accounts.create_account("one"))
+        token = await ledger.sessions.open(principal, Instant(START + 10))
+        prefix, named, drawn = token.split("_")
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        claim = await store.find_claim((principal.book, sessions.SPACE, digest))
+        assert claim is not None
+        assert drawn.encode() not in msgspec.json.encode(claim)
+        key = await store.find_key(principal.key_id)
+        assert key is not None
+        for kept in (digest, key[1].hex()):
+            assert await ledger.sessions.find(f"{prefix}_{named}_{kept}") is None
+
+
+async def opening(ledger: Ledger, account: Account) -> Principal:
+    _, secret = await ledger.accounts.create_key(account.id, Mode.TEST, Role.EDITOR)
+    found = await ledger.authenticate(secret)
+    assert found is not None
+    return found

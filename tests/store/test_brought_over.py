@@ -14,6 +14,7 @@ from drawdown.core.commands import (
     Debit,
     IssueGrant,
     ReverseDebit,
+    VoidGrant,
 )
 from drawdown.core.errors import AlreadyExists, FieldInvalid
 from drawdown.core.hindsight.changing import AskedChange
@@ -135,6 +136,33 @@ async def test_overage_comes_whatever_the_rule_and_is_repaid_by_new_credit_alone
     await book.grant(bob, 3, "repaid")
     balance = await book.balance(bob, "repaid")
     assert (balance.posted, balance.overage) == (9, 2)
+    await verified(ledger)
+
+
+async def test_what_had_not_begun_begins_here(ledger: Ledger) -> None:
+    """Of one that was ended before it began, nothing is left; one that was undone is undone here."""
+    book = await open_book(ledger)
+    ada = await book.customer()
+    later = await bring(book, brought(ada, 10, 0, days=2))
+    ended = await bring(book, brought(ada, 7, 0, days=2, expires_at=Instant(START - DAY)))
+    undone = await bring(book, brought(ada, 5, 0, days=2))
+    await ledger.apply(book.id, VoidGrant(grant=undone.id))
+    found = {each.id: each for each in await ledger.grants(book.id, customer=ada, limit=10)}
+    assert [state_of(found[each.id], START) for each in (later, ended, undone)] == [
+        GrantState.PENDING,
+        GrantState.EXPIRED,
+        GrantState.VOIDED,
+    ]
+    assert [kind for kind, _ in await kinds_of(book, ada)] == [
+        EntryKind.GRANTED,
+        EntryKind.GRANTED,
+        EntryKind.EXPIRED,
+        EntryKind.GRANTED,
+        EntryKind.VOIDED,
+    ]
+    assert await ledger.store.due_wallets(Instant(START + DAY), 10) == []
+    assert len(await ledger.store.due_wallets(Instant(START + 2 * DAY), 10)) == 1
+    assert (await book.balance(ada)).posted == 0
     await verified(ledger)
 
 

@@ -110,10 +110,10 @@ async def test_changes_of_a_grant_since_an_operation(
     last = (await ledger.apply(book.id, ExpireGrant(grant=grant.id))).operation
     assert last is not None
     async with store.moment(grant.id) as moment:
-        found = await moment.grant_changes(grant.id, debit)
+        found = await moment.later_changes(grant.id, debit)
         assert last.id in {operation.id for operation in found}
         assert early not in {operation.id for operation in found}
-        found = await moment.grant_changes(grant.id, early)
+        found = await moment.later_changes(grant.id, early)
         assert {middle, last.id} <= {operation.id for operation in found}
         assert {operation.kind for operation in found} == {"expire", "amend"}
 

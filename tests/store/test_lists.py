@@ -267,6 +267,9 @@ async def test_customers_and_entitlements_are_listed_newest_first(ledger: Ledger
         pages.extend(customer.own_id for customer in page)
         after = page[-1].id
     assert pages == names[::-1]
+    [third] = await ledger.customers(CustomerFilter(book=book.id, limit=1, offset=22))
+    turned = CustomerFilter(book=book.id, before=third.id, limit=4)
+    assert [customer.own_id for customer in await ledger.customers(turned)] == names[3:7]
     await book.grant(names[0], 1, "eur")
     found = await ledger.entitlements(book.id, limit=10)
     assert {entitlement.code for entitlement in found} == {"eur", CREDITS}

@@ -3,10 +3,14 @@
     d0     grant A 10.00 priority=1 expires=d40 effective=d5 category=promotional prices=tokens
     d0     subscribe S tokens calls every=30
     d3     use tokens 120              or use tokens 120 time=d2
+    d10    change S add=desks*3 drop=tokens swap=calls>packs       or change S ... none, or ... now
+    d20    pause S keep until=d40      or give_up, or void, or without an end; then resume S
+    d20    anew S                      or anew S none: a period begins then
     d30+1h read                        => S1=open:6.00-5.00 S1.A=5.00 available=0.00 ledger=0.00
 
-``S1`` is the first invoice that a period of ``S`` made: its status, what its lines come to, and what credit
-pays of that. Days are of 24 hours; amounts are of a currency with cents.
+``S1`` is the first invoice that a period of ``S`` or a change of it made: its status, what its lines come
+to, and what credit pays of that; ``S1.due`` is what is asked for. ``desks*3`` is licensed, three of them.
+Days are of 24 hours; amounts are of a currency with cents.
 """
 
 from __future__ import annotations
@@ -17,17 +21,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+import msgspec
+
 from drawdown.core import amounts
 from drawdown.core.amounts import Amount
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
     INVOICE,
+    SUBSCRIPTION,
     Invoice,
+    InvoiceStatus,
     Item,
     Metered,
+    Outcome,
+    Pause,
     hexed,
     invoice_of,
     step_of,
+    subscription_of,
 )
 from drawdown.core.commands import (
     Act,
@@ -37,6 +48,7 @@ from drawdown.core.commands import (
     IssueGrant,
     RecordUsage,
     Settle,
+    VoidGrant,
 )
 from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Accepted
@@ -56,6 +68,8 @@ PRICES = {
     "seats": "250",
     "packs": "pack:100:7",
     "tiers": "tiers:10:3:1",
+    "desks": "1000",
+    "lamps": "33.3",
 }
 
 
@@ -121,17 +135,28 @@ class NaiveSubject:
             "read": lambda: None,
             "grant": lambda: self._grant(step),
             "subscribe": lambda: naive.subscribe(
-                words[0], words[1:], int(step.options["every"]) * DAY, at
+                words[0], words[1:], int(step.options["every"]) * DAY, at, days_of(step)
             ),
             "use": lambda: naive.use(words[0], Fraction(words[1]), self._time(step)),
             "cancel": lambda: naive.cancel(
-                words[0], at, at_end="end" in words, invoice="invoice" in words
+                words[0],
+                at,
+                at_end="end" in words,
+                invoice="invoice" in words,
+                prorate="prorate" in words,
+            ),
+            "pause": lambda: naive.set_pause(words[0], (words[1], until_of(step)), at),
+            "resume": lambda: naive.set_pause(words[0], None, at),
+            "anew": lambda: naive.begin_anew(words[0], at, next(iter(words[1:]), "")),
+            "change": lambda: naive.change(
+                words[0], at, *parts_of(step), next(iter(words[1:]), "")
             ),
             "finalize": lambda: naive.finalize_now(words[0], at),
-            "delete": lambda: naive.delete(words[0]),
+            "delete": lambda: naive.delete(words[0], at),
             "pay": lambda: naive.pay(words[0]),
             "uncollectible": lambda: naive.give_up(words[0]),
-            "void": lambda: naive.void(words[0]),
+            "void": lambda: naive.void(words[0], at),
+            "undo": lambda: naive.void_grant(words[0], at),
             "expire": lambda: naive.expire(words[0], at),
             "debit": lambda: naive.debit(cents(words[0]), at),
         }
@@ -158,12 +183,15 @@ class NaiveSubject:
         }
         for name, invoice in self.naive.invoices.items():
             found[name] = f"{invoice.status}:{money(invoice.subtotal)}-{money(invoice.credits)}"
+            found[f"{name}.due"] = money(invoice.due)
             found[f"{name}.lines"] = "/".join(money(line.amount) for line in invoice.lines)
             shares: dict[str, int] = {}
             for line in invoice.lines:
                 for grant, share in line.shares:
                     shares[grant.name] = shares.get(grant.name, 0) + share
             found |= {f"{name}.{grant}": money(share) for grant, share in shares.items()}
+            state = invoice.owed(now)
+            found |= {} if state is None else {f"{name}.owed": state}
         return found
 
 
@@ -184,6 +212,7 @@ class LedgerSubject:
         self.documents, self.balance = documents, balance
         self.grants: dict[str, Id] = {}
         self.subscriptions: dict[str, Id] = {}
+        self.items: dict[str, dict[str, str]] = {}  # of a subscription, by price
         self.used = 0
 
     async def act(self, step: Step) -> str | None:
@@ -196,8 +225,12 @@ class LedgerSubject:
             assert accepted.grant is not None
             self.grants[step.words[0]] = accepted.grant.id
         elif step.verb == "subscribe":
-            [made] = [each for each in accepted.documents if each.kind != INVOICE]
+            [made] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
             self.subscriptions[step.words[0]] = made.id
+        if step.verb in ("subscribe", "change"):
+            [kept] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
+            items = subscription_of(kept.body).items
+            self.items[step.words[0]] = {item.name: item.id for item in items}
         return None
 
     async def _command(self, step: Step) -> Command:
@@ -212,13 +245,15 @@ class LedgerSubject:
                 return Debit(**place, amount=amount(words[0]))
             case "expire":
                 return ExpireGrant(grant=self.grants[words[0]])
+            case "undo":
+                return VoidGrant(grant=self.grants[words[0]], only_unused=True)
             case "use":
                 self.used += 1  # as a dialect does: what is due has its turn before later usage
                 await self.apply(Settle(**place), step.at)
                 time = Instant(instant(options["time"])) if "time" in options else None
                 return RecordUsage(
                     customer=self.customer,
-                    own_id=f"event-{self.used}",
+                    own_id=f"{self.customer}-event-{self.used}",
                     name=words[0],
                     time=time,
                     properties={"value": words[1]},
@@ -245,6 +280,7 @@ class LedgerSubject:
                     currency=CURRENCY,
                     items=tuple(map(item_of, words[1:])),
                     every=Every(CalendarUnit.DAY, int(options["every"])),
+                    due_days=days_of(step),
                 )
             case "cancel":
                 subscription = self.subscriptions[words[0]]
@@ -253,7 +289,26 @@ class LedgerSubject:
                         subscription=subscription, cancel_at_period_end=True
                     )
                 return actions.CancelSubscription(
-                    subscription=subscription, invoice_now="invoice" in words
+                    subscription=subscription,
+                    invoice_now="invoice" in words,
+                    prorates="prorate" in words,
+                )
+            case "pause" | "resume":
+                paused = step.verb == "pause"
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]],
+                    pause=Pause(Outcome(words[1]), until_of(step)) if paused else None,
+                )
+            case "anew":
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]],
+                    items=actions.ItemChange(prorates="none" not in words),
+                    begins_anew=True,
+                )
+            case "change":
+                change = change_of(step, self.items[words[0]])
+                return actions.AmendSubscription(
+                    subscription=self.subscriptions[words[0]], items=change
                 )
             case "preview":
                 return actions.Preview(subscription=self.subscriptions[words[0]])
@@ -297,6 +352,7 @@ class LedgerSubject:
 def shown(name: str, invoice: Invoice, grants: dict[str, str]) -> dict[str, str]:
     found = {
         name: f"{invoice.status}:{money(invoice.subtotal)}-{money(invoice.credits)}",
+        f"{name}.due": money(invoice.due),
         f"{name}.lines": "/".join(money(line.amount) for line in invoice.lines),
     }
     shares: dict[str, int] = {}
@@ -305,7 +361,9 @@ def shown(name: str, invoice: Invoice, grants: dict[str, str]) -> dict[str, str]
             shares[grants[each.grant]] = shares.get(grants[each.grant], 0) + each.units
         for grant, units in line.held:
             shares[grants[grant]] = shares.get(grants[grant], 0) + units
-    return found | {f"{name}.{grant}": money(units // STEP) for grant, units in shares.items()}
+    found |= {f"{name}.{grant}": money(units // STEP) for grant, units in shares.items()}
+    state = owed(invoice)
+    return found if state is None else found | {f"{name}.owed": state}
 
 
 def amount(text: str) -> Amount:
@@ -314,7 +372,53 @@ def amount(text: str) -> Amount:
     return found
 
 
-def item_of(price: str) -> Item:
+def until_of(step: Step) -> Instant | None:
+    return Instant(instant(step.options["until"])) if "until" in step.options else None
+
+
+def parts_of(step: Step) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """What is added, dropped, and put in the place of what."""
+    added, dropped, swapped = (
+        [each for each in step.options.get(name, "").split(",") if each]
+        for name in ("add", "drop", "swap")
+    )
+    pairs = [each.partition(">") for each in swapped]
+    return added, dropped, [(old, new) for old, _, new in pairs]
+
+
+def days_of(step: Step) -> int | None:
+    return int(step.options["due"]) if "due" in step.options else None
+
+
+def owed(invoice: Invoice) -> str | None:
+    """What is known of the days within which an open one is to be paid."""
+    if invoice.status is not InvoiceStatus.OPEN or invoice.due_at is None:
+        return None
+    if invoice.notice_at is None:
+        return "overdue"
+    return "near" if invoice.notice_at == invoice.due_at else "waits"
+
+
+def change_of(step: Step, ids: dict[str, str]) -> actions.ItemChange:
+    added, dropped, swapped = parts_of(step)
+    return actions.ItemChange(
+        added=tuple(
+            msgspec.structs.replace(item_of(each), id=f"{each}-{step.at}") for each in added
+        ),
+        removed=tuple(ids.get(each, each) for each in dropped),
+        changed=tuple(
+            msgspec.structs.replace(item_of(new), id=ids.get(old, old)) for old, new in swapped
+        ),
+        prorates="none" not in step.words,
+        invoices_now="now" in step.words,
+    )
+
+
+def item_of(text: str) -> Item:
+    """``calls``, which is metered, or ``desks*3``."""
+    price, _, quantity = text.partition("*")
+    if quantity:
+        return Item(id=price, name=price, rate=rate_of(PRICES[price]), quantity=int(quantity))
     measure = Measure(event_name=price, aggregation=Aggregation.SUM, property="value")
     return Item(
         id=price,

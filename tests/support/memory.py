@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from drawdown.core import identity
+from drawdown.core import currencies, identity
 from drawdown.core.commands import Command
 from drawdown.core.demand import stands_alone
 from drawdown.core.fold import WalletFold, fold
@@ -18,9 +18,20 @@ from drawdown.core.plan import keep_answer, plan
 from drawdown.core.players import PLAYERS
 from drawdown.core.requests import Accepted, Answer, LedgerKey, Outcome, Request
 from drawdown.core.schedules.invariants import check_schedules
+from drawdown.core.standing.invariants import check_documents
 from drawdown.core.standing.players import Players
 from drawdown.core.state import DebitRecord, State, Wallet, Wanted
-from drawdown.core.types import DEBITS, USES, Entry, Grant, HoldState, Id, Instant
+from drawdown.core.types import (
+    DEBITS,
+    USES,
+    Document,
+    Entry,
+    Grant,
+    Hold,
+    HoldState,
+    Id,
+    Instant,
+)
 from drawdown.core.usage.counting import Unforeseen
 from drawdown.core.usage.records import LATEST_MAX, Catalog
 from drawdown.core.usage.spans import Span, Use, Used, use_of
@@ -29,6 +40,16 @@ from drawdown.core.watching.top_ups import TopUpRequest
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class _Kept(NamedTuple):
+    """A wallet beside its documents."""
+
+    code: str | None
+    next_due_at: Instant | None
+    holds: list[Hold]
+    entries: list[Entry]
+    documents: list[Document]
 
 
 class CoreLedger:
@@ -92,7 +113,7 @@ class CoreLedger:
         _miss(state.schedule_wallets, wanted.schedules)
         _miss(state.alerts, wanted.alerts)
         self._load_top_ups(wanted)
-        state.locked |= wanted.entitlements_locked | wanted.customers_locked
+        state.locked |= wanted.entitlements_locked | wanted.customers_locked | wanted.meters_locked
         _miss(state.keys, wanted.keys)
         _miss(state.claims, wanted.claims)
         for book in wanted.catalogs:
@@ -186,7 +207,22 @@ class CoreLedger:
         own = [each for each in requests if _place(each) == _place(wallet)]
         standing = None if wallet.watch is None else wallet.watch.top_up
         check_top_up(wallet, standing, own, self._grants_of(wallet))
+        check_documents(self._kept(wallet, holds), self.state.players)
         return folded
+
+    def _kept(self, wallet: Wallet, holds: list[Hold]) -> _Kept:
+        known = [each for each in self.state.documents.values() if each is not None]
+        return _Kept(
+            code=currencies.codes_by_id(self.book).get(wallet.entitlement),
+            next_due_at=wallet.next_due_at,
+            holds=holds,
+            entries=self.entries_of(wallet),
+            documents=[
+                each
+                for each in known
+                if each.owner == wallet.customer and each.entitlement in (None, wallet.entitlement)
+            ],
+        )
 
     def _grants_of(self, wallet: Wallet) -> Iterable[Grant]:
         key = (wallet.customer, wallet.entitlement)

@@ -155,7 +155,7 @@ class Listening:
 
 
 @contextmanager
-def listening() -> Iterator[Listening]:
+def listening(behaviour: Behaviour | None = None) -> Iterator[Listening]:
     """In a thread and a loop of its own."""
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -165,7 +165,7 @@ def listening() -> Iterator[Listening]:
         def run(coroutine: Any) -> Any:
             return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
 
-        opened = receiver()
+        opened = receiver(behaviour)
         made: Receiver = run(opened.__aenter__())
         try:
             yield Listening(made.url, lambda count: run(made.wait(count)))

@@ -7,15 +7,16 @@ others hold again. That is all that a player may do, on terms that are simple en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from drawdown.core import burn
 from drawdown.core.standing.desk import Desk
-from drawdown.core.standing.players import Documents, Players, Wants
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.standing.players import Documents, Kept, Players, Wants
+from drawdown.core.types import Document, Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.quantities import ONE
 from drawdown.core.usage.spans import Span
@@ -126,19 +127,27 @@ class ToyPlayer:
         )
         self._hold(desk, made, [])
 
-    def _pay(self, desk: Desk, document: Document) -> None:
-        slips = [(each, slip_of(each)) for each in desk.standing(SLIP)]
-        ended = desk.let_go(Id(bytes.fromhex(slip.hold)) for _, slip in slips if slip.hold)
-        slip = slip_of(document)
-        draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
-        desk.draw(draws)
-        slip.drawn = [(grant.id.hex(), units) for grant, units in draws]
-        slip.hold, slip.held, slip.paid = None, 0, True
-        desk.change(document, text(slip), stands=False)
-        for other, _ in slips:
-            if other.id != document.id:
-                self._hold(desk, other, ended)
+    def reserved(self, document: Document) -> Collection[Id]:
+        hold = slip_of(document).hold if document.kind == SLIP else None
+        return () if hold is None else (Id(bytes.fromhex(hold)),)
+
+    @contextmanager
+    def anew(self, desk: Desk) -> Iterator[Any]:
+        slips = desk.standing(SLIP)
+        ended = desk.let_go(hold for slip in slips for hold in self.reserved(slip))
+        yield ended
+        for slip in desk.standing(SLIP):
+            self._hold(desk, slip, ended)
         desk.write_off(ended)
+
+    def _pay(self, desk: Desk, document: Document) -> None:
+        with self.anew(desk) as ended:
+            slip = slip_of(document)
+            draws, _ = burn.split(desk.pool(ended), slip.units, Instant(slip.valid_at), {})
+            desk.draw(draws)
+            slip.drawn = [(grant.id.hex(), units) for grant, units in draws]
+            slip.hold, slip.held, slip.paid = None, 0, True
+            desk.change(document, text(slip), stands=False)
 
     def _hold(self, desk: Desk, document: Document, ended: Any) -> None:
         slip = slip_of(document)
@@ -175,11 +184,12 @@ class ToyPlayer:
                 slip.drawn = []
                 desk.change(found, text(slip), stands=False)
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        if document.kind == SLIP:
-            slip = slip_of(document)
-            held = 0 if slip.hold is None else holds[Id(bytes.fromhex(slip.hold))].held
-            assert held == slip.held
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        for document in documents:
+            if document.kind == SLIP and document.entitlement is not None:
+                slip = slip_of(document)
+                held = 0 if slip.hold is None else kept.holds[Id(bytes.fromhex(slip.hold))].held
+                assert held == slip.held
 
 
 PLAYERS: Players = dict.fromkeys((CADENCE, SLIP), ToyPlayer())

@@ -39,7 +39,7 @@ class Sdk:
         )
         self._write({"sdk": sdk, "options": options})
         self._options: dict[str, Any] | None = None
-        #: Method and address of what went out, repetitions included; Dodo's SDK alone.
+        #: Method and address of what went out, repetitions included.
         self.sent: list[tuple[str, str]] = []
 
     def with_options(self, **options: Any) -> Self:
@@ -75,6 +75,16 @@ class Sdk:
         """All items that the method's auto-pager gives, or the first ``most``."""
         found: list[Any] = self._ask({"call": name, "with": arguments, "pages": most or True})
         return found
+
+    def array(self, name: str, *arguments: Any, most: int) -> list[Any]:
+        """The first ``most`` items as the auto-pager makes an array of them: Stripe's SDK alone."""
+        found: list[Any] = self._ask({"call": name, "with": arguments, "array": most})
+        return found
+
+    def at_once(self, name: str, *arguments: Any, times: int) -> list[Any]:
+        """The same call so often at the same time: of each its answer, or its ``SdkError``."""
+        found = self._ask({"call": name, "with": arguments, "times": times})
+        return [SdkError(one["error"]) if "error" in one else one["result"] for one in found]
 
     def _ask(self, asked: dict[str, Any]) -> Any:
         self._write(asked if self._options is None else asked | {"options": self._options})

@@ -1,8 +1,10 @@
 // Calls one of the vendors' SDKs as it is told, a line of JSON each way, until there are no more lines.
 //
 // The first line says which SDK, and with what options. Then: {"call": "a.b", "with": [...]} awaits a method;
-// "pages": true follows its auto-pager to the end and answers all items, or as many as "pages" says; "options" are
-// those of the client for this call alone. Dodo's also tells what was "sent": method and address of each request.
+// "pages": true follows its auto-pager to the end and answers all items, or as many as "pages" says; "array" has the
+// pager make an array of at most so many; "times" calls so often at once and answers what became of each. "options"
+// are those of the client for this call alone, with Dodo's SDK. Told with each answer is what was "sent": method and
+// address of each request.
 
 import { createInterface } from 'node:readline'
 import DodoPayments from 'dodopayments'
@@ -17,7 +19,11 @@ function noted(url, init) {
 
 const makers = {
   dodopayments: (options) => new DodoPayments({ ...options, fetch: noted }),
-  stripe: ({ key, ...options }) => new Stripe(key, options),
+  stripe: ({ key, ...options }) => {
+    const made = new Stripe(key, options)
+    made.on('request', ({ method, path }) => sent.push([method, path]))
+    return made
+  },
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -47,16 +53,23 @@ function told(error) {
   return { name: error.constructor.name ?? name, message, status: status ?? statusCode, code, type, param, requestId, body }
 }
 
-for await (const line of lines) {
-  const asked = JSON.parse(line)
-  let answer
-  sent = []
+async function answered(asked) {
   try {
     const made = find(asked.call, asked.options)(...(asked.with ?? []))
+    if (asked.array) return { result: await made.autoPagingToArray({ limit: asked.array }) }
     const most = asked.pages === true ? Infinity : asked.pages
-    answer = { result: (most ? await follow(made, most) : await made) ?? null }
+    return { result: (most ? await follow(made, most) : await made) ?? null }
   } catch (error) {
-    answer = { error: told(error) }
+    return { error: told(error) }
   }
+}
+
+for await (const line of lines) {
+  const asked = JSON.parse(line)
+  sent = []
+  const each = await Promise.all(Array.from({ length: asked.times ?? 1 }, () => answered(asked)))
+  const answer = asked.times ? { result: each } : each[0]
   process.stdout.write(JSON.stringify({ ...answer, sent }) + '\n')
 }
+
+process.exit() // whatever connections are still open

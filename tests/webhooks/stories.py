@@ -9,7 +9,10 @@ import msgspec
 
 from drawdown.core import identity
 from drawdown.core.amounts import Amount
+from drawdown.core.billing.actions import Subscribe, VoidInvoice
+from drawdown.core.billing.records import INVOICE, Item
 from drawdown.core.commands import (
+    Act,
     AdjustGrant,
     AdvanceTestClock,
     AmendCustomer,
@@ -38,6 +41,7 @@ from drawdown.core.commands import (
     CreateSchedule,
     CreateTestClock,
     CreateTopUp,
+    CreateUsageAlert,
     Debit,
     DeleteTestClock,
     DetachRate,
@@ -45,6 +49,7 @@ from drawdown.core.commands import (
     ExpireGrant,
     Extend,
     FailTopUp,
+    IssueGrant,
     Money,
     PauseSchedule,
     RecordUsage,
@@ -79,6 +84,7 @@ from drawdown.core.watching.top_ups import CapPeriod
 from drawdown.dialects.native.events import FORMAT
 from drawdown.dialects.native.render import spelled
 from drawdown.engine.positions import BEGINNING, Position
+from tests.support.billing_play import item_of
 from tests.webhooks.world import World
 
 DAYS = 86_400
@@ -122,6 +128,10 @@ class Story(World):
         await self.book.customer(f"ada-{number}")
         await self.heard()
         return {"customer": f"ada-{number}", "entitlement": f"kind-{number}"}
+
+    async def item(self) -> Item:
+        """What a subscription charges."""
+        return item_of("calls")
 
     async def give(self, ada: dict[str, Any], amount: int, **more: Any) -> Id:
         grant = await self.book.grant(ada["customer"], amount, ada["entitlement"], **more)
@@ -364,6 +374,32 @@ async def alerts(here: Story) -> dict[str, Any]:
     return steps | {"ada": ada, "ids": ids, "grant": spelled("grant_", grant), "ends": ends}
 
 
+async def alerts_on_use(here: Story) -> dict[str, Any]:
+    ada = await here.ada()
+    steps: dict[str, Any] = {}
+    pages = Measure(event_name="render", aggregation=Aggregation.SUM, property="pages")
+    await here.do(CreateMeter(code="renders", measure=pages))
+    own = CreateUsageAlert(meter="renders", amount=Amount(25, 1), customer=ada["customer"])
+    everybody = CreateUsageAlert(meter="renders", amount=Amount(5))
+    made = [(await here.do(each)).alert for each in (own, everybody)]
+    steps["made"] = await here.heard()
+    for step, own_id, size in (("below", "r1", 1), ("reached", "r2", 2), ("lowered", "r2", 1)):
+        usage = RecordUsage(
+            customer=ada["customer"],
+            own_id=own_id,
+            name="render",
+            properties={"pages": Amount(size)},
+            override=True,
+        )
+        await here.do(usage)
+        steps[step] = await here.heard()
+    for alert in made:
+        assert alert is not None
+        await here.do(CloseAlert(alert=alert.id))
+    steps["closed"] = await here.heard()
+    return steps
+
+
 async def top_ups(here: Story) -> dict[str, Any]:
     """Thirty a day may be asked for: twenty are paid, ten fail, and are waited for in vain."""
     ada = await here.ada()
@@ -404,6 +440,31 @@ async def top_ups(here: Story) -> dict[str, Any]:
     return steps
 
 
+async def invoices(here: Story) -> dict[str, Any]:
+    """A period's invoice over 0.50, of which 0.30 are paid by credit; it is void in the end."""
+    ada = {"customer": (await here.ada())["customer"], "entitlement": "usd"}
+    steps: dict[str, Any] = {}
+    granted = await here.do(IssueGrant(**ada, amount=Amount(30, 2)))
+    assert granted.grant is not None
+    steps["grant"] = spelled("grant_", granted.grant.id)
+    every = Every(CalendarUnit.DAY, 10)
+    action: Any = Subscribe(currency="usd", items=(await here.item(),), every=every)
+    await here.do(Act(**ada, kind=INVOICE, action=action))
+    number = str(here.clock.now())
+    used: dict[str, Any] = {"own_id": f"calls-{number}", "name": "calls"}
+    used["properties"] = {"value": "10"}
+    await here.do(RecordUsage(customer=ada["customer"], **used))
+    await here.heard()
+    here.move(10 * DAYS + 7_200)
+    await here.do(Settle(**ada))
+    steps["final"] = await here.heard()
+    invoice = identity.parse(steps["final"][0]["data"]["invoice"])
+    assert invoice is not None
+    await here.do(Act(**ada, kind=INVOICE, action=VoidInvoice(invoice=invoice)))
+    steps["void"] = await here.heard()
+    return steps
+
+
 def _request_in(events: list[Any]) -> Id:
     [name] = [each["data"]["request"] for each in events if each["type"] == "top_up.requested"]
     found = identity.parse(name)
@@ -424,5 +485,7 @@ PLAYS: tuple[Play, ...] = (
     clocks,
     corrections,
     alerts,
+    alerts_on_use,
     top_ups,
+    invoices,
 )

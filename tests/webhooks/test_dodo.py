@@ -122,7 +122,11 @@ async def test_every_row_goes_on_where_the_one_before_ended(play: Any, here: Sto
             last[(owner.id, row.credit_entitlement_id)] = row
     for (customer, entitlement), row in last.items():
         balance = await here.ledger.balance(here.book.id, customer, reference(entitlement))
-        assert (int(row.balance_after), int(row.overage_after)) == (balance.posted, balance.overage)
+        units = [
+            int(Decimal(each).scaleb(balance.scale))
+            for each in (row.balance_after, row.overage_after)
+        ]
+        assert units == [balance.posted, balance.overage]
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)

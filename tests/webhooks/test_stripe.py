@@ -11,9 +11,13 @@ import pytest
 import stripe
 
 from drawdown.core import currencies
-from drawdown.core.commands import AmendEntitlement
-from drawdown.core.identity import parse
+from drawdown.core.billing.records import Item
+from drawdown.core.commands import AmendEntitlement, DocumentChange, KeepDocuments
+from drawdown.core.identity import parse, relocate, slot_of
+from drawdown.core.requests import Answer
 from drawdown.core.types import MICROSECONDS, Instant
+from drawdown.dialects.stripe.invoices import ItemProfile
+from drawdown.dialects.stripe.prices import PRICES, KeptRecurring, Price, price_id
 from drawdown.dialects.stripe.webhooks.events import FORMAT
 from drawdown.engine.endpoints import Endpoint, Settings
 from drawdown.engine.positions import BEGINNING
@@ -25,7 +29,30 @@ from tests.webhooks.world import World, world
 pytestmark = pytest.mark.anyio
 
 
-class Money(Story):
+class Priced(Story):
+    """What a subscription charges is a price of this dialect's."""
+
+    async def item(self) -> Item:
+        every = KeptRecurring(interval="day", interval_count=10)
+        price = Price(product="prod_calls", currency="usd", unit="5", recurring=every)
+        made = DocumentChange(
+            id=relocate(self.ledger.ids.new(), slot_of(self.book.id)),
+            owner=self.book.id,
+            kind=PRICES.kind,
+            body=msgspec.json.encode(price).decode(),
+        )
+        await self.ledger.submit(
+            self.book.id, KeepDocuments(), lambda _: Answer(status=200, body=b""), documents=(made,)
+        )
+        await self.heard()
+        profile = ItemProfile(
+            price=price_id(made.id), product="prod_calls", product_name="Calls", unit="5"
+        )
+        item = await super().item()
+        return msgspec.structs.replace(item, profile=msgspec.to_builtins(profile))
+
+
+class Money(Priced):
     """The same things happen to dollars."""
 
     async def ada(self, **rules: Any) -> dict[str, Any]:
@@ -38,7 +65,7 @@ class Money(Story):
 
 #: What happens, to credit of an own kind and to dollars, which are called what they are called.
 HAPPENING = [
-    *((Story, play) for play in PLAYS),
+    *((Priced, play) for play in PLAYS),
     *((Money, play) for play in PLAYS if play is not changed_directory),
 ]
 

@@ -38,12 +38,14 @@ from tests.webhooks.stories import (
     PLAYS,
     Story,
     alerts,
+    alerts_on_use,
     catalogue,
     changed_directory,
     changed_schedules,
     clocks,
     corrections,
     cycles,
+    invoices,
     overage,
     top_ups,
     usage,
@@ -400,6 +402,7 @@ async def test_an_alert_is_told_with_what_it_is_about_right_after_what_set_it_of
         "kind": "available_below",
         "name": "Low",
         "entitlement": found["ada"]["entitlement"],
+        "meter": None,
         "at": None,
         "available": "20",
         "overage": "0",
@@ -413,6 +416,23 @@ async def test_an_alert_is_told_with_what_it_is_about_right_after_what_set_it_of
     }
     assert types(found["closed"]) == ["alert.closed", "alert.closed"]
     assert {event["data"]["state"] for event in found["closed"]} == {"closed"}
+
+
+async def test_an_alert_on_use_is_told_with_the_number_after_what_the_usage_itself_tells(
+    here: Story,
+) -> None:
+    found = await alerts_on_use(here)
+    assert types(found["made"]) == ["meter.created", "alert.created", "alert.created"]
+    own, everybody = (event["data"] for event in found["made"][1:])
+    assert (own["meter"], own["entitlement"], own["amount"]) == ("renders", None, "2.5")
+    assert (everybody["customer"], everybody["amount"]) == (None, "5")
+    assert types(found["below"]) == ["usage.recorded"]
+    assert types(found["reached"]) == ["usage.recorded", "alert.triggered"]
+    told = found["reached"][1]["data"]
+    assert (told["alert"], told["meter"], told["entitlement"]) == (own["id"], "renders", None)
+    assert (told["used"], told["threshold"], told["available"]) == ("3", "2.5", None)
+    assert types(found["lowered"]) == ["usage.recorded"]
+    assert types(found["closed"]) == ["alert.closed", "alert.closed"]
 
 
 async def test_a_grant_near_its_end_is_told_of_at_the_instant_at_which_it_comes_near(
@@ -453,6 +473,19 @@ async def test_a_top_up_is_told_from_what_is_asked_for_to_what_came_of_it(here: 
     assert types(found["capped"]) == ["top_up.capped", "debit.created"]
     assert data(found["capped"], "top_up.capped")["cap"] == {"amount": "30", "per": "day"}
     assert types(found["closed"]) == ["top_up.closed"]
+
+
+async def test_what_an_invoice_drew_is_told_by_grant_and_so_is_what_went_back(here: Story) -> None:
+    found = await invoices(here)
+    moved = {"entitlement": "usd", "amount": "0.3"}
+    by_grant = [{"grant": found["grant"], "amount": "0.3"}]
+    assert types(found["final"]) == ["invoice.drawn", "grant.depleted"]
+    drawn = data(found["final"], "invoice.drawn")
+    assert drawn == {**moved, "invoice": drawn["invoice"], "grants": by_grant}
+    assert available(found["final"]) == ["0", "0"]
+    assert types(found["void"]) == ["invoice.returned"]
+    assert data(found["void"], "invoice.returned") == drawn
+    assert available(found["void"]) == ["0.3"]
 
 
 async def test_every_type_is_told_and_is_the_same_whenever_it_is_read(here: Story) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.table import Table
@@ -23,51 +23,53 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from drawdown.engine.ledger import Ledger
-    from drawdown.importing.pages import Folder
+    from drawdown.importing.moving import Vendor
     from drawdown.importing.report import Report
 
-KEY_VARIABLE = "DODO_PAYMENTS_API_KEY"
+DODO_KEY, STRIPE_KEY = "DODO_PAYMENTS_API_KEY", "STRIPE_API_KEY"
 KEY_BYTES_MAX = 10_000
 
 app = typer.Typer(no_args_is_help=True, help="Move over from another system.")
 
-
-@app.callback()
-def import_() -> None:
-    """So that a single command stays a command of the group."""
+PagesFolder = Annotated[
+    Path, typer.Option(help="The folder of pages: those that are fetched, or saved before.")
+]
+IntoMode = Annotated[Mode, typer.Option(help="Into which of the account's two books.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="URL",
+        help="The base URL of the account to fetch from; without it, the pages that are there.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="The file with the vendor's key; by default its variable, or it is asked for."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read and check everything; write nothing.")
+]
+AcceptDifferences = Annotated[
+    bool,
+    typer.Option(
+        "--accept-differences",
+        help="Import though the vendor's own numbers do not add up.",
+    ),
+]
 
 
 @app.command()
 def dodo(
-    pages: Annotated[
-        Path, typer.Option(help="The folder of pages: those that are fetched, or saved before.")
-    ],
-    mode: Annotated[Mode, typer.Option(help="Into which of the account's two books.")],
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="URL",
-            help="The base URL of the account to fetch from; without it, the pages that are there.",
-        ),
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"The file with the account's key; by default {KEY_VARIABLE}, or it is asked for."
-        ),
-    ] = None,
+    pages: PagesFolder,
+    mode: IntoMode,
+    source: From = None,
+    key_file: KeyFile = None,
     account: AccountName = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check everything; write nothing.")
-    ] = False,
-    accept_differences: Annotated[
-        bool,
-        typer.Option(
-            "--accept-differences",
-            help="Import though balances there are not what remains of their grants.",
-        ),
-    ] = False,
+    dry_run: DryRun = False,
+    accept_differences: AcceptDifferences = False,
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -76,61 +78,91 @@ def dodo(
     The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
     then all of it is read back and compared. Run it again, whatever ended it: nothing is done twice.
 
+    The key is read from DODO_PAYMENTS_API_KEY.
+
     Exits 1 where the totals are not equal, and names the customers.
 
     Example: `drawdown import dodo --from https://live.dodopayments.com --pages dodo-pages --mode live`
     """
+    from drawdown.importing.dodo.vendor import DODO
+
+    into = _Into(database, account, mode, as_json)
+    _import(DODO, _From(pages, source, key_file, DODO_KEY), into, dry_run, accept_differences)
+
+
+@app.command()
+def stripe(
+    pages: PagesFolder,
+    mode: IntoMode,
+    source: From = None,
+    key_file: KeyFile = None,
+    account: AccountName = None,
+    dry_run: DryRun = False,
+    accept_differences: AcceptDifferences = False,
+    database: Database = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Bring credit over from Stripe: customers, credit grants, transactions and balances.
+
+    The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
+    then all of it is read back and compared. Run it again, whatever ended it: nothing is done twice.
+
+    Fetching needs the vendor's SDK (the extra `stripe`), saved pages do not. The key is read from
+    STRIPE_API_KEY. Exits 1 where the totals are not equal, and names the customers.
+
+    Example: `drawdown import stripe --from https://api.stripe.com --pages stripe-pages --mode live`
+    """
+    from drawdown.importing.stripe.vendor import STRIPE
+
+    into = _Into(database, account, mode, as_json)
+    _import(STRIPE, _From(pages, source, key_file, STRIPE_KEY), into, dry_run, accept_differences)
+
+
+class _From(NamedTuple):
+    """Where from. ``key_variable``: which variable of the environment has the vendor's key."""
+
+    pages: Path
+    source: str | None
+    key_file: Path | None
+    key_variable: str
+
+    def key(self) -> str:
+        return _key(self.key_file, self.key_variable)
+
+
+class _Into(NamedTuple):
+    """Where to, and how it is told."""
+
+    database: str
+    account: str | None
+    mode: Mode
+    as_json: bool
+
+
+def _import(
+    vendor: Vendor[Any], origin: _From, into: _Into, dry_run: bool, accept_differences: bool
+) -> None:
+    """Raises ``Failure``, and ``typer.Exit`` where what came of it is not all that there was."""
+    from drawdown.importing.moving import Wanted, move
+    from drawdown.importing.pages import Folder
 
     async def run(ledger: Ledger) -> Report:
-        return await _run(
-            ledger, pages, account, mode, source, key_file, dry_run, accept_differences
-        )
+        book = await _book(ledger, into.account, into.mode)
+        # The key may have to be asked for, which is not done beside a progress bar.
+        source = None if origin.source is None else (origin.source, origin.key())
+        wanted = Wanted(source=source, dry_run=dry_run, accept_differences=accept_differences)
+        with progress_bar("records") as bar:
+            folder = Folder(origin.pages, vendor.pages)
+            return await move(vendor, ledger, book, folder, wanted, lambda step: _line(bar, step))
 
     with _told():
-        report = with_ledger(database, run)
-    if as_json:
+        report = with_ledger(into.database, run)
+    if into.as_json:
         show_json({**_as_document(report), "equal": report.is_equal})
     else:
         _show(report)
     if not report.is_equal or (report.findings and not accept_differences):
         raise typer.Exit(1)
-
-
-async def _run(
-    ledger: Ledger,
-    pages: Path,
-    account: str | None,
-    mode: Mode,
-    source: str | None,
-    key_file: Path | None,
-    dry_run: bool,
-    accept_differences: bool,
-) -> Report:
-    from drawdown.importing.dodo.proving import check, prove
-    from drawdown.importing.dodo.writing import Writer
-    from drawdown.importing.pages import Folder
-
-    folder = Folder(pages)
-    book = await _book(ledger, account, mode)
-    key = None if source is None else _key(key_file)  # it may have to be asked for
-    with progress_bar("records") as bar:
-        if source is not None and key is not None:
-            await _fetch(ledger, folder, source, key, _line(bar, "Fetching"))
-        found, checked = check(folder, ledger.clock.now(), _line(bar, "Checking"))
-        if dry_run or (checked.findings and not accept_differences):
-            return checked
-        await Writer(ledger, book, found, _line(bar, "Writing")).write()
-        return await prove(ledger, book, found, checked, _line(bar, "Comparing"))
-
-
-async def _fetch(
-    ledger: Ledger, folder: Folder, source: str, key: str, told: Callable[[str, int], None]
-) -> None:
-    from drawdown.importing.dodo.fetch import fetch
-    from drawdown.importing.fetching import Fetcher
-
-    async with Fetcher(source, key, folder, told) as fetcher:
-        await fetch(fetcher, folder, source.rstrip("/"), ledger.clock.now)
 
 
 async def _book(ledger: Ledger, named: str | None, mode: Mode) -> Id:
@@ -142,7 +174,7 @@ async def _book(ledger: Ledger, named: str | None, mode: Mode) -> Id:
     return await ledger.accounts.book((await chosen(ledger, named)).id, mode)
 
 
-def _key(path: Path | None) -> str:
+def _key(path: Path | None, variable: str) -> str:
     """The vendor's key: never an argument, which other users of the machine could read."""
     if path is not None:
         try:
@@ -151,11 +183,11 @@ def _key(path: Path | None) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(f"The key cannot be read from {path}: {error}.") from None
     else:
-        found = os.environ.get(KEY_VARIABLE, "").strip()
+        found = os.environ.get(variable, "").strip()
         if not found and sys.stdin.isatty():
             found = typer.prompt("The account's API key", hide_input=True, err=True).strip()
     if not found or not found.isascii() or not found.isprintable():
-        raise Failure("There is no key to fetch with.", f"Set {KEY_VARIABLE}, or give --key-file.")
+        raise Failure("There is no key to fetch with.", f"Set {variable}, or give --key-file.")
     return found
 
 
@@ -188,11 +220,14 @@ def _as_document(report: Report) -> dict[str, object]:
 def _show(report: Report) -> None:
     out = console()
     fetched = f", fetched until {report.fetched_at}" if report.fetched_at else ""
-    out.print(f"{report.business}, from {report.source}{fetched}", soft_wrap=True)
+    whose = report.business or report.vendor
+    out.print(f"{whose}, from {report.source}{fetched}", soft_wrap=True)
     everybody = f"{report.customers_there:,} there, {report.customers_here:,} here"
     out.print(f"Customers: {everybody}.")
     if report.entitlements:
         show_table(_table(report))
+    for left in report.left_out:
+        out.print(f"Left out: {left}", soft_wrap=True)
     for compared in report.entitlements:
         for line in compared.customers:
             out.print(f"Not the same in {compared.name}: customer {line}", soft_wrap=True)
@@ -206,7 +241,7 @@ def _table(report: Report) -> Table:
     table.add_column("Entitlement")
     table.add_column("")
     here = "Would be here" if report.dry_run else "Here"
-    for title in ("Dodo", here, "Difference"):
+    for title in (report.vendor, here, "Difference"):
         table.add_column(title, justify="right", no_wrap=True)
     for compared in report.entitlements:
         name = compared.name

@@ -174,12 +174,14 @@ class TopUpRequest(Written, frozen=True, kw_only=True):
 class Alert(Written, frozen=True, kw_only=True):
     """It tells when a line is crossed. ``customer`` None: on everybody's credit. ``state``: active or closed.
 
-    Of ``amount``, ``percent`` and ``days`` one is the line; which, the ``kind`` says.
+    It is on credit of an ``entitlement``, or on what is used by a ``meter``. Of ``amount``, ``percent`` and
+    ``days`` one is the line; which, the ``kind`` says.
     """
 
     id: str
     customer: str | None
-    entitlement: str
+    entitlement: str | None
+    meter: str | None
     kind: str
     amount: Decimal | None
     percent: int | None

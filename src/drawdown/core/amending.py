@@ -202,6 +202,7 @@ def record(
         at=state.now_of(before.id, request.at),
         recorded_at=request.recorded_at,
         facts=encode_facts({name: given for name, given in facts.items() if name != "customer"}),
+        subject=before.id,
     )
     started = begin(request, state, operation)
     changed = {

@@ -21,7 +21,7 @@ from drawdown.core.errors import (
     OnlyInTestMode,
 )
 from drawdown.core.identity import derive, spell
-from drawdown.core.requests import Accepted, Request
+from drawdown.core.requests import Accepted, Request, note_origin
 from drawdown.core.state import State
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant, Mode, Operation, TestClock
@@ -45,22 +45,38 @@ def played_until(clock: TestClock | None, at: Instant | None) -> Instant | None:
     return max(clock.frozen_at, min(at, clock.target))
 
 
-def create_clock(request: Request, command: CreateTestClock, state: State) -> Accepted:
-    """A clock that stands at an instant. One made by the same request before is answered."""
+def check_mode(command: CreateTestClock) -> None:
     if command.mode is not Mode.TEST:
         raise OnlyInTestMode(what="A test clock")
+
+
+def create_clock(request: Request, command: CreateTestClock, state: State) -> Accepted:
+    """A clock that stands at an instant. One made by the same request before is answered."""
+    check_mode(command)
     made = state.clocks.get(request.id)
     if made is None:
-        made = TestClock(
-            id=request.id,
-            book=request.book,
-            frozen_at=command.frozen_at,
-            created_at=request.recorded_at,
-            name=command.name,
-        )
-        state.clocks[made.id] = state.changes.new_clocks[made.id] = made
+        made = new_clock(request, command, request.id, state)
         _record(request, state, "test_clock", made)
     return Accepted(clock=made)
+
+
+def new_clock(
+    request: Request, command: CreateTestClock, identifier: Id, state: State
+) -> TestClock:
+    made = TestClock(
+        id=identifier,
+        book=request.book,
+        frozen_at=command.frozen_at,
+        created_at=request.recorded_at,
+        name=command.name,
+    )
+    state.clocks[made.id] = state.changes.new_clocks[made.id] = made
+    return made
+
+
+def facts_of(clock: TestClock) -> dict[str, object]:
+    """What operations keep of a clock."""
+    return {"name": clock.name, "frozen_at": clock.frozen_at, "target": clock.target}
 
 
 def advance_clock(request: Request, command: AdvanceTestClock, state: State) -> Accepted:
@@ -109,7 +125,6 @@ def _change(clock: TestClock, state: State) -> None:
 
 def _record(request: Request, state: State, kind: str, clock: TestClock) -> None:
     """So that what becomes of a clock is found where everything else is that happens in its book."""
-    facts = {"name": clock.name, "frozen_at": clock.frozen_at, "target": clock.target}
     operation = Operation(
         id=derive(request.id, kind),
         customer=request.book,
@@ -117,7 +132,9 @@ def _record(request: Request, state: State, kind: str, clock: TestClock) -> None
         kind=kind,
         at=request.at,
         recorded_at=request.recorded_at,
-        facts=msgspec.json.encode(facts),
+        facts=msgspec.json.encode(facts_of(clock)),
         subject=clock.id,
     )
+    if request.asked_by is not None:
+        note_origin(operation, request.asked_by)
     state.changes.operations.append((operation, []))

@@ -25,6 +25,7 @@ from drawdown.core.types import Customer
 from drawdown.core.watching.alerts import close_alert
 from drawdown.core.watching.top_up_changes import close_top_up
 from drawdown.core.watching.top_up_requests import standing_of
+from drawdown.core.watching.usage_crossings import watched_by
 
 Ending = CancelSchedule | CloseTopUp | CloseAlert | Act
 
@@ -44,6 +45,7 @@ def close_customer(request: Request, command: CloseCustomer, state: State) -> Ac
             id=identifier,
             at=request.at,
             recorded_at=request.recorded_at,
+            asked_by=request.asked_by,
         )
         _end(part, ending, state)
     return accepted
@@ -63,6 +65,7 @@ def _end(part: Request, ending: Ending, state: State) -> None:
 
 def _endings(request: Request, customer: Customer, state: State) -> Iterator[Ending]:
     """What ends, wallet by wallet. It is known from the wallets: nothing else has to be loaded."""
+    yield from _of_usage(request, customer, state)
     for key in state.customer_wallets[customer.id]:
         entitlement = find_entitlement(request, key[1], state)
         wallet = settled_context(request, customer, entitlement, state).wallet
@@ -75,6 +78,13 @@ def _endings(request: Request, customer: Customer, state: State) -> Iterator[End
             yield Act(
                 customer=customer.id, entitlement=entitlement.id, kind=kind, action=player.ending
             )
+
+
+def _of_usage(request: Request, customer: Customer, state: State) -> Iterator[Ending]:
+    """The alerts on his use of meters."""
+    for meter in state.catalogs[request.book].watched_meters():
+        for rule in watched_by(customer.id, meter.id, state).rules:
+            yield CloseAlert(alert=rule.alert)
 
 
 def _watchers(wallet: Wallet, state: State) -> Iterator[Ending]:

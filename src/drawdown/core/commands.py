@@ -98,11 +98,15 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateTestClock(msgspec.Struct, frozen=True, kw_only=True):
-    """A clock that begins at any instant and stands still there. ``mode`` is that of the book: test."""
+    """A clock that begins at any instant and stands still there. ``mode`` is that of the book: test.
+
+    ``customer``: who is there already and lives by it from then on, for life.
+    """
 
     frozen_at: Instant
     mode: Mode
     name: str | None = None
+    customer: Reference | None = None
 
 
 class AdvanceTestClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -462,6 +466,19 @@ class CreateAlert(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = {}
 
 
+class CreateUsageAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """Watch what a customer ever used by a meter; without a customer, what everybody did, each for himself.
+
+    It tells once of each, when usage comes that leaves the meter's number at ``amount`` or above.
+    """
+
+    meter: Reference
+    amount: Amount
+    customer: Reference | None = None
+    name: str | None = None
+    metadata: Metadata = {}
+
+
 class CloseAlert(msgspec.Struct, frozen=True, kw_only=True):
     """Watch no more, for good."""
 
@@ -621,6 +638,7 @@ class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
 
     ``revision`` is the one that was read; 0: it is new. ``body`` None: it is deleted. ``takes`` is a name
     that it has from now on, alone among its book's documents of the kind; ``gives_back`` is one that it had.
+    ``called``: what is new has this name, which its id follows from; a document with it is refused.
     """
 
     id: Id
@@ -630,6 +648,7 @@ class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     takes: str | None = None
     gives_back: str | None = None
+    called: str | None = None
 
 
 class KeepDocuments(msgspec.Struct, frozen=True, kw_only=True):
@@ -689,6 +708,7 @@ Command = (
     | ResumeSchedule
     | CancelSchedule
     | CreateAlert
+    | CreateUsageAlert
     | CloseAlert
     | ResetOverage
     | CreateTopUp

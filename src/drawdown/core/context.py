@@ -144,13 +144,13 @@ def begin(request: Request, state: State, operation: Operation) -> Posting:
     """Start an operation under the request's ledger key, unless that was used before (``Context.begin``)."""
     key = request.key
     if key is None:
-        return Posting(operation, state.changes)
+        return Posting(operation, state.changes, asked_by=request.asked_by)
     place = (operation.customer, key.namespace, key.key)
     used = state.keys.get(place)
     if used is not None:
         _refuse_or_replay(key, used, operation)
     operation.namespace, operation.key = key.namespace, key.key
-    return Posting(operation, state.changes, place)
+    return Posting(operation, state.changes, place, asked_by=request.asked_by)
 
 
 def _refuse_or_replay(key: LedgerKey, used: Operation, asked: Operation) -> None:

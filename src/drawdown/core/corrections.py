@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
 from drawdown.core import amounts, lifecycle, posting
@@ -18,6 +20,8 @@ from drawdown.core.errors import (
 )
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.spending import check_expiry, positive_units
+from drawdown.core.standing import playing
+from drawdown.core.standing.desk import Desk
 from drawdown.core.state import State
 from drawdown.core.types import EntryKind, Grant, Instant
 from drawdown.core.watching import crossings as alerts
@@ -63,18 +67,33 @@ def expire_grant(request: Request, command: ExpireGrant, state: State) -> Accept
 
 
 def void_grant(request: Request, command: VoidGrant, state: State) -> Accepted:
-    """Undo a grant: take what remains. One that is used up, or held, cannot be voided."""
+    """Undo a grant: take what remains. One that is used up, or held, cannot be voided.
+
+    What only documents have set aside of it, drafts of invoices, is let go for that; they set aside anew from
+    what is left.
+    """
     context, grant = grant_context(request, command.grant, state)
     started = context.begin("void", {"only_unused": command.only_unused}, command.grant)
     _check_living(context, grant)
-    if grant.held > 0:
-        raise GrantHeld(held=amounts.render(grant.held, context.entitlement.scale))
+    held = _held_for_work(context, grant)
+    if held > 0:
+        raise GrantHeld(held=amounts.render(held, context.entitlement.scale))
     if grant.remaining == 0 or (command.only_unused and grant.drawn):
         raise GrantUsed(left=grant.remaining > 0)
     remaining = grant.remaining
-    posting.write_off(started, context.wallet, grant, EntryKind.VOIDED, context.at)
+    desk = Desk(started, context.wallet, state, request.book, context.at)
+    with playing.anew(desk) if grant.held else contextlib.nullcontext():
+        posting.write_off(started, context.wallet, grant, EntryKind.VOIDED, context.at)
     grant.updated_at = context.at
     return context.finish(started, remaining, grant)
+
+
+def _held_for_work(context: Context, grant: Grant) -> int:
+    """What is held of a grant, without what documents have set aside."""
+    wallet = context.wallet
+    ours = playing.reserved(wallet, context.state) if grant.held else ()
+    slices = [part for hold in ours for part in wallet.holds[hold].slices]
+    return grant.held - sum(part.amount for part in slices if part.grant == grant.id)
 
 
 def _changed_expiry(

@@ -9,7 +9,7 @@ from drawdown.core.clocks import find_clock
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.errors import AlreadyExists, FieldInvalid
 from drawdown.core.identity import OWN_ID_RULE, derive, is_own_id, spell
-from drawdown.core.requests import Accepted, ClaimRecord, Request
+from drawdown.core.requests import Accepted, ClaimRecord, Request, note_origin
 from drawdown.core.state import Name, State
 from drawdown.core.types import DAY, Customer, Entitlement, Id, Instant, Operation
 
@@ -141,6 +141,8 @@ def record(
         subject=request.id if subject is None else subject,
         changed=changed,
     )
+    if request.asked_by is not None:
+        note_origin(operation, request.asked_by)
     state.changes.operations.append((operation, []))
 
 

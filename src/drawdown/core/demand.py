@@ -8,7 +8,15 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import Act, Command, RecordUsage, ReverseDebit, Spend, Together
+from drawdown.core.commands import (
+    Act,
+    Command,
+    CreateTestClock,
+    RecordUsage,
+    ReverseDebit,
+    Spend,
+    Together,
+)
 from drawdown.core.requests import Request
 from drawdown.core.state import State, Wallet, WalletKey, Wanted
 from drawdown.core.types import Attributes, Id, Instant
@@ -19,6 +27,8 @@ _SHARED = frozenset({RecordUsage, ReverseDebit, Spend})
 
 def stands_alone(command: Command) -> bool:
     """Whether it must be decided in a batch of its own: what it needs follows from what is before it."""
+    if isinstance(command, CreateTestClock):
+        return command.customer is not None  # what comes after it is at another time
     return isinstance(command, Together | Act) or (
         isinstance(command, RecordUsage) and command.override
     )

@@ -42,9 +42,11 @@ def keep_documents(request: Request, command: KeepDocuments, state: State) -> Ac
         subject=request.documents[0].id if len(request.documents) == 1 else None,
     )
     started = begin(request, state, operation)
-    started.note_changes(
-        {each.id.hex(): [_body(state.documents[each.id]), each.body] for each in request.documents}
-    )
+    told: list[object] = [
+        (each.id.hex(), each.kind, _body(state.documents[each.id]), each.body)
+        for each in request.documents
+    ]
+    started.note_changes({"documents": told})
     commit(state, started)
     return Accepted(operation=operation, customer=customer)
 
@@ -68,6 +70,8 @@ def check(request: Request, state: State) -> None:
         assert known is None or known.entitlement is None, "what stands is changed by its player"
         _check_name(request, change, state)
         if change.revision == 0:
+            if change.called is not None and known is not None and known.deleted_at is None:
+                raise AlreadyExists(field="id", value=change.called)
             continue
         if known is None or known.book != request.book or known.deleted_at is not None:
             raise DocumentNotFound(spell("", change.id))

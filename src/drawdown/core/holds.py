@@ -28,6 +28,7 @@ from drawdown.core.identity import derive
 from drawdown.core.posting import Posting
 from drawdown.core.requests import Accepted, Request
 from drawdown.core.spending import cover, pay, positive_units, use
+from drawdown.core.standing import playing
 from drawdown.core.state import DebitRecord, State
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import (
@@ -206,6 +207,8 @@ def _hold_context(request: Request, hold_id: Id, state: State) -> tuple[Context,
         raise HoldNotFound(written(hold_id))
     entitlement = find_entitlement(request, key[1], state)
     context = settled_context(request, customer, entitlement, state)
+    if hold_id in playing.reserved(context.wallet, state):
+        raise FieldInvalid("hold", "one of work in progress; this one is a draft invoice's own")
     return context, context.wallet.holds[hold_id]
 
 

@@ -110,6 +110,19 @@ def dated(origin: bytes, label: str, at: Instant, number: int = 0) -> Id:
     return compose(at // 1_000, fraction, bits, slot_of(origin))
 
 
+def number_of(identifier: bytes) -> int:
+    """The number with which an id was made (``dated``)."""
+    return _bits_of(identifier) >> 40
+
+
+def placed(owner: bytes, at: Instant, rank: int, text: str) -> Id:
+    """The id that always follows from a text, in its owner's slot; sorts by time, then ``rank``, from 0."""
+    milliseconds, microseconds = divmod(at, 1_000)
+    digest = hashlib.sha256(text.encode()).digest()
+    place = rank << 32 | int.from_bytes(digest[:4], "big")
+    return compose(milliseconds, microseconds << 2, place, slot_of(owner))
+
+
 def relocate(identifier: bytes, slot: int) -> Id:
     """The same id in another slot: an operation moves to the slot of its customer."""
     return Id(_pack_place(identifier, identifier[14] << 8 & 0xC000 | slot))

@@ -16,7 +16,8 @@ from drawdown.core.amending import (
     close_entitlement,
     reopen_entitlement,
 )
-from drawdown.core.clocks import advance_clock, create_clock, delete_clock, end_advance
+from drawdown.core.attaching import create_clock
+from drawdown.core.clocks import advance_clock, delete_clock, end_advance
 from drawdown.core.closing import close_customer
 from drawdown.core.commands import (
     Act,
@@ -46,6 +47,7 @@ from drawdown.core.commands import (
     CreateSchedule,
     CreateTestClock,
     CreateTopUp,
+    CreateUsageAlert,
     Debit,
     DeleteTestClock,
     DetachRate,
@@ -113,6 +115,7 @@ from drawdown.core.watching.top_up_changes import (
     create_top_up,
     fail_top_up,
 )
+from drawdown.core.watching.usage_alerts import create_usage_alert
 
 _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     Act: act,
@@ -125,6 +128,7 @@ _DECISIONS: dict[type, Callable[[Request, Any, State], Accepted]] = {
     AdvanceTestClock: advance_clock,
     CloseAlert: close_alert,
     CreateAlert: create_alert,
+    CreateUsageAlert: create_usage_alert,
     AmendGrant: amend_grant,
     AmendSchedule: amend_schedule,
     Authorize: authorize,

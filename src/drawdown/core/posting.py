@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from drawdown.core import burn, chain, lifecycle
+from drawdown.core.requests import Origin, note_origin
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import Changes, KeyPlace, Repayment, Wallet
 from drawdown.core.types import (
@@ -49,6 +50,7 @@ class Posting(msgspec.Struct):
     entries: list[Entry] = []
     watched: tuple[Wallet, ...] = ()
     notices: list[Notice] = []
+    asked_by: Origin | None = None
 
     def note_changes(self, changed: dict[str, list[object]]) -> None:
         """Keep what the operation changes beside credit: ``{field: [old, new]}``."""
@@ -63,6 +65,8 @@ class Posting(msgspec.Struct):
         """Hand the operation over to be stored; from here on it has happened."""
         if self.watched or self.notices:
             self._alert()
+        if self.asked_by is not None:
+            note_origin(self.operation, self.asked_by)
         self.changes.operations.append((self.operation, self.entries))
         for wallet in self.watched:
             top_up_requests.look_after(self.operation, wallet, self.changes)

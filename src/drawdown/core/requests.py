@@ -50,6 +50,13 @@ class LedgerKey(msgspec.Struct, frozen=True):
     replays: bool = True
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Which request a command came by, where its dialect tells that of events."""
+
+    request_id: str
+    key: str | None = None
+
+
 class Claim(msgspec.Struct, frozen=True):
     """Makes a request happen once in a whole book. ``fingerprint`` is of the decoded request."""
 
@@ -85,7 +92,14 @@ class Request(msgspec.Struct, kw_only=True):
     recorded_at: Instant
     key: LedgerKey | None = None
     claim: Claim | None = None
+    asked_by: Origin | None = None
     documents: tuple[DocumentChange, ...] = ()
+
+
+def note_origin(operation: Operation, origin: Origin) -> None:
+    """Keep which request it came by, beside what it changes: a repeated command is judged by neither."""
+    changed = msgspec.json.decode(operation.changed or b"{}", type=dict[str, msgspec.Raw])
+    operation.changed = msgspec.json.encode({**changed, "request": [None, origin]})
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,7 +81,7 @@ def _used_before(context: Context, command: IssueGrant, units: int) -> int | Non
     used = amounts.to_units(command.used_before, context.entitlement.scale, "used_before")
     if used > units:
         raise FieldInvalid("used_before", "at most the amount")
-    if command.effective_at is not None and command.effective_at > context.at:
+    if used and command.effective_at is not None and command.effective_at > context.at:
         raise FieldInvalid("effective_at", "not in the future: some of it was used")
     return used
 

@@ -233,6 +233,7 @@ class Changes(msgspec.Struct, kw_only=True):
 
     A drawn wallet differs in posted, held, used, open grants, seq, chain and last_at at most, a drawn grant
     in remaining, held and used; one that also stands in ``wallets`` or ``grants`` may differ in anything.
+    The customers of ``clocked_wallets`` live by another time from now on.
     What a wallet watches for is written only where it stands in ``watches``. Names are ``released`` before
     any is claimed.
     """
@@ -249,6 +250,7 @@ class Changes(msgspec.Struct, kw_only=True):
     new_wallets: dict[WalletKey, Wallet] = {}
     wallets: dict[WalletKey, Wallet] = {}
     drawn_wallets: dict[WalletKey, Wallet] = {}
+    clocked_wallets: dict[WalletKey, Wallet] = {}
     new_grants: dict[Id, Grant] = {}
     grants: dict[Id, Grant] = {}
     drawn_grants: dict[Id, Grant] = {}
@@ -270,6 +272,7 @@ class Changes(msgspec.Struct, kw_only=True):
     meters: list[Meter] = []
     rates: list[Rate] = []
     changed_meters: list[Meter] = []
+    watched_meters: dict[Id, Meter] = {}
     closed_rates: list[Rate] = []
     attachments: dict[AttachmentKey, Attachment | None] = {}
     events: dict[Id, Event] = {}
@@ -282,7 +285,7 @@ class State(msgspec.Struct, kw_only=True):
     """Everything loaded for a batch. A key that is absent has not been asked for; None: not there.
 
     ``top_up_wallets``: of rules and of their requests, which come with their wallet locked.
-    ``locked``: entitlements and customers that nobody else can change before the batch is committed.
+    ``locked``: entitlements, customers and meters that nobody else can change before the batch is committed.
     ``late_from``: since when expired grants are loaded, which late usage may draw on.
     ``due_until`` says up to when a wallet's due grants and holds (and the next ones after them) are loaded,
     and with them its live schedules. A new count comes with how many ``groups`` there are in its place.
@@ -383,10 +386,11 @@ class State(msgspec.Struct, kw_only=True):
         known = self.repayments | self.changes.repayments
         return [known[place] for place in sorted(known) if place[:2] == key and place[2] > seq]
 
-    def forget_spans(self, customer: Id) -> None:
-        """More was used than was loaded: whoever wants to know asks again."""
+    def forget_spans(self, customer: Id, *names: str) -> None:
+        """More was used than was loaded, by events of these names: whoever wants to know asks again."""
         for span in [each for each in self.spans if each.customer == customer]:
-            del self.spans[span]
+            if span.measure.event_name in names:
+                del self.spans[span]
 
     def knows_due(self, key: WalletKey, at: Instant) -> bool:
         """Whether all of the wallet that is due by ``at``, and what comes after it, is loaded."""
@@ -397,7 +401,8 @@ class Wanted(msgspec.Struct, kw_only=True):
     """What ``needs`` asks a store to load. Empty when nothing is missing.
 
     A wallet comes with its first grants in burn-down order; ``wallets_longer`` asks for more of them,
-    ``entitlements_locked`` and ``customers_locked`` for what is to be changed, as it is,
+    ``entitlements_locked``, ``customers_locked`` and ``meters_locked``, of loaded catalogs, for what is to be
+    changed, as it is,
     ``wallets_due`` for every grant and hold due by an instant and the next ones after it, for every live
     schedule with its open grants, and for every document that stands with the wallet.
     """
@@ -425,6 +430,7 @@ class Wanted(msgspec.Struct, kw_only=True):
     debits: set[Id] = set()
     repayments: dict[WalletKey, int] = {}
     catalogs: set[Id] = set()
+    meters_locked: set[Id] = set()
     event_ids: set[EventName] = set()
     events: set[Id] = set()
     latest_events: set[Id] = set()
@@ -458,6 +464,7 @@ class Wanted(msgspec.Struct, kw_only=True):
             or self.debits
             or self.repayments
             or self.catalogs
+            or self.meters_locked
             or self.event_ids
             or self.events
             or self.latest_events

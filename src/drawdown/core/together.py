@@ -40,6 +40,7 @@ def parts_of(request: Request) -> list[Request]:
             id=identifier,
             at=request.at,
             recorded_at=request.recorded_at,
+            asked_by=request.asked_by,
         )
         for identifier, command in zip(parts(request.id, len(commands)), commands, strict=True)
     ]

@@ -115,6 +115,8 @@ WITHOUT_GRANT = frozenset(
 )
 NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture", "usage"})
+#: What time does: whoever comes upon it records it, in some cases under an id that is the same for all.
+OF_TIME = frozenset({"settle", "cycle", "play", "request_top_up", "expire_top_up", "cap_top_up"})
 #: Of those of a book, the ones about what lives in its own slot: alerts on everybody, and documents.
 FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all", "keep_book_documents"})
 #: Operations of a book itself, which stands in the place of their customer.
@@ -235,19 +237,20 @@ class Overage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AlertKind(StrEnum):
-    """What an alert waits for (``watching.crossings``)."""
+    """What an alert waits for (``watching.crossings``, and ``watching.usage_crossings`` for the last)."""
 
     AVAILABLE_BELOW = "available_below"
     USED_ABOVE = "used_above"
     DAYS_TO_EXPIRY = "days_to_expiry"
     DEPLETES_WITHIN = "depletes_within"
+    METERED_ABOVE = "metered_above"
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alert as it is looked at with every movement.
 
     Its threshold is ``amount``, in units, or ``percent`` of the credit that came last, or ``days``; which of
-    them, the kind says.
+    them, the kind says. Of an alert on a meter the amount is a quantity, in steps of 10**-12.
     """
 
     alert: Id
@@ -261,14 +264,15 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert on one customer's credit of an entitlement, or on everybody's (``customer`` None).
 
-    It never changes, and is closed for good.
+    Or on what is used by a ``meter``: one of the two. It never changes, and is closed for good.
     """
 
     id: Id
     book: Id
-    entitlement: Id
     rule: AlertRule
     created_at: Instant
+    entitlement: Id | None = None
+    meter: Id | None = None
     customer: Id | None = None
     metadata: Metadata = {}
     closed_at: Instant | None = None

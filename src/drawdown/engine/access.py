@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 
 from drawdown.core import identity
@@ -20,15 +19,12 @@ from drawdown.engine.accounts import (
     KeyRevoked,
     Principal,
     Role,
-    SessionExpired,
 )
 from drawdown.engine.ports import Clock, Ids, Store
 
 SECRET_CHARACTERS = 32
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARACTERS = 22
-SESSION_PREFIX = "session_"
-_SESSION = re.compile(SESSION_PREFIX + r"([0-9A-Za-z]{22})_([0-9a-f]{1,15})_[0-9a-f]{64}")
 #: A key's last use is written down at most this often: it is for people, not for counting.
 TOUCH_EVERY = 60 * MICROSECONDS
 
@@ -42,6 +38,7 @@ class Accounts:
         self._ids = ids
         self._used: dict[Id, Instant] = {}
         self._touched: dict[Id, Instant] = {}
+        self._modes: dict[Id, Mode] = {}
 
     async def create_account(self, name: str) -> Account:
         """An account with a test and a live book. Raises ``AccountExists``."""
@@ -64,8 +61,12 @@ class Accounts:
         return await self._store.account_of(book)
 
     async def mode_of(self, book: Id) -> Mode:
-        account = await self.of_book(book)
-        return Mode.TEST if await self.book(account, Mode.TEST) == book else Mode.LIVE
+        """It is looked up once: a book stays what it is."""
+        if book not in self._modes:
+            account = await self.of_book(book)
+            is_test = await self.book(account, Mode.TEST) == book
+            self._modes[book] = Mode.TEST if is_test else Mode.LIVE
+        return self._modes[book]
 
     async def create_key(
         self, account: Id, mode: Mode, role: Role, name: str | None = None
@@ -129,38 +130,6 @@ class Accounts:
             key_id=key.id, account=key.account, book=key.book, mode=key.mode, role=key.role
         )
 
-    async def open_session(self, key: Id, until: Instant) -> str:
-        """A token that stands for a key up to an instant. Nothing is kept of it: the key's hash signs it."""
-        found = await self._store.find_key(key)
-        assert found is not None, "whoever asks has a key"
-        return _session(key, until, found[1])
-
-    async def of_session(self, token: str) -> Principal | None:
-        """Who ``open_session`` gave this token to; None for a wrong one.
-
-        Raises ``KeyRevoked`` and ``SessionExpired``.
-        """
-        written = _SESSION.fullmatch(token)
-        key_id = None if written is None else identity.parse("key_" + written[1])
-        found = None if key_id is None else await self._store.find_key(key_id)
-        if written is None or found is None:
-            return None
-        key, until = found[0], Instant(int(written[2], 16))
-        if not hmac.compare_digest(token, _session(key.id, until, found[1])):
-            return None
-        if key.revoked_at is not None:
-            raise KeyRevoked
-        if until <= self._clock.now():
-            raise SessionExpired
-        return Principal(
-            key_id=key.id,
-            account=key.account,
-            book=key.book,
-            mode=key.mode,
-            role=key.role,
-            session=True,
-        )
-
     def _note_use(self, key: Id) -> None:
         now = self._clock.now()
         if now - self._touched.get(key, -TOUCH_EVERY) >= TOUCH_EVERY:
@@ -172,12 +141,6 @@ class Accounts:
         if self._used:
             used, self._used = self._used, {}
             await self._store.touch_keys(list(used.items()))
-
-
-def _session(key: Id, until: Instant, digest: bytes) -> str:
-    named = f"{identity.spell('', key)}_{until:x}"
-    signature = hmac.new(digest, f"session:{named}".encode(), hashlib.sha256).hexdigest()
-    return f"{SESSION_PREFIX}{named}_{signature}"
 
 
 def new_secret(key: ApiKey) -> str:

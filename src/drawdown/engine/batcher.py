@@ -28,6 +28,7 @@ from drawdown.core.requests import (
     Answer,
     Claim,
     LedgerKey,
+    Origin,
     Replayed,
     Request,
 )
@@ -75,6 +76,7 @@ class Submission(msgspec.Struct, kw_only=True):
     key: LedgerKey | None = None
     claim: Claim | None = None
     refuse: Refuse | None = None
+    asked_by: Origin | None = None
     documents: tuple[DocumentChange, ...] = ()
     waiter: Waiter
     outcome: Answer | Exception | None = None
@@ -312,6 +314,7 @@ class Batcher(Writer):
             recorded_at=now,
             key=submission.key,
             claim=submission.claim,
+            asked_by=submission.asked_by,
             documents=submission.documents,
         )
 

@@ -215,7 +215,7 @@ async def _undo_changes(moment: Moment, wallet: Wallet, debit: StoredDebit, seq:
     """
     for grant in list(wallet.grants.values()):
         if grant.updated_at >= debit.operation.at:
-            changes = await moment.grant_changes(grant.id, debit.operation.id)
+            changes = await moment.later_changes(grant.id, debit.operation.id)
             explain.undo_changes(grant, changes, seq)
             await asyncio.sleep(0)
 

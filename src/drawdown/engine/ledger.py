@@ -16,7 +16,7 @@ from drawdown.core.context import written
 from drawdown.core.errors import FieldInvalid, LedgerError
 from drawdown.core.fold import Fault, WalletFold, fold
 from drawdown.core.players import PLAYERS
-from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey
+from drawdown.core.requests import Accepted, Answer, Claim, LedgerKey, Origin
 from drawdown.core.schedules.invariants import check_schedules
 from drawdown.core.standing.invariants import check_documents
 from drawdown.core.standing.players import Players
@@ -32,6 +32,7 @@ from drawdown.engine.ports import (
     FeedFilter,
     FeedPage,
     Ids,
+    Recorded,
     Store,
     StoreUnavailable,
     WalletAudit,
@@ -40,6 +41,7 @@ from drawdown.engine.positions import Position
 from drawdown.engine.readiness import Readiness
 from drawdown.engine.reading.credit import CreditReads
 from drawdown.engine.reading.plans import PlanReads
+from drawdown.engine.sessions import Sessions
 from drawdown.engine.spread import open_writer
 from drawdown.engine.test_clocks import TestClocks
 from drawdown.engine.usage_audit import verify_usage
@@ -95,6 +97,7 @@ class Ledger(CreditReads, PlanReads):
         self._players = players
         observer = self._readiness = Readiness(store, observer or BatchObserver())
         self._batcher = open_writer(store, clock, ids, observer, players)
+        self.sessions = Sessions(store, clock, self.submit)
         self.test_clocks = TestClocks(store, clock, self.submit_many, observer)
         self._jobs = Jobs(store, clock, self.accounts, self._settle, observer, claims_kept_days)
 
@@ -145,13 +148,15 @@ class Ledger(CreditReads, PlanReads):
         key: LedgerKey | None = None,
         claim: Claim | None = None,
         refuse: Refuse | None = None,
+        asked_by: Origin | None = None,
         documents: tuple[DocumentChange, ...] = (),
         id: Id | None = None,
     ) -> Answer:
         """Carry out one command and answer what ``render`` writes, or what was answered before.
 
-        ``documents`` change with it, or not at all. ``id``, with a ``key``: what a customer or an entitlement
-        that it makes is to be called by, since that is its id elsewhere.
+        ``documents`` change with it, or not at all. ``asked_by`` is kept with what it records. ``id``, with a
+        ``key``: what a customer or an entitlement that it makes is to be called by, since that is its id
+        elsewhere.
 
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
@@ -164,6 +169,7 @@ class Ledger(CreditReads, PlanReads):
                 key=key,
                 claim=claim,
                 refuse=refuse if claim is not None else None,
+                asked_by=asked_by,
                 documents=documents,
                 id=id,
                 waiter=Waiter(1),
@@ -231,16 +237,35 @@ class Ledger(CreditReads, PlanReads):
         asked = FeedFilter(after=after, until=until, limit=limit, books=books, customer=customer)
         return await self._store.read_feed(asked)
 
-    async def position(self, book: Id, operation: Id) -> Position | None:
-        """Where one of the book's operations stands in the feed."""
+    async def recorded(
+        self, after: Position, *, book: Id, until: Instant | None = None, limit: int
+    ) -> FeedPage:
+        """What was recorded in a book after a place, in its order, as far as it is there.
+
+        Not for whoever follows: what is being written now may still come in between (``feed``).
+        """
+        until = self.clock.now() if until is None else until
+        return await self._store.read_feed(
+            FeedFilter(after=after, until=until, limit=limit, books=frozenset({book}))
+        )
+
+    async def operation(self, book: Id, operation: Id) -> Recorded | None:
+        """One of the book's operations, and what it moved."""
         found = await self._store.find_position(book, operation)
         if found is None:
             return None
-        before = Position(
-            found.recorded_at, Id((int.from_bytes(operation, "big") - 1).to_bytes(16, "big"))
-        )
-        page = await self.feed(before, books=frozenset({book}), limit=1)
-        return found if any(each.position == found for each in page.found) else None
+        before = Id((int.from_bytes(operation, "big") - 1).to_bytes(16, "big"))
+        place = Position(found.recorded_at, before)
+        page = await self.recorded(place, book=book, until=found.recorded_at, limit=1)
+        return next((each for each in page.found if each.position == found), None)
+
+    async def position(self, book: Id, operation: Id) -> Position | None:
+        """Where one of the book's operations stands in the feed, once it can be seen there."""
+        found = await self.operation(book, operation)
+        if found is None:
+            return None
+        seen = await self._store.recorded_until(self.clock.now())
+        return found.position if found.position.recorded_at <= seen else None
 
     async def seqs(self, customers: Collection[Id]) -> dict[Id, dict[Id, int]]:
         """How many entries the wallets of some customers have: whatever moves credit adds to one."""
@@ -283,7 +308,8 @@ class Ledger(CreditReads, PlanReads):
         """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
 
         Checks the chain, the invariants, double entry, that each cycle has one grant and what rolled over
-        is somewhere, that each payment for a top-up has one, and that no entry or operation stands alone.
+        is somewhere, that each payment for a top-up has one, that invoices say what credit paid, and that no
+        entry or operation stands alone.
         """
         progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
         async with self._store.audit() as audit:
@@ -306,7 +332,7 @@ def _verify_wallet(wallet: WalletAudit, progress: Verified, players: Players) ->
         invariants.check_wallet(folded, wallet, wallet.grants, wallet.holds)
         check_schedules(wallet, wallet.schedules, wallet.grants, wallet.entries)
         check_top_up(wallet, wallet.standing, wallet.requests, wallet.grants)
-        check_documents(wallet, wallet.documents, wallet.holds, players)
+        check_documents(wallet, players)
     except Fault as fault:
         where = f"customer {written(wallet.customer)}, entitlement {wallet.code}"
         raise Fault(f"{where}: {fault}") from None

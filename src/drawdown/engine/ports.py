@@ -128,12 +128,13 @@ class ScheduleFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts of a book to list, newest first; of a customer: those that are on his credit alone."""
+    """Which alerts of a book to list, newest first; of a customer: those that are on his alone."""
 
     book: Id
     limit: int
     customer: Id | None = None
     entitlement: Id | None = None
+    meter: Id | None = None
     live: bool | None = None
     after: Id | None = None
 
@@ -296,6 +297,9 @@ class Audit(Protocol):
     async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
         """What is counted of the customer whose events have just been walked, and which values were seen."""
 
+    async def watched_of(self, customer: Id) -> list[Document]:
+        """What is kept of his use of the meters that are watched."""
+
     async def find_catalog(self, book: Id) -> Catalog: ...
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the store as a whole, given how many entries the wallets led to."""
@@ -330,8 +334,8 @@ class Moment(Protocol):
     async def walk_entries(
         self, customer: Id, entitlement: Id | None, after: str | None, limit: int
     ) -> tuple[list[Entry], str | None]: ...
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        """The operations that amended or expired a grant, in any order.
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        """The operations that amended or expired a grant, or amended a customer, in any order.
 
         None after the operation ``after`` is missing; others of the same instant may be among them.
         """
@@ -451,6 +455,7 @@ class Store(Part, EndpointStore, ClockStore, Protocol):
         """A balance as of ``now`` of which all is known, without waiting; None: it has to be found out."""
 
     async def find_name(self, book: Id, space: str, text: str) -> Id | None: ...
+    async def find_claim(self, name: Name) -> ClaimRecord | None: ...
     async def find_customer(self, customer: Id) -> Customer | None: ...
     async def find_entitlement(self, entitlement: Id) -> Entitlement | None: ...
     async def list_customers(self, customers: CustomerFilter) -> list[Customer]: ...

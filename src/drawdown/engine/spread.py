@@ -39,6 +39,7 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
     CreateTestClock,
+    CreateUsageAlert,
     DeleteTestClock,
     DocumentChange,
     EndAdvance,
@@ -65,6 +66,7 @@ from drawdown.core.state import (
     CUSTOMER_ALIAS,
     CUSTOMER_OWN_ID,
     ENTITLEMENT_CODE,
+    METER_CODE,
     EventName,
     Name,
     State,
@@ -107,6 +109,8 @@ _OF_CATALOGUE = (
 )
 #: What is of a book and no customer's: it has an id of its own before it is decided.
 _OF_BOOK = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
+#: What is of a book's where it names no customer.
+_OF_NOBODY = (CreateAlert, CreateUsageAlert, KeepDocuments)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.
 CLAIMED = "claim"
 
@@ -295,6 +299,7 @@ class SpreadWriter(Writer):
             command=command,
             render=submission.render,
             key=submission.key,
+            asked_by=submission.asked_by,
             documents=submission.documents,
             waiter=submission.waiter,
             origin=submission,
@@ -328,9 +333,10 @@ class SpreadWriter(Writer):
         book, command = routed.book, routed.command
         if isinstance(command, _OF_CATALOGUE):
             return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
-        if routed.id is not None and isinstance(command, _OF_BOOK):
+        of_book = isinstance(command, _OF_BOOK) and getattr(command, "customer", None) is None
+        if routed.id is not None and of_book:
             return self._placement.of(routed.id)
-        if isinstance(command, CreateAlert | KeepDocuments) and command.customer is None:
+        if isinstance(command, _OF_NOBODY) and command.customer is None:
             return self._placement.of(book)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
@@ -372,7 +378,13 @@ class SpreadWriter(Writer):
     ) -> None:
         waiter = Waiter(len(submissions))
         acting = [
-            Submission(book=each.book, command=each.command, render=each.render, waiter=waiter)
+            Submission(
+                book=each.book,
+                command=each.command,
+                render=each.render,
+                asked_by=each.asked_by,
+                waiter=waiter,
+            )
             for each in submissions
         ]
         self._hand_on(self._routed_events(acting, names, opened))
@@ -485,6 +497,7 @@ class SpreadWriter(Writer):
             render=submission.render,
             id=submission.id,
             key=key,
+            asked_by=submission.asked_by,
             documents=documents,
             waiter=Waiter(1),
         )
@@ -556,6 +569,8 @@ def _names(submission: Submission) -> Iterable[Name]:
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):
         yield book, CUSTOMER_OWN_ID, customer
+    if isinstance(command, CreateUsageAlert) and isinstance(command.meter, str):
+        yield book, METER_CODE, command.meter
     for kind in _kinds(command):
         if isinstance(kind, str) and kind not in currencies.MINOR_PLACES:
             yield book, ENTITLEMENT_CODE, kind

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -41,19 +41,30 @@ class Source(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Page(msgspec.Struct):
-    """What a list answers; whatever else is in it is of no concern."""
+    """What is on a page of a list, and whether the list ends with it."""
 
     items: list[msgspec.Raw]
+    is_last: bool
 
 
-_page = msgspec.json.Decoder(Page).decode
+class Pages(Protocol):
+    """How a vendor writes the pages of its lists, and how the next one is asked for."""
+
+    #: What a page looks like, for whoever has none.
+    example: str
+
+    def read(self, body: bytes) -> Page:
+        """Raises ``msgspec.DecodeError``."""
+
+    def query(self, number: int, before: Page | None) -> dict[str, str]:
+        """What asks for the page of that number, from 0, which comes after ``before``."""
 
 
 class Folder:
-    """The pages of one account."""
+    """The pages of one account, in a vendor's manner."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, pages: Pages) -> None:
+        self.root, self.pages = root, pages
 
     # Where they are from -------------------------------------------------------------------------
 
@@ -101,10 +112,10 @@ class Folder:
     def keep(self, name: str, number: int, body: bytes) -> None:
         self._write(f"{name}/{number:05}.json", body)
 
-    def is_complete(self, name: str) -> bool:
-        """Whether the last page was got, which is one with nothing on it."""
+    def last(self, name: str) -> Page | None:
+        """The last page of a list that was got."""
         pages = self.numbers(name)
-        return bool(pages) and not _decoded(pages[-1]).items
+        return self._page(pages[-1]) if pages else None
 
     def _write(self, name: str, body: bytes) -> None:
         """Whole or not at all: a page that is there is not asked for again."""
@@ -145,29 +156,38 @@ class Folder:
             raise ImportRefused(f"{self.root / name} has more than {PAGES_MAX:,} pages.")
         for path in pages:
             page = path.relative_to(self.root).as_posix()
-            for raw in _decoded(path).items:
+            for raw in self._page(path).items:
                 yield page, raw
 
+    def object(self, name: str, kind: type[Record], problems: Problems) -> Record | None:
+        """What is no list, and has a page of its own: None where it is not there, or breaks a rule."""
+        pages = self.numbers(name)
+        if not pages:
+            return None
+        page = pages[-1].relative_to(self.root).as_posix()
+        try:
+            return msgspec.json.decode(_bytes(pages[-1]), type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problems.add(Problem(page, "", "", f"{error}."))
+            return None
 
-def _decoded(path: Path) -> Page:
+    def _page(self, path: Path) -> Page:
+        """Raises ``ImportRefused``."""
+        body = _bytes(path)
+        try:
+            return self.pages.read(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ImportRefused(
+                f"{path} is not a page, which is {self.pages.example}: {error}.",
+                "Delete it, and fetch it again.",
+            ) from None
+
+
+def _bytes(path: Path) -> bytes:
     """Raises ``ImportRefused``."""
     if path.stat().st_size > PAGE_BYTES_MAX:
         raise ImportRefused(f"{path} is larger than {PAGE_BYTES_MAX:,} bytes.")
-    try:
-        return decoded(path.read_bytes())
-    except msgspec.DecodeError as error:
-        raise ImportRefused(
-            f'{path} is not a page, which is {{"items": [...]}}: {error}.',
-            "Delete it, and fetch it again.",
-        ) from None
-
-
-def decoded(body: bytes) -> Page:
-    """Raises ``msgspec.DecodeError``."""
-    try:
-        return _page(body)
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(str(error)) from None
+    return path.read_bytes()
 
 
 def _name_of(raw: msgspec.Raw) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -29,6 +29,16 @@ class Sums:
     def add(self, other: Sums) -> None:
         self.counts.update(other.counts)
         self.amounts.update(other.amounts)
+
+    def only(self, names: Iterable[str]) -> Sums:
+        """What there is under some names, which may be 0."""
+        found = Sums()
+        for name in names:
+            if name in self.counts:
+                found.count(name, self.counts[name])
+            if name in self.amounts:
+                found.amount(name, self.amounts[name])
+        return found
 
     def differences(self, other: Sums) -> list[str]:
         """The names of what is not the same in both."""
@@ -64,8 +74,12 @@ class Compared(msgspec.Struct):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """``findings``: what the vendor's own numbers do not add up to; of ``findings_count`` the first."""
+    """``findings``: what the vendor's own numbers do not add up to; of ``findings_count`` the first.
 
+    ``business`` is whose pages they are, by their own word. ``left_out``: what of them is not brought over.
+    """
+
+    vendor: str
     business: str
     source: str
     fetched_at: str | None
@@ -75,11 +89,39 @@ class Report(msgspec.Struct, kw_only=True):
     entitlements: list[Compared] = []
     findings: list[str] = []
     findings_count: int = 0
+    left_out: list[str] = []
+
+    def find(self, finding: str) -> None:
+        self.findings_count += 1
+        if len(self.findings) < NAMED_MAX:
+            self.findings.append(finding)
 
     @property
     def is_equal(self) -> bool:
         everybody = self.customers_there == self.customers_here
         return everybody and all(each.is_equal for each in self.entitlements)
+
+
+class Adding:
+    """The totals of one entitlement on the way, by the names in ``order``; whatever differs is named, too."""
+
+    def __init__(self, id: str, name: str, scale: int, order: Sequence[str]) -> None:
+        self._scale, self._order = scale, order
+        self._there, self._here = Sums(), Sums()
+        self._found = Compared(id=id, name=name, totals=[])
+
+    def add(self, customer: str, there: Sums, here: Sums) -> None:
+        self._there.add(there.only(self._order))
+        self._here.add(here.only(self._order))
+        differences = there.differences(here)
+        if differences:
+            self._found.differing += 1
+            if len(self._found.customers) < NAMED_MAX:
+                self._found.customers.append(f"{customer}: {', '.join(differences)}")
+
+    def compared(self) -> Compared:
+        self._found.totals = lines(self._there, self._here, self._scale, self._order)
+        return self._found
 
 
 def lines(there: Sums, here: Sums, scale: int, order: Iterable[str]) -> list[Line]:

@@ -32,11 +32,11 @@ def customer_list(
         conditions.append(f"c.id < {bound(asked.after)}")
     if asked.before is not None:
         conditions.append(f"c.id > {bound(asked.before)}")
+    order = "DESC" if asked.before is None else "ASC"
     where = " AND ".join(conditions)
     page = f"LIMIT {bound(asked.limit)}"
     if asked.offset:
         page += f" OFFSET {bound(asked.offset)}"
-    order = "DESC" if asked.before is None else "ASC"
     return f"{select} WHERE {where} ORDER BY c.id {order} {page}", bindings
 
 

@@ -111,6 +111,7 @@ def amended_customer_row(customer: Customer) -> Row:
         json_text(customer.metadata),
         json_text(customer.profiles),
         customer.closed_at,
+        customer.test_clock,
     )
 
 
@@ -196,12 +197,13 @@ def watch_text(watch: Watch | None) -> str | None:
 
 
 def alert_of(row: Row) -> Alert:
-    alert, owner, book, entitlement, rule, metadata, created_at, closed_at = row
+    alert, owner, book, entitlement, rule, metadata, created_at, closed_at, meter = row
     return Alert(
         id=alert,
         book=book,
         customer=None if owner == book else owner,
         entitlement=entitlement,
+        meter=meter,
         rule=_decode_rule(rule),
         metadata=_json(metadata),
         created_at=created_at,
@@ -218,6 +220,7 @@ def alert_row(alert: Alert) -> Row:
         json_text(alert.metadata),
         alert.created_at,
         alert.closed_at,
+        alert.meter,
     )
 
 

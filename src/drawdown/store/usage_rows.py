@@ -14,7 +14,14 @@ from drawdown.core.identity import slot_of
 from drawdown.core.types import Id, Instant, Profiles
 from drawdown.core.usage import meters
 from drawdown.core.usage.meters import Measure
-from drawdown.core.usage.properties import Group, Properties, document_of, exact, properties_of
+from drawdown.core.usage.properties import (
+    Group,
+    Properties,
+    document_of,
+    exact,
+    kept_properties,
+    properties_of,
+)
 from drawdown.core.usage.rating import Price, Table
 from drawdown.core.usage.records import (
     METERS_MAX,
@@ -29,6 +36,7 @@ from drawdown.core.usage.records import (
     Debits,
     Event,
     Meter,
+    MeterWatch,
     Period,
     Rate,
     ValueKey,
@@ -44,6 +52,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_measure = msgspec.json.Decoder(Measure).decode
 _decode_price = msgspec.json.Decoder(Price | Table).decode
 _decode_profiles = msgspec.json.Decoder(Profiles).decode
+_decode_watch = msgspec.json.Decoder(MeterWatch).decode
 _decode_period = msgspec.json.Decoder(Period).decode
 _decode_group = msgspec.json.Decoder(Group).decode
 _decode_charges = msgspec.json.Decoder(tuple[Charge, ...]).decode
@@ -73,6 +82,7 @@ def meter_of(row: Row) -> Meter:
         closed_at=row[7],
         updated_at=Instant(row[8]),
         profiles=_decode_profiles(row[9]),
+        watch=None if row[10] is None else _decode_watch(row[10]),
     )
 
 
@@ -89,6 +99,10 @@ def meter_row(meter: Meter) -> Row:
         meter.updated_at,
         _text(meter.profiles),
     )
+
+
+def watched_row(meter: Meter) -> Row:
+    return None if meter.watch is None else _text(meter.watch), meter.id
 
 
 def changed_meter_row(meter: Meter) -> Row:
@@ -149,10 +163,15 @@ def event_of(row: Row) -> Event:
     )
 
 
+#: So many events are counted before others have their turn.
+COUNTED_AT_ONCE = 5_000
+
+
 def used_of(row: Row) -> Used:
     """Of a row of time, id, properties and charges."""
-    properties = properties_of(_decode_properties(row[2]))
-    return Used(row[0], row[1], properties, _decode_charges(row[3]))
+    properties = kept_properties(_decode_properties(row[2]))
+    charges = () if row[3] == "[]" else _decode_charges(row[3])
+    return Used(row[0], row[1], properties, charges)
 
 
 def event_row(event: Event) -> Row:

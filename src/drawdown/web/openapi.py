@@ -38,6 +38,7 @@ def document(dialect: Dialect) -> bytes:
         operation = _operation(dialect, endpoint, schemas, components)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     queries = {_name_of(schemas[each.query]) for each in dialect.endpoints if each.query}
+    queries -= {_name_of(schemas[each.body]) for each in dialect.endpoints if each.body}
     shown = {name: schema for name, schema in components.items() if name not in queries}
     whole = {
         "openapi": "3.1.0",

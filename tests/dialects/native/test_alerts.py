@@ -11,6 +11,9 @@ import pytest
 
 from tests.dialects.native.support import Json, created, grant, new_customer, ok, problem
 
+#: The feed of a database that several may write to stops two seconds before now.
+PATIENCE_SECONDS = 60
+
 NOWHERE = "alert_0351PpVUVnfk2FZtEeVVRs"
 
 
@@ -35,12 +38,19 @@ def draw(client: httpx.Client, customer: str, entitlement: str, amount: str) -> 
     created(client.post("/debits", json=body | {"idempotency_key": uuid.uuid4().hex}))
 
 
-def triggered(client: httpx.Client, customer: str) -> list[Json]:
-    """What the feed tells of a customer's alerts: on PostgreSQL it stops two seconds before now."""
-    query = {"customer": customer, "type": "alert.triggered"}
-    time.sleep(2.2)
+def told(client: httpx.Client, **query: str) -> list[Json]:
     found: list[Json] = ok(client.get("/events-feed", params=query))["data"]
     return found
+
+
+def triggered(client: httpx.Client, customer: str) -> list[Json]:
+    """What the feed tells of a customer's alerts, once it tells of what is done now."""
+    marker = new_customer(client)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not told(client, customer=marker):
+        assert time.monotonic() < until, "the feed stands still"
+        time.sleep(0.1)
+    return told(client, customer=customer, type="alert.triggered")
 
 
 def test_an_alert_is_answered_as_it_was_asked_for(
@@ -61,6 +71,7 @@ def test_an_alert_is_answered_as_it_was_asked_for(
         "id": None,
         "customer": ada,
         "entitlement": kind,
+        "meter": None,
         "kind": "available_below",
         "amount": "2.5",
         "percent": None,
@@ -156,3 +167,84 @@ def test_what_is_not_there_cannot_be_watched(native: httpx.Client, kind: str) ->
     for method in ("GET", "DELETE"):
         for name in (NOWHERE, "nonsense"):
             problem(native.request(method, f"/alerts/{name}"), 404, "alert_not_found")
+
+
+# On use by a meter ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def meter(native: httpx.Client) -> str:
+    code = f"meter-{uuid.uuid4().hex[:12]}"
+    body = {"code": code, "event_name": code, "aggregation": "sum", "property": "n"}
+    return str(created(native.post("/meters", json=body))["code"])
+
+
+def use(client: httpx.Client, customer: str, meter: str, size: str) -> None:
+    body = {
+        "id": uuid.uuid4().hex,
+        "customer": customer,
+        "name": meter,
+        "properties": {"n": size},
+    }
+    created(client.post("/events", json=body))
+
+
+def test_an_alert_on_use_by_a_meter_tells_once_of_a_customer(
+    native: httpx.Client, ada: str, meter: str
+) -> None:
+    asked = {"meter": meter, "kind": "metered_above", "amount": "2.5", "customer": ada}
+    made = created(native.post("/alerts", json=asked | {"name": "Much"}))
+    assert {name: made[name] for name in ("entitlement", "meter", "kind", "amount", "percent")} == {
+        "entitlement": None,
+        "meter": meter,
+        "kind": "metered_above",
+        "amount": "2.5",
+        "percent": None,
+    }
+    everybody = created(native.post("/alerts", json=asked | {"customer": None, "amount": "100"}))
+    listed = ok(native.get("/alerts", params={"meter": meter}))["data"]
+    assert listed == [everybody, made]
+    assert ok(native.get(f"/alerts/{made['id']}")) == made
+    for size in ("1.5", "1.25", "3"):
+        use(native, ada, meter, size)
+    [event] = triggered(native, ada)
+    assert event["balances"] == []
+    assert event["data"] == {
+        "alert": made["id"],
+        "kind": "metered_above",
+        "name": "Much",
+        "entitlement": None,
+        "meter": meter,
+        "at": event["created_at"],
+        "available": None,
+        "overage": None,
+        "used": "2.75",
+        "threshold": "2.5",
+        "percent": None,
+        "days": None,
+        "grant": None,
+        "remaining": None,
+        "expires_at": None,
+    }
+    for each in (made, everybody):
+        assert ok(native.delete(f"/alerts/{each['id']}"))["state"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code", "field"),
+    [
+        ({"kind": "metered_above"}, 422, "field_invalid", "amount"),
+        ({"kind": "metered_above", "amount": "0"}, 422, "amount_not_positive", "amount"),
+        ({"kind": "metered_above", "amount": "1", "days": 3}, 422, "field_invalid", "days"),
+        ({"kind": "metered_above", "amount": "1", "meter": None}, 422, "field_invalid", "meter"),
+        ({"kind": "used_above", "amount": "1"}, 422, "field_invalid", "meter"),
+        ({"kind": "used_above", "amount": "1", "meter": None}, 422, "field_invalid", "entitlement"),
+        ({"kind": "metered_above", "amount": "1", "meter": "none"}, 404, "meter_not_found", None),
+    ],
+)
+def test_an_alert_on_use_that_cannot_be_is_refused_by_its_field(
+    native: httpx.Client, meter: str, asked: Json, status: int, code: str, field: str | None
+) -> None:
+    answer = native.post("/alerts", json={"meter": meter} | asked)
+    found = problem(answer, status, code)
+    assert field is None or field in found["detail"]

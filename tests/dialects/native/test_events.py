@@ -36,11 +36,11 @@ def happened(native: httpx.Client) -> httpx.Client:
     post(native, f"/holds/{released['id']}/release")
     post(native, f"/grants/{other['id']}/expire")
     post(native, f"/grants/{grant['id']}/void")
-    at = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    at = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     post(native, "/grants", **wallet, amount="3", effective_at=at)
     post(native, "/grants", **wallet, amount="4", expires_at=at)
     post(native, "/holds", **wallet, amount="1", idempotency_key="7", expires_in=1)
-    time.sleep(2.2)
+    time.sleep(5.2)
     post(native, "/debits", **wallet, amount="3", idempotency_key="8")
     assert native.patch("/customers/ada", json={"name": "Ada Lovelace"}).status_code == 200
     post(native, "/customers/ada/close")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import stripe
 
-from tests.support.server import Key, Tenant
+from tests.support.server import Key, Server, Tenant, start_server
 
 MakeGrant = Callable[..., stripe.billing.CreditGrant]
 
@@ -63,3 +63,17 @@ def raw(tenant: Tenant) -> Iterator[httpx.Client]:
     """A plain HTTP client with the same key."""
     with tenant.client(base="") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite, for what does not depend on the store: there one will do."""
+    running = start_server(tmp_path_factory.mktemp("stripe"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def alone(one: Server) -> Tenant:
+    """An account on it for the tests of one file."""
+    return one.tenant()

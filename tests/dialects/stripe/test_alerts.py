@@ -164,7 +164,8 @@ def test_a_retry_makes_one_alert(client: Client, customer: Any) -> None:
             "credit_balance_threshold[filters]",
             None,
         ),
-        ({"usage_threshold": {"gte": 1}}, "usage_threshold", None),
+        ({"usage_threshold": {"gte": 1}}, "usage_threshold[meter]", "parameter_missing"),
+        ({"spend_threshold": {"gte": 1}}, "spend_threshold", None),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_parameter(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.dialects.stripe.conftest import METERED, asked, usd
+from tests.dialects.stripe.conftest import METERED, MakeGrant, asked, usd
 from tests.dialects.stripe.test_catalog import make_meter, make_price, refused, use
 
 Client = stripe.StripeClient
@@ -42,7 +42,7 @@ class Stage:
     def advance(self, to: int) -> None:
         begun = self.client.v1.test_helpers.test_clocks.advance(self.clock.id, {"frozen_time": to})
         assert begun.status in ("advancing", "ready")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while self.client.v1.test_helpers.test_clocks.retrieve(self.clock.id).status != "ready":
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -83,76 +83,6 @@ class Stage:
 @pytest.fixture
 def stage(client: Client) -> Stage:
     return Stage(client)
-
-
-def test_a_metered_subscription_over_six_months_to_the_cent(stage: Stage) -> None:
-    """Paid and promotional grants, priorities, a scope, a void invoice, a credit that expires in a draft."""
-    other = make_price(stage.client, make_meter(stage.client, "other").id, unit_amount=100)
-    days = [31, 28, 31, 30, 31, 30]
-    ends = [START + DAY * sum(days[: number + 1]) for number in range(6)]
-    paid = stage.grant(1000)
-    stage.grant(200, category="promotional", expires_at=ends[1] + HOUR // 2, name="welcome")
-    first = stage.grant(50, priority=1)
-    scoped = stage.grant(500, applicability_config={"scope": {"prices": [{"id": other.id}]}})
-    assert scoped.applicability_config.scope.prices is not None
-    assert scoped.test_clock == stage.clock.id
-    subscription = stage.subscribe()
-    assert subscription.status == "active"
-    item = subscription["items"].data[0]
-    assert (item.current_period_start, item.current_period_end) == (START, ends[0])
-
-    stage.use(40)  # 2.00 in January: 0.50 by priority, 1.50 of what expires
-    stage.advance(ends[0] + HOUR)
-    stage.use(30, timestamp=ends[0] + 5)  # 1.50 in February: 0.50 of what expires, 1.00 paid
-    stage.advance(ends[1])
-    draft = stage.invoices()[-1]
-    assert (draft.status, draft.subtotal, draft.total) == ("draft", 150, 0)
-    assert stage.balance() == (1550, 1400)
-    stage.advance(ends[1] + HOUR)
-    assert stage.balance() == (1400, 1400)
-    stage.use(100)  # 5.00 in March, voided and given back
-    stage.advance(ends[2] + HOUR)
-    march = stage.invoices()[-1]
-    assert (march.status, march.subtotal, march.total, march.amount_due) == ("paid", 500, 0, 0)
-    stage.use(180)  # 9.00 in April: 4.00 is left of what was paid
-    stage.advance(ends[3] + HOUR)
-    april = stage.invoices()[-1]
-    assert (april.status, april.subtotal, april.total) == ("open", 900, 500)
-    assert april.billing_reason == "subscription_cycle"
-    voided = stage.client.v1.invoices.void_invoice(april.id)
-    assert (voided.status, voided.total) == ("void", 500)
-    assert stage.balance(type="credit_grant", credit_grant=paid.id) == (400, 400)
-    stage.use(20)  # 1.00 in May
-    stage.advance(ends[4] + HOUR)
-    stage.advance(ends[5] + HOUR)
-    found = stage.invoices()
-    assert [(each.status, each.subtotal, each.total, each.period_end) for each in found] == [
-        ("paid", 0, 0, START),
-        ("paid", 200, 0, ends[0]),
-        ("paid", 150, 0, ends[1]),
-        ("paid", 500, 0, ends[2]),
-        ("void", 900, 500, ends[3]),
-        ("paid", 100, 0, ends[4]),
-        ("paid", 0, 0, ends[5]),
-    ]
-    assert found[0].billing_reason == "subscription_create"
-    assert stage.balance(type="credit_grant", credit_grant=paid.id) == (300, 300)
-    assert stage.balance(type="credit_grant", credit_grant=first.id) == (0, 0)
-    assert stage.balance() == (800, 800)
-    assert stage.transactions() == [
-        ("credits_applied", 100),
-        ("credits_application_invoice_voided", 400),
-        ("credits_applied", 400),
-        ("credits_applied", 500),
-        ("credits_applied", 100),
-        ("credits_applied", 50),
-        ("credits_applied", 150),
-        ("credits_applied", 50),
-        ("credits_granted", 500),
-        ("credits_granted", 50),
-        ("credits_granted", 200),
-        ("credits_granted", 1000),
-    ]
 
 
 def test_a_transaction_names_the_line_that_it_paid(stage: Stage) -> None:
@@ -371,10 +301,36 @@ def test_a_clock_says_what_time_it_is_for_its_customers(stage: Stage) -> None:
     refused(lambda: stage.use(1, timestamp=START - 36 * DAY), param="timestamp")
     refused(lambda: stage.use(1, timestamp=START + 600), param="timestamp")
     stage.use(1, timestamp=START - 34 * DAY)
-    refused(lambda: clocks.advance(stage.clock.id, {"frozen_time": START - 5}), param="to")
+    refused(lambda: clocks.advance(stage.clock.id, {"frozen_time": START - 5}), param="frozen_time")
     assert [each.id for each in clocks.list().data] == [stage.clock.id]
     assert clocks.delete(stage.clock.id).deleted is True
     refused(lambda: clocks.retrieve(stage.clock.id), param="id", code="resource_missing")
+
+
+def test_a_customer_who_is_there_lives_by_a_clock_from_then_on(
+    client: Client, customer: stripe.Customer, make_grant: MakeGrant
+) -> None:
+    """For good; and by none that begins before what he has."""
+    grant = make_grant(expires_at=4_000_000_000)
+    clocks = client.v1.test_helpers.test_clocks
+    before, began = grant.created - DAY, grant.created + 10 * DAY
+
+    def create(frozen_time: int, name: str = customer.id) -> Any:
+        return clocks.create({"frozen_time": frozen_time, "customer": name})
+
+    refused(lambda: create(before), param="frozen_time")
+    refused(lambda: create(began, "cus_none"), param="customer", code="resource_missing")
+    made = create(began)
+    assert (made.status, made.frozen_time) == ("ready", began)
+    assert client.v1.customers.retrieve(customer.id).test_clock == made.id
+    assert client.v1.billing.credit_grants.retrieve(grant.id).test_clock == made.id
+    clocks.advance(made.id, {"frozen_time": 4_000_000_000})
+    while clocks.retrieve(made.id).status != "ready":
+        time.sleep(0.02)
+    moved = client.v1.billing.credit_balance_transactions.list({"customer": customer.id}).data[0]
+    assert moved.debit is not None
+    assert (moved.debit.type, moved.effective_at) == ("credits_expired", 4_000_000_000)
+    refused(lambda: create(4_000_000_001), param="customer")
 
 
 def test_a_period_ends_with_the_last_instant_there_is(client: Client) -> None:
@@ -426,3 +382,13 @@ def test_a_balance_is_asked_for_by_price_and_by_grant(stage: Stage) -> None:
         param="filter[credit_grant]",
         code="resource_missing",
     )
+
+
+def test_a_customer_s_currency_is_that_of_the_first_invoice(stage: Stage) -> None:
+    customers = stage.client.v1.customers
+    assert customers.retrieve(stage.customer.id).currency is None
+    euros = make_price(stage.client, stage.meter.id, unit_amount=5, currency="eur")
+    stage.subscribe(euros.id)
+    assert customers.retrieve(stage.customer.id).currency == "eur"
+    stage.subscribe()
+    assert customers.retrieve(stage.customer.id).currency == "eur"

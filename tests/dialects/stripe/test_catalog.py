@@ -133,7 +133,25 @@ def test_tiers_are_shown_where_they_are_asked_for(client: Client) -> None:
                 "tiers_mode": "volume",
                 "tiers": [{"up_to": 5, "unit_amount": 1}],
             },
-            "tiers",
+            "tiers[0][up_to]",
+            None,
+        ),
+        (
+            {
+                "billing_scheme": "tiered",
+                "tiers_mode": "graduated",
+                "tiers": [{"up_to": "inf", "unit_amount": 1}] * 2,
+            },
+            "tiers[0][up_to]",
+            None,
+        ),
+        (
+            {
+                "billing_scheme": "tiered",
+                "tiers_mode": "graduated",
+                "tiers": [{"up_to": up, "unit_amount": 1} for up in (10, 10, "inf")],
+            },
+            "tiers[1][up_to]",
             None,
         ),
     ],

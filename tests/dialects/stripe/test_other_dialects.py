@@ -10,6 +10,7 @@ import pytest
 import stripe
 
 from tests.dialects.stripe.conftest import METERED, MakeGrant, asked, usd
+from tests.dialects.stripe.test_billing import DAY, HOUR, START, Stage
 
 
 def made(native: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
@@ -137,3 +138,50 @@ def test_a_grant_expired_here_while_some_is_held_is_expired(
     capture = {"amount": "3", "final": True, "idempotency_key": "chunk-1"}
     assert made(native, f"/holds/{hold['id']}/capture", **capture)["amount"] == "3"
     assert native.get(f"/grants/{grant.id}").json()["expired"] == "7"
+
+
+def test_what_an_invoice_draws_and_gives_back_is_told_natively(
+    native: httpx.Client, client: stripe.StripeClient
+) -> None:
+    """By grant, with the balances after it; of one that credit has no part in nothing is told."""
+    stage = Stage(client)
+    first, second = stage.grant(50, priority=1), stage.grant(1000)
+    stage.subscribe()
+    stage.use(40)
+    stage.advance(START + 31 * DAY + HOUR)
+    invoice = stage.invoices()[-1].id
+    stage.use(200, timestamp=START + 31 * DAY + HOUR)
+    stage.advance(START + 59 * DAY + HOUR)
+    february = stage.invoices()[-1]
+    client.v1.invoices.void_invoice(february.id)
+    told = [
+        each
+        for each in fed(native, customer=stage.customer.id, last="invoice.returned")
+        if each["type"].startswith("invoice.")
+    ]
+    shown = [
+        (each["type"], each["data"]["amount"], [part["amount"] for part in each["data"]["grants"]])
+        for each in told
+    ]
+    assert shown == [
+        ("invoice.drawn", "2", ["0.5", "1.5"]),
+        ("invoice.drawn", "8.5", ["8.5"]),
+        ("invoice.returned", "8.5", ["8.5"]),
+    ]
+    grants = [part["grant"] for part in told[0]["data"]["grants"]]
+    names = [native.get(f"/grants/{each.id}").json()["id"] for each in (first, second)]
+    assert grants == names
+    assert [each["balances"][0]["posted"] for each in told] == ["8.5", "0", "8.5"]
+    assert client.v1.invoices.retrieve(told[0]["data"]["invoice"]).id == invoice
+
+
+def fed(native: httpx.Client, *, customer: str, last: str) -> list[Any]:
+    """The feed of a customer once there is an event of a type."""
+    until = time.monotonic() + 60
+    while True:
+        page = native.get("/events-feed", params={"customer": customer, "limit": 100}).json()
+        found: list[Any] = page["data"]
+        if any(each["type"] == last for each in found):
+            return found
+        assert time.monotonic() < until
+        time.sleep(0.1)

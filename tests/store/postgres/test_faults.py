@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.commands import CreateCustomer, CreateEntitlement, CreateSchedule, Settle
 from drawdown.core.identity import slot_of
-from drawdown.core.types import Instant
+from drawdown.core.requests import Answer
+from drawdown.core.schedules.calendar import CalendarUnit, Every
+from drawdown.core.types import DAY, Instant
 from drawdown.engine import batcher, jobs
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
@@ -21,7 +23,17 @@ from drawdown.store.postgres import connection as opening
 from drawdown.store.postgres import store as postgres_store
 from drawdown.store.postgres.store import PostgresStore
 from drawdown.store.postgres.transaction import PostgresTransaction
-from tests.support.books import HOUR, START, Book, Observed, open_book, open_ledger_on, verified
+from tests.support.books import (
+    CREDITS,
+    HOUR,
+    START,
+    Book,
+    Observed,
+    open_book,
+    open_ledger_on,
+    units,
+    verified,
+)
 from tests.support.proxy import BEGIN, COMMIT, CUT, PREPARED, STALL, Fault, Proxy
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +103,35 @@ async def test_a_batch_is_stored_once_whatever_becomes_of_it(proxy: Proxy, fault
         )
         assert [answer.body for answer in again] == [answer.body for answer in answers[1::2]]
         await check_used(book, customer, 20)
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_what_another_process_has_recorded_of_time_does_not_stand_for_a_lost_batch(
+    url: str, proxy: Proxy, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cycle has one id, whoever plays it: here another does before it is looked what became of a commit."""
+    clock = ManualClock(START)
+    other = open_ledger_on(await PostgresStore.open(url), clock)
+    ledger = open_ledger_on(await PostgresStore.open(proxy.url), clock)
+    book, customer = await funded(ledger)
+    every = Every(CalendarUnit.DAY, 1)
+    terms = CreateSchedule(customer=customer, entitlement=CREDITS, amount=units("5"), every=every)
+    await ledger.apply(book.id, terms)
+    clock.instant = Instant(START + DAY)
+    was_stored = PostgresStore._was_stored
+
+    async def late(store: PostgresStore, current: PostgresTransaction) -> bool:
+        settle = Settle(customer=customer, entitlement=CREDITS)
+        await other.submit(book.id, settle, lambda _: Answer(status=200, body=b""))
+        return await was_stored(store, current)
+
+    monkeypatch.setattr(PostgresStore, "_was_stored", late)
+    proxy.faults.append(Fault(COMMIT, done, CUT))
+    await book.debit(customer, 7)
+    assert not proxy.faults
+    await check_used(book, customer, 7)
+    await ledger.close()
+    await other.close()
 
 
 @pytest.mark.parametrize("done", [True, False])

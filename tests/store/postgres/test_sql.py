@@ -60,7 +60,8 @@ ONLY_SQLITE = {
 #: Others write to PostgreSQL at once, and a connection to it may break.
 ONLY_POSTGRES = {
     "lock_count", "insert_count", "update_count",
-    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "debit_wallets", "take_lease",
+    "lock_wallet", "lock_entitlement", "lock_customer", "lock_document", "lock_meter",
+    "debit_wallets", "take_lease",
     "prunable_claims",
     "count_wrong_operations", "top_up_wallet", "top_up_request_wallet",
     "customer_operations", "oldest_writer", "insert_book_operation",
@@ -94,7 +95,8 @@ def lists() -> Iterator[tuple[str, str]]:
     for schedule_state, given in itertools.product((None, *ScheduleState), ({}, some)):
         asked_schedules = ScheduleFilter(book=BOOK, limit=10, state=schedule_state, **given)
         yield "list_schedules", schedule_list(QUERIES["list_schedules"], asked_schedules)[0]
-    for live, given in itertools.product((None, True, False), ({}, some)):
+    watching: tuple[dict[str, Any], ...] = ({}, some, {"meter": BOOK})
+    for live, given in itertools.product((None, True, False), watching):
         asked_alerts = AlertFilter(book=BOOK, limit=10, live=live, **given)
         yield "list_alerts", alert_list(QUERIES["list_alerts"], asked_alerts)[0]
     for live, given in itertools.product((None, True, False), ({}, some)):
@@ -106,7 +108,13 @@ def lists() -> Iterator[tuple[str, str]]:
         select = QUERIES["list_top_up_requests"]
         yield "list_top_up_requests", request_list(select, asked_for, "${}".format)[0]
     of_customers: dict[str, Any] = {"name": "da", "since": Instant(1), "until": Instant(2)}
-    for given in ({}, {"email": "ada@example.com"}, of_customers, {"after": KIND, "offset": 10}):
+    for given in (
+        {},
+        {"email": "ada@example.com"},
+        of_customers,
+        {"after": KIND, "offset": 10},
+        {"before": KIND},
+    ):
         asked_customers = CustomerFilter(book=BOOK, limit=10, **given)
         select = QUERIES["list_customers"]
         yield "list_customers", customer_list(select, asked_customers, "${}".format)[0]
@@ -359,8 +367,9 @@ INSERT INTO reversal SELECT slot, id, entitlement, 1 FROM operation;
 INSERT INTO repayment SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'e'), k, pg_temp.id(n, 'g'), 5,
   k % 2
   FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
-INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n, 'u'), pg_temp.id(n, 'c'), pg_temp.id(n % 50, 'b'),
-  'event' || n, 'call', n, n, '{{}}', '[]', n % 100 = 0 FROM generate_series(1, {CUSTOMERS}) n;
+INSERT INTO usage_event SELECT n % 16384, pg_temp.id(n * 10 + k, 'u'), pg_temp.id(n, 'c'),
+  pg_temp.id(n % 50, 'b'), 'event' || n * 10 + k, 'call', n, n, '{{}}', '[]', n % 100 = 0
+  FROM generate_series(1, {CUSTOMERS}) n, generate_series(1, 5) k;
 INSERT INTO usage_count SELECT n % 16384, pg_temp.id(n, 'c'), pg_temp.id(1, 'r'), n, '', '[]', '[]', 0
   FROM generate_series(1, {CUSTOMERS}) n;
 INSERT INTO usage_value SELECT slot, customer, rate, period, grouping, '', 1 FROM usage_count;

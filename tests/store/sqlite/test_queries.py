@@ -97,10 +97,10 @@ def test_the_named_scans_are_scans(connection: apsw.Connection) -> None:
         assert any(step.startswith("SCAN") for step in plan_of(connection, QUERIES[name])), name
 
 
-def test_changes_of_a_grant_are_found_by_the_grant(connection: apsw.Connection) -> None:
+def test_changes_of_a_grant_or_a_customer_are_found_by_that(connection: apsw.Connection) -> None:
     """From an index that only such operations write, in their order."""
-    assert plan_of(connection, QUERIES["grant_changes"])[0] == (
-        "SEARCH operation USING INDEX operation_grant_change (subject=? AND rowid>?)"
+    assert plan_of(connection, QUERIES["later_changes"])[0] == (
+        "SEARCH operation USING INDEX operation_change (subject=? AND rowid>?)"
     )
 
 

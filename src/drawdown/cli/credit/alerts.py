@@ -1,4 +1,7 @@
-"""`drawdown alerts`: being told when credit runs low, is used, comes near its end, or will run out."""
+"""`drawdown alerts`: being told when credit runs low, is used, comes near its end, or will run out.
+
+Or when a meter's number reaches a line.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,28 @@ app = typer.Typer(
 )
 
 
-Kind = Literal["available_below", "used_above", "days_to_expiry", "depletes_within"]
+Kind = Literal[
+    "available_below", "used_above", "days_to_expiry", "depletes_within", "metered_above"
+]
 State = Literal["active", "closed"]
 OfAlert = Annotated[str, typer.Argument(metavar="ALERT", help="The id of the alert (alert_…).")]
 
 
 @app.command()
 def create(
-    entitlement: words.Entitlement,
+    of: Annotated[
+        str,
+        typer.Argument(
+            metavar="OF", help="The kind of credit, or of metered_above the meter, by code or id."
+        ),
+    ],
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What crosses which line.")],
     customer: Annotated[
         str | None, typer.Option("--customer", help="Whose credit; without it, everybody's.")
     ] = None,
     amount: Annotated[
-        str | None, typer.Option(help="The line of available_below or used_above.")
+        str | None,
+        typer.Option(help="The line of available_below, used_above or metered_above."),
     ] = None,
     percent: Annotated[
         int | None,
@@ -48,14 +59,16 @@ def create(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Be told when a line is crossed, on one customer's credit or on everybody's.
+    """Be told when a line is crossed, on one customer's credit or on everybody's, or on use by a meter.
 
     Example: `drawdown alerts create usd available_below --percent 20 --name "Nearly used up"`
     """
+    on_use = kind == "metered_above"
     with asking(url, key) as client:
         made = client.create_alert(
-            entitlement,
+            None if on_use else of,
             kind,
+            meter=of if on_use else None,
             customer=customer,
             amount=amount,
             percent=percent,
@@ -71,6 +84,9 @@ def create(
 def list_(
     customer: words.OfCustomer = None,
     entitlement: words.OfEntitlement = None,
+    meter: Annotated[
+        str | None, typer.Option("--meter", help="Only those on use by this meter.")
+    ] = None,
     state: Annotated[
         State | None, typer.Option("--state", help="Only those in this state.")
     ] = None,
@@ -85,7 +101,7 @@ def list_(
     Example: `drawdown alerts list --entitlement usd --state active`
     """
     with asking(url, key) as client:
-        found = client.alerts(customer=customer, entitlement=entitlement, state=state)
+        found = client.alerts(customer=customer, entitlement=entitlement, meter=meter, state=state)
         present.rows(found, None if all_ else limit, as_json, _table)
 
 
@@ -122,6 +138,7 @@ def _facts(alert: Alert) -> Table:
             "Name": alert.name,
             "Customer": alert.customer or "everybody",
             "Entitlement": alert.entitlement,
+            "Meter": alert.meter,
             "When": _line(alert),
             "State": present.state(alert.state),
             "Metadata": alert.metadata or None,
@@ -147,7 +164,7 @@ def _table(found: list[Alert]) -> Table:
                 each.id,
                 each.name,
                 each.customer or "everybody",
-                each.entitlement,
+                each.entitlement or each.meter,
                 _line(each),
                 present.state(each.state),
             )

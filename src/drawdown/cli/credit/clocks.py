@@ -33,6 +33,9 @@ def create(
         str, typer.Argument(metavar="TIME", help="Where it begins, such as 2026-01-31.")
     ],
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="Who lives by it from now on, for good.")
+    ] = None,
     idempotency_key: words.IdempotencyKey = None,
     url: Url = URL_DEFAULT,
     key: Key = None,
@@ -44,7 +47,9 @@ def create(
     """
     at = _instant(frozen_at, "TIME")
     with asking(url, key) as client:
-        made = client.create_test_clock(at, name=name, idempotency_key=idempotency_key)
+        made = client.create_test_clock(
+            at, name=name, customer=customer, idempotency_key=idempotency_key
+        )
     present.answer(made, as_json, lambda clock: [_facts(clock)])
 
 

@@ -9,14 +9,17 @@ from drawdown.client.calls import API, PAGE_SIZE, Call, Listing, get, given, rea
 from drawdown.client.records import Alert, Page
 from drawdown.client.values import Amount, amount_text, in_path
 
-Kind = Literal["available_below", "used_above", "days_to_expiry", "depletes_within"]
+Kind = Literal[
+    "available_below", "used_above", "days_to_expiry", "depletes_within", "metered_above"
+]
 State = Literal["active", "closed"]
 
 
 def create_alert(
-    entitlement: str,
+    entitlement: str | None,
     kind: Kind,
     *,
+    meter: str | None = None,
     customer: str | None = None,
     amount: Amount | None = None,
     percent: int | None = None,
@@ -27,9 +30,11 @@ def create_alert(
 ) -> Call[Alert]:
     """Be told when a line is crossed: ``available_below`` an amount or a percentage, and so on.
 
-    Without ``customer``: of anybody's credit.
+    Without ``customer``: of anybody's credit. ``metered_above`` is on a ``meter`` and on no entitlement.
     """
     optional = {
+        "entitlement": entitlement,
+        "meter": meter,
         "customer": customer,
         "amount": None if amount is None else amount_text(amount),
         "percent": percent,
@@ -37,7 +42,7 @@ def create_alert(
         "name": name,
         "metadata": metadata,
     }
-    body = {"entitlement": entitlement, "kind": kind, **given(optional)}
+    body = {"kind": kind, **given(optional)}
     return write("/alerts", Alert, body, idempotency_key)
 
 
@@ -50,11 +55,14 @@ def alerts(
     *,
     customer: str | None = None,
     entitlement: str | None = None,
+    meter: str | None = None,
     state: State | None = None,
     page_size: int = PAGE_SIZE,
 ) -> Listing[Alert]:
-    """Alerts, newest first; of a customer: those on that one's credit alone."""
-    query = given({"customer": customer, "entitlement": entitlement, "state": state})
+    """Alerts, newest first; of a customer: those on that one's credit, or use, alone."""
+    query = given(
+        {"customer": customer, "entitlement": entitlement, "meter": meter, "state": state}
+    )
     return Listing(path="/alerts", query=query, page=Page[Alert], page_size=page_size)
 
 

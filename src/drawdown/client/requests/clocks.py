@@ -10,13 +10,19 @@ from drawdown.client.values import in_path, time_text
 
 
 def create_test_clock(
-    frozen_at: datetime, *, name: str | None = None, idempotency_key: str | None = None
+    frozen_at: datetime,
+    *,
+    name: str | None = None,
+    customer: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Clock]:
     """Make a test clock that begins at any time and stands still there. In test mode only.
 
-    Customers that are made with ``test_clock`` live by it.
+    Customers that are made with ``test_clock`` live by it; so does a ``customer`` who is there already, from
+    then on, for good.
     """
-    body = {"frozen_at": time_text(frozen_at, "frozen_at"), **given({"name": name})}
+    asked = given({"name": name, "customer": customer})
+    body = {"frozen_at": time_text(frozen_at, "frozen_at"), **asked}
     return write("/test-clocks", Clock, body, idempotency_key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drawdown.core.asking import standing
 from drawdown.core.asking.asking import Asking
 from drawdown.core.clocks import played_until
 from drawdown.core.commands import (
@@ -84,6 +85,8 @@ def hold(asking: Asking, request: Request, command: Capture | Release | Extend) 
     if held is None:
         asking.want(asking.wanted.holds, command.hold)
         return
+    if held.expires_at is None and not standing.reserved(asking, request, key):
+        return
     asking.demand.grown.add(key)
     if isinstance(command, Capture):
         units = units_of(command.amount, scale_of(key[1], asking.state, request.book))
@@ -94,6 +97,12 @@ def grant(
     asking: Asking, request: Request, command: AdjustGrant | AmendGrant | ExpireGrant | VoidGrant
 ) -> None:
     asking.named_grant(request, command.grant)
+    key = asking.state.grant_wallets.get(command.grant)
+    if isinstance(command, VoidGrant) and key is not None:
+        wallet = asking.state.wallets.get(key)
+        found = None if wallet is None else wallet.grants.get(command.grant)
+        if found is not None and found.held:
+            standing.reserved(asking, request, key)
 
 
 def reverse(asking: Asking, request: Request, command: ReverseDebit) -> None:

@@ -19,6 +19,7 @@ from drawdown.core.commands import (
     ReopenEntitlement,
     Together,
 )
+from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Request
 from drawdown.core.standing import playing
 from drawdown.core.state import (
@@ -30,6 +31,7 @@ from drawdown.core.state import (
     document_name,
 )
 from drawdown.core.types import Id
+from drawdown.core.watching.usage_crossings import place_of, watched_by
 
 
 def entitlement_names(
@@ -97,6 +99,8 @@ def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> 
     customer = _changed_customer(asking, request, command)
     if customer is None:
         return
+    if asking.catalog(request):
+        usage_alerts(asking, request, customer)
     asking.every_wallet(request, customer)
     for key in asking.state.customer_wallets.get(customer, ()):
         asking.demand.changed.add(key)
@@ -114,9 +118,36 @@ def close_customer(asking: Asking, request: Request, command: CloseCustomer) -> 
             )
 
 
+def usage_alerts(asking: Asking, request: Request, customer: Id) -> None:
+    """What is kept of his use of every meter that is watched, and the alerts on that."""
+    for meter in asking.state.catalogs[request.book].watched_meters():
+        place = place_of(customer, meter.id)
+        if place not in asking.state.documents:
+            asking.want(asking.wanted.documents, place)
+            continue
+        for rule in watched_by(customer, meter.id, asking.state).rules:
+            if rule.alert not in asking.state.alerts:
+                asking.want(asking.wanted.alerts, rule.alert)
+
+
 def create_clock(asking: Asking, request: Request, command: CreateTestClock) -> None:
-    """It may have been made before, with the request's id."""
-    asking.clock(request.id)
+    """It may have been made before, with the request's id; and all that is of whom it is for."""
+    if command.customer is None:
+        asking.clock(request.id)
+        return
+    customer = asking.customer(request.book, command.customer)
+    if customer is None:
+        return
+    asking.clock(relocate(request.id, slot_of(customer)))
+    asking.lock_customer(customer)
+    if customer not in asking.state.latest_events:
+        asking.want(asking.wanted.latest_events, customer)
+    if customer not in asking.state.customer_wallets:
+        asking.want(asking.wanted.customer_wallets, customer)
+        return
+    for key in asking.state.customer_wallets[customer]:
+        asking.entitlement(request.book, key[1])
+        asking.wallet(command.frozen_at, key)
 
 
 def change_clock(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from drawdown.core.asking.asking import Asking
 from drawdown.core.commands import Act
 from drawdown.core.requests import Request
-from drawdown.core.state import Wallet
+from drawdown.core.standing import playing
+from drawdown.core.standing.players import Wants
+from drawdown.core.state import Wallet, WalletKey
 from drawdown.core.types import BurnOrder, Instant
 
 
@@ -26,3 +28,14 @@ def act(asking: Asking, request: Request, command: Act) -> None:
     known = asking.state.documents
     wants = player.wants_to_act(key[0], standing, command.action, at, known)
     asking.met(key, found, wants)
+
+
+def reserved(asking: Asking, request: Request, key: WalletKey) -> bool:
+    """Whether it is known what documents have set aside, with all that they may set aside instead."""
+    if asking.customer(request.book, key[0]) is None:
+        return False
+    wallet = asking.due(asking.now(request, key), key)
+    if wallet is None:
+        return False
+    holds = playing.reserved(wallet, asking.state)
+    return not holds or asking.met(key, wallet, Wants(holds=holds))

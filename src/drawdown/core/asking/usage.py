@@ -27,7 +27,8 @@ from drawdown.core.usage.counting import Counted, attributes_of, counted_by, mos
 from drawdown.core.usage.meters import Contribution
 from drawdown.core.usage.overrides import returned_debits
 from drawdown.core.usage.records import CountKey, Customers, Event
-from drawdown.core.usage.recounts import touched_by
+from drawdown.core.usage.recounts import as_asked, touched_by
+from drawdown.core.watching import usage_crossings
 
 
 def create_meter(asking: Asking, request: Request, command: CreateMeter) -> None:
@@ -69,6 +70,7 @@ def usage(asking: Asking, request: Request, command: RecordUsage) -> None:
         override(asking, request, command, customer)
     if known:
         return
+    watched(asking, request, command, customer)
     if not chargeable(asking, request, command, customer):
         return
     for counted in counting(asking, request, command, customer):
@@ -116,12 +118,34 @@ def count(asking: Asking, key: CountKey, *contributions: Contribution | None) ->
             asking.want(asking.wanted.values, (key, each.value))
 
 
+def watched(
+    asking: Asking,
+    request: Request,
+    command: RecordUsage,
+    customer: Id,
+    before: Event | None = None,
+) -> None:
+    """What the customer used so far by each meter that is watched, where an event may be of it."""
+    found = usage_crossings.meters_of(command, request.book, asking.state, before)
+    places = {usage_crossings.place_of(customer, meter.id) for meter in found}
+    missing = places - asking.state.documents.keys()
+    if missing:
+        asking.wanted.documents |= missing
+        asking.waits = True
+    elif found:
+        event = before.id if before else new_event_id(request, command, customer, asking.state)
+        spans = usage_crossings.uncounted(request, command, customer, event, asking.state, before)
+        asking.wanted.spans |= spans
+        asking.waits = asking.waits or bool(spans)
+
+
 def override(asking: Asking, request: Request, command: RecordUsage, customer: Id) -> None:
     """The counts that an event is in, and will be in; then what has been drawn for them."""
     found = asking.state.event_ids[(request.book, command.own_id)]
     event = None if found is None else asking.state.events.get(found)
     if event is None or customer != event.customer:
         return
+    watched(asking, request, as_asked(command, event), customer, event)
     if not chargeable(asking, request, command, customer):
         return
     try:

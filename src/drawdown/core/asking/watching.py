@@ -11,13 +11,16 @@ from drawdown.core.commands import (
     ConfirmTopUp,
     CreateAlert,
     CreateTopUp,
+    CreateUsageAlert,
     FailTopUp,
 )
 from drawdown.core.identity import in_book
 from drawdown.core.requests import Request
-from drawdown.core.state import WalletKey
-from drawdown.core.types import DAY, Id
+from drawdown.core.state import METER_CODE, WalletKey
+from drawdown.core.types import DAY, Alert, Id, Reference
+from drawdown.core.usage.records import Meter
 from drawdown.core.watching.crossings import lead_of
+from drawdown.core.watching.usage_crossings import place_of
 
 
 def create_top_up(asking: Asking, request: Request, command: CreateTopUp) -> None:
@@ -75,6 +78,51 @@ def create_alert(asking: Asking, request: Request, command: CreateAlert) -> None
         asking.due(asking.now(request, key), key, max(lead, (command.days or 0) * DAY))
 
 
+def create_usage_alert(asking: Asking, request: Request, command: CreateUsageAlert) -> None:
+    """The meter, to be changed where that is watched by somebody new; and the customer's use of it."""
+    meter = _meter(asking, request, command.meter)
+    if command.customer is None:
+        _locked_meter(asking, meter)
+        made = in_book(request.id, request.book)
+        if request.key is not None and made not in asking.state.alerts:
+            asking.want(asking.wanted.alerts, made)
+        return
+    customer = asking.customer(request.book, command.customer)
+    if customer is None:
+        return
+    asking.key(request, customer)
+    asking.lock_customer(customer)
+    if meter is not None:
+        if meter.watch is None:
+            _locked_meter(asking, meter)
+        _watched(asking, customer, meter)
+
+
+def _meter(asking: Asking, request: Request, reference: Reference) -> Meter | None:
+    if isinstance(reference, str):
+        asking.names(((request.book, METER_CODE, reference),))
+    if not asking.catalog(request):
+        return None
+    known = (
+        asking.state.names.get((request.book, METER_CODE, reference))
+        if isinstance(reference, str)
+        else reference
+    )
+    return None if known is None else asking.state.catalogs[request.book].meters.get(known)
+
+
+def _locked_meter(asking: Asking, meter: Meter | None) -> None:
+    """As it is, and not as it was a moment ago."""
+    if meter is not None and meter.id not in asking.state.locked:
+        asking.want(asking.wanted.meters_locked, meter.id)
+
+
+def _watched(asking: Asking, customer: Id, meter: Meter) -> None:
+    place = place_of(customer, meter.id)
+    if place not in asking.state.documents:
+        asking.want(asking.wanted.documents, place)
+
+
 def close_alert(asking: Asking, request: Request, command: CloseAlert) -> None:
     if command.alert not in asking.state.alerts:
         asking.want(asking.wanted.alerts, command.alert)
@@ -82,7 +130,22 @@ def close_alert(asking: Asking, request: Request, command: CloseAlert) -> None:
     alert = asking.state.alerts[command.alert]
     if alert is None or alert.book != request.book:
         return
-    if alert.customer is None:
+    if alert.entitlement is None:
+        close_usage_alert(asking, request, alert)
+    elif alert.customer is None:
         asking.locked_entitlement(request, alert.entitlement)
     else:
         asking.owned(request, (alert.customer, alert.entitlement))
+
+
+def close_usage_alert(asking: Asking, request: Request, alert: Alert) -> None:
+    """The meter, or the customer's use of it."""
+    assert alert.meter is not None
+    meter = _meter(asking, request, alert.meter)
+    if alert.customer is None:
+        _locked_meter(asking, meter)
+        return
+    customer = asking.customer(request.book, alert.customer)
+    if customer is not None and meter is not None:
+        asking.key(request, customer)
+        _watched(asking, customer, meter)

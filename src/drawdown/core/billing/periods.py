@@ -57,11 +57,16 @@ def periods_until(subscription: Subscription, until: Instant) -> Iterator[tuple[
         yield start, end
 
 
+def counts_from(item: Item, start: Instant) -> Instant:
+    """From when an item counts what is used in a period that began at ``start``."""
+    return start if item.since is None else max(start, item.since)
+
+
 def span_of(customer: Id, item: Item, start: Instant, end: Instant) -> Span | None:
     """What an item counts of a time; None of one that counts nothing."""
     if item.metered is None:
         return None
-    return Span(customer, item.metered.measure, start, end, item.metered.window)
+    return Span(customer, item.metered.measure, start, end)
 
 
 def amount_of(item: Item, use: Use, currency: str) -> tuple[Quantity, int, int]:
@@ -73,5 +78,9 @@ def amount_of(item: Item, use: Use, currency: str) -> tuple[Quantity, int, int]:
     numerator, denominator = rating.cost(item.rate, quantity)
     step, paid = step_of(currency), use.paid.get(currency, 0)
     left = numerator * step - paid * denominator
-    whole = denominator * step
-    return quantity, max((2 * left + whole) // (2 * whole), 0), paid
+    return quantity, max(rounded(left, denominator * step), 0), paid
+
+
+def rounded(numerator: int, denominator: int) -> int:
+    """A ratio as a whole number, half up."""
+    return (2 * numerator + denominator) // (2 * denominator)

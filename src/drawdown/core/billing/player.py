@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 
-from drawdown.core.billing import actions, invoicing, periods, subscribing
+from drawdown.core.billing import (
+    actions,
+    changing,
+    invariants,
+    invoicing,
+    notices,
+    numbering,
+    periods,
+    subscribing,
+)
 from drawdown.core.billing.records import (
     INVOICE,
     SUBSCRIPTION,
     Invoice,
+    InvoiceStatus,
     Subscription,
-    hexed,
+    SubscriptionStatus,
     invoice_of,
     subscription_of,
     unhexed,
 )
-from drawdown.core.fold import Fault
 from drawdown.core.standing.desk import Desk
-from drawdown.core.standing.players import Documents, Players, Wants
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.standing.players import Documents, Kept, Players, Wants
+from drawdown.core.types import Document, Id, Instant
 
 
 class BillingPlayer:
@@ -30,14 +40,20 @@ class BillingPlayer:
     ending = actions.EndAll()
 
     def wants(self, customer: Id, standing: Collection[Document], until: Instant) -> Wants:
-        """Usage of the periods that end by then and of drafts, and what drafts have set aside."""
-        found = Wants()
+        """Usage of the periods that end by then and of drafts that are final by then; what drafts hold."""
+        found = Wants(documents={numbering.document_id(customer)})
         for document in standing:
             if document.kind == INVOICE:
-                _want_draft(found, customer, invoice_of(document.body))
+                invoice = invoice_of(document.body)
+                found.holds |= set(invoicing.holds_of(invoice))
+                if document.due_at is not None and document.due_at <= until:
+                    _want_lines(found, customer, invoice)
             elif document.kind == SUBSCRIPTION:
                 subscription = subscription_of(document.body)
                 for start, end in periods.periods_until(subscription, until):
+                    told_at = notices.upcoming_at(end, start)
+                    if told_at is not None and told_at <= until:
+                        _want_usage(found, customer, subscription, start, told_at)
                     if end <= until:
                         _want_usage(found, customer, subscription, start, end)
         return found
@@ -59,38 +75,44 @@ class BillingPlayer:
             found.documents.add(subject)
             document = known.get(subject)
         if document is not None and document.kind == INVOICE:
-            lines = invoice_of(document.body).lines
-            found.grants |= {unhexed(each.grant) for line in lines for each in line.applied}
+            invoice = invoice_of(document.body)
+            found.grants |= {unhexed(each.grant) for line in invoice.lines for each in line.applied}
+            if isinstance(action, actions.FinalizeInvoice):
+                _want_lines(found, customer, invoice)
         elif document is not None and document.kind == SUBSCRIPTION:
-            subscription = subscription_of(document.body)
-            *_, (start, end) = periods.periods_until(subscription, at)
-            end = at if isinstance(action, actions.CancelSubscription) else end
-            _want_usage(found, customer, subscription, start, end)
+            subscription = _running(subscription_of(document.body), at)
+            end = subscription.period_end
+            if isinstance(action, actions.CancelSubscription):
+                end = at
+            elif isinstance(action, actions.AmendSubscription | actions.Preview) and action.items:
+                subscription = changing.changed(subscription, action.items, at)
+            _want_usage(found, customer, subscription, subscription.period_start, end)
+            if isinstance(action, actions.AmendSubscription) and action.begins_anew:
+                now = changing.second_of(subscription, at)
+                _want_usage(found, customer, subscription, subscription.period_start, now)
         return found
 
     def play(self, desk: Desk, document: Document) -> None:
         if document.kind == SUBSCRIPTION:
             subscribing.turn(desk, document)
-        else:
+            return
+        invoice = invoice_of(document.body)
+        if invoice.status is InvoiceStatus.DRAFT:
             invoicing.finalize(desk, document)
+        else:
+            notices.tell(desk, document, invoice)
 
     def act(self, desk: Desk, action: Any) -> None:
         _ACTIONS[type(action)](desk, action)
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        """A draft's lines name what is set aside for them."""
-        try:
-            if document.kind == SUBSCRIPTION:
-                subscription_of(document.body)
-                return
-            lines = invoice_of(document.body).lines
-        except msgspec.MsgspecError as error:
-            raise Fault(f"document {document.id.hex()} cannot be read: {error}") from None
-        for line in lines:
-            hold = None if line.hold is None else holds.get(unhexed(line.hold))
-            slices = () if hold is None else hold.slices
-            if tuple((hexed(each.grant), each.amount) for each in slices) != line.held:
-                raise Fault(f"draft {document.id.hex()}: line {line.id} does not name what is held")
+    def reserved(self, document: Document) -> Collection[Id]:
+        return invoicing.holds_of(invoice_of(document.body)) if document.kind == INVOICE else ()
+
+    def anew(self, desk: Desk) -> AbstractContextManager[object]:
+        return invoicing.anew(desk)
+
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        invariants.check(documents, kept)
 
 
 def _finalize(desk: Desk, action: actions.FinalizeInvoice) -> None:
@@ -120,14 +142,20 @@ def _give_up(desk: Desk, action: actions.MarkUncollectible) -> None:
 
 def _end_all(desk: Desk, action: actions.EndAll) -> None:
     for document, _ in invoicing.drafts_of(desk):
-        invoicing.delete(desk, document)
+        invoicing.discard(desk, document)
     for document in desk.standing(SUBSCRIPTION):
         subscribing.end(desk, document, subscription_of(document.body))
 
 
 def _preview(desk: Desk, action: actions.Preview) -> None:
     document, subscription = subscribing.find(desk, action.subscription)
-    desk.shown.append(invoicing.preview(desk, document.id, subscription))
+    until = None
+    if action.items is not None:
+        changing.check(subscription, action.items, desk.at)
+        subscription = changing.changed(subscription, action.items, desk.at)
+        if action.items.invoices_now and subscription.pending:
+            until = changing.second_of(subscription, desk.at)
+    desk.shown.append(invoicing.preview(desk, document.id, subscription, until))
 
 
 _ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
@@ -145,8 +173,10 @@ _ACTIONS: dict[type, Callable[[Desk, Any], None]] = {
 }
 
 
-def _want_draft(found: Wants, customer: Id, invoice: Invoice) -> None:
-    found.holds |= set(invoicing.holds_of(invoice))
+def _want_lines(found: Wants, customer: Id, invoice: Invoice) -> None:
+    """What is counted of an invoice's lines, where it is a draft."""
+    if invoice.status is not InvoiceStatus.DRAFT:
+        return
     for line in invoice.lines:
         span = periods.span_of(customer, line.item, line.start, line.end)
         if span is not None:
@@ -156,10 +186,27 @@ def _want_draft(found: Wants, customer: Id, invoice: Invoice) -> None:
 def _want_usage(
     found: Wants, customer: Id, subscription: Subscription, start: Instant, end: Instant
 ) -> None:
-    for item in subscription.items:
-        span = periods.span_of(customer, item, start, end)
-        if span is not None:
+    """What items are used in a time, and in that of lines that wait for an invoice."""
+    parts = [(each, periods.counts_from(each, start), end) for each in subscription.items]
+    parts += [(line.item, line.start, line.end) for line in subscription.pending]
+    for item, since, until in parts:
+        span = periods.span_of(customer, item, since, until)
+        if span is not None and since < until:
             found.spans.add(span)
+
+
+def _running(subscription: Subscription, at: Instant) -> Subscription:
+    """As it will be at an instant, where periods have ended by then."""
+    *_, (start, end) = periods.periods_until(subscription, at)
+    if start == subscription.period_start:
+        return subscription
+    return msgspec.structs.replace(
+        subscription,
+        period_start=start,
+        period_end=end,
+        status=SubscriptionStatus.ACTIVE,
+        pending=(),
+    )
 
 
 _PLAYER = BillingPlayer()

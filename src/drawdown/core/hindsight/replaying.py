@@ -269,11 +269,11 @@ def _charges(rate: Rate, charged: set[bytes]) -> bool:
 
 
 def _catalog(meters: Iterable[Meter], rates: Sequence[Rate]) -> Catalog:
-    """What was closed since is open again, and for this customer: it counted then."""
+    """What was closed since is open again, and for this customer: it counted then. Nobody watches it."""
     of_rates = {rate.meter for rate in rates}
     replace = msgspec.structs.replace
     return catalog_of(
-        (replace(meter, closed_at=None) for meter in meters if meter.id in of_rates),
+        (replace(meter, closed_at=None, watch=None) for meter in meters if meter.id in of_rates),
         (replace(rate, closed_at=None, customers=Customers.ALL) for rate in rates),
     )
 

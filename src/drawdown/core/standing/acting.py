@@ -36,8 +36,6 @@ def act(request: Request, command: Act, state: State) -> Accepted:
     if not desk.touched:
         return Accepted(customer=customer, entitlement=entitlement, documents=tuple(desk.shown))
     register_wallet(context)
-    if len(desk.touched) == 1:
-        started.operation.subject = next(iter(desk.touched))
     playing.note(desk)
     accepted = context.finish(started)
     state.changes.wallets[context.key] = context.wallet

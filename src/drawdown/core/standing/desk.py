@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from drawdown.core import burn, posting
-from drawdown.core.identity import dated, derive
+from drawdown.core.identity import dated, derive, number_of
 from drawdown.core.posting import Posting
 from drawdown.core.state import State, Wallet
 from drawdown.core.types import (
@@ -48,11 +48,16 @@ class Desk(msgspec.Struct):
         found = [each for each in self.wallet.documents.values() if each.kind == kind]
         return sorted(found, key=lambda each: (each.created_at, each.id))
 
-    def new_id(self, label: str) -> Id:
-        """The id that a document made here will have: of those made at one instant, the later sorts later."""
+    def new_id(self, label: str, after: Iterable[Id] = ()) -> Id:
+        """The id that a document made here will have: of those made at one instant, the later sorts later.
+
+        ``after``: ids of earlier ones that do not stand any more.
+        """
+        first = dated(self.started.operation.id, label, self.at)
         known = (*self.wallet.documents.values(), *self.touched.values())
-        before = {each.id for each in known if each.created_at == self.at}
-        return dated(self.started.operation.id, label, self.at, len(before))
+        made = [*after, *(each.id for each in known if each.kind in self.state.players)]
+        numbers = [number_of(each) for each in made if each[:8] == first[:8]]
+        return dated(self.started.operation.id, label, self.at, max(numbers, default=-1) + 1)
 
     def make(
         self,

@@ -9,11 +9,12 @@ what he is given, so it does not matter which process asks him, or how late.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from drawdown.core.types import Document, Hold, Id, Instant
+from drawdown.core.types import Document, Entry, Hold, Id, Instant
 from drawdown.core.usage.spans import Span
 
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ class Wants(msgspec.Struct):
     holds: set[Id] = set()
     grants: set[Id] = set()
     documents: set[Id] = set()
+
+
+class Kept(msgspec.Struct):
+    """What is kept of a wallet: its open holds, and entries by their operation and ordinal.
+
+    ``currency``: the code of its entitlement. Documents that stand nowhere come from all his wallets.
+    """
+
+    currency: str | None
+    holds: Mapping[Id, Hold]
+    entries: Mapping[tuple[Id, int], Entry]
 
 
 class Player(Protocol):
@@ -62,5 +74,11 @@ class Player(Protocol):
     def act(self, desk: Desk, action: Any) -> None:
         """Do what is asked for. Raises ``LedgerError`` before anything is moved."""
 
-    def check(self, document: Document, holds: Mapping[Id, Hold]) -> None:
-        """Raises ``Fault`` where a document does not say what is kept. ``holds``: the open ones."""
+    def reserved(self, document: Document) -> Collection[Id]:
+        """The holds in which a document has set credit aside. Nobody else ends or uses them."""
+
+    def anew(self, desk: Desk) -> AbstractContextManager[object]:
+        """Let go of what documents have set aside; after the block, set aside from what is left."""
+
+    def check(self, documents: Collection[Document], kept: Kept) -> None:
+        """Raises ``Fault`` where documents of his kinds do not say what is kept of their wallet."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-
-import msgspec
 
 from drawdown.core.identity import nth
 from drawdown.core.posting import Posting
@@ -32,7 +31,10 @@ def wants(wallet: Wallet, at: Instant, state: State) -> Wants | None:
     for player in asked.values():
         more = player.wants(wallet.customer, wallet.documents.values(), at)
         found = Wants(
-            found.spans | more.spans, found.holds | more.holds, found.grants | more.grants
+            found.spans | more.spans,
+            found.holds | more.holds,
+            found.grants | more.grants,
+            found.documents | more.documents,
         )
     return found
 
@@ -82,15 +84,38 @@ def play(
     desk.started.commit()
 
 
-def note(desk: Desk) -> None:
-    """Keep of which kinds the documents are that were changed, and what they said before and after."""
-    operation = desk.started.operation
-    facts = msgspec.json.decode(operation.facts)
-    kinds = {each.hex(): document.kind for each, document in desk.touched.items()}
-    operation.facts = msgspec.json.encode({**facts, "documents": kinds})
-    bodies: dict[str, list[object]] = {
-        each.hex(): [desk.before[each], None if document.deleted_at is not None else document.body]
-        for each, document in desk.touched.items()
+def reserved(wallet: Wallet, state: State) -> set[Id]:
+    """The holds in which documents have set credit aside."""
+    return {
+        hold
+        for document in wallet.documents.values()
+        if document.kind in state.players
+        for hold in state.players[document.kind].reserved(document)
     }
-    if bodies:
-        desk.started.note_changes(bodies)
+
+
+@contextlib.contextmanager
+def anew(desk: Desk) -> Iterator[None]:
+    """Free what documents have set aside for what is done in the block; then they set aside what is left."""
+    with contextlib.ExitStack() as stack:
+        for _, player in players_of(desk.wallet, desk.state):
+            stack.enter_context(player.anew(desk))
+        yield
+    note(desk)
+
+
+def note(desk: Desk) -> None:
+    """Keep which documents were changed, of which kinds they are, and what they said before and after."""
+    told: list[object] = [
+        (
+            each.hex(),
+            document.kind,
+            desk.before[each],
+            None if document.deleted_at is not None else document.body,
+        )
+        for each, document in desk.touched.items()
+    ]
+    shown: list[object] = [(each.id.hex(), each.kind, each.body) for each in desk.shown]
+    said = {"documents": told, "shown": shown}
+    if told or shown:
+        desk.started.note_changes({name: each for name, each in said.items() if each})

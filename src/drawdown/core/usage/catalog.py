@@ -92,9 +92,11 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     Raises ``FieldInvalid``, ``MeterNotFound``, ``EntitlementNotFound`` and ``TooManyMeters``.
     """
     catalog = state.catalogs[request.book]
-    meter = _find_meter(request, command.meter, state)
+    meter = find_meter(request, command.meter, state)
     if meter.closed_at is not None:
         raise FieldInvalid("meter", "one that is not closed")
+    if meter.measure.window is not None:
+        raise FieldInvalid("meter", "one that counts every event, not the latest of a time")
     entitlement = find_entitlement(request, command.entitlement, state)
     made = catalog.rates.get(request.id)
     if made is not None:
@@ -137,7 +139,7 @@ def _check_rest(
 
 def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted:
     """Its rates count nothing any more. Raises ``MeterNotFound``."""
-    meter = _find_meter(request, command.meter, state)
+    meter = find_meter(request, command.meter, state)
     if meter.closed_at is None:
         meter = _change(request, meter, state, closed_at=request.at)
         record(request, state, "close_meter", request.book, subject=meter.id)
@@ -146,7 +148,7 @@ def close_meter(request: Request, command: CloseMeter, state: State) -> Accepted
 
 def reopen_meter(request: Request, command: ReopenMeter, state: State) -> Accepted:
     """What was used while it was closed stays uncounted. Raises ``MeterNotFound`` and ``TooManyMeters``."""
-    meter = _find_meter(request, command.meter, state)
+    meter = find_meter(request, command.meter, state)
     if meter.closed_at is not None:
         open_ones = state.catalogs[request.book].meters.values()
         if sum(each.closed_at is None for each in open_ones) >= METERS_MAX:
@@ -158,7 +160,7 @@ def reopen_meter(request: Request, command: ReopenMeter, state: State) -> Accept
 
 def amend_meter(request: Request, command: AmendMeter, state: State) -> Accepted:
     """Call it otherwise; what is equal changes nothing. Raises ``MeterNotFound``."""
-    meter = _find_meter(request, command.meter, state)
+    meter = find_meter(request, command.meter, state)
     name = meter.name if command.name is None else command.name
     profiles = {**meter.profiles, **command.profiles}
     if (name, profiles) != (meter.name, meter.profiles):
@@ -278,7 +280,7 @@ def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None
         raise TooManyMeters(maximum=maximum * CLOSED_FACTOR, kind=f"{kind}, with closed ones")
 
 
-def _find_meter(request: Request, reference: Reference, state: State) -> Meter:
+def find_meter(request: Request, reference: Reference, state: State) -> Meter:
     if isinstance(reference, str):
         found = state.names[(request.book, METER_CODE, reference)]
     else:

@@ -46,11 +46,16 @@ class Aggregation(StrEnum):
     UNIQUE = "unique"
 
 
+#: Those that may be of the latest event of each window alone.
+_WINDOWED = frozenset({Aggregation.COUNT, Aggregation.SUM, Aggregation.LAST})
+
+
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
     """What a meter counts. It never changes: what was counted is counted by the same rule again.
 
     Event names match exactly. ``property`` is None for ``count`` only. ``case_sensitive`` is about the
-    filter: groups and unique values always tell cases apart.
+    filter: groups and unique values always tell cases apart. ``window``, in microseconds: of a customer's
+    events in each so long time, from 1970 on, only the latest counts; no rate counts such usage as it comes.
     """
 
     event_name: str
@@ -59,6 +64,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     filter: Filter | None = None
     group_by: tuple[str, ...] = ()
     case_sensitive: bool = True
+    window: int | None = None
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -99,6 +105,8 @@ def check(measure: Measure, field: str = "meter") -> None:
         raise FieldInvalid(f"{below}property", "left out: a count is of events")
     if not counts and not is_name(measure.property):
         raise FieldInvalid(f"{below}property", NAME_RULE)
+    if measure.window is not None and measure.aggregation not in _WINDOWED:
+        raise FieldInvalid(f"{below}window", "left out, but for a count, a sum or a last value")
     names = measure.group_by
     if len(names) > GROUP_BY_MAX or len(set(names)) < len(names):
         raise FieldInvalid(f"{below}group_by", f"at most {GROUP_BY_MAX} different properties")

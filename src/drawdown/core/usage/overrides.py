@@ -48,6 +48,7 @@ from drawdown.core.usage.recounts import (
     changes_of,
     touched_by,
 )
+from drawdown.core.watching import usage_crossings
 
 
 class Lowered(msgspec.Struct):
@@ -97,13 +98,19 @@ def override_usage(
     changes = changes_of(request, found, event, state)
     kinds = [each.rate.entitlement for each in found]
     contexts = settled_wallets(request, customer, kinds, state)
-    started = begin(request, state, _operation(request, command, event, contexts, state))
+    operation = _operation(request, command, event, contexts, state)
+    asked = as_asked(command, event)
+    looks = usage_crossings.looks(
+        request, asked, customer.id, event.id, operation.at, state, before=event
+    )
+    started = begin(request, state, operation)
     returned = _return(started, event, contexts, state)
     for lowered in _lowered(changes, event, state):
         _lower(started, lowered, contexts, state)
     charges = _pay(request, started, changes, contexts, event, returned, state)
     kept = _overridden(command, event, started.operation, charges)
-    started.note_changes(_told(event, kept, state))
+    started.note_changes(_told(event, kept, state) | usage_crossings.told(looks))
+    usage_crossings.keep_looks(request, customer.id, looks, operation.at, state)
     _keep(started, kept, changes, state)
     return Accepted(
         operation=started.operation,

@@ -48,6 +48,15 @@ def properties_of(document: Mapping[str, object], field: str = "properties") -> 
     return found
 
 
+def kept_properties(document: Mapping[str, object]) -> Properties:
+    """An event's properties as they are kept: they were looked at when it was taken."""
+    return {
+        name: value if isinstance(value, str) else scalar_of(value, name)
+        for name, value in document.items()
+        if value is not None
+    }
+
+
 def document_of(properties: Properties) -> dict[str, object]:
     """The properties as a document for JSON: what was a number is one, digit by digit."""
     return {

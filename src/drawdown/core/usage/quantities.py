@@ -17,6 +17,8 @@ Quantity = NewType("Quantity", int)
 PLACES = 12
 ONE = Quantity(10**PLACES)
 QUANTITY_MAX = Quantity(10 ** (19 + PLACES) - 1)
+#: Whole numbers of so many digits are certainly within it.
+_SHORT = 15
 #: What a quantity may be, in words, for error messages.
 QUANTITY_RULE = "a decimal with at most 19 digits before the point and 12 after it"
 
@@ -27,6 +29,8 @@ def of_amount(amount: Amount) -> Quantity:
 
 def parse(text: str) -> Quantity | None:
     """The quantity a plain decimal writes, with or without a minus; None when it breaks the rule."""
+    if len(text) <= _SHORT and text.isascii() and text.isdecimal():  # most are, and this is faster
+        return Quantity(int(text) * ONE)
     amount = amounts.parse(text.removeprefix("-"))
     return None if amount is None else _signed(amount, text)
 

@@ -42,6 +42,7 @@ from drawdown.core.usage.paying import (
 )
 from drawdown.core.usage.quantities import Quantity
 from drawdown.core.usage.records import EVENT_ID_MAX, Charge, Debits, Event, is_event_id
+from drawdown.core.watching import usage_crossings
 
 #: How far ahead of the ledger's clock an asker's may be.
 AHEAD_MAX = 5 * 60 * MICROSECONDS
@@ -69,11 +70,16 @@ def record_usage(request: Request, command: RecordUsage, state: State) -> Accept
     contexts = settled_wallets(request, customer, kinds, state)
     dues = _asked(counted, command, contexts, state)
     at = next((due.context.at for due in dues), now)
+    looks = usage_crossings.looks(request, command, customer.id, identifier, at, state)
     started = begin(request, state, _operation(request, identifier, command, customer, dues, at))
     charges = _pay(started, counted, dues, command, state)
+    changed = usage_crossings.told(looks)
     if any(charge.uncovered for charge in charges):
-        started.note_changes({"uncovered": [{}, uncovered(charges, request.book, state)]})
+        changed["uncovered"] = [{}, uncovered(charges, request.book, state)]
+    if changed:
+        started.note_changes(changed)
     event = _event(request, command, customer, started.operation, time, charges)
+    usage_crossings.keep_looks(request, customer.id, looks, at, state)
     _keep(started, event, counted, dues, state)
     return Accepted(
         operation=started.operation,
@@ -202,7 +208,7 @@ def _keep(
     changes = state.changes
     _claim(event, state)
     if state.spans:
-        state.forget_spans(event.customer)
+        state.forget_spans(event.customer, event.name)
     state.events[event.id] = changes.events[event.id] = event
     for counted, due in zip(counts, dues, strict=True):
         keep_count(due.after, state)

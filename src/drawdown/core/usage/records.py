@@ -6,6 +6,7 @@ again. To charge otherwise, close the rate and make another.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from hashlib import sha256
@@ -14,7 +15,7 @@ import msgspec
 
 from drawdown.core.schedules import calendar
 from drawdown.core.schedules.calendar import CalendarUnit
-from drawdown.core.types import Id, Instant, Profiles
+from drawdown.core.types import AlertRule, Id, Instant, Profiles
 from drawdown.core.usage.meters import Measure, Tally
 from drawdown.core.usage.properties import Group, Properties, group_of
 from drawdown.core.usage.quantities import Quantity
@@ -78,10 +79,20 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 AttachmentKey = tuple[Id, Id, str]
 
 
+class MeterWatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That somebody watches a meter, ``since`` when. ``rules``: the live alerts on everybody's use.
+
+    It stays when nobody does any more: what customers use is counted all along.
+    """
+
+    since: Instant
+    rules: tuple[AlertRule, ...] = ()
+
+
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events count, and how they become one number. ``code`` is unique in its book.
 
-    ``profiles`` is what dialects know of it, each under its own name.
+    ``profiles`` is what dialects know of it, each under its own name. ``watch`` None: nobody ever watched it.
     """
 
     id: Id
@@ -94,6 +105,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     debits: Debits = Debits.AT_ONCE
     closed_at: Instant | None = None
     profiles: Profiles = {}
+    watch: MeterWatch | None = None
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,9 +164,11 @@ class Catalog(msgspec.Struct, kw_only=True):
     rates: dict[Id, Rate] = {}
     by_event: dict[str, list[tuple[Meter, Rate]]] = {}
     followed: set[Id] = set()
+    watched: dict[str, list[Id]] = {}
 
     def add_meter(self, meter: Meter) -> None:
         self.meters[meter.id] = meter
+        self._note_watched(meter)
 
     def add_rate(self, rate: Rate) -> None:
         """Its meter must be there."""
@@ -172,9 +186,24 @@ class Catalog(msgspec.Struct, kw_only=True):
         """The rates of an event's name, in the order in which they were made, closed ones among them."""
         return iter(self.by_event.get(name, ()))
 
+    def watched_of(self, name: str) -> Iterator[Meter]:
+        """The meters of an event's name that somebody watches, in the order of their ids."""
+        return (self.meters[meter] for meter in self.watched.get(name, ()))
+
+    def watched_meters(self) -> Iterator[Meter]:
+        """All that somebody watches, or has."""
+        return (meter for name in sorted(self.watched) for meter in self.watched_of(name))
+
     def change_meter(self, meter: Meter) -> None:
         self.meters[meter.id] = meter
         self._replace(meter, None)
+        self._note_watched(meter)
+
+    def _note_watched(self, meter: Meter) -> None:
+        if meter.watch is not None:
+            known = self.watched.setdefault(meter.measure.event_name, [])
+            if meter.id not in known:
+                insort(known, meter.id)
 
     def close_rate(self, rate: Rate) -> None:
         self.rates[rate.id] = rate

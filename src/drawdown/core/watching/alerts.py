@@ -9,7 +9,6 @@ from drawdown.core.commands import CloseAlert, CreateAlert
 from drawdown.core.context import (
     Context,
     check_open,
-    encode_facts,
     find_customer,
     find_entitlement,
     given,
@@ -36,9 +35,10 @@ from drawdown.core.types import (
     Entitlement,
     Id,
     Instant,
-    Operation,
 )
+from drawdown.core.watching import alert_records
 from drawdown.core.watching import crossings as alerts
+from drawdown.core.watching.usage_alerts import close_usage_alert
 from drawdown.core.watching.watch import Watch
 
 #: On everybody's credit of one entitlement, and on one customer's beside them.
@@ -78,7 +78,7 @@ def create_alert(request: Request, command: CreateAlert, state: State) -> Accept
     made = _keep(request, command, entitlement, rule, state, customer.id, context.at)
     accepted = context.finish(started)
     _look(context)
-    return _with(accepted, made)
+    return alert_records.answer(accepted, made)
 
 
 def _look(context: Context) -> None:
@@ -103,7 +103,7 @@ def _create_for_all(request: Request, command: CreateAlert, state: State) -> Acc
     after = msgspec.structs.replace(before, alerts=(*before.alerts, rule))
     replace_entitlement(after, state)
     made = _keep(request, command, after, rule, state, None, request.at)
-    _record(request, state, "create_alert_for_all", made)
+    alert_records.record(request, state, "create_alert_for_all", made)
     return Accepted(alert=made, entitlement=after)
 
 
@@ -112,6 +112,8 @@ def close_alert(request: Request, command: CloseAlert, state: State) -> Accepted
     alert = state.alerts[command.alert]
     if alert is None or alert.book != request.book:
         raise AlertNotFound(written(command.alert))
+    if alert.entitlement is None:
+        return close_usage_alert(request, alert, state)
     entitlement = find_entitlement(request, alert.entitlement, state)
     customer = None if alert.customer is None else state.customers[alert.customer]
     if alert.closed_at is not None:
@@ -129,8 +131,8 @@ def close_alert(request: Request, command: CloseAlert, state: State) -> Accepted
         counted=tuple(counted for counted in watch.counted if counted != alert.id),
     )
     alerts.keep(state.changes, context.wallet, watch)
-    closed = _close(alert, context.at, state)
-    return _with(context.finish(started), closed)
+    closed = alert_records.close(alert, context.at, state)
+    return alert_records.answer(context.finish(started), closed)
 
 
 def _close_for_all(
@@ -139,17 +141,9 @@ def _close_for_all(
     rules = tuple(rule for rule in entitlement.alerts if rule.alert != alert.id)
     after = msgspec.structs.replace(entitlement, alerts=rules)
     replace_entitlement(after, state)
-    closed = _close(alert, request.at, state)
-    _record(request, state, "close_alert_for_all", closed)
+    closed = alert_records.close(alert, request.at, state)
+    alert_records.record(request, state, "close_alert_for_all", closed)
     return Accepted(alert=closed, entitlement=after)
-
-
-def _close(alert: Alert, at: Instant, state: State) -> Alert:
-    closed = msgspec.structs.replace(alert, closed_at=at)
-    state.alerts[alert.id] = closed
-    new = state.changes.new_alerts
-    (new if alert.id in new else state.changes.closed_alerts)[alert.id] = closed
-    return closed
 
 
 def _keep(
@@ -170,28 +164,7 @@ def _keep(
         customer=customer,
         metadata=command.metadata,
     )
-    state.alerts[made.id] = state.changes.new_alerts[made.id] = made
-    return made
-
-
-def _with(accepted: Accepted, alert: Alert) -> Accepted:
-    accepted.alert = alert
-    return accepted
-
-
-def _record(request: Request, state: State, kind: str, alert: Alert) -> None:
-    """So that what becomes of it is found where everything else is that happens in its book."""
-    operation = Operation(
-        id=derive(in_book(request.id, request.book), kind),
-        customer=request.book,
-        entitlement=None,
-        kind=kind,
-        at=request.at,
-        recorded_at=request.recorded_at,
-        facts=encode_facts(msgspec.to_builtins(alert.rule)),
-        subject=alert.id,
-    )
-    state.changes.operations.append((operation, []))
+    return alert_records.keep(made, state)
 
 
 def _rule(alert: Id, command: CreateAlert, entitlement: Entitlement) -> AlertRule:
@@ -213,7 +186,9 @@ def _rule(alert: Id, command: CreateAlert, entitlement: Entitlement) -> AlertRul
 
 
 def _check_line(command: CreateAlert) -> None:
-    lines = _LINES[command.kind]
+    lines = _LINES.get(command.kind)
+    if lines is None:
+        raise FieldInvalid("kind", f"one on credit: {', '.join(_LINES)}")
     for field in ("amount", "percent", "days"):
         if getattr(command, field) is not None and field not in lines:
             raise FieldInvalid(field, f"left out: the kind {command.kind} has no such line")

@@ -120,7 +120,7 @@ def decide(changes: Changes, wallet: Wallet, entries: Sequence[Entry]) -> tuple[
     ):
         return ()  # it has a top-up alone
     own = [entry for entry in entries if entry.entitlement == wallet.entitlement]
-    fired = set(_living(watch.fired, rules, own[0].recorded_at if own else Instant(0)))
+    fired = set(living(watch.fired, rules, own[0].recorded_at if own else Instant(0)))
     base, use = watch.base, dict(watch.use)
     notices = []
     before, levels = _levels(wallet, own)
@@ -159,7 +159,7 @@ def keep(changes: Changes, wallet: Wallet, watch: Watch) -> None:
         changes.watches[(wallet.customer, wallet.entitlement)] = wallet
 
 
-def _living(ids: Iterable[Id], rules: Sequence[AlertRule], recorded_at: Instant) -> Iterator[Id]:
+def living(ids: Iterable[Id], rules: Sequence[AlertRule], recorded_at: Instant) -> Iterator[Id]:
     """Those of alerts that are not closed: that are known, or so new that it may be heard of them yet."""
     known = {rule.alert for rule in rules}
     for alert in ids:
@@ -326,7 +326,7 @@ def _near(rule: AlertRule, wallet: Wallet, grant: Grant, level: Level, remaining
 def settled(changes: Changes, wallet: Wallet, at: Instant, recorded_at: Instant) -> None:
     """The grants have been looked at up to ``at``, by the alerts that are not new to the wallet."""
     watch = wallet.watch or Watch()
-    counted = tuple(_living(watch.counted, _leads(wallet), recorded_at))
+    counted = tuple(living(watch.counted, _leads(wallet), recorded_at))
     until = Instant(max(watch.until, at)) if counted else Instant(0)
     keep(changes, wallet, msgspec.structs.replace(watch, counted=counted, until=until))
 

@@ -59,8 +59,11 @@ class CreateCustomer(Request):
 
 
 class CreateTestClock(Request):
+    """``customer``: who is there already, and lives by it from then on."""
+
     frozen_at: TimeText
     name: NameText | None = None
+    customer: ReferenceText | None = None
     idempotency_key: KeyText | None = None
 
 

@@ -31,11 +31,13 @@ class CreateAlert(Request):
 
     ``available_below``: an ``amount``, or a ``percent`` of the credit that came last; at the line is below
     it, so 0 is: used up. ``used_above``: an ``amount`` of all that was ever used. ``days_to_expiry`` and
-    ``depletes_within``: ``days``.
+    ``depletes_within``: ``days``. ``metered_above`` is on what was ever used by a ``meter``, which stands in
+    the place of the ``entitlement``: an ``amount`` of that.
     """
 
-    entitlement: ReferenceText
     kind: AlertKind
+    entitlement: ReferenceText | None = None
+    meter: ReferenceText | None = None
     customer: ReferenceText | None = None
     amount: AmountText | None = None
     percent: Annotated[int, Meta(ge=0, le=100)] | None = None
@@ -48,4 +50,5 @@ class CreateAlert(Request):
 class AlertsQuery(PageQuery):
     customer: ReferenceText | None = None
     entitlement: ReferenceText | None = None
+    meter: ReferenceText | None = None
     state: AlertState | None = None

@@ -27,6 +27,7 @@ from drawdown.dialects.native import (
     telling_alerts,
     telling_credit,
     telling_holds,
+    telling_invoices,
     telling_time,
     telling_top_ups,
     telling_usage,
@@ -50,6 +51,7 @@ TOLD: dict[str, Tell] = {
     **telling_holds.TOLD,
     **telling_time.TOLD,
     **telling_usage.TOLD,
+    **telling_invoices.TOLD,
     **telling_alerts.TOLD,
     **telling_top_ups.TOLD,
 }
@@ -90,6 +92,8 @@ class NativeFormat(Format):
         "grant.voided",
         "debit.created",
         "debit.reversed",
+        "invoice.drawn",
+        "invoice.returned",
         "overage.repaid",
         "overage.forgiven",
         "overage.invoiced",
@@ -205,7 +209,7 @@ async def _telling(ledger: Ledger, recorded: Recorded) -> Telling:
     telling = Telling(operation, recorded.entries, None, {})
     if operation.customer != book:
         telling.owner = await ledger.customer(book, operation.customer)
-    if operation.kind in _OF_CATALOG:
+    if operation.kind in _OF_CATALOG or telling_alerts.reached_by(operation):
         telling.catalog = await ledger.catalog(book)
     if operation.kind in _OF_SCHEDULES and operation.subject is not None:
         telling.schedule = await ledger.store.find_schedule(operation.subject)
@@ -213,6 +217,8 @@ async def _telling(ledger: Ledger, recorded: Recorded) -> Telling:
         telling.schedule = await ledger.store.find_schedule(recurring.made_by(operation.id))
     if operation.kind in telling_alerts.TOLD and operation.subject is not None:
         telling.alert = await ledger.alert(book, operation.subject)
+        if telling.alert.meter is not None:
+            telling.catalog = await ledger.catalog(book)
     if operation.kind in telling_top_ups.OF_RULE:
         telling.top_up = await _top_up(ledger, operation)
     telling.kinds = {each: await ledger.entitlement(book, each) for each in _kinds_of(telling)}

@@ -24,6 +24,7 @@ SCHEDULE_PREFIX = "sched_"
 ALERT_PREFIX = "alert_"
 ADJUSTMENT_PREFIX = "adj_"
 HOLD_PREFIX = "hold_"
+INVOICE_PREFIX = "invoice_"
 OPERATION_PREFIX = "op_"
 
 

@@ -74,11 +74,6 @@ def _settle(telling: Telling) -> Iterator[Told]:
         yield "hold.expired", shown, [entry for entry in telling.entries if entry.at <= at]
 
 
-def _stand(telling: Telling) -> Iterator[Told]:
-    """What a document's turn did to grants; what the document says is its own dialect's to tell."""
-    yield from moves(telling)
-
-
 # Schedules -----------------------------------------------------------------------------------------
 
 
@@ -202,8 +197,6 @@ def _clock(name: str) -> Tell:
 
 TOLD: dict[str, Tell] = {
     "settle": _settle,
-    "play": _stand,
-    "act": _stand,
     "create_schedule": _create_schedule,
     "amend_schedule": _amend_schedule,
     "pause_schedule": _turned("schedule.paused"),
@@ -211,6 +204,7 @@ TOLD: dict[str, Tell] = {
     "cancel_schedule": _cancel_schedule,
     "cycle": _cycle,
     "test_clock": _clock("test_clock.created"),
+    "test_clock_for": _clock("test_clock.created"),
     "advance_test_clock": _clock("test_clock.advancing"),
     "end_advance": _clock("test_clock.ready"),
     "delete_test_clock": _clock("test_clock.deleted"),

@@ -6,6 +6,8 @@ from drawdown.core import commands, identity
 from drawdown.core.errors import (
     ClockAdvancing,
     ClockNotFound,
+    CustomerClosed,
+    CustomerNotFound,
     FieldInvalid,
     KeyReused,
     OnlyInTestMode,
@@ -30,6 +32,7 @@ async def create_clock(call: Call) -> Answer:
         frozen_at=fields.instant(body.frozen_at, "frozen_at"),
         mode=call.principal.mode,
         name=optional_text(body.name, "name", NAME_MAX),
+        customer=common.optional_reference(body.customer, "customer"),
     )
     written = common.created(_shape, call.request_id)
     claim = common.claim(call, body.idempotency_key)
@@ -111,7 +114,7 @@ ENDPOINTS = (
         body=asked.CreateTestClock,
         answer=wire.Clock,
         status=201,
-        errors=(FieldInvalid, OnlyInTestMode, KeyReused),
+        errors=(FieldInvalid, OnlyInTestMode, CustomerNotFound, CustomerClosed, KeyReused),
     ),
     Endpoint(
         method="GET",

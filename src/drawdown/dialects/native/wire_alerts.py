@@ -10,11 +10,15 @@ from drawdown.dialects.native.scalars import AmountText, TimeText
 
 
 class Alert(Struct, kw_only=True):
-    """``customer`` null: on everybody's credit. Of ``amount``, ``percent`` and ``days`` one is the line."""
+    """``customer`` null: on everybody's credit. Of ``amount``, ``percent`` and ``days`` one is the line.
+
+    It is on credit of an ``entitlement``, or on what is used by a ``meter``.
+    """
 
     id: str
     customer: str | None
-    entitlement: str
+    entitlement: str | None
+    meter: str | None
     kind: AlertKind
     amount: AmountText | None
     percent: int | None
@@ -30,16 +34,18 @@ class AlertTriggered(Struct, kw_only=True):
     """``available``, ``overage`` and ``used``, which counts overage in, are the wallet's right after it.
 
     ``threshold`` is the line in credit, where the alert has one. Of an alert on expiry: the ``grant``, what
-    ``remaining`` of it is, and its end.
+    ``remaining`` of it is, and its end. Of one on a ``meter``: ``used`` is what was ever used by it, with the
+    line as a ``threshold`` of that.
     """
 
     alert: str
     kind: AlertKind
     name: str | None
-    entitlement: str
+    entitlement: str | None
+    meter: str | None
     at: TimeText
-    available: AmountText
-    overage: AmountText
+    available: AmountText | None
+    overage: AmountText | None
     used: AmountText
     threshold: AmountText | None
     percent: int | None

@@ -149,6 +149,15 @@ class DebitReversed(Struct, kw_only=True):
     overage_reversed: list[OverageUndone]
 
 
+class InvoiceMoved(Struct, kw_only=True):
+    """``amount`` was drawn for an invoice, or returned as it became void: of which grant how much."""
+
+    invoice: str
+    entitlement: str
+    amount: AmountText
+    grants: list[Return]
+
+
 class OverageRepaid(Struct, kw_only=True):
     """``grant`` paid for what had been used past zero."""
 
@@ -385,6 +394,7 @@ DATA = (
     GrantAdjusted,
     GrantDepleted,
     DebitReversed,
+    InvoiceMoved,
     OverageRepaid,
     OverageReset,
     HoldCreated,

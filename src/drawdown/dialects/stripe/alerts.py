@@ -1,4 +1,7 @@
-"""The endpoints of ``billing.alert``: to be told when a customer's credit in a currency falls to a line.
+"""The endpoints of ``billing.alert``: to be told when a line is reached by a customer.
+
+His credit in a currency falls to it, or what he ever used by a meter rises to it. As at Stripe the number of
+a meter is that of all time, each customer is told of once, and what was used before an alert was made counts.
 
 Each is a document, and while it is active an alert of the ledger that names it. A ledger's alert is closed
 for good: one that is activated again is another one under the same id.
@@ -6,17 +9,19 @@ for good: one that is activated again is another one under the same id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core import amounts, commands, currencies
+from drawdown.core.amounts import Amount
 from drawdown.core.commands import CloseAlert, KeepDocuments
 from drawdown.core.identity import parse, spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import AlertKind, Customer, Document, Id, Mode
-from drawdown.dialects.stripe import customers, expansion, wire
+from drawdown.core.types import AlertKind, Customer, Document, Id, Metadata, Mode
+from drawdown.dialects.stripe import customers, expansion, meters, wire, words
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.grants import VALUE_MAX
 from drawdown.dialects.stripe.idempotency import Write
@@ -31,9 +36,11 @@ ALERTS_URL = "/v1/billing/alerts"
 NOUN = "alert"
 #: Among the metadata of an alert of the ledger: which of these it is.
 LINK = "stripe_alert"
-CREDIT = "credit_balance_threshold"
+CREDIT, USAGE = "credit_balance_threshold", "usage_threshold"
+#: The highest line of usage.
+GTE_MAX = 10**15
 ACTIVE, INACTIVE, ARCHIVED = "active", "inactive", "archived"
-_NO_USAGE = f"alerts are on credit here: give {CREDIT}."
+_NO_SPEND = f"alerts are on credit or on usage here: give {CREDIT} or {USAGE}."
 _LISTED_MAX = 1_000
 
 
@@ -69,15 +76,25 @@ class AskedThreshold(Parameters, kw_only=True):
     filters: Annotated[list[AskedFilter], Meta(max_length=1)] | None = None
 
 
+class AskedUsageFilter(Parameters, kw_only=True):
+    type: Literal["customer"]
+    customer: str
+
+
+class AskedUsage(Parameters, kw_only=True):
+    gte: Annotated[int, Meta(ge=1, le=GTE_MAX)]
+    meter: str
+    recurrence: Literal["one_time"]
+    filters: Annotated[list[AskedUsageFilter], Meta(max_length=1)] | None = None
+
+
 class CreateAlert(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {
-        "spend_threshold": _NO_USAGE,
-        "usage_threshold": _NO_USAGE,
-    }
+    unsupported: ClassVar[dict[str, str]] = {"spend_threshold": _NO_SPEND}
 
     title: Annotated[str, Meta(min_length=1, max_length=256)]
-    alert_type: Literal["credit_balance_threshold"]
+    alert_type: Literal["credit_balance_threshold", "usage_threshold"]
     credit_balance_threshold: AskedThreshold | None = None
+    usage_threshold: AskedUsage | None = None
     expand: Expand | None = None
 
 
@@ -89,11 +106,11 @@ class ListAlerts(Page, kw_only=True):
 
 class AlertFilterShown(msgspec.Struct, kw_only=True):
     customer: str
-    type: str = "customer"
+    type: words.AlertFilter = "customer"
 
 
 class AlertLine(msgspec.Struct, kw_only=True):
-    balance_type: str = "monetary"
+    balance_type: words.Monetary = "monetary"
     custom_pricing_unit: None = None
     monetary: wire.GrantMonetary
 
@@ -103,14 +120,24 @@ class AlertThreshold(msgspec.Struct, kw_only=True):
     lte: AlertLine
 
 
+class UsageThreshold(msgspec.Struct, kw_only=True):
+    filters: list[AlertFilterShown]
+    gte: int
+    meter: str
+    recurrence: words.Recurrence = "one_time"
+
+
 class Alert(msgspec.Struct, tag_field="object", tag="billing.alert", kw_only=True):
+    """What the vendor's preview adds is shown of alerts on credit alone."""
+
     id: str
-    alert_type: str = CREDIT
-    credit_balance_threshold: AlertThreshold
+    alert_type: words.AlertType
+    credit_balance_threshold: AlertThreshold | UnsetType = UNSET
     livemode: bool
-    status: str
+    spend_threshold: UnsetType | None = UNSET
+    status: words.AlertStatus
     title: str
-    usage_threshold: None = None
+    usage_threshold: UsageThreshold | None = None
 
 
 class AlertList(wire.List, tag_field="object", tag="list", kw_only=True):
@@ -120,11 +147,14 @@ class AlertList(wire.List, tag_field="object", tag="list", kw_only=True):
 class AlertTriggered(
     msgspec.Struct, tag_field="object", tag="billing.alert_triggered", kw_only=True
 ):
-    """``value``: what was available then, in minor units, rounded down."""
+    """``value``: what was available then, in minor units, or was used, rounded down.
+
+    ``currency`` is of an alert on credit.
+    """
 
     alert: Alert
     created: int
-    currency: str
+    currency: str | UnsetType = UNSET
     custom_pricing_unit: None = None
     customer: str
     livemode: bool
@@ -132,11 +162,15 @@ class AlertTriggered(
 
 
 class KeptAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``customer``: as he is shown; None: everybody."""
+    """``value``: the line, of credit in a ``currency`` or of what a ``meter`` counts, as that is shown.
+
+    ``customer``: as he is shown; None: everybody.
+    """
 
     title: str
-    currency: str
     value: int
+    currency: str | None = None
+    meter: str | None = None
     customer: str | None = None
     status: str = ACTIVE
 
@@ -150,26 +184,61 @@ def alert_id(found: Id) -> str:
 
 def shown(document: Document, body: KeptAlert, mode: Mode) -> Alert:
     filters = [] if body.customer is None else [AlertFilterShown(customer=body.customer)]
-    return Alert(
+    alert = Alert(
         id=alert_id(document.id),
-        credit_balance_threshold=AlertThreshold(
-            filters=filters,
-            lte=AlertLine(monetary=wire.GrantMonetary(body.currency, body.value)),
-        ),
+        alert_type=CREDIT if body.meter is None else USAGE,
         livemode=mode is Mode.LIVE,
         status=body.status,
         title=body.title,
     )
+    if body.meter is not None:
+        alert.usage_threshold = UsageThreshold(filters=filters, gte=body.value, meter=body.meter)
+    if body.currency is not None:
+        line = AlertLine(monetary=wire.GrantMonetary(body.currency, body.value))
+        alert.credit_balance_threshold = AlertThreshold(filters=filters, lte=line)
+        alert.spend_threshold = None
+    return alert
 
 
 # The endpoints ---------------------------------------------------------------------------------------
 
 
 async def create_alert(call: Call, asked: CreateAlert) -> Write:
-    expansion.expansion(asked.expand, expansion.METER)
-    given = asked.credit_balance_threshold
-    if given is None:
-        raise missing(CREDIT)
+    expansion.expansion(asked.expand, expansion.ALERT)
+    for name in (CREDIT, USAGE):
+        given = getattr(asked, name)
+        if given is None and name == asked.alert_type:
+            raise missing(name)
+        if given is not None and name != asked.alert_type:
+            message = f"You may only specify {name} with alert_type={name}."
+            raise StripeError(message, code="parameters_exclusive", param=name)
+    body, owner = await _body(call, asked)
+    change = ALERTS.new(call, body, None if owner is None else owner.id)
+    return _write(call, _watch(change.id, body, owner), change)
+
+
+async def _body(call: Call, asked: CreateAlert) -> tuple[KeptAlert, Customer | None]:
+    if asked.usage_threshold is not None:
+        usage = asked.usage_threshold
+        meter = await meters.find(call, usage.meter, f"{USAGE}[meter]")
+        if meter.closed_at is not None:
+            message = "This meter is inactive: it cannot be watched."
+            raise StripeError(message, param=f"{USAGE}[meter]")
+        owner = await _owner(call, usage.filters, USAGE)
+        body = KeptAlert(
+            title=asked.title,
+            value=usage.gte,
+            meter=meters.meter_id(meter.id, call.principal.mode),
+            customer=None if owner is None else wire.customer_id(owner),
+        )
+        return body, owner
+    assert asked.credit_balance_threshold is not None
+    return await _credit_body(call, asked.title, asked.credit_balance_threshold)
+
+
+async def _credit_body(
+    call: Call, title: str, given: AskedThreshold
+) -> tuple[KeptAlert, Customer | None]:
     money = given.lte.monetary
     currency = money.currency.lower()
     if currency not in currencies.MINOR_PLACES:
@@ -177,27 +246,46 @@ async def create_alert(call: Call, asked: CreateAlert) -> Write:
             f"Invalid currency: {echoed(money.currency)}. It must be a three-letter ISO 4217 code.",
             param=f"{CREDIT}[lte][monetary][currency]",
         )
-    owner = None
-    for each in given.filters or ():
-        owner = await customers.find(call, each.customer, f"{CREDIT}[filters][0][customer]")
+    owner = await _owner(call, given.filters, CREDIT)
     body = KeptAlert(
-        title=asked.title,
+        title=title,
         currency=currency,
         value=money.value,
         customer=None if owner is None else wire.customer_id(owner),
     )
-    change = ALERTS.new(call, body, None if owner is None else owner.id)
-    return _write(call, _watch(change.id, body, owner), change)
+    return body, owner
 
 
-def _watch(alert: Id, body: KeptAlert, owner: Customer | None) -> commands.CreateAlert:
+async def _owner(
+    call: Call, filters: Sequence[AskedFilter | AskedUsageFilter] | None, threshold: str
+) -> Customer | None:
+    """On whose credit or usage it is; None: everybody's."""
+    owner = None
+    for each in filters or ():
+        owner = await customers.find(call, each.customer, f"{threshold}[filters][0][customer]")
+    return owner
+
+
+def _watch(alert: Id, body: KeptAlert, owner: Customer | None) -> commands.Command:
+    customer, meter = None if owner is None else owner.id, _meter_of(body)
+    metadata: Metadata = {LINK: alert_id(alert)}
+    if meter is not None:
+        amount = Amount(body.value)
+        return commands.CreateUsageAlert(
+            meter=meter, amount=amount, customer=customer, metadata=metadata
+        )
+    assert body.currency is not None
     return commands.CreateAlert(
         entitlement=body.currency,
         kind=AlertKind.AVAILABLE_BELOW,
-        customer=None if owner is None else owner.id,
+        customer=customer,
         amount=amounts.normalised(body.value, currencies.MINOR_PLACES[body.currency]),
-        metadata={LINK: alert_id(alert)},
+        metadata=metadata,
     )
+
+
+def _meter_of(body: KeptAlert) -> Id | None:
+    return None if body.meter is None else parse(body.meter)
 
 
 def _write(call: Call, command: commands.Command, change: commands.DocumentChange) -> Write:
@@ -250,6 +338,7 @@ async def _watching(call: Call, found: Kept[KeptAlert]) -> Id | None:
             call.book,
             customer=owner,
             entitlement=found.body.currency,
+            meter=_meter_of(found.body),
             live=True,
             after=after,
             limit=_LISTED_MAX,
@@ -269,7 +358,7 @@ def _check_status(found: Kept[KeptAlert], to: str, since: str) -> None:
 
 
 async def _found(call: Call, asked: One) -> Kept[KeptAlert]:
-    expansion.expansion(asked.expand, expansion.METER)
+    expansion.expansion(asked.expand, expansion.ALERT)
     return await find(call, call.path["alert"])
 
 
@@ -287,16 +376,21 @@ async def retrieve_alert(call: Call) -> Answer:
 
 async def list_alerts(call: Call) -> Answer:
     asked: ListAlerts = call.query
-    expansion.expansion(asked.expand, expansion.METER, of_list=True)
+    expansion.expansion(asked.expand, expansion.ALERT, of_list=True)
     owner = None
     if isinstance(asked.customer, str):
         owner = (await customers.find(call, asked.customer, "customer")).id
 
+    meter = None
+    if isinstance(asked.meter, str):
+        meter = (await meters.find(call, asked.meter, "meter")).id
+
     def keep(each: Kept[KeptAlert]) -> bool:
+        of_usage = each.body.meter is not None
         return (
             each.body.status != ARCHIVED
-            and asked.meter is UNSET
-            and (asked.alert_type is UNSET or asked.alert_type == CREDIT)
+            and (meter is None or _meter_of(each.body) == meter)
+            and (asked.alert_type is UNSET or (asked.alert_type == USAGE) is of_usage)
         )
 
     found, more = await ALERTS.page(call, asked, keep, owner)

@@ -7,17 +7,22 @@ import msgspec
 from drawdown.core import currencies
 from drawdown.core.billing.records import PRICE
 from drawdown.core.errors import CustomerNotFound
-from drawdown.core.identity import parse, reference
+from drawdown.core.identity import reference
 from drawdown.core.requests import Answer
 from drawdown.core.types import (
     Customer,
     Grant,
-    Id,
     Mode,
 )
-from drawdown.dialects.stripe import expansion, grants, invoices, kept, wire, wire_billing
-from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
+from drawdown.dialects.stripe import (
+    book_transactions,
+    expansion,
+    grants,
+    kept,
+    wire,
+    wire_billing,
+)
+from drawdown.dialects.stripe.errors import missing_object
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import ListTransactions, RetrieveSummary
 from drawdown.dialects.stripe.transactions import NOUN, grants_of, money_of, transactions_of
@@ -36,7 +41,7 @@ async def _customer(call: Call, text: str) -> Customer:
 
 async def retrieve_summary(call: Call) -> Answer:
     asked: RetrieveSummary = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUMMARY)
+    expansion.expansion(asked.expand, expansion.SUMMARY)
     customer = await _customer(call, asked.customer)
     if customer.closed_at is not None:
         raise missing_object("customer", asked.customer, "customer")
@@ -58,11 +63,7 @@ async def retrieve_summary(call: Call) -> Answer:
             )
             for code, (ledger, available) in found.items()
         ],
-        customer=(
-            wire.customer_object(customer, mode, expand.below("customer"))
-            if expand.wants("customer")
-            else wire.customer_id(customer)
-        ),
+        customer=wire.customer_id(customer),
         livemode=mode is Mode.LIVE,
     )
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)
@@ -92,29 +93,48 @@ async def _matching(call: Call, asked: RetrieveSummary, customer: Customer) -> l
 
 
 async def list_transactions(call: Call) -> Answer:
-    """Of a customer, or of a grant: newest first."""
+    """Of a customer, of a grant, or of all customers: newest first."""
     asked: ListTransactions = call.query
-    expand = expansion.expansion(asked.expand, expansion.TRANSACTION, of_list=True)
+    expansion.expansion(asked.expand, expansion.TRANSACTION, of_list=True)
     customer, grant = await _whose(call, asked)
-    shown = await transactions_of(call, customer, grant)
-    places = {each.id: place for place, each in enumerate(shown)}
-
-    async def cursor(text: str, param: str) -> Id:
-        if text not in places:
-            raise missing_object(NOUN, text, param)
-        return Id(str(places[text]).encode())
-
-    after, before = await kept.cursors(asked, cursor)
-    some = shown[0 if after is None else int(after) + 1 : None if before is None else int(before)]
-    page = some[: asked.limit] if before is None else some[-asked.limit :]
-    for each in page:
-        await _expand(call, customer, each, expand)
+    if customer is None:
+        data, more = await _of_all(call, asked)
+    else:
+        data, more = await _of_one(call, asked, customer, grant)
     url = wire_billing.TRANSACTIONS_URL
-    answer = wire_billing.TransactionList(data=page, has_more=len(some) > asked.limit, url=url)
+    answer = wire_billing.TransactionList(data=data, has_more=more, url=url)
     return Answer(status=200, body=msgspec.json.encode(answer), request_id=call.request_id)
 
 
-async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer, Grant | None]:
+_Page = tuple[list[wire_billing.Transaction], bool]
+
+
+async def _of_all(call: Call, asked: ListTransactions) -> _Page:
+    async def cursor(text: str, param: str) -> book_transactions.Found:
+        return await book_transactions.find(call, text, param)
+
+    page, more = await book_transactions.page_of(call, asked, await kept.cursors(asked, cursor))
+    return [each.shown for each in page], more
+
+
+async def _of_one(
+    call: Call, asked: ListTransactions, customer: Customer, grant: Grant | None
+) -> _Page:
+    shown = await transactions_of(call, customer, grant)
+    places = {each.id: place for place, each in enumerate(shown)}
+
+    async def cursor(text: str, param: str) -> int:
+        if text not in places:
+            raise missing_object(NOUN, text, param)
+        return places[text]
+
+    after, before = await kept.cursors(asked, cursor)
+    some = shown[0 if after is None else after + 1 : before]
+    page = some[: asked.limit] if before is None else some[-asked.limit :]
+    return page, len(some) > asked.limit
+
+
+async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer | None, Grant | None]:
     grant = None
     if isinstance(asked.credit_grant, str):
         grant = await grants.find(call, asked.credit_grant)
@@ -126,61 +146,11 @@ async def _whose(call: Call, asked: ListTransactions) -> tuple[Customer, Grant |
             raise missing_object(grants.NOUN, str(asked.credit_grant), "credit_grant")
         return customer, grant
     if grant is None:
-        raise StripeError(
-            "Name a customer or a credit_grant: transactions are listed for one of them.",
-            code="parameter_missing",
-            param="customer",
-        )
+        return None, None
     return await call.ledger.customer(call.book, grant.customer), grant
 
 
 async def retrieve_transaction(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.TRANSACTION)
-    text = call.path["transaction"]
-    found = None
-    operation = parse(text.rpartition("_")[0])
-    recorded = None
-    if operation is not None:
-        recorded = (await call.ledger.store.find_operations({operation})).get(operation)
-    if recorded is not None:
-        try:
-            customer = await call.ledger.customer(call.book, recorded.customer)
-            shown = await transactions_of(call, customer, None)
-            found = next((each for each in shown if each.id == text), None)
-            if found is not None:
-                await _expand(call, customer, found, expand)
-        except CustomerNotFound:
-            found = None
-    if found is None:
-        raise missing_object(NOUN, text, "id")
-    return Answer(status=200, body=msgspec.json.encode(found), request_id=call.request_id)
-
-
-async def _expand(
-    call: Call, customer: Customer, shown: wire_billing.Transaction, expand: Expansion
-) -> None:
-    """Put in place of ids what is asked for."""
-    if expand.wants("credit_grant") and isinstance(shown.credit_grant, str):
-        grant = await grants.find(call, shown.credit_grant)
-        assert grant is not None, "a grant stays for good"
-        kind = await call.ledger.entitlement(call.book, grant.entitlement)
-        shown.credit_grant = wire.credit_grant(
-            grant, customer, kind, call.principal.mode, expansion.NOTHING
-        )
-    used = None if shown.debit is None else shown.debit.credits_applied
-    if expand.wants("debit.credits_applied.invoice") and used is not None:
-        assert shown.debit is not None
-        shown.debit.credits_applied = await _with_invoice(call, customer, used)
-    back = None if shown.credit is None else shown.credit.credits_application_invoice_voided
-    if expand.wants("credit.credits_application_invoice_voided.invoice") and back is not None:
-        assert shown.credit is not None
-        place = await _with_invoice(call, customer, back)
-        shown.credit.credits_application_invoice_voided = place
-
-
-async def _with_invoice(
-    call: Call, customer: Customer, place: wire_billing.OfInvoice
-) -> wire_billing.OfInvoice:
-    found = await invoices.INVOICES.find(call, str(place.invoice))
-    shown = invoices.Shown(customer, call.principal.mode).invoice(found.document)
-    return wire_billing.OfInvoice(shown, place.invoice_line_item)
+    expansion.expansion(call.query.expand, expansion.TRANSACTION)
+    found = await book_transactions.find(call, call.path["transaction"], "id")
+    return Answer(status=200, body=msgspec.json.encode(found.shown), request_id=call.request_id)

@@ -11,12 +11,12 @@ from msgspec import UNSET, UnsetType
 from drawdown.core import identity
 from drawdown.core.commands import AmendCustomer, CloseCustomer
 from drawdown.core.commands import CreateCustomer as CreateCustomerCommand
-from drawdown.core.errors import CustomerNotFound
+from drawdown.core.errors import ClockNotFound, CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Customer, Id
-from drawdown.dialects.stripe import expansion, kept, search, test_clocks, wire
+from drawdown.dialects.stripe import expansion, kept, numbers, search, test_clocks, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.requests import (
     CreateCustomer,
     CustomerDetails,
@@ -24,6 +24,7 @@ from drawdown.dialects.stripe.requests import (
     SearchCustomers,
     UpdateCustomer,
 )
+from drawdown.dialects.stripe.requests_catalog import Page
 from drawdown.engine.ports import CustomerFilter
 from drawdown.web.endpoints import Call
 from drawdown.web.errors import echoed
@@ -60,15 +61,30 @@ async def retrieve_customer(call: Call) -> Answer:
     customer = await find(call, call.path["customer"])
     if customer.closed_at is not None:
         return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
-    return _answer(call, wire.customer_object(customer, call.principal.mode, expand))
+    return _answer(call, await _shown(call, customer, expand))
+
+
+async def _shown(
+    call: Call, customer: Customer, expand: expansion.Expansion
+) -> wire.CustomerObject:
+    known = await numbers.find(call, customer)
+    body = None if known is None else known.body
+    return wire.customer_object(customer, call.principal.mode, expand, body)
 
 
 async def find(call: Call, text: str, param: str = "id") -> Customer:
-    """Raises ``StripeError``."""
+    """One whose test clock is deleted is deleted with it. Raises ``StripeError``."""
     try:
-        return await call.ledger.customer(call.book, identity.reference(text))
+        found = await call.ledger.customer(call.book, identity.reference(text))
     except CustomerNotFound:
         raise missing_object("customer", text, param) from None
+    if found.test_clock is None or found.closed_at is not None:
+        return found
+    try:
+        await call.ledger.test_clocks.find(call.book, found.test_clock)
+    except ClockNotFound:
+        return msgspec.structs.replace(found, closed_at=call.now)
+    return found
 
 
 async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
@@ -85,9 +101,12 @@ async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
     }
     metadata = asked.metadata
 
+    known = await numbers.find(call, customer)
+    numbering, changes = (None, ()) if known is None else numbers.changed(known, customer, asked)
+
     def show(accepted: Accepted) -> wire.CustomerObject:
         assert accepted.customer is not None
-        return wire.customer_object(accepted.customer, mode, expand)
+        return wire.customer_object(accepted.customer, mode, expand, numbering)
 
     command = AmendCustomer(
         customer=customer.id,
@@ -101,7 +120,7 @@ async def update_customer(call: Call, asked: UpdateCustomer) -> Write:
         clear_metadata=metadata is None,
         profiles={wire.PROFILE: details} if details else {},
     )
-    return Write(command=command, show=show)
+    return Write(command=command, show=show, documents=changes)
 
 
 async def delete_customer(call: Call) -> Answer:
@@ -109,7 +128,7 @@ async def delete_customer(call: Call) -> Answer:
     customer = await find(call, call.path["customer"])
     if customer.closed_at is None:
         command = CloseCustomer(customer=customer.id)
-        await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+        await carry_out(call, command)
     return _answer(call, wire.DeletedCustomer(id=wire.customer_id(customer)))
 
 
@@ -117,31 +136,32 @@ async def list_customers(call: Call) -> Answer:
     """Those on a test clock are left out unless that is asked for."""
     asked: ListCustomers = call.query
     expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
-    created = kept.range_of(asked.created, "created")
+    since, until = kept.span_of(asked.created, "created")
     clock = None
     if isinstance(asked.test_clock, str):
         clock = (await test_clocks.find(call, asked.test_clock, "test_clock")).id
 
     def keep(each: Customer) -> bool:
-        return (
-            each.closed_at is None
-            and each.test_clock == clock
-            and (asked.email is UNSET or each.email == asked.email)
-            and created(each.created_at)
-        )
+        return each.closed_at is None and each.test_clock == clock
 
     async def cursor(text: str, param: str) -> Id:
         return (await find(call, text, param)).id
 
     async def chunk(after: Id | None, before: Id | None) -> list[Customer]:
         email = asked.email if isinstance(asked.email, str) else None
-        listed = CustomerFilter(book=call.book, email=email, after=after, limit=kept.CHUNK)
-        if before is None:
-            return await call.ledger.customers(listed)
-        return await _newer(call, listed, before)
+        listed = CustomerFilter(
+            book=call.book,
+            email=email,
+            since=since,
+            until=until,
+            after=after,
+            before=before,
+            limit=kept.CHUNK,
+        )
+        return await call.ledger.customers(listed)
 
     found, more = await kept.page_of(asked, cursor, chunk, lambda each: each.id, keep)
-    data = [wire.customer_object(each, call.principal.mode, expand) for each in found]
+    data = [await _shown(call, each, expand) for each in found]
     return _answer(call, wire.CustomerList(data=data, has_more=more, url=wire.CUSTOMERS_URL))
 
 
@@ -150,39 +170,31 @@ async def search_customers(call: Call) -> Answer:
     asked: SearchCustomers = call.query
     expand = expansion.expansion(asked.expand, expansion.CUSTOMER, of_list=True)
     test = search.test_of(asked.query, wire.phone_of)
-    after = None if asked.page is None else identity.parse(asked.page)
-    if asked.page is not None and after is None:
-        raise StripeError("Invalid page: must be the next_page of an earlier answer.", param="page")
-    found: list[Customer] = []
-    looked_at = 0
-    while len(found) <= asked.limit and looked_at < kept.LOOKED_AT_MAX:
-        listed = CustomerFilter(book=call.book, after=after, limit=kept.CHUNK)
-        some = await call.ledger.customers(listed)
-        found += [each for each in some if each.closed_at is None and test(each)]
-        looked_at += len(some)
-        if len(some) < kept.CHUNK:
-            break
-        after = some[-1].id
-    page, more = found[: asked.limit], len(found) > asked.limit
+    since = UNSET if asked.page is None else asked.page
+
+    async def cursor(text: str, param: str) -> Id:
+        after = identity.parse(text)
+        if after is None:
+            message = "Invalid page: must be the next_page of an earlier answer."
+            raise StripeError(message, param="page")
+        return after
+
+    async def chunk(after: Id | None, before: Id | None) -> list[Customer]:
+        listed = CustomerFilter(book=call.book, after=after, before=before, limit=kept.CHUNK)
+        return await call.ledger.customers(listed)
+
+    def keep(each: Customer) -> bool:
+        return each.closed_at is None and test(each)
+
+    page = Page(limit=asked.limit, starting_after=since)
+    found, more = await kept.page_of(page, cursor, chunk, lambda each: each.id, keep)
     shown = wire.CustomerSearch(
-        data=[wire.customer_object(each, call.principal.mode, expand) for each in page],
+        data=[await _shown(call, each, expand) for each in found],
         has_more=more,
-        next_page=identity.spell("page_", page[-1].id) if more else None,
+        next_page=identity.spell("page_", found[-1].id) if more else None,
         url=wire.CUSTOMERS_URL + "/search",
     )
     return _answer(call, shown)
-
-
-async def _newer(call: Call, listed: CustomerFilter, before: Id) -> list[Customer]:
-    """The oldest of those that are newer than one, oldest first: found from the newest back."""
-    newer: list[Customer] = []
-    while len(newer) < kept.LOOKED_AT_MAX:
-        some = await call.ledger.customers(listed)
-        newer += [each for each in some if each.id > before]
-        if len(some) < listed.limit or some[-1].id <= before:
-            break
-        listed = msgspec.structs.replace(listed, after=some[-1].id)
-    return newer[::-1][: kept.CHUNK]
 
 
 def _check_email(email: str | UnsetType | None) -> None:

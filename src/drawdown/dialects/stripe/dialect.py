@@ -10,14 +10,15 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.requests import Answer
 from drawdown.dialects.stripe import errors, meter_streams
 from drawdown.dialects.stripe.errors import StripeError
+from drawdown.dialects.stripe.following import following
 from drawdown.dialects.stripe.idempotency import HEADER as IDEMPOTENCY_KEY
 from drawdown.dialects.stripe.parameters import JsonParameters, read
-from drawdown.dialects.stripe.routes import ENDPOINTS
+from drawdown.dialects.stripe.routes import ENDPOINTS, READINGS
 from drawdown.dialects.stripe.versions import VERSION, is_version
 from drawdown.dialects.stripe.webhooks import routes as webhooks
-from drawdown.engine.access import SESSION_PREFIX
 from drawdown.engine.accounts import Principal, SessionExpired
 from drawdown.engine.ledger import Ledger
+from drawdown.engine.sessions import SESSION_PREFIX
 from drawdown.web import forms
 from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
@@ -26,6 +27,10 @@ from drawdown.web.headers import Credentials, Headers
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _RETRY = frozenset({409, 429, 500, 502, 503, 504})
+
+
+#: Of the vendor's reasons the one for a limit of all requests of an account.
+_LIMITED = "global-rate"
 
 
 class StripeDialect(Dialect):
@@ -39,7 +44,8 @@ class StripeDialect(Dialect):
 
     def __init__(self, *, allow_private: bool = False) -> None:
         """``allow_private``: whether events may go to addresses that are not the world's."""
-        self.endpoints = (*ENDPOINTS, *webhooks.table(allow_private=allow_private))
+        table = (*ENDPOINTS, *webhooks.table(allow_private=allow_private))
+        self.endpoints = tuple(following(each, READINGS) for each in table)
 
     def credentials(self, headers: Headers) -> Credentials | None:
         """Bearer, or Basic with the key as user name. Publishable keys open nothing here."""
@@ -61,7 +67,7 @@ class StripeDialect(Dialect):
         if not secret.startswith(SESSION_PREFIX):
             return await super().authenticate(ledger, secret, key_id)
         try:
-            return await ledger.accounts.of_session(secret)
+            return await ledger.sessions.find(secret)
         except SessionExpired:
             raise StripeError(
                 "This session has expired: make another one.",
@@ -126,6 +132,8 @@ class StripeDialect(Dialect):
         if answer.status >= 400:
             again = "true" if answer.status in _RETRY else "false"
             found.append(("stripe-should-retry", again))
+        if context.allowance is not None and not context.allowance.granted:
+            found.append(("stripe-rate-limited-reason", _LIMITED))
         return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in found)
 
 

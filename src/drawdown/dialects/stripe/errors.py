@@ -104,7 +104,7 @@ LEDGER: dict[type[LedgerError], Row] = {
         kind=IDEMPOTENCY,
     ),
     ledger_errors.AlreadyExists: Row(400, "resource_already_exists"),
-    ledger_errors.ClockNotFound: Row(404, "resource_missing", "No such test_clock: '{reference}'"),
+    ledger_errors.ClockNotFound: Row(404, "resource_missing", "No such test clock: '{reference}'"),
     ledger_errors.OnlyInTestMode: Row(400),
     ledger_errors.ClockAdvancing: Row(400),
     ledger_errors.CustomerClosed: Row(
@@ -182,7 +182,15 @@ STATUSES: dict[type[Exception], int] = {
 }
 _REVOKED = Row(401, "api_key_expired")
 #: The ledger's names of fields that are called otherwise here.
-_PARAMS = {"amount": "amount[monetary][value]"}
+_PARAMS = {
+    "amount": "amount[monetary][value]",
+    "advances": "auto_advance",
+    "anchor": "billing_cycle_anchor",
+    "pause.until": "pause_collection[resumes_at]",
+    "prorated_from": "proration_date",
+    "to": "frozen_time",
+    "frozen_at": "frozen_time",
+}
 
 
 def missing_object(noun: str, text: str, param: str) -> StripeError:
@@ -224,8 +232,9 @@ def _told(error: LedgerError | WebError) -> tuple[int, ErrorBody]:
         row, fields = LEDGER[type(error)], error.fields
     else:
         row, fields = WEB[type(error)], vars(error)
-    message = str(error) if row.message is None else row.message.format(**fields)
     param = row.param or _param(fields.get("field"))
+    words = {**fields, "field": param}
+    message = str(error) if row.message is None else row.message.format(**words)
     return row.status, ErrorBody(type=row.kind, message=message, code=row.code, param=param)
 
 

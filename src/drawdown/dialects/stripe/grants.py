@@ -20,9 +20,8 @@ from drawdown.core.types import (
     Instant,
     Metadata,
 )
-from drawdown.dialects.stripe import expansion, wire
+from drawdown.dialects.stripe import expansion, imported, wire
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import NOTHING, Write
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.prices import PRICES, price_id
@@ -94,19 +93,19 @@ async def void_credit_grant(call: Call, asked: OneGrant) -> Write:
 
 
 async def retrieve_credit_grant(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.GRANT)
+    expansion.expansion(call.query.expand, expansion.GRANT)
     text = call.path["grant"]
     grant = await find(call, text)
     if grant is None:
         raise missing_object(NOUN, text, "id")
-    shown = await _Shown(call, expand).grant(grant)
+    shown = await _Shown(call).grant(grant)
     return Answer(status=200, body=msgspec.json.encode(shown), request_id=call.request_id)
 
 
 async def list_credit_grants(call: Call) -> Answer:
     """A page, newest first; it looks one further than it shows, to say whether there are more."""
     asked: ListGrants = call.query
-    expand = expansion.expansion(asked.expand, expansion.GRANT, of_list=True)
+    expansion.expansion(asked.expand, expansion.GRANT, of_list=True)
     after, before = await _cursors(call, asked)
     try:
         found = await call.ledger.grants(
@@ -120,7 +119,7 @@ async def list_credit_grants(call: Call) -> Answer:
     except CustomerNotFound:
         raise missing_object("customer", str(asked.customer), "customer") from None
     page = found[: asked.limit] if before is None else found[-asked.limit :]
-    shown = _Shown(call, expand)
+    shown = _Shown(call)
     answer = wire.CreditGrantList(
         data=[await shown.grant(grant) for grant in page],
         has_more=len(found) > asked.limit,
@@ -153,15 +152,22 @@ async def _cursor(call: Call, param: str, text: str | msgspec.UnsetType) -> Id |
 
 
 async def find(call: Call, text: str) -> Grant | None:
-    """The grant that ``text`` spells, unless its credit is of something that is no currency."""
+    """The grant of credit in a currency that ``text`` spells, or that the vendor called so."""
     found = identity.parse(text)
-    if found is None:
-        return None
-    try:
-        grant = await call.ledger.grant(call.book, found)
-    except GrantNotFound:
+    grant = None if found is None else await _grant(call, found)
+    if grant is None:
+        found = await imported.find_grant(call.ledger, call.book, text)
+        grant = None if found is None else await _grant(call, found)
+    if grant is None:
         return None
     return grant if grant.entitlement in currencies.codes_by_id(call.book) else None
+
+
+async def _grant(call: Call, grant: Id) -> Grant | None:
+    try:
+        return await call.ledger.grant(call.book, grant)
+    except GrantNotFound:
+        return None
 
 
 async def _monetary_grant(call: Call) -> Id:
@@ -180,16 +186,14 @@ def _write(
     expand: list[str] | None,
     names: dict[type[NotFound], tuple[str, str]],
 ) -> Write:
-    followed = expansion.expansion(expand, expansion.GRANT)
+    expansion.expansion(expand, expansion.GRANT)
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire.CreditGrant:
         assert accepted.grant is not None
         assert accepted.customer is not None
         assert accepted.entitlement is not None
-        return wire.credit_grant(
-            accepted.grant, accepted.customer, accepted.entitlement, mode, followed
-        )
+        return wire.credit_grant(accepted.grant, accepted.customer, accepted.entitlement, mode)
 
     return Write(command=command, show=show, names=names)
 
@@ -197,8 +201,8 @@ def _write(
 class _Shown:
     """Shows the grants of one answer; looks up each customer and currency once."""
 
-    def __init__(self, call: Call, expand: Expansion) -> None:
-        self._call, self._expand = call, expand
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._customers: dict[Id, Customer] = {}
         self._entitlements: dict[Id, Entitlement] = {}
 
@@ -214,7 +218,6 @@ class _Shown:
             self._customers[customer],
             self._entitlements[entitlement],
             self._call.principal.mode,
-            self._expand,
         )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from drawdown.core.commands import Command, DocumentChange, ExpireGrant
 from drawdown.core.errors import GrantNotFound, LedgerError, NotFound
-from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim
+from drawdown.core.requests import KEY_MAX, Accepted, Answer, Claim, Origin
 from drawdown.core.types import Id
 from drawdown.dialects.stripe import errors
 from drawdown.dialects.stripe.errors import StripeError
@@ -54,6 +54,19 @@ def key_of(headers: Headers) -> str | None:
     return key
 
 
+async def carry_out(
+    call: Call, command: Command, documents: tuple[DocumentChange, ...] = ()
+) -> None:
+    """For a request without a key: a ``DELETE``. Raises ``LedgerError``."""
+    await call.ledger.submit(
+        call.book,
+        command,
+        lambda _: Answer(status=200, body=b""),
+        asked_by=Origin(call.request_id),
+        documents=documents,
+    )
+
+
 def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
     """The handler of an endpoint that writes: ``prepare`` understands its parameters."""
 
@@ -64,7 +77,7 @@ def writing(prepare: Callable[[Call, Any], Awaitable[Write]]) -> Handler:
             write = await prepare(call, parameters)
         except WebError:
             if key is not None:
-                await _refuse_used(call, key)
+                await refuse_used(call, key)
             raise
         claim = None if key is None else Claim(SPACE, key, _fingerprint(call, parameters))
         return await _carry_out(call, write, claim)
@@ -98,13 +111,14 @@ async def _carry_out(call: Call, write: Write, claim: Claim | None) -> Answer:
             render,
             claim=claim,
             refuse=refuse,
+            asked_by=Origin(call.request_id, None if claim is None else claim.key),
             documents=write.documents,
         )
     except NotFound as error:
         raise errors.named(error, write.names) from None
 
 
-async def _refuse_used(call: Call, key: str) -> None:
+async def refuse_used(call: Call, key: str) -> None:
     """Raises ``KeyReused`` when the key has an answer: this request cannot be the one it belongs to.
 
     Asking to expire nothing looks the key up, and keeps nothing.

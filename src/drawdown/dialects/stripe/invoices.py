@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import msgspec
@@ -20,19 +19,18 @@ from drawdown.core.billing.records import (
     Subscription,
     invoice_of,
     step_of,
-    subscription_of,
     unhexed,
 )
 from drawdown.core.commands import Act
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import reference, spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Id, Mode
+from drawdown.core.times import moment_of
+from drawdown.core.types import MICROSECONDS, Customer, Document, Id, Mode
 from drawdown.core.usage import quantities
 from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import Write, carry_out
 from drawdown.dialects.stripe.ids import (
     invoice_id,
     line_id,
@@ -41,9 +39,7 @@ from drawdown.dialects.stripe.ids import (
     transaction_id,
 )
 from drawdown.dialects.stripe.kept import Kept, Records
-from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
-    CreatePreview,
     FinalizeInvoice,
     ListInvoices,
     PayInvoice,
@@ -51,15 +47,16 @@ from drawdown.dialects.stripe.requests_billing import (
 )
 from drawdown.dialects.stripe.requests_catalog import One, Page
 from drawdown.dialects.stripe.test_clocks import clock_id
-from drawdown.dialects.stripe.transactions import with_transactions
 from drawdown.web.endpoints import Call
 
 INVOICES = Records(INVOICE, "invoice", Invoice)
+_MOMENT = "{:%d %b %Y}"
 SUBSCRIPTIONS = Records(SUBSCRIPTION, "subscription", Subscription)
 _REASONS = {
     Reason.CREATE: "subscription_create",
     Reason.CYCLE: "subscription_cycle",
     Reason.CANCEL: "subscription_cycle",
+    Reason.UPDATE: "subscription_update",
 }
 
 
@@ -74,6 +71,8 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
     description: str | None = None
     metadata: dict[str, str] = {}
     billing_mode: str = "classic"
+    cancellation_comment: str | None = None
+    cancellation_feedback: str | None = None
     own_metadata: dict[str, str] = {}
     own_description: str | None = None
 
@@ -84,6 +83,7 @@ class ItemProfile(msgspec.Struct, kw_only=True, omit_defaults=True):
     product_name: str
     unit: str | None = None
     metadata: dict[str, str] = {}
+    created: int | None = None
 
 
 class Shown(msgspec.Struct):
@@ -91,13 +91,6 @@ class Shown(msgspec.Struct):
 
     customer: Customer
     mode: Mode
-    expand: Expansion = expansion.NOTHING
-
-    def customer_shown(self) -> str | wire.CustomerObject:
-        if self.expand.wants("customer"):
-            below = self.expand.below("customer")
-            return wire.customer_object(self.customer, self.mode, below)
-        return wire.customer_id(self.customer)
 
     @property
     def test_clock(self) -> str | None:
@@ -112,13 +105,15 @@ class Shown(msgspec.Struct):
             id=line_id(line),
             amount=line.amount,
             currency=invoice.currency,
-            description=f"{whole} × {profile.product_name}",
+            description=_description(line, f"{whole} × {profile.product_name}"),
             invoice=invoice_id(document.id),
             livemode=self.mode is Mode.LIVE,
             metadata=profile.metadata,
             parent=wire_billing.LineParent(
                 subscription_item_details=wire_billing.LineItemDetails(
-                    subscription=subscription, subscription_item=line.item.id
+                    proration=line.proration,
+                    subscription=subscription,
+                    subscription_item=line.item.id,
                 )
             ),
             period=wire_billing.LinePeriod(line.start // MICROSECONDS, line.end // MICROSECONDS),
@@ -156,18 +151,15 @@ class Shown(msgspec.Struct):
         lines = [self.line(line, document, invoice) for line in invoice.lines]
         paid = invoice.status is InvoiceStatus.PAID
         draft = invoice.status is InvoiceStatus.DRAFT
-        due = None
-        if profile.collection_method == "send_invoice" and invoice.finalized_at is not None:
-            due = invoice.finalized_at + (profile.days_until_due or 0) * DAY
         details = wire.customer_object(self.customer, self.mode, expansion.NOTHING)
         total = invoice.total
         outside = paid and invoice.paid_out_of_band
         return wire_billing.Invoice(
             id=name,
-            amount_due=total,
-            amount_paid=total if paid else 0,
-            amount_paid_off_stripe=total if outside else None,
-            amount_remaining=0 if paid else total,
+            amount_due=invoice.due,
+            amount_paid=invoice.due if paid else 0,
+            amount_paid_off_stripe=invoice.due if outside else UNSET,
+            amount_remaining=0 if paid else invoice.due,
             attempted=paid,
             auto_advance=(
                 invoice.finalizes_at is not None if draft else invoice.status is InvoiceStatus.OPEN
@@ -177,7 +169,7 @@ class Shown(msgspec.Struct):
             collection_method=profile.collection_method,
             created=document.created_at // MICROSECONDS,
             currency=invoice.currency,
-            customer=self.customer_shown(),
+            customer=wire.customer_id(self.customer),
             customer_address=details.address,
             customer_email=details.email,
             customer_name=details.name,
@@ -185,15 +177,15 @@ class Shown(msgspec.Struct):
             customer_shipping=details.shipping,
             customer_tax_exempt=details.tax_exempt,
             description=profile.own_description,
-            due_date=seconds(due),
+            due_date=seconds(invoice.due_at),
             effective_at=seconds(invoice.finalized_at),
-            ending_balance=None if draft else 0,
+            ending_balance=None if draft else -invoice.left,
             lines=wire_billing.LineItemList(
                 data=lines, has_more=False, url=f"{wire_billing.INVOICES_URL}/{name}/lines"
             ),
             livemode=self.mode is Mode.LIVE,
             metadata=profile.own_metadata,
-            number=None if draft else _number(details.invoice_prefix, document.id),
+            number=invoice.number,
             parent=wire_billing.InvoiceParent(
                 subscription_details=wire_billing.InvoiceSubscription(
                     metadata=profile.metadata,
@@ -202,6 +194,7 @@ class Shown(msgspec.Struct):
             ),
             period_end=invoice.period_end // MICROSECONDS,
             period_start=invoice.period_start // MICROSECONDS,
+            starting_balance=-invoice.carried,
             status=invoice.status.value,
             status_transitions=wire_billing.StatusTransitions(
                 finalized_at=seconds(invoice.finalized_at),
@@ -220,9 +213,11 @@ class Shown(msgspec.Struct):
         )
 
 
-def _number(prefix: str, invoice: Id) -> str:
-    """Eight digits that always follow from the invoice's id."""
-    return f"{prefix}-{int.from_bytes(invoice, 'big') % 10**8:08d}"
+def _description(line: Line, what: str) -> str:
+    if not line.proration:
+        return what
+    said = "Remaining" if line.amount >= 0 else "Unused"
+    return f"{said} time on {what} after {_MOMENT.format(moment_of(line.start))}"
 
 
 async def owner_of(call: Call, document: Document) -> Customer:
@@ -237,28 +232,21 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Invoice]:
 
 
 async def retrieve_invoice(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.READ_INVOICE)
-    found = await find(call, call.path["invoice"])
-    return _answer(call, await _read(call, found, expand))
+    expansion.expansion(call.query.expand, expansion.INVOICE)
+    return _answer(call, await _read(call, await find(call, call.path["invoice"])))
 
 
-async def _read(call: Call, found: Kept[Invoice], expand: Expansion) -> wire_billing.Invoice:
+async def _read(call: Call, found: Kept[Invoice]) -> wire_billing.Invoice:
     customer = await owner_of(call, found.document)
-    shown = Shown(customer, call.principal.mode, expand).invoice(found.document)
-    if expand.wants("lines.data.pretax_credit_amounts.credit_balance_transaction"):
-        for line in shown.lines.data:
-            line.pretax_credit_amounts = [copy(each) for each in line.pretax_credit_amounts]
-            await with_transactions(call, customer, line.pretax_credit_amounts)
-    if expand.wants("total_pretax_credit_amounts.credit_balance_transaction"):
-        await with_transactions(call, customer, shown.total_pretax_credit_amounts)
-    return shown
+    return Shown(customer, call.principal.mode).invoice(found.document)
 
 
 async def list_invoices(call: Call) -> Answer:
     asked: ListInvoices = call.query
-    expand = expansion.expansion(asked.expand, expansion.READ_INVOICE, of_list=True)
+    expansion.expansion(asked.expand, expansion.INVOICE, of_list=True)
     created = kept.range_of(asked.created, "created")
-    owner = await _owner(call, asked.customer)
+    due = kept.range_of(asked.due_date, "due_date")
+    owner = await owner_named(call, asked.customer)
     if owner is not None:
         await call.ledger.settle_due(call.book, owner)
 
@@ -272,15 +260,16 @@ async def list_invoices(call: Call) -> Answer:
             and (asked.subscription is UNSET or subscription == asked.subscription)
             and (method is UNSET or profile.collection_method == method)
             and created(each.document.created_at)
+            and (asked.due_date is UNSET or (invoice.due_at is not None and due(invoice.due_at)))
         )
 
     found, more = await INVOICES.page(call, asked, keep, owner)
-    data = [await _read(call, each, expand) for each in found]
+    data = [await _read(call, each) for each in found]
     page = wire_billing.InvoiceList(data=data, has_more=more, url=wire_billing.INVOICES_URL)
     return _answer(call, page)
 
 
-async def _owner(call: Call, text: Any) -> Id | None:
+async def owner_named(call: Call, text: Any) -> Id | None:
     if not isinstance(text, str):
         return None
     try:
@@ -292,7 +281,7 @@ async def _owner(call: Call, text: Any) -> Id | None:
 async def list_lines(call: Call) -> Answer:
     """In the order in which credit goes over them."""
     asked: Page = call.query
-    expand = expansion.expansion(asked.expand, expansion.LINE, of_list=True)
+    expansion.expansion(asked.expand, expansion.LINE, of_list=True)
     found = await find(call, call.path["invoice"])
     customer = await owner_of(call, found.document)
     shown = Shown(customer, call.principal.mode)
@@ -309,9 +298,6 @@ async def list_lines(call: Call) -> Answer:
     end = len(lines) if before is None else int(before)
     some = lines[start:end]
     page = some[: asked.limit] if before is None else some[-asked.limit :]
-    if expand.wants("pretax_credit_amounts.credit_balance_transaction"):
-        for line in page:
-            await with_transactions(call, customer, line.pretax_credit_amounts)
     url = f"{wire_billing.INVOICES_URL}/{call.path['invoice']}/lines"
     more = len(some) > asked.limit
     return _answer(call, wire_billing.LineItemList(data=page, has_more=more, url=url))
@@ -323,14 +309,14 @@ async def list_lines(call: Call) -> Answer:
 async def _act(
     call: Call, expand: Sequence[str] | None, make: Any, found: Kept[Invoice] | None = None
 ) -> Write:
-    followed = expansion.expansion(expand, expansion.INVOICE)
+    expansion.expansion(expand, expansion.INVOICE)
     found = found or await find(call, call.path["invoice"])
     mode, invoice = call.principal.mode, found.id
 
     def show(accepted: Accepted) -> wire_billing.Invoice:
         assert accepted.customer is not None
         [document] = [each for each in accepted.documents if each.id == invoice]
-        return Shown(accepted.customer, mode, followed).invoice(document)
+        return Shown(accepted.customer, mode).invoice(document)
 
     return Write(command=command_of(found, make(invoice=invoice)), show=show)
 
@@ -390,59 +376,9 @@ async def delete_invoice(call: Call) -> Answer:
     """A draft only."""
     found = await find(call, call.path["invoice"])
     command = command_of(found, actions.DeleteDraft(invoice=found.id))
-    await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    await carry_out(call, command)
     gone = wire_catalog.Deleted(id=invoice_id(found.id), object="invoice")
     return _answer(call, gone)
-
-
-async def _previewed(call: Call, asked: CreatePreview) -> Document:
-    """The subscription that is named, or the only one that the customer has."""
-    owner = await _owner(call, UNSET if asked.customer is None else asked.customer)
-    if asked.subscription is not None:
-        found = await SUBSCRIPTIONS.find(call, asked.subscription, "subscription")
-        if owner is not None and owner != found.document.owner:
-            raise missing_object("subscription", asked.subscription, "subscription")
-        running = [found.document] if found.document.entitlement is not None else []
-    elif owner is None:
-        raise missing("customer")
-    else:
-        every = Page(limit=2)
-        some, _ = await SUBSCRIPTIONS.page(
-            call, every, lambda each: each.body.ended_at is None, owner
-        )
-        running = [each.document for each in some]
-    if not running:
-        raise StripeError(
-            "No upcoming invoices: there is no subscription that has not ended.",
-            code="invoice_upcoming_none",
-            status=404,
-        )
-    if len(running) > 1:
-        raise StripeError(
-            "This customer has several subscriptions: name one of them.", param="subscription"
-        )
-    return running[0]
-
-
-async def create_preview(call: Call, asked: CreatePreview) -> Write:
-    """What the next invoice would be now; nothing is kept or set aside."""
-    followed = expansion.expansion(asked.expand, expansion.INVOICE)
-    document = await _previewed(call, asked)
-    subscription = subscription_of(document.body)
-    mode = call.principal.mode
-
-    def show(accepted: Accepted) -> wire_billing.Invoice:
-        assert accepted.customer is not None
-        [preview] = accepted.documents
-        return Shown(accepted.customer, mode, followed).invoice(preview, preview=True)
-
-    command = Act(
-        customer=document.owner,
-        entitlement=subscription.currency,
-        kind=SUBSCRIPTION,
-        action=actions.Preview(subscription=document.id),
-    )
-    return Write(command=command, show=show)
 
 
 def _answer(call: Call, shown: Any) -> Answer:

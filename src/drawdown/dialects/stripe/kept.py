@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +10,7 @@ import msgspec
 from drawdown.core.commands import DocumentChange
 from drawdown.core.errors import DocumentNotFound
 from drawdown.core.identity import parse, relocate, slot_of
-from drawdown.core.types import MICROSECONDS, Document, Id
+from drawdown.core.types import MICROSECONDS, Document, Id, Instant
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.parameters import below
 from drawdown.engine.ports import DocumentFilter
@@ -107,25 +106,29 @@ async def page_of(
     id_of: Callable[[Item], Id],
     keep: Callable[[Item], bool],
 ) -> tuple[list[Item], bool]:
-    """A page by ``starting_after`` or ``ending_before``: newest first, and whether there are more."""
+    """A page by ``starting_after`` or ``ending_before``: newest first, and whether there are more.
+
+    Where that has not been looked for to the end, there are: from the last that was found it goes on.
+    """
     after, before = await cursors(asked, cursor)
     found: list[Item] = []
-    looked_at = 0
+    looked_at, ended = 0, False
     backwards = before is not None
     while len(found) <= asked.limit and looked_at < LOOKED_AT_MAX:
         some = await chunk(after, before)
         found += [each for each in some if keep(each)]
         looked_at += len(some)
-        if len(some) < CHUNK:
+        if ended := len(some) < CHUNK:
             break
         after, before = (None, id_of(some[-1])) if backwards else (id_of(some[-1]), None)
     page = found[: asked.limit]
-    return (page[::-1] if backwards else page), len(found) > asked.limit
+    more = len(found) > asked.limit or not (ended or not found)
+    return (page[::-1] if backwards else page), more
 
 
 async def cursors(
-    asked: Any, cursor: Callable[[str, str], Awaitable[Id]]
-) -> tuple[Id | None, Id | None]:
+    asked: Any, cursor: Callable[[str, str], Awaitable[Item]]
+) -> tuple[Item | None, Item | None]:
     after, before = asked.starting_after, asked.ending_before
     if isinstance(after, str) and isinstance(before, str):
         raise StripeError(
@@ -150,27 +153,37 @@ def merged(
     return {name: value for name, value in {**kept, **given}.items() if value}
 
 
-_BOUNDS: dict[str, Callable[[int, int], bool]] = {
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-}
-
-
 def range_of(value: Any, name: str) -> Callable[[int], bool]:
     """Whether an instant is in a range: a second, or bounds of it."""
+    since, until = span_of(value, name)
+    return lambda instant: (
+        (since is None or instant >= since) and (until is None or instant <= until)
+    )
+
+
+def span_of(value: Any, name: str) -> tuple[Instant | None, Instant | None]:
+    """The first and the last instant of a range: of a second, or of bounds of it; None: there is none."""
     if not isinstance(value, str | dict):
-        return lambda instant: True
+        return None, None
     if isinstance(value, str):
-        exactly = _second(value, name)
-        return lambda instant: instant // MICROSECONDS == exactly
-    unknown = [key for key in value if key not in _BOUNDS]
+        return _whole(_second(value, name))
+    unknown = [key for key in value if key not in ("gt", "gte", "lt", "lte")]
     if unknown:
         message = f"Received unknown parameter: {below(name, unknown[0])}"
         raise StripeError(message, code="parameter_unknown", param=below(name, unknown[0]))
-    bounds = [(_BOUNDS[key], _second(each, below(name, key))) for key, each in value.items()]
-    return lambda instant: all(holds(instant // MICROSECONDS, each) for holds, each in bounds)
+    spans = {key: _whole(_second(each, below(name, key))) for key, each in value.items()}
+    firsts = [
+        first if key == "gte" else last + 1 for key, (first, last) in spans.items() if key[0] == "g"
+    ]
+    lasts = [
+        last if key == "lte" else first - 1 for key, (first, last) in spans.items() if key[0] == "l"
+    ]
+    since, until = max(firsts, default=None), min(lasts, default=None)
+    return None if since is None else Instant(since), None if until is None else Instant(until)
+
+
+def _whole(second: int) -> tuple[Instant, Instant]:
+    return Instant(second * MICROSECONDS), Instant((second + 1) * MICROSECONDS - 1)
 
 
 def _second(value: Any, name: str) -> int:

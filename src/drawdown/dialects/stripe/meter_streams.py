@@ -12,7 +12,7 @@ from drawdown.core.identity import spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Id, Instant, Mode
-from drawdown.dialects.stripe import meters, wire_catalog
+from drawdown.dialects.stripe import meters, wire_catalog, words
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import Write, key_of
 from drawdown.dialects.stripe.parameters import JsonParameters, missing, read, tree_of
@@ -70,8 +70,8 @@ class JsonAdjustment(
     created: str
     event_name: str
     livemode: bool
-    status: str = "complete"
-    type: str = "cancel"
+    status: words.AdjustmentStatus = "complete"
+    type: words.AdjustmentType = "cancel"
 
 
 class Session(
@@ -90,6 +90,12 @@ class Taken(msgspec.Struct):
     """What a stream is answered: nothing."""
 
 
+def _written(instant: int) -> str:
+    """Of RFC 3339, with milliseconds always, as version 2 has them."""
+    seconds, rest = divmod(instant, MICROSECONDS)
+    return f"{text_of(seconds * MICROSECONDS)[:-1]}.{rest // 1_000:03}Z"
+
+
 async def create_meter_event(call: Call, asked: AskedEvent) -> Write:
     command = await meters.usage_of(call, *_as_v1(asked, "timestamp"))
     mode = call.principal.mode
@@ -97,12 +103,12 @@ async def create_meter_event(call: Call, asked: AskedEvent) -> Write:
     def show(accepted: Accepted) -> JsonMeterEvent:
         event = meters.recorded_anew(accepted)
         return JsonMeterEvent(
-            created=text_of(event.recorded_at),
+            created=_written(event.recorded_at),
             event_name=event.name,
             identifier=event.own_id,
             livemode=mode is Mode.LIVE,
             payload=asked.payload,
-            timestamp=text_of(event.time),
+            timestamp=_written(event.time),
         )
 
     return Write(command=command, show=show)
@@ -132,7 +138,7 @@ async def create_adjustment(call: Call, asked: AskedAdjustment) -> Write:
         return JsonAdjustment(
             id=spell("mtr_evt_adj_", accepted.event.id),
             cancel=wire_catalog.Canceled(identifier),
-            created=text_of(now),
+            created=_written(now),
             event_name=asked.event_name,
             livemode=mode is Mode.LIVE,
         )
@@ -147,9 +153,9 @@ async def create_session(call: Call) -> Answer:
     principal = call.principal
     made = Session(
         id=spell("mes_", Id(call.ledger.ids.new())),
-        authentication_token=await call.ledger.accounts.open_session(principal.key_id, until),
-        created=text_of(now),
-        expires_at=text_of(until),
+        authentication_token=await call.ledger.sessions.open(principal, until),
+        created=_written(now),
+        expires_at=_written(until),
         livemode=principal.mode is Mode.LIVE,
     )
     return _answer(call, made)

@@ -48,6 +48,8 @@ _FORMULAS = {
     "sum": Aggregation.SUM,
 }
 _WINDOWS = {"hour": HOUR, "day": 24 * HOUR}
+#: Of windows, in microseconds.
+_LENGTHS = frozenset({None, *(length * MICROSECONDS for length in _WINDOWS.values())})
 
 
 class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -55,23 +57,17 @@ class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     customer_key: str = CUSTOMER_KEY
     value_key: str = VALUE_KEY
-    window: str | None = None
 
 
 def profile_of(meter: records.Meter) -> Profile:
     return msgspec.convert(meter.profiles.get(PROFILE, {}), Profile)
 
 
-def window_of(meter: records.Meter) -> int | None:
-    """In microseconds: of the events in each, only the latest counts."""
-    window = profile_of(meter).window
-    return None if window is None else _WINDOWS[window] * MICROSECONDS
-
-
 def is_shown(meter: records.Meter) -> bool:
     """Whether this dialect has words for it, whoever made it."""
     measure = meter.measure
     plain = measure.filter is None and not measure.group_by
+    plain = plain and measure.window in _LENGTHS
     return plain and measure.aggregation in _FORMULAS.values()
 
 
@@ -89,7 +85,7 @@ def shown(meter: records.Meter, mode: Mode) -> wire_catalog.Meter:
         default_aggregation=wire_catalog.MeterAggregation(measure.aggregation.value),
         display_name=meter.name,
         event_name=measure.event_name,
-        event_time_window=profile.window,
+        event_time_window=_window_name(measure.window),
         livemode=mode is Mode.LIVE,
         status="active" if closed_at is None else "inactive",
         status_transitions=wire_catalog.MeterTransitions(
@@ -98,6 +94,11 @@ def shown(meter: records.Meter, mode: Mode) -> wire_catalog.Meter:
         updated=meter.updated_at // MICROSECONDS,
         value_settings=wire_catalog.MeterValue(measure.property or profile.value_key),
     )
+
+
+def _window_name(window: int | None) -> str | None:
+    names = {length * MICROSECONDS: name for name, length in _WINDOWS.items()}
+    return None if window is None else names[window]
 
 
 async def find(call: Call, text: str, param: str = "id") -> records.Meter:
@@ -140,13 +141,14 @@ async def create_meter(call: Call, asked: CreateMeter) -> Write:
     profile = Profile(
         customer_key=CUSTOMER_KEY if mapping is None else mapping.event_payload_key,
         value_key=value,
-        window=asked.event_time_window,
     )
+    window = asked.event_time_window
     counts = aggregation is Aggregation.COUNT
     measure = Measure(
         event_name=asked.event_name,
         aggregation=aggregation,
         property=None if counts else value,
+        window=None if window is None else _WINDOWS[window] * MICROSECONDS,
     )
     command = CreateMeterCommand(
         code=f"stripe:{uuid4().hex}",
@@ -229,16 +231,16 @@ async def list_summaries(call: Call) -> Answer:
 
     async def cursor(text: str, param: str) -> Id:
         found = parse(text)
-        if found is None:
-            raise missing_object("meter event summary", text, param)
-        return found
+        for start, _ in windows:
+            if _summary_id(meter.id, customer.id, start) == found:
+                return Id(str(start).encode())
+        raise missing_object("meter event summary", text, param)
 
-    ids = {_summary_id(meter.id, customer.id, start): start for start, _ in windows}
     after, before = await kept.cursors(asked, cursor)
     if after is not None:
-        windows = [each for each in windows if each[0] < ids.get(after, 0)]
+        windows = [each for each in windows if each[0] < int(after)]
     if before is not None:
-        windows = [each for each in windows if each[0] > ids.get(before, 2**62)]
+        windows = [each for each in windows if each[0] > int(before)]
     page = windows[: asked.limit] if before is None else windows[-asked.limit :]
     data = [await _summary(call, meter, customer, start, end) for start, end in page]
     url = f"{wire_catalog.METERS_URL}/{call.path['meter']}/event_summaries"
@@ -279,7 +281,6 @@ async def _summary(
         meter.measure,
         Instant(start * MICROSECONDS),
         Instant(end * MICROSECONDS),
-        window_of(meter),
     )
     use = await call.ledger.use(span)
     mode = call.principal.mode

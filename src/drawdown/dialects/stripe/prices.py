@@ -13,7 +13,7 @@ from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.errors import FieldInvalid, MeterNotFound
 from drawdown.core.identity import parse, spell
 from drawdown.core.requests import Accepted, Answer
-from drawdown.core.types import MICROSECONDS, Document, Id, Mode
+from drawdown.core.types import MICROSECONDS, Id, Mode
 from drawdown.core.usage import rating
 from drawdown.dialects.stripe import expansion, kept, meters, products, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError, missing_object
@@ -108,6 +108,15 @@ def _amount(text: str) -> amounts.Amount:
 
 async def create_price(call: Call, asked: CreatePrice) -> Write:
     expand = expansion.expansion(asked.expand, expansion.PRICE)
+    product, change = await _product(call, asked)
+    price = await price_of(call, asked, products.product_id(product))
+    changes = [PRICES.new(call, price), *change]
+    changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
+    return _write(call, tuple(changes), expand)
+
+
+async def price_of(call: Call, asked: CreatePrice, product: str) -> Price:
+    """What is asked for. Raises ``StripeError``."""
     currency = asked.currency.lower()
     if currency not in currencies.MINOR_PLACES:
         message = (
@@ -115,9 +124,8 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         )
         raise StripeError(message, param="currency")
     recurring = None if asked.recurring is None else await _recurring(call, asked.recurring)
-    product, change = await _product(call, asked)
     price = Price(
-        product=products.product_id(product.id),
+        product=product,
         currency=currency,
         active=asked.active,
         recurring=recurring,
@@ -128,15 +136,10 @@ async def create_price(call: Call, asked: CreatePrice) -> Write:
         **_terms(asked),
     )
     try:
-        rating.check(rate_of(price), "tiers")
+        rating.check(rate_of(price), "price")
     except FieldInvalid as error:
-        field = re.sub(r"tiers\.tiers", "tiers", str(error.fields["field"]))
-        raise StripeError(
-            f"Invalid {field}: must be {error.fields['rule']}.", param="tiers"
-        ) from None
-    changes = [PRICES.new(call, price), *change]
-    changes += await _taken_over(call, asked.lookup_key, asked.transfer_lookup_key, None)
-    return _write(call, tuple(changes), product.body, expand)
+        raise _wrong_tier(error) from None
+    return price
 
 
 async def _product(
@@ -162,19 +165,9 @@ async def _product(
         statement_descriptor=data.statement_descriptor,
         tax_code=data.tax_code,
         unit_label=data.unit_label,
+        own_id=data.id,
     )
-    change = products.PRODUCTS.new(call, body)
-    now = call.now
-    made = Document(
-        id=change.id,
-        book=call.book,
-        owner=call.book,
-        kind=change.kind,
-        body=change.body or "",
-        created_at=now,
-        updated_at=now,
-    )
-    return Kept(made, body), [change]
+    return products.new(call, body)
 
 
 async def _recurring(call: Call, asked: Recurring) -> KeptRecurring:
@@ -213,6 +206,17 @@ async def _meter(call: Call, text: str) -> Id:
     if meter.closed_at is not None:
         raise StripeError("This meter is inactive: it cannot be attached to a price.", param=param)
     return meter.id
+
+
+def _wrong_tier(error: FieldInvalid) -> StripeError:
+    """The core's words of a tier in Stripe's: a last one without an end is one up to "inf"."""
+    field, rule = str(error.fields["field"]), str(error.fields["rule"])
+    names = {"price": "unit_amount_decimal", "flat": "flat_amount_decimal"}
+    where, *below = field.removeprefix("price.").split(".")
+    param = names.get(where, where) + "".join(f"[{names.get(each, each)}]" for each in below)
+    rule = rule.replace("left out of the last tier", "inf in the last tier")
+    rule = rule.replace("given in every tier but the last", "a number in every tier but the last")
+    return StripeError(f"Invalid {param}: must be {rule}.", param=param)
 
 
 def _terms(asked: CreatePrice) -> dict[str, Any]:
@@ -318,33 +322,19 @@ async def update_price(call: Call, asked: UpdatePrice) -> Write:
     body = msgspec.structs.replace(found.body, **given)
     key = asked.lookup_key if isinstance(asked.lookup_key, str) else None
     others = await _taken_over(call, key, asked.transfer_lookup_key, found.id)
-    product = await products.PRODUCTS.find(call, body.product)
-    return _write(call, (PRICES.changed(found, body), *others), product.body, expand)
+    return _write(call, (PRICES.changed(found, body), *others), expand)
 
 
-def _write(
-    call: Call,
-    changes: tuple[DocumentChange, ...],
-    product: products.Product,
-    expand: Expansion,
-) -> Write:
+def _write(call: Call, changes: tuple[DocumentChange, ...], expand: Expansion) -> Write:
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_catalog.Price:
         return shown(PRICES.read(accepted.documents[0]), mode, expand)
 
-    if expand.wants("product"):
-        message = "product can be expanded when a price is retrieved, not as it is written."
-        raise StripeError(message, param="expand[0]")
     return Write(command=KeepDocuments(), show=show, documents=changes)
 
 
-def shown(
-    found: Kept[Price],
-    mode: Mode,
-    expand: Expansion,
-    product: Kept[products.Product] | None = None,
-) -> wire_catalog.Price:
+def shown(found: Kept[Price], mode: Mode, expand: Expansion) -> wire_catalog.Price:
     body, recurring = found.body, found.body.recurring
     options: dict[str, Any] = {}
     if expand.wants("tiers") and body.tiers:
@@ -361,11 +351,7 @@ def shown(
         lookup_key=body.lookup_key,
         metadata=body.metadata,
         nickname=body.nickname,
-        product=(
-            body.product
-            if product is None
-            else products.shown(product.document, product.body, mode)
-        ),
+        product=body.product,
         recurring=(
             None
             if recurring is None
@@ -391,6 +377,31 @@ def shown(
     )
 
 
+def as_plan(price: wire_catalog.Price) -> wire_catalog.Plan:
+    recurring = price.recurring
+    assert recurring is not None, "a subscription has no others"
+    return wire_catalog.Plan(
+        id=price.id,
+        active=price.active,
+        amount=price.unit_amount,
+        amount_decimal=price.unit_amount_decimal,
+        billing_scheme=price.billing_scheme,
+        created=price.created,
+        currency=price.currency,
+        interval=recurring.interval,
+        interval_count=recurring.interval_count,
+        livemode=price.livemode,
+        metadata=price.metadata,
+        meter=recurring.meter,
+        nickname=price.nickname,
+        product=price.product,
+        tiers_mode=price.tiers_mode,
+        transform_usage=price.transform_quantity,
+        trial_period_days=recurring.trial_period_days,
+        usage_type=recurring.usage_type,
+    )
+
+
 def _shown_tier(tier: KeptTier) -> wire_catalog.PriceTier:
     return wire_catalog.PriceTier(
         flat_amount=whole(tier.flat),
@@ -409,14 +420,7 @@ def whole(decimal: str | None) -> int | None:
 async def retrieve_price(call: Call) -> Answer:
     expand = expansion.expansion(call.query.expand, expansion.PRICE)
     found = await PRICES.find(call, call.path["price"])
-    return _answer(call, await _with_product(call, found, expand))
-
-
-async def _with_product(call: Call, found: Kept[Price], expand: Expansion) -> wire_catalog.Price:
-    product = None
-    if expand.wants("product"):
-        product = await products.PRODUCTS.find(call, found.body.product)
-    return shown(found, call.principal.mode, expand, product)
+    return _answer(call, shown(found, call.principal.mode, expand))
 
 
 async def list_prices(call: Call) -> Answer:
@@ -437,7 +441,7 @@ async def list_prices(call: Call) -> Answer:
         )
 
     found, more = await PRICES.page(call, asked, keep)
-    data = [await _with_product(call, each, expand) for each in found]
+    data = [shown(each, call.principal.mode, expand) for each in found]
     page = wire_catalog.PriceList(data=data, has_more=more, url=wire_catalog.PRICES_URL)
     return _answer(call, page)
 

@@ -7,19 +7,18 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from drawdown.core.commands import KeepDocuments
-from drawdown.core.identity import spell
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.commands import DocumentChange, KeepDocuments
+from drawdown.core.errors import DocumentNotFound
+from drawdown.core.identity import derive, spell
+from drawdown.core.requests import Answer
 from drawdown.core.types import MICROSECONDS, Document, Id, Mode
 from drawdown.dialects.stripe import expansion, kept, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError
-from drawdown.dialects.stripe.idempotency import Write
+from drawdown.dialects.stripe.idempotency import carry_out
 from drawdown.dialects.stripe.kept import Kept, Records
 from drawdown.dialects.stripe.requests_catalog import (
-    CreateProduct,
     ListProducts,
     ProductDetails,
-    UpdateProduct,
 )
 from drawdown.engine.ports import DocumentFilter
 from drawdown.web.endpoints import Call
@@ -38,14 +37,67 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tax_code: str | None = None
     unit_label: str | None = None
     url: str | None = None
+    own_id: str | None = None
 
 
-PRODUCTS = Records("stripe.product", "product", Product)
+class Called(msgspec.Struct, frozen=True):
+    """Which product has an id of the operator's own. Its document's id follows from that."""
+
+    product: str
+
+
+class Products(Records[Product]):
+    """Found by the id that was chosen for one, too."""
+
+    async def find(self, call: Call, text: str, param: str = "id") -> Kept[Product]:
+        try:
+            return await super().find(call, text, param)
+        except StripeError:
+            called = await _called(call, text)
+            if called is None:
+                raise
+        return await super().find(call, spell("prod_", bytes.fromhex(called.body.product)), param)
+
+
+PRODUCTS = Products("stripe.product", "product", Product)
+CALLED = Records("stripe.product_id", "product", Called)
 PRICE_KIND = "stripe.price"
 
 
-def product_id(found: Id) -> str:
-    return spell("prod_", found)
+async def _called(call: Call, own_id: str) -> Kept[Called] | None:
+    try:
+        name = _called_id(call, own_id)
+        return CALLED.read(await call.ledger.document(call.book, name, CALLED.kind))
+    except DocumentNotFound:
+        return None
+
+
+def _called_id(call: Call, own_id: str) -> Id:
+    return derive(call.book, f"{CALLED.kind}:{own_id}")
+
+
+def new(call: Call, body: Product) -> tuple[Kept[Product], list[DocumentChange]]:
+    """A product as it will be; with its own id, where it has one, kept beside it."""
+    change = PRODUCTS.new(call, body)
+    changes = [change]
+    if body.own_id is not None:
+        called = CALLED.new(call, Called(change.id.hex()))
+        own_id = body.own_id
+        changes.append(msgspec.structs.replace(called, id=_called_id(call, own_id), called=own_id))
+    made = Document(
+        id=change.id,
+        book=call.book,
+        owner=call.book,
+        kind=change.kind,
+        body=change.body or "",
+        created_at=call.now,
+        updated_at=call.now,
+    )
+    return Kept(made, body), changes
+
+
+def product_id(found: Kept[Product]) -> str:
+    return found.body.own_id or spell("prod_", found.id)
 
 
 def changed(before: Product, asked: ProductDetails) -> Product:
@@ -70,9 +122,10 @@ def changed(before: Product, asked: ProductDetails) -> Product:
     return msgspec.structs.replace(before, **given)
 
 
-def shown(document: Document, body: Product, mode: Mode) -> wire_catalog.Product:
+def shown(found: Kept[Product], mode: Mode) -> wire_catalog.Product:
+    document, body = found.document, found.body
     return wire_catalog.Product(
-        id=product_id(document.id),
+        id=product_id(found),
         active=body.active,
         created=document.created_at // MICROSECONDS,
         default_price=body.default_price,
@@ -91,57 +144,30 @@ def shown(document: Document, body: Product, mode: Mode) -> wire_catalog.Product
     )
 
 
-def _write(call: Call, change: Any) -> Write:
-    mode = call.principal.mode
-
-    def show(accepted: Accepted) -> wire_catalog.Product:
-        read = PRODUCTS.read(accepted.documents[0])
-        return shown(read.document, read.body, mode)
-
-    return Write(command=KeepDocuments(), show=show, documents=(change,))
-
-
-async def create_product(call: Call, asked: CreateProduct) -> Write:
-    expansion.expansion(asked.expand, expansion.PRODUCT)
-    body = changed(Product(name=asked.name, type=asked.type), asked)
-    return _write(call, PRODUCTS.new(call, body))
-
-
-async def update_product(call: Call, asked: UpdateProduct) -> Write:
-    expansion.expansion(asked.expand, expansion.PRODUCT)
-    found = await PRODUCTS.find(call, call.path["product"])
-    body = changed(found.body, asked)
-    if isinstance(asked.name, str):
-        body = msgspec.structs.replace(body, name=asked.name)
-    if not isinstance(asked.default_price, UnsetType):
-        body = msgspec.structs.replace(body, default_price=asked.default_price)
-    return _write(call, PRODUCTS.changed(found, body))
-
-
 async def retrieve_product(call: Call) -> Answer:
     expansion.expansion(call.query.expand, expansion.PRODUCT)
     found = await PRODUCTS.find(call, call.path["product"])
-    return _answer(call, shown(found.document, found.body, call.principal.mode))
+    return _answer(call, shown(found, call.principal.mode))
 
 
 async def delete_product(call: Call) -> Answer:
     """Only one that no price is of."""
     found = await PRODUCTS.find(call, call.path["product"])
-    name = product_id(found.id)
+    name = product_id(found)
+    written = msgspec.json.encode(name).decode()
     listed = DocumentFilter(book=call.book, kind=PRICE_KIND, limit=1_000)
     while prices := await call.ledger.documents(listed):
-        if any(f'"product":"{name}"' in each.body for each in prices):
+        if any(f'"product":{written}' in each.body for each in prices):
             raise StripeError(
                 "This product cannot be deleted because it has one or more prices. Set active to false "
                 "instead."
             )
         listed = msgspec.structs.replace(listed, after=prices[-1].id)
-    await call.ledger.submit(
-        call.book,
-        KeepDocuments(),
-        lambda _: Answer(status=200, body=b""),
-        documents=(PRODUCTS.changed(found, None),),
-    )
+    changes = [PRODUCTS.changed(found, None)]
+    if found.body.own_id is not None:
+        called = await _called(call, found.body.own_id)
+        changes += [] if called is None else [CALLED.changed(called, None)]
+    await carry_out(call, KeepDocuments(), tuple(changes))
     return _answer(call, wire_catalog.Deleted(id=name, object="product"))
 
 
@@ -156,13 +182,13 @@ async def list_products(call: Call) -> Answer:
             (asked.active is UNSET or body.active is asked.active)
             and (asked.type is UNSET or body.type == asked.type)
             and (asked.url is UNSET or body.url == asked.url)
-            and (isinstance(asked.ids, UnsetType) or product_id(each.id) in asked.ids)
+            and (isinstance(asked.ids, UnsetType) or product_id(each) in asked.ids)
             and created(each.document.created_at)
         )
 
     found, more = await PRODUCTS.page(call, asked, keep)
     mode = call.principal.mode
-    data = [shown(each.document, each.body, mode) for each in found]
+    data = [shown(each, mode) for each in found]
     page = wire_catalog.ProductList(data=data, has_more=more, url=wire_catalog.PRODUCTS_URL)
     return _answer(call, page)
 

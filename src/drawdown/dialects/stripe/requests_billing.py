@@ -24,8 +24,8 @@ _NO_PRORATION = "nothing is charged for a part of a period here; leave it out."
 _NO_ITEMS = "invoices have what subscriptions were used for here, and nothing else; leave it out."
 _NO_PAPERS = "this server issues no documents for invoices; leave it out."
 _NO_SCHEDULES = "this server has no subscription schedules; leave it out."
-_MAKE_ANEW = "end the subscription and make another; this cannot be changed here."
 _METERED = "give it with trial_end."
+_ONLY_ITEMS = "what is previewed is another set of items; leave it out."
 _NO_THRESHOLDS = "invoices are made as periods end; leave it out."
 
 Description = Annotated[str, Meta(max_length=500)]
@@ -45,6 +45,19 @@ class AskedItem(Parameters, kw_only=True):
     price: Text
     quantity: Annotated[int, Meta(ge=1, le=999_999)] | None = None
     metadata: dict[str, str] | None = None
+
+
+class ChangedItem(Parameters, kw_only=True):
+    """``clear_usage`` has no effect where there is a meter, as at Stripe."""
+
+    unsupported: ClassVar[dict[str, str]] = AskedItem.unsupported
+
+    id: Text | None = None
+    price: Text | None = None
+    quantity: Annotated[int, Meta(ge=1, le=999_999)] | None = None
+    deleted: bool = False
+    clear_usage: bool = False
+    metadata: dict[str, str] | UnsetType | None = UNSET
 
 
 class BillingMode(Parameters, kw_only=True):
@@ -99,6 +112,27 @@ class CreateSubscription(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class CancellationReasons(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "feedback_option": "this server keeps no feedback options; give feedback or a comment."
+    }
+
+    comment: Annotated[str, Meta(max_length=5000)] | UnsetType | None = UNSET
+    feedback: (
+        Literal[
+            "customer_service", "low_quality", "missing_features", "other", "switched_service",
+            "too_complex", "too_expensive", "unused",
+        ]
+        | UnsetType
+        | None
+    ) = UNSET  # fmt: skip
+
+
+class PauseCollection(Parameters, kw_only=True):
+    behavior: Literal["keep_as_draft", "mark_uncollectible", "void"]
+    resumes_at: Timestamp | None = None
+
+
 class UpdateSubscription(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         **{
@@ -107,20 +141,18 @@ class UpdateSubscription(Parameters, kw_only=True):
             if name
             not in {"backdate_start_date", "billing_cycle_anchor_config", "customer_account"}
         },
-        "billing_cycle_anchor": _MAKE_ANEW,
-        "cancellation_details": "give metadata instead.",
-        "items": _MAKE_ANEW,
-        "pause_collection": _MAKE_ANEW,
-        "proration_date": _NO_PRORATION,
-        "trial_end": _MAKE_ANEW,
     }
 
+    billing_cycle_anchor: Any = UNSET
     cancel_at: Timestamp | UnsetType | None = UNSET
     cancel_at_period_end: bool | UnsetType = UNSET
+    cancellation_details: CancellationReasons | None = None
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     days_until_due: Days | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
+    items: Annotated[list[ChangedItem], Meta(max_length=20)] | None = None
     metadata: dict[str, str] | UnsetType | None = UNSET
+    pause_collection: PauseCollection | UnsetType | None = UNSET
     payment_behavior: (
         Literal[
             "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
@@ -128,12 +160,13 @@ class UpdateSubscription(Parameters, kw_only=True):
         | None
     ) = None
     proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    proration_date: Timestamp | None = None
+    trial_end: Literal["now"] | None = None
     expand: Expand | None = None
 
 
 class CancelSubscription(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"cancellation_details": "give metadata instead."}
-
+    cancellation_details: CancellationReasons | None = None
     invoice_now: bool = False
     prorate: bool = False
     expand: Expand | None = None
@@ -142,15 +175,14 @@ class CancelSubscription(Parameters, kw_only=True):
 class ListSubscriptions(Page, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "automatic_tax": NO_TAX,
-        "current_period_end": "filter what is listed.",
-        "current_period_start": "filter what is listed.",
         "customer_account": NO_ACCOUNTS,
         "plan": "name a price instead.",
-        "test_clock": "name a customer instead.",
     }
 
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     created: Any = UNSET
+    current_period_end: Any = UNSET
+    current_period_start: Any = UNSET
     customer: str | UnsetType = UNSET
     price: str | UnsetType = UNSET
     status: (
@@ -160,17 +192,18 @@ class ListSubscriptions(Page, kw_only=True):
         ]
         | UnsetType
     ) = UNSET  # fmt: skip
+    test_clock: str | UnsetType = UNSET
 
 
 class ListInvoices(Page, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "customer_account": NO_ACCOUNTS,
-        "due_date": "filter what is listed.",
     }
 
     collection_method: Literal["charge_automatically", "send_invoice"] | UnsetType = UNSET
     created: Any = UNSET
     customer: str | UnsetType = UNSET
+    due_date: Any = UNSET
     status: Literal["draft", "open", "paid", "uncollectible", "void"] | UnsetType = UNSET
     subscription: str | UnsetType = UNSET
 
@@ -226,6 +259,27 @@ class PayInvoice(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class PreviewedChange(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "billing_cycle_anchor": _ONLY_ITEMS,
+        "billing_mode": _ONLY_ITEMS,
+        "billing_schedules": _ONLY_ITEMS,
+        "cancel_at": _ONLY_ITEMS,
+        "cancel_at_period_end": _ONLY_ITEMS,
+        "cancel_now": _ONLY_ITEMS,
+        "default_tax_rates": _ONLY_ITEMS,
+        "metadata": _ONLY_ITEMS,
+        "pause": _ONLY_ITEMS,
+        "resume_at": _ONLY_ITEMS,
+        "start_date": _ONLY_ITEMS,
+        "trial_end": _ONLY_ITEMS,
+    }
+
+    items: Annotated[list[ChangedItem], Meta(max_length=20)] | None = None
+    proration_behavior: Literal["always_invoice", "create_prorations", "none"] | None = None
+    proration_date: Timestamp | None = None
+
+
 class CreatePreview(Parameters, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
         "automatic_tax": NO_TAX,
@@ -237,22 +291,19 @@ class CreatePreview(Parameters, kw_only=True):
         "on_behalf_of": _NO_CONNECT,
         "schedule": _NO_SCHEDULES,
         "schedule_details": _NO_SCHEDULES,
-        "subscription_details": "what is previewed is a subscription as it is; name that.",
     }
 
     subscription: Text | None = None
     customer: Text | None = None
     currency: str | None = None
     preview_mode: Literal["next", "recurring"] = "next"
+    subscription_details: PreviewedChange | None = None
     expand: Expand | None = None
 
 
 class CreateTestClock(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {
-        "customer": "give test_clock when the customer is made; leave it out."
-    }
-
     frozen_time: Timestamp
+    customer: str | None = None
     name: Annotated[str, Meta(max_length=300)] | None = None
     expand: Expand | None = None
 

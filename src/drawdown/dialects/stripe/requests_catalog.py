@@ -10,12 +10,12 @@ from drawdown.dialects.stripe.parameters import Parameters
 from drawdown.dialects.stripe.requests import PAGE_DEFAULT, PAGE_MAX, Expand, Text, Timestamp
 
 _NO_TAX = "this server computes no tax; leave it out."
-_NO_OWN_ID = "ids of products are made by this server; leave it out."
 _NO_SHIPPING = "this server ships nothing; leave it out."
 _ONE_CURRENCY = "a price is in one currency here; make one for each."
 _NOT_CHOSEN = "an amount that the customer chooses has no use here; leave it out."
 
 Name = Annotated[str, Meta(min_length=1, max_length=250)]
+OwnId = Annotated[str, Meta(pattern="[A-Za-z0-9._:@-]{1,64}")]
 Lookup = Annotated[str, Meta(max_length=200)]
 EventName = Annotated[str, Meta(max_length=100)]
 PayloadKey = Annotated[str, Meta(max_length=100)]
@@ -59,16 +59,35 @@ class ProductDetails(Parameters, kw_only=True):
     expand: Expand | None = None
 
 
+class DefaultRecurring(Parameters, kw_only=True):
+    interval: Literal["day", "week", "month", "year"]
+    interval_count: Annotated[int, Meta(ge=1, le=1095)] = 1
+
+
+class DefaultPrice(Parameters, kw_only=True):
+    unsupported: ClassVar[dict[str, str]] = {
+        "currency_options": _ONE_CURRENCY,
+        "custom_unit_amount": _NOT_CHOSEN,
+    }
+
+    currency: str
+    metadata: dict[str, str] | None = None
+    recurring: DefaultRecurring | None = None
+    tax_behavior: Literal["exclusive", "inclusive", "unspecified"] = "unspecified"
+    unit_amount: int | None = None
+    unit_amount_decimal: str | None = None
+
+
 class CreateProduct(ProductDetails, kw_only=True):
     unsupported: ClassVar[dict[str, str]] = {
-        "default_price_data": "make the price by itself, and name it with default_price.",
-        "id": _NO_OWN_ID,
         "package_dimensions": _NO_SHIPPING,
         "shippable": _NO_SHIPPING,
         "tax_details": _NO_TAX,
     }
 
     name: Name
+    id: OwnId | None = None
+    default_price_data: DefaultPrice | None = None
     type: Literal["good", "service"] = "service"
 
 
@@ -94,9 +113,10 @@ class ListProducts(Page, kw_only=True):
 
 
 class PriceProduct(Parameters, kw_only=True):
-    unsupported: ClassVar[dict[str, str]] = {"id": _NO_OWN_ID, "tax_details": _NO_TAX}
+    unsupported: ClassVar[dict[str, str]] = {"tax_details": _NO_TAX}
 
     name: Name
+    id: OwnId | None = None
     active: bool = True
     metadata: dict[str, str] | None = None
     statement_descriptor: Annotated[str, Meta(max_length=22)] | None = None

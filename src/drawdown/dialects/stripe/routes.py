@@ -8,6 +8,7 @@ from drawdown.core.errors import (
     ClockNotFound,
     CustomerClosed,
     CustomerNotFound,
+    DocumentChanged,
     ExpiryBeforeEffective,
     ExpiryNotInFuture,
     GrantExpired,
@@ -18,13 +19,21 @@ from drawdown.core.errors import (
     TooManyGrants,
 )
 from drawdown.dialects.stripe import (
+    balances,
     customers,
     grants,
+    invoices,
+    meters,
+    prices,
+    products,
     requests,
     routes_billing,
     routes_catalog,
+    subscriptions,
+    test_clocks,
     wire,
 )
+from drawdown.dialects.stripe.following import Readings
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Endpoint
@@ -113,7 +122,7 @@ CREDIT = (
         role=Role.EDITOR,
         body=requests.CreateCustomer,
         answer=wire.CustomerObject,
-        errors=(AlreadyExists, KeyReused),
+        errors=(AlreadyExists, ClockNotFound, KeyReused),
     ),
     Endpoint(
         method="GET",
@@ -152,7 +161,7 @@ CREDIT = (
         role=Role.EDITOR,
         body=requests.UpdateCustomer,
         answer=wire.CustomerObject,
-        errors=(CustomerNotFound, KeyReused),
+        errors=(CustomerNotFound, DocumentChanged, KeyReused),
     ),
     Endpoint(
         method="DELETE",
@@ -166,3 +175,15 @@ CREDIT = (
     ),
 )
 ENDPOINTS = (*CREDIT, *routes_catalog.ENDPOINTS, *routes_billing.ENDPOINTS)
+#: Where ``expand`` reads what an id leads to.
+READINGS: Readings = {
+    "billing.credit_balance_transaction": ("transaction", balances.retrieve_transaction),
+    "billing.credit_grant": ("grant", grants.retrieve_credit_grant),
+    "billing.meter": ("meter", meters.retrieve_meter),
+    "customer": ("customer", customers.retrieve_customer),
+    "invoice": ("invoice", invoices.retrieve_invoice),
+    "price": ("price", prices.retrieve_price),
+    "product": ("product", products.retrieve_product),
+    "subscription": ("subscription", subscriptions.retrieve_subscription),
+    "test_helpers.test_clock": ("clock", test_clocks.retrieve_test_clock),
+}

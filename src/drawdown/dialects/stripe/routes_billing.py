@@ -13,6 +13,7 @@ from drawdown.core.errors import (
     FieldInvalid,
     GrantNotFound,
     KeyReused,
+    MeterNotFound,
     OnlyInTestMode,
     TooManyAlerts,
     WrongStatus,
@@ -21,8 +22,10 @@ from drawdown.dialects.stripe import (
     alerts,
     balances,
     invoices,
+    previews,
     subscriptions,
     test_clocks,
+    wire,
     wire_billing,
 )
 from drawdown.dialects.stripe import requests_billing as requests
@@ -109,7 +112,7 @@ INVOICES = (
     Endpoint(
         method="POST",
         path=wire_billing.INVOICES_URL + "/create_preview",
-        handler=writing(invoices.create_preview),
+        handler=writing(previews.create_preview),
         summary="Preview the next invoice of a subscription",
         role=Role.EDITOR,
         body=requests.CreatePreview,
@@ -197,8 +200,8 @@ CLOCKS = (
         summary="Create a test clock",
         role=Role.EDITOR,
         body=requests.CreateTestClock,
-        answer=wire_billing.TestClock,
-        errors=(FieldInvalid, KeyReused, OnlyInTestMode),
+        answer=wire.TestClock,
+        errors=(CustomerNotFound, KeyReused, OnlyInTestMode),
     ),
     Endpoint(
         method="GET",
@@ -217,7 +220,7 @@ CLOCKS = (
         summary="Retrieve a test clock",
         role=Role.VIEWER,
         query=One,
-        answer=wire_billing.TestClock,
+        answer=wire.TestClock,
         errors=(ClockNotFound,),
     ),
     Endpoint(
@@ -227,7 +230,7 @@ CLOCKS = (
         summary="Move a test clock forward",
         role=Role.EDITOR,
         body=requests.AdvanceTestClock,
-        answer=wire_billing.TestClock,
+        answer=wire.TestClock,
         errors=(ClockAdvancing, ClockNotFound, FieldInvalid, KeyReused),
     ),
     Endpoint(
@@ -288,6 +291,7 @@ ALERTS = (
             CustomerClosed,
             CustomerNotFound,
             KeyReused,
+            MeterNotFound,
             TooManyAlerts,
         ),
     ),
@@ -302,6 +306,7 @@ ALERTS = (
         errors=(
             CustomerNotFound,
             DocumentNotFound,
+            MeterNotFound,
         ),
     ),
     Endpoint(
@@ -326,6 +331,7 @@ ALERTS = (
             AlertNotFound,
             DocumentChanged,
             DocumentNotFound,
+            FieldInvalid,
             KeyReused,
             CustomerClosed,
             TooManyAlerts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drawdown.core.errors import (
+    AlreadyExists,
     CustomerNotFound,
     DocumentChanged,
     DocumentNotFound,
@@ -12,7 +13,14 @@ from drawdown.core.errors import (
     MeterNotFound,
     TooManyMeters,
 )
-from drawdown.dialects.stripe import meter_streams, meters, prices, products, wire_catalog
+from drawdown.dialects.stripe import (
+    meter_streams,
+    meters,
+    prices,
+    product_writes,
+    products,
+    wire_catalog,
+)
 from drawdown.dialects.stripe import requests_catalog as requests
 from drawdown.dialects.stripe.idempotency import writing
 from drawdown.engine.accounts import Role
@@ -27,12 +35,12 @@ PRODUCTS = (
     Endpoint(
         method="POST",
         path=wire_catalog.PRODUCTS_URL,
-        handler=writing(products.create_product),
+        handler=writing(product_writes.create_product),
         summary="Create a product",
         role=Role.EDITOR,
         body=requests.CreateProduct,
         answer=wire_catalog.Product,
-        errors=(KeyReused,),
+        errors=(AlreadyExists, KeyReused),
     ),
     Endpoint(
         method="GET",
@@ -57,7 +65,7 @@ PRODUCTS = (
     Endpoint(
         method="POST",
         path=_PRODUCT,
-        handler=writing(products.update_product),
+        handler=writing(product_writes.update_product),
         summary="Change a product",
         role=Role.EDITOR,
         body=requests.UpdateProduct,
@@ -85,7 +93,7 @@ PRICES = (
         role=Role.EDITOR,
         body=requests.CreatePrice,
         answer=wire_catalog.Price,
-        errors=(DocumentNotFound, KeyReused, MeterNotFound),
+        errors=(AlreadyExists, DocumentNotFound, KeyReused, MeterNotFound),
     ),
     Endpoint(
         method="GET",

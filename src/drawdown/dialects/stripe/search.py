@@ -1,8 +1,8 @@
 """Stripe's search language, for customers: ``email:"ann@example.com" AND -metadata["tier"]:"gold"``.
 
 Clauses are joined by AND or by OR, not by both. ``:`` is equal, in any case; ``~`` contains, three characters
-at least; ``<``, ``>``, ``<=``, ``>=`` compare what is a number; ``-`` in front denies. A value in quotes is
-text, and ``null`` is nothing at all.
+at least; ``<``, ``>``, ``<=``, ``>=`` compare what is a number; ``-`` in front denies. A value in quotes,
+double or single, is text, and ``null`` is nothing at all.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ CONTAINS_MIN = 3
 Test = Callable[[Customer], bool]
 
 _CLAUSE = re.compile(
-    r"""\s*(?P<not>-)?(?P<field>[a-z_]+)(?:\["(?P<key>[^"]{1,40})"\])?\s*"""
-    r"""(?P<op>:|~|<=|>=|<|>)\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"|(?P<bare>[A-Za-z0-9_.@+-]+))\s*"""
+    r"""\s*(?P<not>-)?(?P<field>[a-z_]+)(?:\[(?P<mark>["'])(?P<key>(?:(?!(?P=mark)).){1,40})(?P=mark)\])?\s*"""
+    r"""(?P<op>:|~|<=|>=|<|>)\s*(?:(?P<quote>["'])(?P<text>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)"""
+    r"""|(?P<bare>[A-Za-z0-9_.@+-]+))\s*"""
 )
 _JOIN = re.compile(r"(AND|OR)\b", re.IGNORECASE)
 _TEXTS = ("name", "email", "phone")
@@ -98,7 +99,7 @@ def _text(found: re.Match[str], read: Callable[[Customer], str | None]) -> Test:
     if asked is None:
         if found["bare"] == "null" and how == ":":
             return lambda customer: read(customer) is None
-        raise _wrong(f"the value of {found['field']} is in double quotes")
+        raise _wrong(f"the value of {found['field']} is in quotes")
     wanted = re.sub(r"\\(.)", r"\1", asked).lower()
     if how == ":":
         return lambda customer: (read(customer) or "").lower() == wanted and bool(read(customer))

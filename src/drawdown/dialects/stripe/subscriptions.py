@@ -9,68 +9,71 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.core.billing import actions
 from drawdown.core.billing.records import (
-    INVOICE,
     SUBSCRIPTION,
     Item,
-    Metered,
+    Outcome,
+    Pause,
     Subscription,
     subscription_of,
     unhexed,
 )
 from drawdown.core.commands import Act
-from drawdown.core.errors import CustomerNotFound, DocumentNotFound
-from drawdown.core.identity import reference, spell
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.errors import CustomerNotFound
+from drawdown.core.identity import reference
+from drawdown.core.requests import Accepted, Answer, Origin
 from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import DAY, MICROSECONDS, Customer, Document, Instant, Mode
 from drawdown.dialects.stripe import (
     expansion,
-    invoices,
+    items,
     kept,
-    meters,
     prices,
-    products,
+    test_clocks,
+    wire,
     wire_billing,
+    words,
 )
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.idempotency import Write
 from drawdown.dialects.stripe.ids import invoice_id, seconds, subscription_id
 from drawdown.dialects.stripe.invoices import SUBSCRIPTIONS, ItemProfile, Profile
 from drawdown.dialects.stripe.kept import Kept
 from drawdown.dialects.stripe.parameters import missing
 from drawdown.dialects.stripe.requests_billing import (
-    AskedItem,
+    CancellationReasons,
     CancelSubscription,
     CreateSubscription,
     ListSubscriptions,
+    PauseCollection,
     UpdateSubscription,
 )
 from drawdown.web.endpoints import Call
 
-Prices = dict[str, Kept[prices.Price]]
+_BEHAVIORS: dict[Outcome, words.PauseBehavior] = {
+    Outcome.KEEP: "keep_as_draft",
+    Outcome.GIVE_UP: "mark_uncollectible",
+    Outcome.VOID: "void",
+}
 
 
 async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     if not asked.items:
         raise missing("items")
     found = [
         await prices.PRICES.find(call, each.price, f"items[{number}][price]")
         for number, each in enumerate(asked.items)
     ]
-    recurring, currency = _terms(asked, found)
-    items = tuple(
+    terms = _terms(asked, found)
+    charged = tuple(
         [
-            await _item(call, each, price, f"items[{number}]")
+            await items.item_of(call, each, price, f"items[{number}]")
             for number, (each, price) in enumerate(zip(asked.items, found, strict=True))
         ]
     )
     customer = await _customer(call, asked.customer)
     await call.ledger.settle_due(call.book, customer.id)
     trial_end = await _trial_end(call, asked, customer)
-    if asked.collection_method == "send_invoice" and asked.days_until_due is None:
-        raise missing("days_until_due")
     profile = Profile(
         collection_method=asked.collection_method,
         days_until_due=asked.days_until_due,
@@ -79,77 +82,54 @@ async def create_subscription(call: Call, asked: CreateSubscription) -> Write:
         billing_mode="classic" if asked.billing_mode is None else asked.billing_mode.type,
     )
     action = actions.Subscribe(
-        currency=currency,
-        items=items,
-        every=Every(CalendarUnit(recurring.interval), recurring.interval_count),
+        currency=terms.currency,
+        items=charged,
+        every=Every(CalendarUnit(terms.interval), terms.interval_count),
         anchor=_instant(asked.billing_cycle_anchor),
         trial_end=trial_end,
         cancel_at_period_end=asked.cancel_at_period_end,
         cancel_at=_instant(asked.cancel_at),
+        due_days=_due_days(profile),
+        numbering=wire.numbering_of(customer),
         profile=msgspec.to_builtins(profile),
         invoice_profile=msgspec.to_builtins(profile),
     )
     command = Act(
-        customer=customer.id, entitlement=currency, kind=SUBSCRIPTION, action=action, begins=True
+        customer=customer.id,
+        entitlement=terms.currency,
+        kind=SUBSCRIPTION,
+        action=action,
+        begins=True,
     )
     by_id = {prices.price_id(each.id): each for each in found}
-    return _write(call, command, by_id, expand)
+    return _write(call, command, by_id)
 
 
-def _terms(
-    asked: CreateSubscription, found: list[Kept[prices.Price]]
-) -> tuple[prices.KeptRecurring, str]:
-    """The interval and the currency, which all prices have in common."""
-    currency = found[0].body.currency if asked.currency is None else asked.currency.lower()
-    first = found[0].body.recurring
+def _due_days(profile: Profile) -> int | None:
+    """Within how many days an invoice is to be paid that is sent. Raises ``StripeError``."""
+    if profile.collection_method != "send_invoice":
+        if profile.days_until_due is not None:
+            message = (
+                "`days_until_due` can only be set where `collection_method` is `send_invoice`."
+            )
+            raise StripeError(message, param="days_until_due")
+        return None
+    if profile.days_until_due is None:
+        raise missing("days_until_due")
+    return profile.days_until_due
+
+
+def _terms(asked: CreateSubscription, found: list[Kept[prices.Price]]) -> items.Terms:
+    """Those of the first price, which all have in common."""
+    first = found[0].body
+    recurring = first.recurring or prices.KeptRecurring(interval="month")
+    currency = first.currency if asked.currency is None else asked.currency.lower()
+    terms = items.Terms(currency, recurring.interval, recurring.interval_count)
     for number, price in enumerate(found):
-        param = f"items[{number}][price]"
-        recurring = price.body.recurring
-        if recurring is None or first is None:
-            message = "The price specified is set to `type=one_time`; a subscription takes recurring ones."
-            raise StripeError(message, param=param)
-        if not price.body.active:
-            raise StripeError("The price specified is inactive.", param=param)
-        if price.body.currency != currency:
-            raise StripeError(f"All prices must be in one currency, here {currency}.", param=param)
-        if (recurring.interval, recurring.interval_count) != (first.interval, first.interval_count):
-            raise StripeError("All prices must recur at the same interval.", param=param)
+        items.check(price, terms, f"items[{number}][price]")
     if len({each.id for each in found}) < len(found):
         raise StripeError("A subscription has each price once.", param="items")
-    assert first is not None
-    return first, currency
-
-
-async def _item(call: Call, asked: AskedItem, price: Kept[prices.Price], param: str) -> Item:
-    body = price.body
-    assert body.recurring is not None
-    metered = None
-    if body.recurring.meter is not None:
-        if asked.quantity is not None:
-            raise StripeError(
-                "Quantity should not be specified where usage_type is `metered`.",
-                param=f"{param}[quantity]",
-            )
-        meter = await meters.find(call, body.recurring.meter, f"{param}[price]")
-        metered = Metered(
-            meter=meter.id.hex(), measure=meter.measure, window=meters.window_of(meter)
-        )
-    product = await products.PRODUCTS.find(call, body.product)
-    profile = ItemProfile(
-        price=prices.price_id(price.id),
-        product=body.product,
-        product_name=product.body.name,
-        unit=body.unit,
-        metadata=kept.merged({}, asked.metadata),
-    )
-    return Item(
-        id=spell("si_", call.ledger.ids.new()),
-        name=prices.price_id(price.id),
-        rate=prices.rate_of(body),
-        metered=metered,
-        quantity=asked.quantity or 1,
-        profile=msgspec.to_builtins(profile),
-    )
+    return terms
 
 
 async def _trial_end(call: Call, asked: CreateSubscription, customer: Customer) -> Instant | None:
@@ -185,18 +165,14 @@ def _instant(second: int | None) -> Instant | None:
 def _write(
     call: Call,
     command: Act,
-    by_id: Prices,
-    expand: Expansion,
-    latest: Document | None = None,
+    by_id: items.Prices,
 ) -> Write:
     mode = call.principal.mode
 
     def show(accepted: Accepted) -> wire_billing.Subscription:
         assert accepted.customer is not None
         [document] = [each for each in accepted.documents if each.kind == SUBSCRIPTION]
-        made = [each for each in accepted.documents if each.kind == INVOICE]
-        newest = made[-1] if made else latest
-        return shown(document, accepted.customer, mode, by_id, expand, newest)
+        return shown(document, accepted.customer, mode, by_id)
 
     return Write(command=command, show=show)
 
@@ -205,20 +181,12 @@ def shown(
     document: Document,
     customer: Customer,
     mode: Mode,
-    by_id: Prices,
-    expand: Expansion,
-    latest: Document | None,
+    by_id: items.Prices,
 ) -> wire_billing.Subscription:
     body = subscription_of(document.body)
     profile = msgspec.convert(body.profile, Profile)
-    view = invoices.Shown(customer, mode, expand)
-    invoice: str | wire_billing.Invoice | None = None
-    if body.invoice is not None:
-        invoice = invoice_id(unhexed(body.invoice))
-        if expand.wants("latest_invoice") and latest is not None:
-            below = expand.below("latest_invoice")
-            invoice = invoices.Shown(customer, mode, below).invoice(latest)
-    items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
+    latest = None if body.invoice is None else invoice_id(unhexed(body.invoice))
+    shown_items = [_shown_item(each, document, body, mode, by_id) for each in body.items]
     name = subscription_id(document.id)
     started = body.started_at // MICROSECONDS
     url = f"/v1/subscription_items?subscription={name}"
@@ -234,46 +202,52 @@ def shown(
         cancel_at_period_end=body.cancel_at_period_end,
         canceled_at=seconds(body.canceled_at),
         cancellation_details=wire_billing.CancellationDetails(
-            reason=None if body.canceled_at is None else "cancellation_requested"
+            comment=profile.cancellation_comment,
+            feedback=profile.cancellation_feedback,
+            reason=None if body.canceled_at is None else "cancellation_requested",
         ),
         collection_method=profile.collection_method,
         created=started,
         currency=body.currency,
-        customer=view.customer_shown(),
+        customer=wire.customer_id(customer),
         days_until_due=profile.days_until_due,
         description=profile.description,
         ended_at=seconds(body.ended_at),
-        items=wire_billing.SubscriptionItems(data=items, has_more=False, url=url),
-        latest_invoice=invoice,
+        items=wire_billing.SubscriptionItems(data=shown_items, has_more=False, url=url),
+        latest_invoice=latest,
         livemode=mode is Mode.LIVE,
         metadata=profile.metadata,
+        pause_collection=(
+            None
+            if body.pause is None
+            else wire_billing.PausedCollection(
+                behavior=_BEHAVIORS[body.pause.outcome], resumes_at=seconds(body.pause.until)
+            )
+        ),
         start_date=started,
         status=body.status.value,
-        test_clock=view.test_clock,
+        test_clock=wire.clock_of(customer),
         trial_end=seconds(body.trial_end),
         trial_start=None if body.trial_end is None else started,
     )
 
 
 def _shown_item(
-    item: Item, document: Document, body: Subscription, mode: Mode, by_id: Prices
+    item: Item, document: Document, body: Subscription, mode: Mode, by_id: items.Prices
 ) -> wire_billing.SubscriptionItem:
     profile = msgspec.convert(item.profile, ItemProfile)
+    price = prices.shown(by_id[profile.price], mode, expansion.NOTHING)
     return wire_billing.SubscriptionItem(
         id=item.id,
-        created=body.started_at // MICROSECONDS,
+        created=profile.created or body.started_at // MICROSECONDS,
         current_period_end=body.period_end // MICROSECONDS,
         current_period_start=body.period_start // MICROSECONDS,
         metadata=profile.metadata,
-        price=prices.shown(by_id[profile.price], mode, expansion.NOTHING),
+        plan=prices.as_plan(price),
+        price=price,
         subscription=subscription_id(document.id),
         quantity=UNSET if item.metered is not None else item.quantity,
     )
-
-
-async def _prices(call: Call, body: Subscription) -> Prices:
-    names = [msgspec.convert(each.profile, ItemProfile).price for each in body.items]
-    return {name: await prices.PRICES.find(call, name) for name in names}
 
 
 async def find(call: Call, text: str, param: str = "id") -> Kept[Subscription]:
@@ -283,31 +257,20 @@ async def find(call: Call, text: str, param: str = "id") -> Kept[Subscription]:
     return await SUBSCRIPTIONS.find(call, text, param)
 
 
-async def _latest(call: Call, body: Subscription, expand: Expansion) -> Document | None:
-    if body.invoice is None or not expand.wants("latest_invoice"):
-        return None
-    try:
-        return await call.ledger.document(call.book, unhexed(body.invoice), INVOICE)
-    except DocumentNotFound:  # a draft that was deleted
-        return None
-
-
-async def _shown(
-    call: Call, found: Kept[Subscription], expand: Expansion
-) -> wire_billing.Subscription:
+async def _shown(call: Call, found: Kept[Subscription]) -> wire_billing.Subscription:
     customer = await call.ledger.customer(call.book, found.document.owner)
-    by_id, latest = await _prices(call, found.body), await _latest(call, found.body, expand)
-    return shown(found.document, customer, call.principal.mode, by_id, expand, latest)
+    by_id = await items.known(call, found.body)
+    return shown(found.document, customer, call.principal.mode, by_id)
 
 
 async def retrieve_subscription(call: Call) -> Answer:
-    expand = expansion.expansion(call.query.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(call.query.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
-    return _answer(call, await _shown(call, found, expand))
+    return _answer(call, await _shown(call, found))
 
 
 async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
     before = msgspec.convert(found.body.profile, Profile)
     given: dict[str, Any] = {
@@ -315,8 +278,23 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         for name in ("collection_method", "days_until_due", "description")
         if (value := getattr(asked, name)) is not UNSET
     }
+    if given.get("collection_method", "send_invoice") != "send_invoice":
+        given.setdefault("days_until_due", None)
     metadata = kept.merged(before.metadata, asked.metadata)
     profile = msgspec.structs.replace(before, metadata=metadata, **given)
+    profile = _with_reasons(profile, asked.cancellation_details)
+    change, by_id = None, await items.known(call, found.body)
+    begins_anew = _begins_anew(asked)
+    if asked.items is not None or begins_anew:
+        change, new = await items.change_of(
+            call,
+            found.body,
+            asked.items or (),
+            await _now(call, found),
+            asked.proration_behavior,
+            asked.proration_date,
+        )
+        by_id |= new
     at = asked.cancel_at
     at_end = asked.cancel_at_period_end
     action = actions.AmendSubscription(
@@ -325,10 +303,49 @@ async def update_subscription(call: Call, asked: UpdateSubscription) -> Write:
         invoice_profile=msgspec.to_builtins(profile),
         cancel_at_period_end=None if isinstance(at_end, UnsetType) else at_end,
         cancel_at=UNSET if isinstance(at, UnsetType) else _instant(at),
+        due_days=_due_days(profile),
+        items=change,
+        pause=_pause(asked.pause_collection),
+        begins_anew=begins_anew,
+        ends_trial=asked.trial_end is not None,
+        revision=found.document.revision,
     )
-    latest = await _latest(call, found.body, expand)
-    by_id = await _prices(call, found.body)
-    return _write(call, _command(found, action), by_id, expand, latest)
+    return _write(call, _command(found, action), by_id)
+
+
+def _begins_anew(asked: UpdateSubscription) -> bool:
+    """As a word, as it was, or with a type, as it is."""
+    name, said = "billing_cycle_anchor", asked.billing_cycle_anchor
+    if isinstance(said, dict) and set(said) == {"type"}:
+        name, said = f"{name}[type]", said["type"]
+    if said not in (UNSET, "now", "unchanged"):
+        raise StripeError(f"Invalid {name}: must be one of now or unchanged", param=name)
+    return bool(said == "now")
+
+
+async def _now(call: Call, found: Kept[Subscription]) -> Instant:
+    customer = await call.ledger.customer(call.book, found.document.owner)
+    return await call.ledger.now_of(customer)
+
+
+def _pause(asked: PauseCollection | UnsetType | None) -> Pause | UnsetType | None:
+    """An empty value: it collects again."""
+    if not isinstance(asked, PauseCollection):
+        return asked
+    outcomes = {behavior: outcome for outcome, behavior in _BEHAVIORS.items()}
+    return Pause(outcomes[asked.behavior], _instant(asked.resumes_at))
+
+
+def _with_reasons(profile: Profile, given: CancellationReasons | None) -> Profile:
+    """Why it is canceled; an empty value unsets."""
+    if given is None:
+        return profile
+    said = {
+        f"cancellation_{name}": value
+        for name in ("comment", "feedback")
+        if (value := getattr(given, name)) is not UNSET
+    }
+    return msgspec.structs.replace(profile, **said)
 
 
 def _command(found: Kept[Subscription], action: Any) -> Act:
@@ -343,22 +360,35 @@ def _command(found: Kept[Subscription], action: Any) -> Act:
 async def cancel_subscription(call: Call) -> Answer:
     """End it now; with ``invoice_now`` what was used since the last invoice is charged."""
     asked: CancelSubscription = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION)
     found = await find(call, call.path["subscription"])
-    action = actions.CancelSubscription(subscription=found.id, invoice_now=asked.invoice_now)
-    latest, by_id = await _latest(call, found.body, expand), await _prices(call, found.body)
-    write = _write(call, _command(found, action), by_id, expand, latest)
+    profile = msgspec.convert(found.body.profile, Profile)
+    action = actions.CancelSubscription(
+        subscription=found.id,
+        invoice_now=asked.invoice_now,
+        prorates=asked.prorate,
+        profile=msgspec.to_builtins(_with_reasons(profile, asked.cancellation_details)),
+        revision=found.document.revision,
+    )
+    write = _write(call, _command(found, action), await items.known(call, found.body))
 
     def render(accepted: Accepted) -> Answer:
         return _answer(call, write.show(accepted))
 
-    return await call.ledger.submit(call.book, write.command, render)
+    asked_by = Origin(call.request_id)
+    return await call.ledger.submit(call.book, write.command, render, asked_by=asked_by)
 
 
 async def list_subscriptions(call: Call) -> Answer:
     asked: ListSubscriptions = call.query
-    expand = expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
+    expansion.expansion(asked.expand, expansion.SUBSCRIPTION, of_list=True)
     created = kept.range_of(asked.created, "created")
+    starts = kept.range_of(asked.current_period_start, "current_period_start")
+    ends = kept.range_of(asked.current_period_end, "current_period_end")
+    on_clock = None
+    if isinstance(asked.test_clock, str):
+        clock = await test_clocks.find(call, asked.test_clock, "test_clock")
+        on_clock = await test_clocks.customers_on(call, clock.id)
     owner = None
     if isinstance(asked.customer, str):
         owner = (await _customer(call, asked.customer)).id
@@ -373,10 +403,13 @@ async def list_subscriptions(call: Call) -> Answer:
             and (asked.price is UNSET or asked.price in names)
             and (method is UNSET or profile.collection_method == method)
             and created(each.body.started_at)
+            and starts(each.body.period_start)
+            and ends(each.body.period_end)
+            and (on_clock is None or each.document.owner in on_clock)
         )
 
     found, more = await SUBSCRIPTIONS.page(call, asked, keep, owner)
-    data = [await _shown(call, each, expand) for each in found]
+    data = [await _shown(call, each) for each in found]
     url = wire_billing.SUBSCRIPTIONS_URL
     return _answer(call, wire_billing.SubscriptionList(data=data, has_more=more, url=url))
 

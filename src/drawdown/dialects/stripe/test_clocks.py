@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 
 from drawdown.core import commands
-from drawdown.core.errors import ClockNotFound
-from drawdown.core.identity import parse, spell
+from drawdown.core.errors import ClockNotFound, CustomerNotFound
+from drawdown.core.identity import parse, reference, spell
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, MICROSECONDS, ClockStatus, Id, Instant, Mode, TestClock
-from drawdown.dialects.stripe import expansion, kept, wire_billing, wire_catalog
+from drawdown.dialects.stripe import expansion, kept, wire, wire_billing, wire_catalog
 from drawdown.dialects.stripe.errors import missing_object
-from drawdown.dialects.stripe.idempotency import NOTHING, Write
+from drawdown.dialects.stripe.idempotency import NOTHING, Write, carry_out
 from drawdown.dialects.stripe.requests_billing import AdvanceTestClock, CreateTestClock
 from drawdown.dialects.stripe.requests_catalog import Page
+from drawdown.engine.ports import CustomerFilter
 from drawdown.web.endpoints import Call
 
 NOUN = "test clock"
@@ -26,12 +27,12 @@ def clock_id(clock: Id) -> str:
     return spell("clock_", clock)
 
 
-def shown(clock: TestClock, mode: Mode) -> wire_billing.TestClock:
-    details = wire_billing.ClockDetails()
+def shown(clock: TestClock, mode: Mode) -> wire.TestClock:
+    details = wire.ClockDetails()
     if clock.target is not None:
         target = clock.target // MICROSECONDS
-        details = wire_billing.ClockDetails(advancing=wire_billing.ClockAdvancing(target))
-    return wire_billing.TestClock(
+        details = wire.ClockDetails(advancing=wire.ClockAdvancing(target))
+    return wire.TestClock(
         id=clock_id(clock.id),
         created=clock.created_at // MICROSECONDS,
         deletes_after=(clock.created_at + _KEPT_FOR) // MICROSECONDS,
@@ -53,18 +54,35 @@ async def find(call: Call, text: str, param: str = "id") -> TestClock:
     raise missing_object(NOUN, text, param)
 
 
+async def customers_on(call: Call, clock: Id) -> set[Id]:
+    """Whose time it tells, among the newest customers (``kept.LOOKED_AT_MAX``)."""
+    found, listed = set[Id](), CustomerFilter(book=call.book, limit=kept.CHUNK)
+    for _ in range(kept.LOOKED_AT_MAX // kept.CHUNK):
+        some = await call.ledger.customers(listed)
+        found |= {each.id for each in some if each.test_clock == clock}
+        if len(some) < kept.CHUNK:
+            break
+        listed = msgspec.structs.replace(listed, after=some[-1].id)
+    return found
+
+
 async def create_test_clock(call: Call, asked: CreateTestClock) -> Write:
     expansion.expansion(asked.expand, expansion.METER)
     mode = call.principal.mode
 
-    def show(accepted: Accepted) -> wire_billing.TestClock:
+    def show(accepted: Accepted) -> wire.TestClock:
         assert accepted.clock is not None
         return shown(accepted.clock, mode)
 
     command = commands.CreateTestClock(
-        frozen_at=Instant(asked.frozen_time * MICROSECONDS), mode=mode, name=asked.name
+        frozen_at=Instant(asked.frozen_time * MICROSECONDS),
+        mode=mode,
+        name=asked.name,
+        customer=None if asked.customer is None else reference(asked.customer),
     )
-    return Write(command=command, show=show)
+    return Write(
+        command=command, show=show, names={CustomerNotFound: ("customer", asked.customer or "")}
+    )
 
 
 async def advance_test_clock(call: Call, asked: AdvanceTestClock) -> Write:
@@ -73,7 +91,7 @@ async def advance_test_clock(call: Call, asked: AdvanceTestClock) -> Write:
     found = parse(call.path["clock"])
     mode = call.principal.mode
 
-    def show(accepted: Accepted) -> wire_billing.TestClock:
+    def show(accepted: Accepted) -> wire.TestClock:
         assert accepted.clock is not None
         return shown(accepted.clock, mode)
 
@@ -122,7 +140,7 @@ async def delete_test_clock(call: Call) -> Answer:
     """With it go its customers: nothing is granted to them or drawn from them any more."""
     found = await find(call, call.path["clock"])
     command = commands.DeleteTestClock(clock=found.id)
-    await call.ledger.submit(call.book, command, lambda _: Answer(status=200, body=b""))
+    await carry_out(call, command)
     gone = wire_catalog.Deleted(id=clock_id(found.id), object="test_helpers.test_clock")
     return _answer(call, gone)
 

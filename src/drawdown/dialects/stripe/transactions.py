@@ -7,13 +7,12 @@ of them is left out.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from drawdown.core import currencies
-from drawdown.core.billing.records import INVOICE, Invoice, Line, invoice_of
-from drawdown.core.identity import spell
+from drawdown.core.billing.records import INVOICE, Invoice, invoice_of
 from drawdown.core.types import (
     MICROSECONDS,
     Customer,
@@ -23,7 +22,7 @@ from drawdown.core.types import (
     Id,
     Mode,
 )
-from drawdown.dialects.stripe import wire, wire_billing
+from drawdown.dialects.stripe import imported, wire, wire_billing
 from drawdown.dialects.stripe.ids import invoice_id, line_id, transaction_id
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.engine.ports import DocumentFilter
@@ -70,50 +69,62 @@ def money_of(value: int, code: str) -> wire.GrantAmount:
     return wire.GrantAmount(monetary=wire.GrantMonetary(code, value))
 
 
-async def with_transactions(
-    call: Call, customer: Customer, credits: Iterable[wire_billing.CreditApplied]
-) -> None:
-    """Put in place of their ids the transactions that paid a line."""
-    booked = [each for each in credits if each.credit_balance_transaction is not None]
-    if booked:
-        known = {each.id: each for each in await transactions_of(call, customer, None)}
-        for each in booked:
-            each.credit_balance_transaction = known[str(each.credit_balance_transaction)]
-
-
 async def transactions_of(
     call: Call, customer: Customer, grant: Grant | None
 ) -> list[wire_billing.Transaction]:
+    """Newest first, those that he had at the vendor among them."""
+    known = {each.id: each async for each in grants_of(call, customer)}
     entries = [
         entry
         for entry in await _entries(call, customer)
         if grant is None or entry.grant == grant.id
+        if not imported.is_of_import(entry, known[entry.grant])
     ]
     entries.sort(
         key=lambda each: (each.recorded_at, each.at, each.entitlement, each.seq), reverse=True
     )
-    lines = await _lines(call, customer, entries)
+    lines = await _lines(call, customer)
     mode, codes = call.principal.mode, currencies.codes_by_id(call.book)
     clock = None if customer.test_clock is None else clock_id(customer.test_clock)
     found = []
     for entry in entries:
-        code = codes[entry.entitlement]
+        code, of = codes[entry.entitlement], known[entry.grant]
         after = currencies.minor_floor(entry.grant_after, code)
         value = abs(after - currencies.minor_floor(entry.grant_before, code))
         if value:
-            money = money_of(value, code)
-            found.append(shown(entry, money, lines, mode, clock))
-    begin = {each.id: each.effective_at async for each in grants_of(call, customer)}
-    named = {spell(_prefix(mode), each): at for each, at in begin.items()}
-    for each in found:
-        if each.credit is not None and each.credit.type == "credits_granted":
-            begins = named[str(each.credit_grant)] // MICROSECONDS
-            each.effective_at = max(each.effective_at, begins)
-    return found
+            each = shown(entry, of, money_of(value, code), lines, mode, clock)
+            if each.credit is not None and each.credit.type == "credits_granted":
+                each.effective_at = max(each.effective_at, of.effective_at // MICROSECONDS)
+            found.append(each)
+    before = await imported.transactions_there(call.ledger, customer)
+    wanted = None if grant is None else imported.grant_id(grant, mode)
+    found += [shown_there(each, mode) for each in before if wanted in (None, each.grant)]
+    return sorted(found, key=lambda each: each.created, reverse=True) if before else found
 
 
-def _prefix(mode: Mode) -> str:
-    return "credgr_test_" if mode is Mode.TEST else "credgr_"
+def shown_there(there: imported.TransactionThere, mode: Mode) -> wire_billing.Transaction:
+    """One that was made at the vendor."""
+    money, line = money_of(there.value, there.currency), None
+    if there.invoice is not None and there.line is not None:
+        line = wire_billing.OfInvoice(there.invoice, there.line)
+    credit = debit = None
+    if there.is_credit:
+        credit = wire_billing.Credit(
+            amount=money, type=there.kind, credits_application_invoice_voided=line
+        )
+    else:
+        debit = wire_billing.Debit(amount=money, type=there.kind, credits_applied=line)
+    return wire_billing.Transaction(
+        id=there.id,
+        created=there.created,
+        credit=credit,
+        credit_grant=there.grant,
+        debit=debit,
+        effective_at=there.effective_at,
+        livemode=mode is Mode.LIVE,
+        test_clock=None,
+        type="debit" if credit is None else "credit",
+    )
 
 
 def is_shown(entry: Entry) -> bool:
@@ -121,7 +132,12 @@ def is_shown(entry: Entry) -> bool:
 
 
 def shown(
-    entry: Entry, money: wire.GrantAmount, lines: Lines, mode: Mode, clock: str | None
+    entry: Entry,
+    grant: Grant,
+    money: wire.GrantAmount,
+    lines: Lines,
+    mode: Mode,
+    clock: str | None,
 ) -> wire_billing.Transaction:
     line = lines.get((entry.operation, entry.ordinal))
     credit = debit = None
@@ -136,7 +152,7 @@ def shown(
         id=transaction_id(entry.operation, entry.ordinal, mode),
         created=entry.recorded_at // MICROSECONDS,
         credit=credit,
-        credit_grant=spell(_prefix(mode), entry.grant),
+        credit_grant=imported.grant_id(grant, mode),
         debit=debit,
         effective_at=entry.at // MICROSECONDS,
         livemode=mode is Mode.LIVE,
@@ -158,37 +174,26 @@ async def _entries(call: Call, customer: Customer) -> list[Entry]:
     return found
 
 
-async def _lines(call: Call, customer: Customer, entries: Iterable[Entry]) -> Lines:
-    """What each entry was for: what invoices say that they took, and got back when they were void."""
+async def _lines(call: Call, customer: Customer) -> Lines:
+    """What each entry was for: what invoices say that they took, and gave back when they were void."""
     found: Lines = {}
-    returned: dict[Id, list[Entry]] = {}
-    for entry in entries:
-        if entry.kind is EntryKind.REVERSED:
-            returned.setdefault(entry.operation, []).append(entry)
-    operations = await call.ledger.store.find_operations(returned.keys()) if returned else {}
-    voided = {
-        each.subject: returned[each.id] for each in operations.values() if each.subject is not None
-    }
     listed = DocumentFilter(book=call.book, kind=INVOICE, owner=customer.id, limit=_CHUNK)
     for _ in range(LOOKED_AT_MAX // _CHUNK):
         documents = await call.ledger.documents(listed)
         for document in documents:
-            invoice = invoice_of(document.body)
-            note_lines(found, invoice_id(document.id), invoice, voided.get(document.id, []))
+            found |= lines_of(invoice_id(document.id), invoice_of(document.body))
         if len(documents) < _CHUNK:
             break
         listed = msgspec.structs.replace(listed, after=documents[-1].id)
     return found
 
 
-def note_lines(found: Lines, name: str, invoice: Invoice, back: list[Entry]) -> None:
-    """A void invoice gave back the last first."""
-    shares: list[Line] = []
+def lines_of(name: str, invoice: Invoice) -> Lines:
+    """Which entries an invoice names, and for which of its lines."""
+    found: Lines = {}
     for line in invoice.lines:
         place = wire_billing.OfInvoice(name, line_id(line))
-        for each in line.applied:
-            found[(Id(bytes.fromhex(each.operation)), each.ordinal)] = place
-            shares.append(line)
-    ordered = sorted(back, key=lambda each: each.ordinal)
-    for line, entry in zip(reversed(shares), ordered, strict=False):
-        found[(entry.operation, entry.ordinal)] = wire_billing.OfInvoice(name, line_id(line))
+        took = [(each.operation, each.ordinal) for each in line.applied]
+        for operation, ordinal in (*took, *line.returned):
+            found[(Id(bytes.fromhex(operation)), ordinal)] = place
+    return found

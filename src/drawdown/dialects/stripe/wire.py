@@ -5,20 +5,24 @@ Times are whole seconds and amounts whole minor units, both rounded down.
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from drawdown.core import currencies, identity
+from drawdown.core.billing.numbering import Numbering, default_prefix
 from drawdown.core.billing.records import PRICE
 from drawdown.core.types import MICROSECONDS, Category, Customer, Entitlement, Grant, Metadata, Mode
+from drawdown.dialects.stripe import imported, words
 from drawdown.dialects.stripe.expansion import Expansion
 from drawdown.dialects.stripe.requests import Address, CustomerDetails, CustomField, Shipping
 
 #: This dialect's name among the profiles that the ledger keeps beside its objects.
 PROFILE = "stripe"
+#: A list of what this server has no part in.
+NothingHere = Annotated[list[str], Meta(max_length=0)]
+
 GRANTS_URL = "/v1/billing/credit_grants"
 CUSTOMERS_URL = "/v1/customers"
 
@@ -29,7 +33,7 @@ class GrantMonetary(msgspec.Struct):
 
 
 class GrantAmount(msgspec.Struct, kw_only=True):
-    type: str = "monetary"
+    type: words.Monetary = "monetary"
     monetary: GrantMonetary
 
 
@@ -40,7 +44,7 @@ class GrantPrice(msgspec.Struct):
 class GrantScope(msgspec.Struct, kw_only=True):
     """One of the two."""
 
-    price_type: str | UnsetType = UNSET
+    price_type: words.Metered | UnsetType = UNSET
     prices: list[GrantPrice] | UnsetType = UNSET
 
 
@@ -56,6 +60,10 @@ class List(msgspec.Struct, tag_field="object", tag="list", kw_only=True):
     url: str
 
 
+class EmptyList(List, tag_field="object", tag="list", kw_only=True):
+    data: NothingHere
+
+
 class CustomerRenderingOptions(msgspec.Struct, kw_only=True):
     amount_tax_display: str | None = None
     template: None = None
@@ -68,22 +76,41 @@ class CustomerInvoiceSettings(msgspec.Struct, kw_only=True):
     rendering_options: CustomerRenderingOptions | None = None
 
 
+class ClockAdvancing(msgspec.Struct):
+    target_frozen_time: int
+
+
+class ClockDetails(msgspec.Struct, omit_defaults=True):
+    advancing: ClockAdvancing | UnsetType = UNSET
+
+
+class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock", kw_only=True):
+    id: str
+    created: int
+    deletes_after: int
+    frozen_time: int
+    livemode: bool
+    name: str | None
+    status: words.ClockStatus
+    status_details: ClockDetails
+
+
 class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only=True):
-    """What is UNSET is shown only when it is asked for by ``expand``."""
+    """What is UNSET is shown only where there is one, or when it is asked for by ``expand``."""
 
     id: str
     address: Address | None
     balance: int = 0
-    business_name: str | None
+    business_name: str | UnsetType = UNSET
     created: int
-    currency: None = None
+    currency: str | None = None
     customer_account: None = None
     default_source: None = None
     delinquent: bool = False
     description: str | None
     discount: None = None
     email: str | None
-    individual_name: str | None
+    individual_name: str | UnsetType = UNSET
     invoice_prefix: str
     invoice_settings: CustomerInvoiceSettings
     livemode: bool
@@ -93,14 +120,14 @@ class CustomerObject(msgspec.Struct, tag_field="object", tag="customer", kw_only
     phone: str | None
     preferred_locales: list[str]
     shipping: Shipping | None
-    tax_exempt: str
+    tax_exempt: words.TaxExempt
     test_clock: str | None = None
     cash_balance: UnsetType | None = UNSET
     invoice_credit_balance: dict[str, int] | UnsetType = UNSET
-    sources: List | UnsetType = UNSET
-    subscriptions: List | UnsetType = UNSET
+    sources: EmptyList | UnsetType = UNSET
+    subscriptions: EmptyList | UnsetType = UNSET
     tax: UnsetType | None = UNSET
-    tax_ids: List | UnsetType = UNSET
+    tax_ids: EmptyList | UnsetType = UNSET
 
 
 class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant", kw_only=True):
@@ -119,7 +146,7 @@ class CreditGrant(msgspec.Struct, tag_field="object", tag="billing.credit_grant"
     metadata: dict[str, str]
     name: str | None
     priority: int
-    test_clock: str | None
+    test_clock: str | TestClock | None
     updated: int
     voided_at: int | None
 
@@ -129,32 +156,47 @@ class CreditGrantList(List, tag_field="object", tag="list", kw_only=True):
 
 
 def credit_grant(
-    grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode, expand: Expansion
+    grant: Grant, customer: Customer, entitlement: Entitlement, mode: Mode
 ) -> CreditGrant:
     """A grant of a currency. Its amount in other units than whole minor ones is rounded down."""
     assert entitlement.currency is not None
     value = currencies.minor_floor(grant.amount, entitlement.currency)
+    times = _times(grant)
     return CreditGrant(
-        id=identity.spell("credgr_test_" if mode is Mode.TEST else "credgr_", grant.id),
+        id=imported.grant_id(grant, mode),
         amount=GrantAmount(monetary=GrantMonetary(entitlement.currency, value)),
         applicability_config=GrantApplicability(_scope(grant)),
         category=grant.category,
-        created=_seconds(grant.created_at),
-        customer=(
-            customer_object(customer, mode, expand.below("customer"))
-            if expand.wants("customer")
-            else customer_id(customer)
-        ),
+        created=times.created,
+        customer=customer_id(customer),
         effective_at=_seconds(grant.effective_at),
-        expires_at=_seconds_or_none(grant.expires_at),
+        expires_at=times.expires_at,
         livemode=mode is Mode.LIVE,
         metadata=_texts(grant.metadata),
         name=_grant_name(grant, entitlement),
         priority=grant.priority,
         test_clock=clock_of(customer),
-        updated=_seconds(grant.updated_at),
-        voided_at=_seconds_or_none(grant.voided_at),
+        updated=times.updated,
+        voided_at=times.voided_at,
     )
+
+
+class _Times(NamedTuple):
+    created: int
+    updated: int
+    expires_at: int | None
+    voided_at: int | None
+
+
+def _times(grant: Grant) -> _Times:
+    """In seconds; of a grant that was brought over, as they were there until it is changed here."""
+    there = imported.grant_there(grant)
+    expires_at, voided_at = _seconds_or_none(grant.expires_at), _seconds_or_none(grant.voided_at)
+    if there is None:
+        return _Times(_seconds(grant.created_at), _seconds(grant.updated_at), expires_at, voided_at)
+    if there.voided_at is not None:
+        expires_at, voided_at = there.expires_at, voided_at and there.voided_at
+    return _Times(there.created, _seconds(imported.updated_at(grant, there)), expires_at, voided_at)
 
 
 def _scope(grant: Grant) -> GrantScope:
@@ -184,22 +226,38 @@ def clock_of(customer: Customer) -> str | None:
     return None if customer.test_clock is None else identity.spell("clock_", customer.test_clock)
 
 
-def customer_object(customer: Customer, mode: Mode, expand: Expansion) -> CustomerObject:
-    details = msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
+def details_of(customer: Customer) -> CustomerDetails:
+    return msgspec.convert(customer.profiles.get(PROFILE, {}), CustomerDetails)
+
+
+def numbering_of(customer: Customer) -> Numbering:
+    """As he was made or changed; what was numbered since is not in it."""
+    details = details_of(customer)
+    prefix = details.invoice_prefix or default_prefix(customer.id)
+    return Numbering(prefix, details.next_invoice_sequence or 1)
+
+
+def customer_object(
+    customer: Customer, mode: Mode, expand: Expansion, numbering: Numbering | None = None
+) -> CustomerObject:
+    """``numbering`` None: as ``numbering_of`` has it."""
+    details = details_of(customer)
+    numbering = numbering or numbering_of(customer)
     return CustomerObject(
         id=customer_id(customer),
         address=details.address,
-        business_name=details.business_name,
+        business_name=details.business_name or UNSET,
         created=_seconds(customer.created_at),
         description=details.description,
         email=customer.email,
-        individual_name=details.individual_name,
-        invoice_prefix=details.invoice_prefix or _invoice_prefix(customer),
+        individual_name=details.individual_name or UNSET,
+        currency=numbering.currency,
+        invoice_prefix=numbering.prefix,
         invoice_settings=_invoice_settings(details),
         livemode=mode is Mode.LIVE,
         metadata=_texts(customer.metadata),
         name=customer.name,
-        next_invoice_sequence=details.next_invoice_sequence or 1,
+        next_invoice_sequence=numbering.next,
         phone=details.phone,
         preferred_locales=details.preferred_locales or [],
         shipping=details.shipping,
@@ -260,11 +318,6 @@ def phone_of(customer: Customer) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _invoice_prefix(customer: Customer) -> str:
-    """Eight characters that always follow from the customer's id."""
-    return hashlib.sha256(customer.id).hexdigest()[:8].upper()
-
-
 def _expanded(customer: Customer, expand: Expansion) -> dict[str, Any]:
     """What ``expand`` adds to a customer: of payments, taxes and subscriptions there is nothing here."""
     found: dict[str, Any] = {}
@@ -276,7 +329,7 @@ def _expanded(customer: Customer, expand: Expansion) -> dict[str, Any]:
     for field in ("sources", "subscriptions", "tax_ids"):
         if expand.wants(field):
             url = f"{CUSTOMERS_URL}/{customer_id(customer)}/{field}"
-            found[field] = List(data=[], has_more=False, url=url)
+            found[field] = EmptyList(data=[], has_more=False, url=url)
     return found
 
 

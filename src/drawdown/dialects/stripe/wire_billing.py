@@ -1,42 +1,30 @@
 """Subscriptions, invoices, test clocks and balances, as Stripe's API reference (2026-10-28) has them.
 
-What this server has no part in (payment, tax, discounts) is null or empty, always.
+What this server has no part in (payment, tax, discounts) is null, empty or left out, always.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from drawdown.dialects.stripe.wire import CreditGrant, CustomerObject, GrantAmount, List
-from drawdown.dialects.stripe.wire_catalog import Price
+from drawdown.dialects.stripe import words
+from drawdown.dialects.stripe.requests import Address, Shipping
+from drawdown.dialects.stripe.wire import (
+    CreditGrant,
+    CustomerObject,
+    GrantAmount,
+    List,
+    NothingHere,
+    TestClock,
+)
+from drawdown.dialects.stripe.wire_catalog import Plan, Price
 
 SUBSCRIPTIONS_URL = "/v1/subscriptions"
 INVOICES_URL = "/v1/invoices"
 CLOCKS_URL = "/v1/test_helpers/test_clocks"
 SUMMARY_URL = "/v1/billing/credit_balance_summary"
 TRANSACTIONS_URL = "/v1/billing/credit_balance_transactions"
-
-
-class ClockAdvancing(msgspec.Struct):
-    target_frozen_time: int
-
-
-class ClockDetails(msgspec.Struct, omit_defaults=True):
-    advancing: ClockAdvancing | UnsetType = UNSET
-
-
-class TestClock(msgspec.Struct, tag_field="object", tag="test_helpers.test_clock", kw_only=True):
-    id: str
-    created: int
-    deletes_after: int
-    frozen_time: int
-    livemode: bool
-    name: str | None
-    status: str
-    status_details: ClockDetails
 
 
 class TestClockList(List, tag_field="object", tag="list", kw_only=True):
@@ -49,32 +37,67 @@ class AutomaticTax(msgspec.Struct, kw_only=True, frozen=True):
     disabled_reason: None = None
 
 
+class InvoiceTax(AutomaticTax, kw_only=True, frozen=True):
+    provider: None = None
+    status: None = None
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    type: words.IssuerType = "self"
+
+
+class SubscriptionInvoiceSettings(msgspec.Struct, kw_only=True, frozen=True):
+    account_tax_ids: None = None
+    custom_fields: None = None
+    description: None = None
+    footer: None = None
+    issuer: Issuer = Issuer()
+
+
+class PaymentSettings(msgspec.Struct, kw_only=True, frozen=True):
+    payment_method_options: None = None
+    payment_method_types: None = None
+    save_default_payment_method: None = None
+
+
+class InvoicePayment(msgspec.Struct, kw_only=True, frozen=True):
+    default_mandate: None = None
+    payment_method_options: None = None
+    payment_method_types: None = None
+
+
 class BillingModeShown(msgspec.Struct, kw_only=True):
-    type: str
+    type: words.BillingMode
     flexible: None = None
 
 
 class CancellationDetails(msgspec.Struct, kw_only=True):
-    comment: None = None
-    feedback: None = None
-    reason: str | None = None
+    comment: str | None = None
+    feedback: words.Feedback | None = None
+    feedback_option: None = None
+    reason: words.CancellationReason | None = None
+
+
+class PausedCollection(msgspec.Struct, kw_only=True):
+    behavior: words.PauseBehavior
+    resumes_at: int | None
 
 
 class SubscriptionItem(msgspec.Struct, tag_field="object", tag="subscription_item", kw_only=True):
     id: str
-    billed_until: None = None
+    billed_until: UnsetType | None = UNSET
     billing_thresholds: None = None
     created: int
     current_period_end: int
     current_period_start: int
     current_trial: None = None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     metadata: dict[str, str]
-    plan: None = None
+    plan: Plan
     price: Price
     quantity: int | UnsetType = UNSET
     subscription: str
-    tax_rates: list[Any] = []
+    tax_rates: NothingHere = []
 
 
 class SubscriptionItems(List, tag_field="object", tag="list", kw_only=True):
@@ -89,13 +112,13 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     billing_cycle_anchor: int
     billing_cycle_anchor_config: None = None
     billing_mode: BillingModeShown
-    billing_schedules: list[Any] = []
+    billing_schedules: NothingHere = []
     billing_thresholds: None = None
     cancel_at: int | None
     cancel_at_period_end: bool
     canceled_at: int | None
     cancellation_details: CancellationDetails
-    collection_method: str
+    collection_method: words.CollectionMethod
     created: int
     currency: str
     customer: str | CustomerObject
@@ -103,11 +126,11 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     days_until_due: int | None
     default_payment_method: None = None
     default_source: None = None
-    default_tax_rates: list[Any] = []
+    default_tax_rates: NothingHere = []
     description: str | None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     ended_at: int | None
-    invoice_settings: dict[str, Any] = {}
+    invoice_settings: SubscriptionInvoiceSettings = SubscriptionInvoiceSettings()
     items: SubscriptionItems
     latest_invoice: str | Invoice | None
     livemode: bool
@@ -115,17 +138,17 @@ class Subscription(msgspec.Struct, tag_field="object", tag="subscription", kw_on
     metadata: dict[str, str]
     next_pending_invoice_item_invoice: None = None
     on_behalf_of: None = None
-    pause_collection: None = None
-    payment_settings: dict[str, Any] = {}
+    pause_collection: PausedCollection | None
+    payment_settings: PaymentSettings = PaymentSettings()
     pending_invoice_item_interval: None = None
     pending_setup_intent: None = None
     pending_update: None = None
-    presentment_details: None = None
+    presentment_details: UnsetType | None = UNSET
     schedule: None = None
     start_date: int
-    status: str
-    status_details: None = None
-    test_clock: str | None
+    status: words.SubscriptionStatus
+    status_details: UnsetType | None = UNSET
+    test_clock: str | TestClock | None
     transfer_data: None = None
     trial_end: int | None
     trial_settings: None = None
@@ -141,7 +164,7 @@ class CreditApplied(msgspec.Struct, kw_only=True):
 
     amount: int
     credit_balance_transaction: str | Transaction | None
-    type: str = "credit_balance_transaction"
+    type: words.PretaxType = "credit_balance_transaction"
 
 
 class ProrationDetails(msgspec.Struct, frozen=True):
@@ -157,7 +180,7 @@ class LineItemDetails(msgspec.Struct, kw_only=True):
 
 
 class LineParent(msgspec.Struct, kw_only=True):
-    type: str = "subscription_item_details"
+    type: words.LineParentType = "subscription_item_details"
     invoice_item_details: None = None
     subscription_item_details: LineItemDetails
 
@@ -168,12 +191,12 @@ class LinePeriod(msgspec.Struct):
 
 
 class PriceDetails(msgspec.Struct):
-    price: str
+    price: str | Price
     product: str
 
 
 class LinePricing(msgspec.Struct, kw_only=True):
-    type: str = "price_details"
+    type: words.PricingType = "price_details"
     price_details: PriceDetails
     unit_amount_decimal: str | None
 
@@ -183,9 +206,9 @@ class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True
     amount: int
     currency: str
     description: str | None
-    discount_amounts: list[Any] = []
+    discount_amounts: NothingHere = []
     discountable: bool = True
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     invoice: str
     livemode: bool
     metadata: dict[str, str]
@@ -195,9 +218,9 @@ class LineItem(msgspec.Struct, tag_field="object", tag="line_item", kw_only=True
     pricing: LinePricing
     quantity: int
     quantity_decimal: str
-    subscription: str
+    subscription: str | Subscription
     subtotal: int
-    taxes: list[Any] = []
+    taxes: NothingHere = []
 
 
 class LineItemList(List, tag_field="object", tag="list", kw_only=True):
@@ -206,11 +229,11 @@ class LineItemList(List, tag_field="object", tag="list", kw_only=True):
 
 class InvoiceSubscription(msgspec.Struct, kw_only=True):
     metadata: dict[str, str]
-    subscription: str
+    subscription: str | Subscription
 
 
 class InvoiceParent(msgspec.Struct, kw_only=True):
-    type: str = "subscription_details"
+    type: words.InvoiceParentType = "subscription_details"
     quote_details: None = None
     subscription_details: InvoiceSubscription
 
@@ -222,10 +245,6 @@ class StatusTransitions(msgspec.Struct, kw_only=True):
     voided_at: int | None
 
 
-class Issuer(msgspec.Struct, frozen=True):
-    type: str = "self"
-
-
 class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     id: str
     account_country: None = None
@@ -234,35 +253,35 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     amount_due: int
     amount_overpaid: int = 0
     amount_paid: int
-    amount_paid_off_stripe: int | None
+    amount_paid_off_stripe: int | UnsetType
     amount_remaining: int
     amount_shipping: int = 0
     application: None = None
     attempt_count: int = 0
     attempted: bool
     auto_advance: bool
-    automatic_tax: AutomaticTax = AutomaticTax()
+    automatic_tax: InvoiceTax = InvoiceTax()
     automatically_finalizes_at: int | None
-    billing_reason: str
-    collection_method: str
+    billing_reason: words.BillingReason
+    collection_method: words.CollectionMethod
     confirmation_secret: None = None
     created: int
     currency: str
     custom_fields: None = None
     customer: str | CustomerObject
     customer_account: None = None
-    customer_address: Any
+    customer_address: Address | None
     customer_email: str | None
     customer_name: str | None
     customer_phone: str | None
-    customer_shipping: Any
-    customer_tax_exempt: str
-    customer_tax_ids: list[Any] = []
+    customer_shipping: Shipping | None
+    customer_tax_exempt: words.TaxExempt
+    customer_tax_ids: NothingHere = []
     default_payment_method: None = None
     default_source: None = None
-    default_tax_rates: list[Any] = []
+    default_tax_rates: NothingHere = []
     description: str | None
-    discounts: list[Any] = []
+    discounts: NothingHere = []
     due_date: int | None
     effective_at: int | None
     ending_balance: int | None
@@ -280,7 +299,7 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     number: str | None
     on_behalf_of: None = None
     parent: InvoiceParent
-    payment_settings: dict[str, Any] = {}
+    payment_settings: InvoicePayment = InvoicePayment()
     payments: UnsetType | None = UNSET
     period_end: int
     period_start: int
@@ -292,18 +311,18 @@ class Invoice(msgspec.Struct, tag_field="object", tag="invoice", kw_only=True):
     shipping_details: None = None
     starting_balance: int = 0
     statement_descriptor: None = None
-    status: str
-    status_details: None = None
+    status: words.InvoiceStatus
+    status_details: UnsetType | None = UNSET
     status_transitions: StatusTransitions
     subtotal: int
     subtotal_excluding_tax: int
-    test_clock: str | None
-    threshold_reason: None = None
+    test_clock: str | TestClock | None
+    threshold_reason: UnsetType | None = UNSET
     total: int
-    total_discount_amounts: list[Any] = []
+    total_discount_amounts: NothingHere = []
     total_excluding_tax: int
     total_pretax_credit_amounts: list[CreditApplied]
-    total_taxes: list[Any] = []
+    total_taxes: NothingHere = []
     webhooks_delivered_at: None = None
 
 
@@ -333,13 +352,13 @@ class OfInvoice(msgspec.Struct):
 class Credit(msgspec.Struct, kw_only=True):
     amount: GrantAmount
     credits_application_invoice_voided: OfInvoice | None = None
-    type: str
+    type: words.CreditType
 
 
 class Debit(msgspec.Struct, kw_only=True):
     amount: GrantAmount
     credits_applied: OfInvoice | None = None
-    type: str
+    type: words.DebitType
 
 
 class Transaction(
@@ -352,8 +371,8 @@ class Transaction(
     debit: Debit | None
     effective_at: int
     livemode: bool
-    test_clock: str | None
-    type: str
+    test_clock: str | TestClock | None
+    type: words.TransactionType
 
 
 class TransactionList(List, tag_field="object", tag="list", kw_only=True):

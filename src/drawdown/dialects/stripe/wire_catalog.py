@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from drawdown.dialects.stripe import words
 from drawdown.dialects.stripe.wire import List
 
 PRODUCTS_URL = "/v1/products"
@@ -36,7 +37,7 @@ class Product(msgspec.Struct, tag_field="object", tag="product", kw_only=True):
     statement_descriptor: str | None
     tax_code: str | None
     tax_details: None = None
-    type: str
+    type: words.ProductType
     unit_label: str | None
     updated: int
     url: str | None
@@ -55,11 +56,11 @@ class Deleted(msgspec.Struct, kw_only=True):
 
 
 class PriceRecurring(msgspec.Struct, kw_only=True):
-    interval: str
+    interval: words.Interval
     interval_count: int
     meter: str | None
     trial_period_days: int | None
-    usage_type: str
+    usage_type: words.UsageType
 
 
 class PriceTier(msgspec.Struct, kw_only=True):
@@ -72,7 +73,7 @@ class PriceTier(msgspec.Struct, kw_only=True):
 
 class PriceTransform(msgspec.Struct, kw_only=True):
     divide_by: int
-    round: str
+    round: words.Round
 
 
 class Price(msgspec.Struct, tag_field="object", tag="price", kw_only=True):
@@ -80,7 +81,7 @@ class Price(msgspec.Struct, tag_field="object", tag="price", kw_only=True):
 
     id: str
     active: bool
-    billing_scheme: str
+    billing_scheme: words.BillingScheme
     created: int
     currency: str
     custom_unit_amount: None = None
@@ -90,14 +91,37 @@ class Price(msgspec.Struct, tag_field="object", tag="price", kw_only=True):
     nickname: str | None
     product: str | Product
     recurring: PriceRecurring | None
-    tax_behavior: str
+    tax_behavior: words.TaxBehavior
     tiers: list[PriceTier] | UnsetType = UNSET
-    tiers_mode: str | None
+    tiers_mode: words.TiersMode | None
     transform_quantity: PriceTransform | None
-    type: str
+    type: words.PriceType
     unit_amount: int | None
     unit_amount_decimal: str | None
     currency_options: dict[str, Any] | UnsetType = UNSET
+
+
+class Plan(msgspec.Struct, tag_field="object", tag="plan", kw_only=True):
+    """A recurring price in the words that Stripe had for it before there were prices."""
+
+    id: str
+    active: bool
+    amount: int | None
+    amount_decimal: str | None
+    billing_scheme: words.BillingScheme
+    created: int
+    currency: str
+    interval: words.Interval
+    interval_count: int
+    livemode: bool
+    metadata: dict[str, str]
+    meter: str | None
+    nickname: str | None
+    product: str | Product
+    tiers_mode: words.TiersMode | None
+    transform_usage: PriceTransform | None
+    trial_period_days: int | None
+    usage_type: words.UsageType
 
 
 class PriceList(List, tag_field="object", tag="list", kw_only=True):
@@ -105,12 +129,12 @@ class PriceList(List, tag_field="object", tag="list", kw_only=True):
 
 
 class MeterMapping(msgspec.Struct, kw_only=True):
-    type: str = "by_id"
+    type: words.MappingType = "by_id"
     event_payload_key: str
 
 
 class MeterAggregation(msgspec.Struct):
-    formula: str
+    formula: words.Formula
 
 
 class MeterTransitions(msgspec.Struct):
@@ -128,9 +152,9 @@ class Meter(msgspec.Struct, tag_field="object", tag="billing.meter", kw_only=Tru
     default_aggregation: MeterAggregation
     display_name: str
     event_name: str
-    event_time_window: str | None
+    event_time_window: words.Window | None
     livemode: bool
-    status: str
+    status: words.MeterStatus
     status_transitions: MeterTransitions
     updated: int
     value_settings: MeterValue
@@ -142,7 +166,7 @@ class MeterList(List, tag_field="object", tag="list", kw_only=True):
 
 class Summary(msgspec.Struct, tag_field="object", tag="billing.meter_event_summary", kw_only=True):
     id: str
-    aggregated_value: msgspec.Raw
+    aggregated_value: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "number"})]
     end_time: int
     livemode: bool
     meter: str
@@ -172,5 +196,5 @@ class Adjustment(
     cancel: Canceled
     event_name: str
     livemode: bool
-    status: str = "complete"
-    type: str = "cancel"
+    status: words.AdjustmentStatus = "complete"
+    type: words.AdjustmentType = "cancel"

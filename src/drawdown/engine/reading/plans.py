@@ -80,19 +80,25 @@ class PlanReads(DirectoryReads):
         *,
         customer: Reference | None = None,
         entitlement: Reference | None = None,
+        meter: Reference | None = None,
         live: bool | None = None,
         after: Id | None = None,
         limit: int,
     ) -> list[Alert]:
-        """Newest first (``ports.AlertFilter``). Raises ``CustomerNotFound`` and ``EntitlementNotFound``."""
+        """Newest first (``ports.AlertFilter``).
+
+        Raises ``CustomerNotFound``, ``EntitlementNotFound`` and ``MeterNotFound``.
+        """
         owner = None if customer is None else await self.customer(book, customer)
         kind = None if entitlement is None else await self.entitlement(book, entitlement)
+        counted = None if meter is None else await self.meter(book, meter)
         return await self._store.list_alerts(
             AlertFilter(
                 book=book,
                 limit=limit,
                 customer=None if owner is None else owner.id,
                 entitlement=None if kind is None else kind.id,
+                meter=None if counted is None else counted.id,
                 live=live,
                 after=after,
             )

@@ -19,6 +19,7 @@ from drawdown.dialects.dodo.wire import CreateEntitlementRequest, CustomerProfil
 from drawdown.importing.dodo import places, records
 from drawdown.importing.pages import Folder, checked
 from drawdown.importing.problems import ImportRefused, Problem, Problems
+from drawdown.importing.writing import Person
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest
 
@@ -36,15 +37,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     def decimal(self, units: int) -> str:
         return amounts.render(units, self.scale)
-
-
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer; its fields are as of ``Kind``."""
-
-    created_at: Instant
-    there: str
-    id: Id | None
-    command: CreateCustomer
 
 
 class Account(msgspec.Struct, kw_only=True):

@@ -1,29 +1,22 @@
-"""Everything of an account that is brought over, got page by page.
-
-Pages are numbered from zero and one past the end is empty, which is where a list is done. Where a server
-counts from one, its first page comes twice, and its records count once.
-"""
+"""Everything of an account that is brought over, got page by page."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 from drawdown.core.types import Instant
 from drawdown.importing.dodo import places
 from drawdown.importing.dodo.records import Balance, Entitlement
-from drawdown.importing.fetching import AT_ONCE, Fetcher, NotThere
+from drawdown.importing.fetching import Fetcher, NotThere, few_at_once
 from drawdown.importing.pages import Folder
 from drawdown.importing.problems import Problems
-
-VENDOR = "dodo"
 
 
 async def fetch(
     fetcher: Fetcher, folder: Folder, base_url: str, now: Callable[[], Instant]
 ) -> None:
     """Get what is not there yet. Raises ``ImportRefused``."""
-    source = folder.begin(VENDOR, base_url, now())
+    source = folder.begin(places.VENDOR, base_url, now())
     if source.finished_at is not None:
         return
     await fetcher.get_list(places.ENTITLEMENTS, "/credit-entitlements")
@@ -49,7 +42,7 @@ async def _fetch_credit(
             raise
         folder.keep(name, 0, b'{"items":[]}')
     found = folder.records(name, Balance, lambda each: each.customer_id, problems)
-    await _few_at_once(
+    await few_at_once(
         [
             lambda customer=each.customer_id: _fetch_wallet(fetcher, kind, customer)  # type: ignore[misc]
             for _, each in found
@@ -62,19 +55,3 @@ async def _fetch_wallet(fetcher: Fetcher, kind: str, customer: str) -> None:
     grants, ledger = places.grants(kind, customer), places.ledger(kind, customer)
     await fetcher.get_list(ledger, places.path_of_ledger(kind, customer))
     await fetcher.get_list(grants, places.path_of_grants(kind, customer))
-
-
-async def _few_at_once(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """All of it, a few at a time; the first that fails ends the rest."""
-    waiting = iter(work)
-
-    async def worker() -> None:
-        for each in waiting:
-            await each()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(worker())
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None

@@ -10,6 +10,7 @@ from drawdown.core.types import Customer, Entitlement, Id, Instant
 from drawdown.dialects.dodo import rendering
 from drawdown.dialects.dodo.credit import imported
 from drawdown.engine.ledger import Ledger
+from drawdown.importing.dodo import places
 from drawdown.importing.dodo.account import Account, Kind, read_account
 from drawdown.importing.dodo.wallets import (
     Holding,
@@ -20,7 +21,7 @@ from drawdown.importing.dodo.wallets import (
 )
 from drawdown.importing.pages import Folder
 from drawdown.importing.problems import Problems
-from drawdown.importing.report import NAMED_MAX, Compared, Report, Sums, lines
+from drawdown.importing.report import Adding, Report, Sums
 
 _CHUNK = 1_000
 _STATUS = {state: status for status, states in rendering.STATES.items() for state in states}
@@ -37,7 +38,7 @@ def check(folder: Folder, now: Instant, told: Told) -> tuple[Account, Report]:
     report = _report(folder, account, dry_run=True)
     grants: set[str] = set()
     for kind in account.kinds:
-        adding = _Adding(kind)
+        adding = _adding(kind)
         check_folder(account, kind, problems)
         for holding in read_wallets(account, kind, problems, now):
             check_folders(account, kind, holding, problems)
@@ -63,7 +64,7 @@ async def prove(ledger: Ledger, book: Id, account: Account, checked: Report, tol
             people[person.there] = found
     report.customers_here = len(people)
     for kind in account.kinds:
-        adding, here = _Adding(kind), await _kind(ledger, book, kind)
+        adding, here = _adding(kind), await _kind(ledger, book, kind)
         for holding in read_wallets(account, kind, Problems(), ledger.clock.now()):
             there, found_here = await _both(ledger, holding, here, people.get(holding.customer))
             adding.add(holding.customer, there, found_here)
@@ -72,31 +73,14 @@ async def prove(ledger: Ledger, book: Id, account: Account, checked: Report, tol
     return report
 
 
-class _Adding:
-    """The totals of one entitlement on the way."""
-
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
-        self._there, self._here = Sums(), Sums()
-        self._found = Compared(id=kind.there, name=kind.name, totals=[])
-
-    def add(self, customer: str, there: Sums, here: Sums) -> None:
-        self._there.add(there)
-        self._here.add(here)
-        differences = there.differences(here)
-        if differences:
-            self._found.differing += 1
-            if len(self._found.customers) < NAMED_MAX:
-                self._found.customers.append(f"{customer}: {', '.join(differences)}")
-
-    def compared(self) -> Compared:
-        self._found.totals = lines(self._there, self._here, self._kind.scale, Totals.ORDER)
-        return self._found
+def _adding(kind: Kind) -> Adding:
+    return Adding(kind.there, kind.name, kind.scale, Totals.ORDER)
 
 
 def _report(folder: Folder, account: Account, *, dry_run: bool) -> Report:
     source = folder.source()
     return Report(
+        vendor=places.TITLE,
         business=account.business,
         source=str(folder.root) if source is None else source.base_url,
         fetched_at=None if source is None else source.finished_at,
@@ -114,13 +98,11 @@ def _check_once(holding: Holding, seen: set[str], problems: Problems) -> None:
 
 
 def _find(report: Report, kind: Kind, holding: Holding) -> None:
-    report.findings_count += 1
-    if len(report.findings) < NAMED_MAX:
-        balance, remaining = kind.decimal(holding.balance), kind.decimal(holding.remaining())
-        report.findings.append(
-            f"{kind.there}, customer {holding.customer}: the balance is {balance}, "
-            f"but {remaining} remains of the grants."
-        )
+    balance, remaining = kind.decimal(holding.balance), kind.decimal(holding.remaining())
+    report.find(
+        f"{kind.there}, customer {holding.customer}: the balance is {balance}, "
+        f"but {remaining} remains of the grants."
+    )
 
 
 # What is here ------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import msgspec
 
 from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
-from drawdown.core.types import Id
+from drawdown.core.types import Document, Id
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.watching.usage_crossings import KIND
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import document_rows, top_up_rows, usage_rows
 from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of
@@ -120,6 +121,10 @@ class PostgresAudit:
             readable(partial(usage_rows.counts_of, customer), counts),
             usage_rows.values_of(customer, values),
         )
+
+    async def watched_of(self, customer: Id) -> list[Document]:
+        found = await self._fetch("customer_documents", slot_of(customer), customer, KIND)
+        return [document_rows.document_of(tuple(row)) for row in found]
 
     async def find_catalog(self, book: Id) -> Catalog:
         return usage_rows.catalog(

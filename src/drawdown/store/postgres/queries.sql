@@ -71,7 +71,7 @@ ORDER BY d.id
 FOR UPDATE OF d
 
 -- name: find_alert
-SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at, a.meter
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
 JOIN alert a ON a.slot = u.slot AND a.id = u.id
 WHERE a.slot = ANY ($3::int[])
@@ -332,10 +332,10 @@ WHERE id = $11
 
 -- name: amend_customer
 UPDATE customer c SET name = u.name, email = u.email, metadata = u.metadata, profiles = u.profiles,
-  closed_at = u.closed_at
-FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-  AS u (slot, id, name, email, metadata, profiles, closed_at)
-WHERE c.slot = ANY ($8::int[]) AND c.slot = u.slot AND c.id = u.id
+  closed_at = u.closed_at, test_clock = u.test_clock
+FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
+  AS u (slot, id, name, email, metadata, profiles, closed_at, test_clock)
+WHERE c.slot = ANY ($9::int[]) AND c.slot = u.slot AND c.id = u.id
 
 -- name: release_name
 DELETE FROM claim c USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[])
@@ -507,11 +507,11 @@ WHERE w.slot = ANY ($5::int[]) AND w.slot = u.slot AND w.customer = u.customer
   AND w.entitlement = u.entitlement
 
 -- name: insert_alert
-INSERT INTO alert (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
+INSERT INTO alert (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at, meter)
 SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-  $8::bigint[], $9::bigint[])
-  AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at)
-WHERE u.slot = ANY ($10::int[])
+  $8::bigint[], $9::bigint[], $10::uuid[])
+  AS u (slot, id, owner, book, entitlement, rule, metadata, created_at, closed_at, meter)
+WHERE u.slot = ANY ($11::int[])
 
 -- name: insert_document
 INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at,
@@ -663,7 +663,8 @@ SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.update
 FROM document d
 
 -- name: list_alerts
-SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at, a.meter
+FROM alert a
 
 -- name: list_top_ups
 SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
@@ -683,11 +684,11 @@ SELECT customer, entitlement, operation, ordinal, seq, grant_id, kind, amount, p
 FROM entry WHERE slot = $1 AND customer = $2 AND entitlement = $3 AND seq <= $4
 ORDER BY seq DESC LIMIT $5
 
--- name: grant_changes
+-- name: later_changes
 SELECT o.id, o.customer, o.entitlement, o.kind, o.at, o.recorded_at, o.subject, o.facts, o.changed,
   o.namespace, o.key, o.status, o.answer
 FROM operation o JOIN operation a ON a.slot = o.slot AND a.id = $3
-WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire')
+WHERE o.slot = $1 AND o.subject = $2 AND o.kind IN ('amend', 'expire', 'amend_customer')
   AND o.at >= a.at
 
 -- name: due_wallets
@@ -752,7 +753,7 @@ FROM schedule s WHERE s.slot = $1 AND s.customer = $2 AND s.entitlement = $3
 -- name: documents_of_wallet
 SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
   d.entitlement, d.due_at
-FROM document d WHERE d.slot = $1 AND d.owner = $2 AND d.entitlement = $3
+FROM document d WHERE d.slot = $1 AND d.owner = $2 AND (d.entitlement = $3 OR d.entitlement IS NULL)
 
 -- name: requests_of_wallet
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
@@ -777,6 +778,11 @@ SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 -- name: next_events
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (slot, customer, id) > ($1, $2, $3) ORDER BY slot, customer, id LIMIT $4
+
+-- name: customer_documents
+SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.updated_at, d.deleted_at,
+  d.entitlement, d.due_at
+FROM document d WHERE d.slot = $1 AND d.owner = $2 AND d.kind = $3
 
 -- name: counts_of_customer
 SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE slot = $1 AND customer = $2
@@ -1022,9 +1028,14 @@ DELETE FROM webhook_retry WHERE endpoint = $1 AND dead = true
 -- Usage -----------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE book = ANY ($1::uuid[])
 ORDER BY id
+
+-- name: lock_meter
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
+FROM meter WHERE id = ANY ($1::uuid[])
+ORDER BY id FOR UPDATE
 
 -- name: book_rates
 SELECT id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of FROM rate WHERE book = ANY ($1::uuid[])
@@ -1036,6 +1047,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: change_meter
 UPDATE meter SET name = $1, updated_at = $2, profiles = $3, closed_at = $4 WHERE id = $5
+
+-- name: watch_meter
+UPDATE meter SET watch = $1 WHERE id = $2
 
 -- name: insert_rate
 INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from drawdown.core.identity import slot_of
+from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import USAGE_EVENT, Name, Wallet, WalletKey
 from drawdown.core.types import (
@@ -105,6 +106,16 @@ class PostgresReads:
     async def read_names(self, names: Sequence[Name]) -> dict[Name, Id]:
         found = await self._find("find_name", claims_columns(names))
         return {(book, space, text): target for book, space, text, target in found}
+
+    async def find_claim(self, name: Name) -> ClaimRecord | None:
+        return (await self.find_claims([name])).get(name)
+
+    async def find_claims(self, names: Sequence[Name]) -> dict[Name, ClaimRecord]:
+        found = await self._find("find_claim", claims_columns(names))
+        return {
+            (row[0], row[1], row[2]): rows.claim_of(row[0], row[1], row[2], tuple(row[3:]))
+            for row in found
+        }
 
     async def read_customers(self, ids: Sequence[Id]) -> dict[Id, Customer]:
         found = await self._find("find_customer", id_columns(ids))
@@ -312,8 +323,8 @@ class PostgresReads:
         found = await self._fetch("walk_entries", slot, customer, kind, seq, limit)
         return [entry_of(row) for row in found]
 
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        found = await self._fetch("grant_changes", slot_of(grant), grant, after)
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        found = await self._fetch("later_changes", slot_of(subject), subject, after)
         return [operation_of(row) for row in found]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
@@ -439,6 +450,8 @@ def alert_list(select: str, alerts: AlertFilter) -> tuple[str, list[object]]:
         conditions.append(f"a.owner = {_bound(bindings, alerts.customer)}")
     if alerts.entitlement is not None:
         conditions.append(f"a.entitlement = {_bound(bindings, alerts.entitlement)}")
+    if alerts.meter is not None:
+        conditions.append(f"a.meter = {_bound(bindings, alerts.meter)}")
     if alerts.live is not None:
         conditions.append(f"a.closed_at IS {'' if alerts.live else 'NOT '}NULL")
     if alerts.after is not None:

@@ -12,10 +12,9 @@ from drawdown.core.requests import ClaimRecord
 from drawdown.core.state import Name
 from drawdown.core.types import Id, Instant
 from drawdown.engine.ports import Audit, BatchConflict, StoreUnavailable
-from drawdown.store import rows
 from drawdown.store.postgres.facts import Facts
 from drawdown.store.postgres.faults import code_of
-from drawdown.store.postgres.reads import Columns, claims_columns, uncounted
+from drawdown.store.postgres.reads import Columns, uncounted
 from drawdown.store.postgres.shard_audit import ShardAudit
 from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.postgres.store import PostgresStore
@@ -96,7 +95,7 @@ class ShardStore(PostgresStore):
                 name = (book, space, key)
                 opened[name] = msgspec.structs.replace(asked[name], target=target)
             # Of the others some may have been given free in between.
-            opened |= await self._find_claims(list(missing - opened.keys()))
+            opened |= await self.find_claims(list(missing - opened.keys()))
         return [opened[name] for name in asked]
 
     async def keep_claims(self, claims: Sequence[ClaimRecord]) -> None:
@@ -113,14 +112,6 @@ class ShardStore(PostgresStore):
             columns = _columns(claims, "target")
             for query in queries:
                 await self._change(query, *columns, sorted(set(columns[0])))
-
-    async def find_claim(self, name: Name) -> ClaimRecord | None:
-        return (await self._find_claims([name])).get(name)
-
-    async def _find_claims(self, names: Sequence[Name]) -> dict[Name, ClaimRecord]:
-        found = await self._find("find_claim", claims_columns(names))
-        claims = [rows.claim_of(row[0], row[1], row[2], tuple(row[3:])) for row in found]
-        return {name_of(claim): claim for claim in claims}
 
     async def close_claim(self, claim: ClaimRecord) -> ClaimRecord:
         assert claim.answer is not None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from drawdown.core.types import Id
+from drawdown.core.types import Document, Id
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
 from drawdown.engine.ports import Audit, WalletAudit
 from drawdown.store.postgres.audit import PostgresAudit
@@ -67,6 +67,9 @@ class SpreadAudit:
 
     async def usage_of(self, customer: Id) -> tuple[list[Count], dict[ValueKey, int]]:
         return await self._audited().usage_of(customer)
+
+    async def watched_of(self, customer: Id) -> list[Document]:
+        return await self._audited().watched_of(customer)
 
     async def find_catalog(self, book: Id) -> Catalog:
         return await self._audited().find_catalog(book)

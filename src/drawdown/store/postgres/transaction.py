@@ -26,6 +26,7 @@ from drawdown.core.state import (
     Wanted,
 )
 from drawdown.core.types import (
+    OF_TIME,
     BurnOrder,
     Grant,
     Hold,
@@ -449,18 +450,20 @@ class PostgresTransaction:
     def probe(self) -> Probe | None:
         """One row that tells whether the batch was stored; None when it changed nothing.
 
-        Its id is this batch's own. A batch of claims alone, which are refusals kept, or of test clocks, is
-        taken for one that was not stored: it is tried again, and finds them or makes them.
+        Its id is this batch's own: what time does, another process may have recorded under the same id as
+        soon as this one's locks were gone. A batch of that alone, of claims alone, which are refusals kept,
+        or of test clocks, is taken for one that was not stored: it is tried again, and finds it or makes it.
         """
         changes = self.state.changes
-        if changes.operations:
-            return Probe("operation", operation_row(*changes.operations[0]), 2)
+        own = next((each for each in changes.operations if each[0].kind not in OF_TIME), None)
+        if own is not None:
+            return Probe("operation", operation_row(*own), 2)
         if changes.customers:
             customer = changes.customers[0]
             return Probe("customer", (slot_of(customer.id), *rows.customer_row(customer)), 2)
         if changes.entitlements:
             return Probe("entitlement", rows.entitlement_row(changes.entitlements[0]), 1)
-        if changes.claims or changes.clocks or changes.new_clocks:
+        if changes.operations or changes.claims or changes.clocks or changes.new_clocks:
             raise BatchConflict(
                 "The connection broke while it committed; the batch may be repeated."
             )
@@ -495,7 +498,7 @@ class PostgresTransaction:
         )
         clocks = [
             (*_place(key), clock.id)
-            for key in sorted(new)
+            for key in sorted(new.keys() | changes.clocked_wallets.keys())
             if (clock := self.state.clock_of(key[0]))
         ]
         await self._write("set_clock", clocks)

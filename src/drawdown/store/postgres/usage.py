@@ -15,7 +15,7 @@ from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, EventName, State, Wanted
 from drawdown.core.types import Id
 from drawdown.core.usage.records import LATEST_MAX, Catalog, CountKey, Event, ValueKey, catalog_of
-from drawdown.core.usage.spans import Span, use_of
+from drawdown.core.usage.spans import Counting, Span
 from drawdown.engine.ports import BatchConflict
 from drawdown.store import usage_rows
 from drawdown.store.postgres.reads import Columns, Row, claims_columns, id_columns
@@ -42,6 +42,7 @@ class UsageRows:
         """What leads to more: meters and rates, and the events that are known."""
         if wanted.catalogs:
             state.catalogs |= await catalogs(self._connection, self._queries, wanted.catalogs)
+        await self._lock_meters(state, wanted.meters_locked)
         state.attached |= {customer: {} for customer in wanted.attached}
         rows_found = await self._fetch("customer_rates", id_columns(wanted.attached))
         for key, each in usage_rows.attachments_of(tuple(row) for row in rows_found).items():
@@ -50,6 +51,15 @@ class UsageRows:
         state.events |= dict.fromkeys(wanted.events)
         for row in await self._fetch("find_event", id_columns(wanted.events)):
             state.events[row[0]] = usage_rows.event_of(tuple(row))
+
+    async def _lock_meters(self, state: State, meters: Collection[Id]) -> None:
+        """As they are, and not as they were a moment ago: they are about to be changed."""
+        if not meters:
+            return
+        state.locked |= set(meters)
+        for row in await self._connection.fetch(self._queries["lock_meter"], list(meters)):
+            meter = usage_rows.meter_of(tuple(row))
+            state.catalogs[meter.book].change_meter(meter)
 
     async def _find_ids(self, state: State, wanted: Collection[EventName]) -> None:
         state.event_ids |= dict.fromkeys(wanted)
@@ -83,8 +93,11 @@ class UsageRows:
         for span in wanted:
             place = (slot_of(span.customer), span.customer, span.measure.event_name)
             bindings = (*place, span.start, span.end)
-            found = await self._connection.fetch(self._queries["used_between"], *bindings)
-            state.spans[span] = use_of(span, (usage_rows.used_of(tuple(row)) for row in found))
+            text, counting = self._queries["used_between"], Counting(span)
+            cursor = await self._connection.cursor(text, *bindings)
+            while some := await cursor.fetch(usage_rows.COUNTED_AT_ONCE):
+                counting.take(usage_rows.used_of(tuple(row)) for row in some)
+            state.spans[span] = counting.use()
 
     async def _find_values(self, state: State, wanted: list[ValueKey]) -> None:
         state.values |= dict.fromkeys(wanted, 0)
@@ -102,6 +115,10 @@ class UsageRows:
         for meter in changes.changed_meters:
             await self._connection.execute(
                 self._queries["change_meter"], *usage_rows.changed_meter_row(meter)
+            )
+        for meter in changes.watched_meters.values():
+            await self._connection.execute(
+                self._queries["watch_meter"], *usage_rows.watched_row(meter)
             )
         for rate in changes.closed_rates:
             await self._connection.execute(self._queries["close_rate"], rate.closed_at, rate.id)

@@ -9,8 +9,9 @@ import apsw
 import msgspec
 
 from drawdown.core.fold import Fault
-from drawdown.core.types import Id
+from drawdown.core.types import Document, Id
 from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.watching.usage_crossings import KIND
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.usage_rows import readable
@@ -121,6 +122,10 @@ class SqliteAudit:
             readable(partial(usage_rows.counts_of, customer), counts),
             usage_rows.values_of(customer, values),
         )
+
+    async def watched_of(self, customer: Id) -> list[Document]:
+        found = self._rows("customer_documents", (customer, KIND))
+        return [document_rows.document_of(row) for row in found]
 
     async def find_catalog(self, book: Id) -> Catalog:
         return usage_rows.catalog(

@@ -76,7 +76,7 @@ SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, dele
 FROM document WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_alert
-SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
+SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at, meter
 FROM alert WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_top_up
@@ -152,7 +152,7 @@ SELECT id, slot, book, owner, kind, body, revision, created_at, updated_at, dele
 FROM document WHERE owner = ?
 
 -- name: customer_alert
-SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at
+SELECT id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at, meter
 FROM alert WHERE owner = ?
 
 -- What is made without an operation ------------------------------------------------------------------
@@ -247,7 +247,7 @@ SELECT count(*) FROM entry
 SELECT count(*) FROM reversal
 
 -- name: pass_meter
-SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_rate

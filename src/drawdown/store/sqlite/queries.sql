@@ -143,7 +143,7 @@ SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at
 FROM document WHERE owner = ? AND entitlement = ?
 
 -- name: find_alert
-SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at FROM alert WHERE id = ?
+SELECT id, owner, book, entitlement, rule, metadata, created_at, closed_at, meter FROM alert WHERE id = ?
 
 -- What a batch writes ----------------------------------------------------------------------------
 
@@ -173,7 +173,8 @@ UPDATE entitlement SET name = ?, unit = ?, expires_after_days = ?, overage = ?, 
 WHERE id = ?
 
 -- name: amend_customer
-UPDATE customer SET name = ?, email = ?, metadata = ?, profiles = ?, closed_at = ? WHERE id = ?
+UPDATE customer SET name = ?, email = ?, metadata = ?, profiles = ?, closed_at = ?, test_clock = ?
+WHERE id = ?
 
 -- name: release_name
 DELETE FROM claim WHERE book = ? AND space = ? AND key = ?
@@ -270,8 +271,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE top_up_request SET state = ?, ended_at = ?, reference = ?, reason = ?, grant_id = ? WHERE id = ?
 
 -- name: insert_alert
-INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO alert (id, slot, owner, book, entitlement, rule, metadata, created_at, closed_at, meter)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_document
 INSERT INTO document (slot, id, book, owner, kind, body, revision, created_at, updated_at, deleted_at,
@@ -340,7 +341,8 @@ SELECT d.id, d.book, d.owner, d.kind, d.body, d.revision, d.created_at, d.update
 FROM document d
 
 -- name: list_alerts
-SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at FROM alert a
+SELECT a.id, a.owner, a.book, a.entitlement, a.rule, a.metadata, a.created_at, a.closed_at, a.meter
+FROM alert a
 
 -- name: list_top_ups
 SELECT t.id, t.customer, t.entitlement, t.closed_at, t.terms, w.watch
@@ -363,10 +365,10 @@ SELECT o.id, e.ordinal, e.seq, e.grant_id, e.kind, e.amount, e.posted_before, e.
 FROM chain JOIN entry e ON e.number = chain.number JOIN operation o ON o.number = e.operation
 LIMIT ?
 
--- name: grant_changes
+-- name: later_changes
 SELECT id, customer, entitlement, kind, at, recorded_at, subject, facts, changed, namespace, key,
   status, answer
-FROM operation WHERE subject = ? AND kind IN ('amend', 'expire')
+FROM operation WHERE subject = ? AND kind IN ('amend', 'expire', 'amend_customer')
   AND number > (SELECT number FROM operation WHERE id = ?)
 ORDER BY number DESC
 
@@ -428,7 +430,7 @@ FROM schedule WHERE wallet = ?
 
 -- name: documents_of_wallet
 SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
-FROM document WHERE owner = ? AND entitlement = ?
+FROM document WHERE owner = ? AND (entitlement = ? OR entitlement IS NULL)
 
 -- name: requests_of_wallet
 SELECT r.id, r.customer, r.entitlement, r.top_up, r.amount, r.available, r.cost_amount, r.cost_currency, r.requested_at,
@@ -446,6 +448,10 @@ SELECT count(*) FROM operation o WHERE o.entries <> (
 -- name: next_events
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (customer, id) > (?, ?) ORDER BY customer, id LIMIT ?
+
+-- name: customer_documents
+SELECT id, book, owner, kind, body, revision, created_at, updated_at, deleted_at, entitlement, due_at
+FROM document WHERE owner = ? AND kind = ?
 
 -- name: counts_of_customer
 SELECT rate, period, grouping, texts, tally, charged FROM usage_count WHERE customer = ?
@@ -660,7 +666,7 @@ DELETE FROM webhook_retry WHERE endpoint = ? AND dead = 1
 -- Usage ------------------------------------------------------------------------------------------
 
 -- name: book_meters
-SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE book = ? ORDER BY id
 
 -- name: book_rates
@@ -672,6 +678,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: change_meter
 UPDATE meter SET name = ?, updated_at = ?, profiles = ?, closed_at = ? WHERE id = ?
+
+-- name: watch_meter
+UPDATE meter SET watch = ? WHERE id = ?
 
 -- name: insert_rate
 INSERT INTO rate (id, book, meter, entitlement, price, period, created_at, closed_at, customers, rest_of)

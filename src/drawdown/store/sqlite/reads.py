@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import apsw
 
+from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule
 from drawdown.core.state import (
     USAGE_EVENT,
+    Name,
     Wallet,
 )
 from drawdown.core.types import (
@@ -111,6 +113,10 @@ class SqliteReads:
     async def find_name(self, book: Id, space: str, text: str) -> Id | None:
         row = self._row("find_name", (book, space, text))
         return None if row is None else row[0]
+
+    async def find_claim(self, name: Name) -> ClaimRecord | None:
+        row = self._row("find_claim", name)
+        return None if row is None else rows.claim_of(*name, row)
 
     async def find_customer(self, customer: Id) -> Customer | None:
         row = self._row("find_customer", (customer,))
@@ -344,8 +350,10 @@ class SqliteReads:
         following = found[-1][-1] if found else 0
         return entries, following or None
 
-    async def grant_changes(self, grant: Id, after: Id) -> list[Operation]:
-        return [operations.operation_of(row) for row in self._rows("grant_changes", (grant, after))]
+    async def later_changes(self, subject: Id, after: Id) -> list[Operation]:
+        return [
+            operations.operation_of(row) for row in self._rows("later_changes", (subject, after))
+        ]
 
     async def due_wallets(self, now: Instant, limit: int) -> list[tuple[Id, Id, Id]]:
         found = self._rows("due_wallets", (now, limit))
@@ -434,6 +442,7 @@ def alert_list(select: str, alerts: AlertFilter) -> tuple[str, dict[str, object]
     given = {
         "a.owner = :customer": alerts.customer,
         "a.entitlement = :entitlement": alerts.entitlement,
+        "a.meter = :meter": alerts.meter,
         "a.id < :after": alerts.after,
     }
     for condition, value in given.items():

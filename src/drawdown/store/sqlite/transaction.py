@@ -109,7 +109,7 @@ class SqliteTransaction:
             row = self._row("find_claim", claim)
             state.claims[claim] = None if row is None else rows.claim_of(*claim, row)
         self._load_by_ids(wanted)
-        state.locked |= wanted.entitlements_locked | wanted.customers_locked
+        state.locked |= wanted.entitlements_locked | wanted.customers_locked | wanted.meters_locked
         self._load_keys(wanted.keys)
         for customer in wanted.customer_wallets:
             found = self._rows("customer_wallets", (customer,))
@@ -117,7 +117,7 @@ class SqliteTransaction:
         for debit in wanted.debits:
             state.debits[debit] = self._find_debit(debit)
         usage.load(self._connection, self._queries, state, wanted)
-        usage.count_spans(self._connection, self._queries, state, wanted.spans)
+        await usage.count_spans(self._connection, self._queries, state, wanted.spans)
         top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
 
@@ -455,7 +455,8 @@ class SqliteTransaction:
     def _write_wallets(self, changes: Changes, drawn: dict[WalletKey, Grant]) -> None:
         new, whole = changes.new_wallets, changes.wallets
         self._many("insert_wallet", map(_new_wallet, new.values()))
-        clocks = ((self.state.clock_of(w.customer), w.number) for w in new.values())
+        placed = (new | changes.clocked_wallets).values()
+        clocks = ((self.state.clock_of(w.customer), w.number) for w in placed)
         self._many("set_clock", ((clock.id, number) for clock, number in clocks if clock))
         changed = [wallet for key, wallet in whole.items() if key not in new and wallet.number]
         self._many("update_wallet", ((*rows.wallet_row(w), w.head, w.number) for w in changed))

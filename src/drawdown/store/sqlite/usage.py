@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 import apsw
 
 from drawdown.core.identity import slot_of
 from drawdown.core.state import USAGE_EVENT, Changes, State, Wanted
 from drawdown.core.usage.records import LATEST_MAX, CountKey
-from drawdown.core.usage.spans import Span, use_of
+from drawdown.core.usage.spans import Counting, Span
 from drawdown.store import rows, usage_rows
 
 
@@ -50,14 +52,19 @@ def load(
         state.values[value] = 0 if found is None else found[0]
 
 
-def count_spans(
+async def count_spans(
     connection: apsw.Connection, queries: dict[str, str], state: State, wanted: Collection[Span]
 ) -> None:
-    """What was used in some times."""
+    """What was used in some times. Of much, a part at a time, so that reads have their turn in between."""
     for span in wanted:
         bindings = (span.customer, span.measure.event_name, span.start, span.end)
-        used = connection.execute(queries["used_between"], bindings)
-        state.spans[span] = use_of(span, map(usage_rows.used_of, used))
+        used = iter(connection.execute(queries["used_between"], bindings))
+        counting = Counting(span)
+        while some := list(islice(used, usage_rows.COUNTED_AT_ONCE)):
+            counting.take(map(usage_rows.used_of, some))
+            if len(some) == usage_rows.COUNTED_AT_ONCE:
+                await asyncio.sleep(0)
+        state.spans[span] = counting.use()
 
 
 def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
@@ -65,6 +72,8 @@ def written(changes: Changes) -> Iterator[tuple[str, list[rows.Row]]]:
     yield "insert_meter", [usage_rows.meter_row(each) for each in changes.meters]
     yield "insert_rate", [usage_rows.rate_row(each) for each in changes.rates]
     yield "change_meter", [usage_rows.changed_meter_row(each) for each in changes.changed_meters]
+    watched = changes.watched_meters.values()
+    yield "watch_meter", [usage_rows.watched_row(each) for each in watched]
     yield "close_rate", [(each.closed_at, each.id) for each in changes.closed_rates]
     yield "attach_rate", usage_rows.attached_rows(changes.attachments)
     yield "detach_rate", usage_rows.detached_rows(changes.attachments)

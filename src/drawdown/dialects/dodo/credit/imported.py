@@ -7,12 +7,11 @@ id is shown in the place of their own. The vendor's rows are documents of the cu
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from drawdown.core.identity import compose, slot_of, spell
+from drawdown.core.identity import spell
 from drawdown.core.types import NOTHING, Customer, Entitlement, Entry, Grant, Id, Instant
 from drawdown.dialects.dodo.credit.row_wire import TransactionType
 from drawdown.dialects.dodo.wire import MetadataShown
@@ -97,14 +96,6 @@ async def grant_ids(ledger: Ledger, owner: Customer, entries: Iterable[Entry]) -
         if grant is not None:
             found[each] = grant_id(grant)
     return found
-
-
-def row_place(owner: Id, at: Instant, rank: int, text: str) -> Id:
-    """The id of a row's document: rows sort by their time, and of one instant by their ``rank``, from 0."""
-    milliseconds, microseconds = divmod(at, 1_000)
-    digest = hashlib.sha256(text.encode()).digest()
-    place = rank << 32 | int.from_bytes(digest[:4], "big")
-    return compose(milliseconds, microseconds << 2, place, slot_of(owner))
 
 
 async def rows_there(

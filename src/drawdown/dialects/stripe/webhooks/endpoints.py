@@ -18,7 +18,7 @@ from drawdown.core.requests import Answer
 from drawdown.core.types import MICROSECONDS, Id, Mode
 from drawdown.dialects.stripe import expansion, kept
 from drawdown.dialects.stripe.errors import StripeError, missing_object
-from drawdown.dialects.stripe.idempotency import key_of
+from drawdown.dialects.stripe.idempotency import key_of, refuse_used
 from drawdown.dialects.stripe.parameters import missing, read
 from drawdown.dialects.stripe.requests_catalog import Page
 from drawdown.dialects.stripe.versions import is_version
@@ -195,6 +195,8 @@ def writing(
     """The handler of an endpoint that writes, with its form read and what the desk refuses in our words."""
 
     async def handle(call: Call) -> Answer:
+        if (key := key_of(call.headers)) is not None:
+            await refuse_used(call, key)
         tree = forms.nested(b"&".join((call.context.query, call.body)))
         assert call.endpoint.body is not None
         asked: Any = read(tree, call.endpoint.body)

@@ -1,44 +1,38 @@
 """The endpoints of ``event``: what happened in a book in the last 30 days, newest first.
 
-Nothing is kept as events: they are rendered of what was recorded, which is read from its end backwards, span
-by span: a span in which much happened is halved until it is read at once.
+Nothing is kept as events: they are rendered of what was recorded, which is read from its end backwards.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from drawdown.core.requests import Answer
 from drawdown.core.types import DAY, MICROSECONDS, Id, Instant
-from drawdown.dialects.stripe import kept
+from drawdown.dialects.stripe import expansion, kept, recorded
 from drawdown.dialects.stripe.errors import StripeError, missing_object
 from drawdown.dialects.stripe.webhooks import wire
-from drawdown.dialects.stripe.webhooks.events import FORMAT
+from drawdown.dialects.stripe.webhooks.events import FORMAT, could_tell
 from drawdown.dialects.stripe.webhooks.requests import ListEvents
 from drawdown.engine.endpoints import Endpoint
-from drawdown.engine.ports import FeedPage, Recorded
-from drawdown.engine.positions import LAST, Position, since
+from drawdown.engine.ports import Recorded, Store
+from drawdown.engine.positions import LAST, Position
 from drawdown.web.endpoints import Call
 from drawdown.webhooks.events import Event, matches, parse_event
 from drawdown.webhooks.formats import find_event
-from drawdown.webhooks.outlet import RETRYING_MAX
 
 KEPT_FOR = 30 * DAY
-#: For one page of what a filter keeps it is looked for so long, so many operations at a time.
-LOOKED_AT_SECONDS = 2.0
-READ_AT_ONCE = 200
-ONE_INSTANT_MAX = 10_000
-_FIRST_SPAN = 60 * MICROSECONDS
+RETRIES_AT_ONCE = 1_000
 _LAST = Id(b"\xff" * 16)
 Place = tuple[Position, int]
 
 
 async def retrieve_event(call: Call) -> Answer:
+    expansion.expansion(call.query.expand, expansion.METER)
     _, found = await _find(call, call.path["event"], "id")
     waiting = await Waiting.of(call)
     return _answer(call, waiting.shown(found))
@@ -46,21 +40,31 @@ async def retrieve_event(call: Call) -> Answer:
 
 async def list_events(call: Call) -> Answer:
     asked: ListEvents = call.query
+    expansion.expansion(asked.expand, expansion.METER, of_list=True)
     waiting = await Waiting.of(call)
-    keep = _filter(asked, waiting)
+    patterns = _patterns(asked)
+    keep = _filter(asked, patterns, waiting)
     after, before = await kept.cursors(asked, _cursor(call))
+    read = partial(call.ledger.feed, books=frozenset({call.book}))
     if before is not None:
-        start = _place_of(before)
-        walk = _forwards(call, start[0].recorded_at)
-        newer = _both(keep, lambda place: place > start)
-        page, more = await _collect(call, walk, newer, asked.limit, newest_first=False)
-        page.reverse()
+        walk = recorded.forwards(read, before[0])
+        kept_there = _both(keep, lambda place: place > before)
     else:
-        end = _place_of(after) if after is not None else (Position(call.now, _LAST), LAST)
-        walk = _backwards(call, end[0].recorded_at)
-        older = _both(keep, lambda place: place < end)
-        page, more = await _collect(call, walk, older, asked.limit, newest_first=True)
-    data = [waiting.shown(each) for each in page]
+        end = (Position(call.now, _LAST), LAST) if after is None else after
+        walk = recorded.backwards(read, end[0], _oldest(call))
+        kept_there = _both(keep, lambda place: place < end)
+
+    types = [each for each in FORMAT.types if matches(patterns, each)]
+
+    async def told(each: Recorded) -> list[Event]:
+        if not could_tell(each, types):
+            return []
+        events = await FORMAT.render(call.ledger, each)
+        return [event for event in events if kept_there(event)]
+
+    page, more, _ = await recorded.collect(walk, told, asked.limit, newest_first=before is None)
+    data = [waiting.shown(each) for each in (page if before is None else page[::-1])]
+    more = more and bool(data)
     return _answer(call, wire.EventList(data=data, has_more=more, url=wire.EVENTS_URL))
 
 
@@ -73,7 +77,8 @@ def _both(keep: Keep, is_within: Callable[[Place], bool]) -> Keep:
     return lambda event: is_within((event.position, event.ordinal)) and keep(event)
 
 
-def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
+def _patterns(asked: ListEvents) -> tuple[str, ...]:
+    """Of the types that are asked for. Raises ``StripeError``."""
     if isinstance(asked.type, str) and isinstance(asked.types, list):
         raise StripeError(
             "You may only specify one of these parameters: type, types.",
@@ -87,6 +92,10 @@ def _filter(asked: ListEvents, waiting: Waiting) -> Keep:
         patterns = (asked.type,)
     for pattern in patterns:
         _check_type(pattern, "types" if isinstance(asked.types, list) else "type")
+    return patterns
+
+
+def _filter(asked: ListEvents, patterns: tuple[str, ...], waiting: Waiting) -> Keep:
     created = kept.range_of(asked.created, "created")
 
     def keep(event: Event) -> bool:
@@ -114,10 +123,16 @@ _event_of = msgspec.json.Decoder(wire.EventObject).decode
 
 
 class Waiting:
-    """To which endpoints events are still to be delivered, and what did not reach one."""
+    """To which endpoints events are still to be delivered, and what did not reach one.
+
+    ``failed`` and ``dead``, by endpoint: what did not arrive, and will be tried again, or not any more.
+    """
 
     def __init__(
-        self, endpoints: list[Endpoint], failed: dict[Place, int], dead: set[Place]
+        self,
+        endpoints: Sequence[Endpoint],
+        failed: Mapping[Id, Collection[Place]],
+        dead: Mapping[Id, Collection[Place]],
     ) -> None:
         self._endpoints, self._failed, self._dead = endpoints, failed, dead
 
@@ -126,31 +141,44 @@ class Waiting:
         store = call.ledger.store
         every = await store.list_endpoints(call.book)
         ours = [each for each in every if each.settings.format == FORMAT.name]
-        failed: dict[Place, int] = {}
-        dead: set[Place] = set()
-        for endpoint in ours:
-            for each in await store.list_retries(endpoint.id, False, RETRYING_MAX):
-                failed[each.key] = failed.get(each.key, 0) + 1
-            dead |= {each.key for each in await store.list_retries(endpoint.id, True, RETRYING_MAX)}
+        failed = {each.id: await _places(store, each.id, dead=False) for each in ours}
+        dead = {each.id: await _places(store, each.id, dead=True) for each in ours}
         return cls(ours, failed, dead)
 
     def pending(self, event: Event) -> int:
-        ahead = sum(
-            each.enabled
-            and event.position > each.cursor
-            and matches(each.settings.types, event.type)
-            for each in self._endpoints
-        )
-        return ahead + self._failed.get((event.position, event.ordinal), 0)
+        """None of it is for an endpoint that is disabled: nothing is sent there."""
+        return sum(each.enabled and self._waits(each, event) for each in self._endpoints)
+
+    def _waits(self, endpoint: Endpoint, event: Event) -> bool:
+        if (event.position, event.ordinal) in self._failed[endpoint.id]:
+            return True
+        settings = endpoint.settings
+        if settings.customer is not None and settings.customer != event.customer:
+            return False
+        return event.position > endpoint.cursor and matches(settings.types, event.type)
 
     def is_delivered(self, event: Event) -> bool:
+        """What an endpoint did not get before it was disabled is not."""
         place = (event.position, event.ordinal)
-        return place not in self._dead and not self.pending(event)
+        missed = (*self._failed.values(), *self._dead.values())
+        return not self.pending(event) and not any(place in each for each in missed)
 
     def shown(self, event: Event) -> wire.EventObject:
         shown = _event_of(event.body)
         shown.pending_webhooks = self.pending(event)
         return shown
+
+
+async def _places(store: Store, endpoint: Id, *, dead: bool) -> set[Place]:
+    """All of them, read so many at a time."""
+    found: set[Place] = set()
+    after = None
+    while True:
+        some = await store.list_retries(endpoint, dead, RETRIES_AT_ONCE, after)
+        found |= {each.key for each in some}
+        if len(some) < RETRIES_AT_ONCE:
+            return found
+        after = some[-1].key
 
 
 # What was recorded ---------------------------------------------------------------------------------
@@ -166,80 +194,16 @@ async def _find(call: Call, text: str, param: str) -> tuple[Place, Event]:
     raise missing_object("event", text, param)
 
 
-def _cursor(call: Call) -> Callable[[str, str], Awaitable[Id]]:
-    """A place, written as an id."""
-
-    async def find(text: str, param: str) -> Id:
-        (position, ordinal), _ = await _find(call, text, param)
-        return Id(msgspec.json.encode((position.recorded_at, position.operation.hex(), ordinal)))
+def _cursor(call: Call) -> Callable[[str, str], Awaitable[Place]]:
+    async def find(text: str, param: str) -> Place:
+        place, _ = await _find(call, text, param)
+        return place
 
     return find
 
 
-def _place_of(written: Id) -> Place:
-    recorded_at, operation, ordinal = msgspec.json.decode(written)
-    return Position(Instant(recorded_at), Id(bytes.fromhex(operation))), ordinal
-
-
 def _oldest(call: Call) -> Instant:
     return Instant(call.now - KEPT_FOR)
-
-
-async def _collect(
-    call: Call,
-    walk: AsyncIterator[Recorded | None],
-    keep: Keep,
-    limit: int,
-    *,
-    newest_first: bool,
-) -> tuple[list[Event], bool]:
-    """What is kept, and whether there is more: for all that is known where the time was over."""
-    until = time.monotonic() + LOOKED_AT_SECONDS
-    found: list[Event] = []
-    async for recorded in walk:
-        events = [] if recorded is None else await FORMAT.render(call.ledger, recorded)
-        found += [event for event in (events[::-1] if newest_first else events) if keep(event)]
-        if len(found) > limit:
-            return found[:limit], True
-        if time.monotonic() >= until:
-            return found, bool(found)
-        await asyncio.sleep(0)  # others have their turn
-    return found, False
-
-
-async def _forwards(call: Call, start: Instant) -> AsyncIterator[Recorded | None]:
-    """What was recorded since, the oldest first; None after each read."""
-    place, more, books = since(start), True, frozenset({call.book})
-    while more:
-        page = await call.ledger.feed(place, books=books, limit=READ_AT_ONCE)
-        for recorded in page.found:
-            yield recorded
-        place, more = page.end, page.more
-        yield None
-
-
-async def _backwards(call: Call, end: Instant) -> AsyncIterator[Recorded | None]:
-    """What was recorded until then, the newest first; None after each read."""
-    span = _FIRST_SPAN
-    while end > _oldest(call):
-        start = max(end - span, _oldest(call))
-        page = await _between(call, start, end, READ_AT_ONCE)
-        if page.more and span > 1:
-            span //= 2
-        else:
-            if page.more:  # all of one instant
-                page = await _between(call, start, end, ONE_INSTANT_MAX)
-            for recorded in reversed(page.found):
-                yield recorded
-            end, span = Instant(start), span * 2
-        yield None
-
-
-async def _between(call: Call, start: int, end: int, limit: int) -> FeedPage:
-    """What was recorded after ``start``, up to ``end``."""
-    books = frozenset({call.book})
-    after, until = since(Instant(start + 1)), Instant(end)
-    return await call.ledger.feed(after, books=books, until=until, limit=limit)
 
 
 def _answer(call: Call, shown: Any) -> Answer:

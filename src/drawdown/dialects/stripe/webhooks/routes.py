@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drawdown.core.errors import KeyReused
+from drawdown.core.errors import DocumentNotFound, KeyReused
 from drawdown.dialects.stripe.requests_catalog import Nothing, One, Page
 from drawdown.dialects.stripe.webhooks import endpoints, feed, requests, wire
 from drawdown.dialects.stripe.wire_catalog import Deleted
@@ -33,6 +33,7 @@ def table(*, allow_private: bool) -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             body=requests.UpdateEndpoint,
             answer=wire.WebhookEndpoint,
+            errors=(DocumentNotFound, KeyReused),
         ),
         *_FIXED,
     )
@@ -47,6 +48,7 @@ _FIXED = (
         role=Role.VIEWER,
         query=Page,
         answer=wire.WebhookEndpointList,
+        errors=(DocumentNotFound,),
     ),
     Endpoint(
         method="GET",
@@ -56,6 +58,7 @@ _FIXED = (
         role=Role.VIEWER,
         query=One,
         answer=wire.WebhookEndpoint,
+        errors=(DocumentNotFound,),
     ),
     Endpoint(
         method="DELETE",
@@ -65,6 +68,7 @@ _FIXED = (
         role=Role.EDITOR,
         query=Nothing,
         answer=Deleted,
+        errors=(DocumentNotFound,),
     ),
     Endpoint(
         method="GET",
@@ -74,6 +78,7 @@ _FIXED = (
         role=Role.VIEWER,
         query=requests.ListEvents,
         answer=wire.EventList,
+        errors=(DocumentNotFound,),
     ),
     Endpoint(
         method="GET",
@@ -83,5 +88,6 @@ _FIXED = (
         role=Role.VIEWER,
         query=One,
         answer=wire.EventObject,
+        errors=(DocumentNotFound,),
     ),
 )

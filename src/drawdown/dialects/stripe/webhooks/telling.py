@@ -1,12 +1,12 @@
 """What an operation tells: a type, the object as the operation left it, and what was otherwise before.
 
-What an operation itself says, and what never changes, is told as of then. What neither says of an object (a
-grant's metadata when its expiry was moved) is told as it is when the event is rendered.
+What an operation itself says, and what never changes, is told as of then. What neither says of a grant or a
+customer is as it is now, but for what was changed since: later operations say what that had been (``since``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,6 +46,20 @@ class Telling(msgspec.Struct):
 
     def currency_of(self, entitlement: Id) -> str | None:
         return currencies.codes_by_id(self.book).get(entitlement)
+
+
+async def since(telling: Telling, subject: Id, fields: Collection[str]) -> dict[str, Any]:
+    """Those of a grant's or a customer's fields that were changed since, as they were until then."""
+    operation = telling.operation
+    async with telling.ledger.store.moment(subject) as moment:
+        found = await moment.later_changes(subject, operation.id)
+    place = (operation.recorded_at, operation.id)
+    later = [each for each in found if (each.recorded_at, each.id) > place]
+    before: dict[str, Any] = {}
+    for each in sorted(later, key=lambda each: (each.recorded_at, each.id), reverse=True):
+        said = msgspec.json.decode(each.changed or b"{}", type=dict[str, Any])
+        before |= {name: said[name][0] for name in fields if name in said}
+    return before
 
 
 Tell = Callable[[Telling], Awaitable[list[Told]]]

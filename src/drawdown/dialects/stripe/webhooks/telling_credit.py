@@ -8,12 +8,13 @@ import msgspec
 
 from drawdown.core import currencies
 from drawdown.core.types import MICROSECONDS, Entry, EntryKind, Grant, Instant, Metadata
-from drawdown.dialects.stripe import expansion, transactions, wire
+from drawdown.dialects.stripe import imported, transactions, wire
 from drawdown.dialects.stripe.test_clocks import clock_id
 from drawdown.dialects.stripe.transactions import Lines
-from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
+from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed, since
 
 CREATED, UPDATED = "billing.credit_grant.created", "billing.credit_grant.updated"
+_FIELDS = frozenset({"metadata", "expires_at"})
 TRANSACTION = "billing.credit_balance_transaction.created"
 _BEGINS = frozenset({EntryKind.GRANTED, EntryKind.ROLLED_IN})
 
@@ -39,10 +40,10 @@ async def credit(telling: Telling, lines: Lines) -> list[Told]:
         if code is None:
             continue
         grant = await telling.ledger.store.find_grant(entry.grant)
-        if grant is None:
+        if grant is None or imported.is_of_import(entry, grant):
             continue
-        if entry.kind in _BEGINS:
-            found.append(Told(CREATED, await _shown(telling, _as_made(telling, grant))))
+        if entry.kind in _BEGINS and imported.grant_there(grant) is None:
+            found.append(Told(CREATED, await _shown(telling, await _as_made(telling, grant))))
         found += _moved(telling, entry, grant, code, lines)
     return found
 
@@ -57,6 +58,7 @@ def _moved(telling: Telling, entry: Entry, grant: Grant, code: str, lines: Lines
     clock = telling.customer.test_clock
     shown = transactions.shown(
         entry,
+        grant,
         transactions.money_of(value, code),
         lines,
         telling.mode,
@@ -67,9 +69,10 @@ def _moved(telling: Telling, entry: Entry, grant: Grant, code: str, lines: Lines
     return [Told(TRANSACTION, shown)]
 
 
-def _as_made(telling: Telling, grant: Grant) -> Grant:
+async def _as_made(telling: Telling, grant: Grant) -> Grant:
     """As it was before anybody changed it."""
     made: dict[str, Any] = {"voided_at": None, "updated_at": grant.created_at}
+    made |= await since(telling, grant.id, _FIELDS)
     operation = telling.operation
     if operation.kind == "grant":
         facts = _facts(operation.facts)
@@ -82,7 +85,7 @@ def _as_made(telling: Telling, grant: Grant) -> Grant:
 
 async def _shown(telling: Telling, grant: Grant) -> wire.CreditGrant:
     kind = await telling.ledger.entitlement(telling.book, grant.entitlement)
-    return wire.credit_grant(grant, telling.customer, kind, telling.mode, expansion.NOTHING)
+    return wire.credit_grant(grant, telling.customer, kind, telling.mode)
 
 
 async def _amended(telling: Telling) -> list[Told]:
@@ -101,18 +104,16 @@ async def _voided(telling: Telling) -> list[Told]:
 async def _turned(telling: Telling, old: dict[str, Any], new: dict[str, Any]) -> list[Told]:
     grant = await telling.ledger.store.find_grant(telling.subject)
     assert grant is not None, "what was granted is kept"
+    if any(imported.is_of_import(entry, grant) for entry in telling.entries):
+        return []
     if telling.currency_of(grant.entitlement) is None:
         return []
     at = telling.operation.at
     voided_at = None if grant.voided_at is None or grant.voided_at > at else grant.voided_at
-    after = msgspec.structs.replace(grant, **({"voided_at": voided_at} | new), updated_at=at)
+    then = {"voided_at": voided_at, **await since(telling, grant.id, _FIELDS), **new}
+    after = msgspec.structs.replace(grant, **then, updated_at=at)
     before = msgspec.structs.replace(after, **old)
     return changed(UPDATED, await _shown(telling, before), await _shown(telling, after))
-
-
-def returned(telling: Telling) -> list[Entry]:
-    """What was given back, in the order of its entries."""
-    return [entry for entry in telling.entries if entry.kind is EntryKind.REVERSED]
 
 
 TOLD: dict[str, Tell] = {"amend": _amended, "expire": _amended, "void": _voided}

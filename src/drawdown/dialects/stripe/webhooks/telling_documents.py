@@ -17,10 +17,11 @@ from drawdown.core.billing.records import (
     subscription_of,
 )
 from drawdown.core.identity import parse
-from drawdown.core.types import Document, Entry, Id
+from drawdown.core.types import Document, Id
 from drawdown.dialects.stripe import (
     expansion,
     invoices,
+    items,
     prices,
     products,
     subscriptions,
@@ -29,8 +30,6 @@ from drawdown.dialects.stripe import (
 from drawdown.dialects.stripe.ids import invoice_id
 from drawdown.dialects.stripe.transactions import Lines
 from drawdown.dialects.stripe.webhooks.telling import Telling, Told, changed, difference
-
-_Bodies = tuple[str | None, str | None]
 
 
 class Turn(msgspec.Struct):
@@ -41,25 +40,45 @@ class Turn(msgspec.Struct):
     after: Document | None
 
 
-class _Facts(msgspec.Struct):
-    documents: dict[str, str] = {}
+class _Changed(msgspec.Struct):
+    """Each document: its id, its kind, and what it said before and after; and what was only told of."""
+
+    documents: list[tuple[str, str, str | None, str | None]] = []
+    shown: list[tuple[str, str, str]] = []
+
+
+_changed = msgspec.json.Decoder(_Changed).decode
 
 
 async def turns(telling: Telling) -> list[Turn]:
     """The documents that an operation changed, in its order."""
     operation = telling.operation
-    kinds = msgspec.json.decode(operation.facts or b"{}", type=_Facts).documents
-    if not kinds:
-        return []
-    said = msgspec.json.decode(operation.changed or b"{}", type=dict[str, msgspec.Raw])
     found = []
-    for name, kind in kinds.items():
+    for name, kind, old, new in _changed(operation.changed or b"{}").documents:
         document = await telling.ledger.store.find_document(Id(bytes.fromhex(name)))
-        if document is None or name not in said:
+        if document is None:
             continue
-        old, new = msgspec.json.decode(said[name], type=_Bodies)
         found.append(Turn(kind, _with(document, old, telling), _with(document, new, telling)))
     return found
+
+
+def upcoming(telling: Telling) -> Iterator[Told]:
+    """Of an invoice that is to come there is no document: it is as the operation says, and has no id."""
+    operation = telling.operation
+    for name, kind, body in _changed(operation.changed or b"{}").shown:
+        document = Document(
+            id=Id(bytes.fromhex(name)),
+            book=telling.book,
+            owner=operation.customer,
+            kind=kind,
+            body=body,
+            created_at=operation.at,
+            updated_at=operation.at,
+        )
+        view = invoices.Shown(telling.customer, telling.mode)
+        shown = msgspec.to_builtins(view.invoice(document, preview=True))
+        del shown["id"]
+        yield Told("invoice.upcoming", shown)
 
 
 def _with(document: Document, body: str | None, telling: Telling) -> Document | None:
@@ -69,15 +88,12 @@ def _with(document: Document, body: str | None, telling: Telling) -> Document | 
     return msgspec.structs.replace(document, body=body, updated_at=at, deleted_at=None)
 
 
-def lines_of(found: list[Turn], back: list[Entry]) -> Lines:
-    """Which line of which invoice an entry of the operation was for; ``back``: what a void one gave back."""
+def lines_of(found: list[Turn]) -> Lines:
+    """Which line of which invoice an entry of the operation was for."""
     lines: Lines = {}
     for turn in found:
         if turn.kind == INVOICE and turn.after is not None:
-            invoice = invoice_of(turn.after.body)
-            voided = invoice.status is InvoiceStatus.VOID
-            name = invoice_id(turn.after.id)
-            transactions.note_lines(lines, name, invoice, back if voided else [])
+            lines |= transactions.lines_of(invoice_id(turn.after.id), invoice_of(turn.after.body))
     return lines
 
 
@@ -102,8 +118,7 @@ def _kept(noun: str, show: Callable[[Telling, Document], Any]) -> Any:
 
 
 def _product(telling: Telling, document: Document) -> Any:
-    read = products.PRODUCTS.read(document)
-    return products.shown(document, read.body, telling.mode)
+    return products.shown(products.PRODUCTS.read(document), telling.mode)
 
 
 def _price(telling: Telling, document: Document) -> Any:
@@ -133,9 +148,14 @@ def _invoice(telling: Telling, turn: Turn) -> Iterator[Told]:
 
 def _became(was: Invoice | None, invoice: Invoice) -> Iterator[str]:
     status = None if was is None else was.status
+    is_open = invoice.status is InvoiceStatus.OPEN
     if invoice.finalized_at is not None and (was is None or was.finalized_at is None):
         yield "invoice.finalized"
+        if is_open and invoice.due_at is not None:
+            yield "invoice.sent"
     if invoice.status is status:
+        if is_open and was is not None and was.notice_at != invoice.notice_at:
+            yield "invoice.overdue" if invoice.notice_at is None else "invoice.will_be_due"
         return
     if invoice.status is InvoiceStatus.PAID:
         yield "invoice.paid"
@@ -166,16 +186,14 @@ async def _subscription(telling: Telling, turn: Turn) -> list[Told]:
 
 
 async def _shown(telling: Telling, document: Document, body: Subscription) -> Any:
-    by_id: subscriptions.Prices = {}
+    by_id: items.Prices = {}
     for item in body.items:
         name = msgspec.convert(item.profile, invoices.ItemProfile).price
         found = parse(name)
         assert found is not None, "a subscription names prices by their ids"
         price = await telling.ledger.document(telling.book, found, products.PRICE_KIND)
         by_id[name] = prices.PRICES.read(price)
-    return subscriptions.shown(
-        document, telling.customer, telling.mode, by_id, expansion.NOTHING, None
-    )
+    return subscriptions.shown(document, telling.customer, telling.mode, by_id)
 
 
 _TOLD: dict[str, Callable[[Telling, Turn], Iterator[Told]]] = {

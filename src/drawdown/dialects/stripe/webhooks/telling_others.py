@@ -8,8 +8,8 @@ import msgspec
 
 from drawdown.core.types import ClockStatus, Customer, Instant, TestClock
 from drawdown.core.usage.records import Meter
-from drawdown.dialects.stripe import expansion, meters, test_clocks, wire
-from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed
+from drawdown.dialects.stripe import expansion, imported, meters, test_clocks, wire
+from drawdown.dialects.stripe.webhooks.telling import Tell, Telling, Told, changed, since
 
 # Customers -----------------------------------------------------------------------------------------
 
@@ -20,14 +20,22 @@ def _shown(telling: Telling, customer: Customer) -> wire.CustomerObject:
     return wire.customer_object(customer, telling.mode, expansion.NOTHING)
 
 
+async def _then(telling: Telling) -> Customer:
+    """As the operation left him."""
+    return _with(telling.customer, await since(telling, telling.customer.id, _FIELDS))
+
+
 async def _customer(telling: Telling) -> list[Told]:
-    return [Told("customer.created", _shown(telling, telling.customer))]
+    """The vendor told of one who was brought over from it."""
+    if imported.PROFILE in telling.customer.profiles:
+        return []
+    return [Told("customer.created", _shown(telling, await _then(telling)))]
 
 
 async def _amended(telling: Telling) -> list[Told]:
     said = msgspec.json.decode(telling.operation.changed or b"{}", type=dict[str, Any])
     pairs = {name: pair for name, pair in said.items() if name in _FIELDS}
-    after = _with(telling.customer, {name: pair[1] for name, pair in pairs.items()})
+    after = _with(await _then(telling), {name: pair[1] for name, pair in pairs.items()})
     before = _with(after, {name: pair[0] for name, pair in pairs.items()})
     return changed("customer.updated", _shown(telling, before), _shown(telling, after))
 
@@ -40,7 +48,9 @@ async def _closed(telling: Telling) -> list[Told]:
     said = msgspec.json.decode(telling.operation.changed or b"{}", type=dict[str, Any])
     if "closed_at" not in said:  # he was closed already
         return []
-    return [Told("customer.deleted", _shown(telling, telling.customer))]
+    if imported.was_deleted(telling.customer):
+        return []
+    return [Told("customer.deleted", _shown(telling, await _then(telling)))]
 
 
 # Meters --------------------------------------------------------------------------------------------
@@ -129,6 +139,7 @@ TOLD: dict[str, Tell] = {
     "close_meter": _deactivated,
     "reopen_meter": _reactivated,
     "test_clock": _clock("created"),
+    "test_clock_for": _clock("created"),
     "advance_test_clock": _clock("advancing"),
     "end_advance": _clock("ready"),
     "delete_test_clock": _clock("deleted"),

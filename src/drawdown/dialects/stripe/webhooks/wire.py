@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from drawdown.dialects.stripe import words
+from drawdown.dialects.stripe.webhooks.types import EVENT_TYPES
 from drawdown.dialects.stripe.wire import List
+
+EventType = Annotated[str, Meta(extra_json_schema={"enum": sorted(EVENT_TYPES)})]
 
 EVENTS_URL = "/v1/events"
 ENDPOINTS_URL = "/v1/webhook_endpoints"
 
 
 class EventRequest(msgspec.Struct, kw_only=True):
-    """What set an event off. Which request it was is not kept: both are null."""
+    """Which request set an event off: both are null where none of this dialect did."""
 
     id: str | None = None
     idempotency_key: str | None = None
@@ -23,7 +27,7 @@ class EventRequest(msgspec.Struct, kw_only=True):
 class EventData(msgspec.Struct, kw_only=True):
     """The object as the event left it, and what of it was otherwise before."""
 
-    object: Any
+    object: Annotated[Any, Meta(extra_json_schema={"type": "object"})]
     previous_attributes: dict[str, Any] | UnsetType = UNSET
 
 
@@ -37,7 +41,7 @@ class EventObject(msgspec.Struct, tag_field="object", tag="event", kw_only=True)
     livemode: bool
     pending_webhooks: int
     request: EventRequest
-    type: str
+    type: EventType
 
 
 class EventList(List, tag_field="object", tag="list", kw_only=True):
@@ -56,7 +60,7 @@ class WebhookEndpoint(msgspec.Struct, tag_field="object", tag="webhook_endpoint"
     livemode: bool
     metadata: dict[str, str]
     secret: str | UnsetType = UNSET
-    status: str
+    status: words.EndpointStatus
     url: str
 
 

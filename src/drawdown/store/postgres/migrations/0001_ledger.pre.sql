@@ -61,7 +61,8 @@ CREATE TABLE meter (
   created_at bigint NOT NULL,
   closed_at  bigint,
   updated_at bigint NOT NULL,
-  profiles   text NOT NULL               -- what dialects know of it, as JSON
+  profiles   text NOT NULL,              -- what dialects know of it, as JSON
+  watch      text                        -- since when it is watched, and the alerts for all customers, as JSON
 );
 CREATE INDEX meter_by_book ON meter (book, id);
 
@@ -304,18 +305,21 @@ CREATE INDEX schedule_by_book ON schedule (book, id);
 CREATE INDEX schedule_by_wallet ON schedule (slot, customer, entitlement, id);
 CREATE INDEX schedule_live ON schedule (slot, customer, entitlement) WHERE live;
 
--- Alerts, with those that are closed. owner is the customer, or the book where one is for all customers.
+-- Alerts, with those that are closed. owner is the customer, or the book where one is for all customers. One
+-- is on credit of an entitlement, or on what is used by a meter.
 CREATE TABLE alert (
   slot        int NOT NULL,
   id          uuid NOT NULL,
   owner       uuid NOT NULL,
   book        uuid NOT NULL,
-  entitlement uuid NOT NULL,
+  entitlement uuid,
   rule        text NOT NULL,             -- what it waits for, as JSON
   metadata    text NOT NULL,
   created_at  bigint NOT NULL,
   closed_at   bigint,
-  PRIMARY KEY (slot, id)
+  meter       uuid,
+  PRIMARY KEY (slot, id),
+  CHECK ((entitlement IS NULL) <> (meter IS NULL))
 );
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (slot, owner, id);
@@ -432,7 +436,8 @@ CREATE TABLE operation (
 CREATE UNIQUE INDEX operation_key ON operation (slot, customer, namespace, key) WHERE key IS NOT NULL;
 -- The feed is in this order. A batch has one recorded_at, so that its operations share a place in the index.
 CREATE INDEX operation_recorded ON operation (recorded_at);
-CREATE INDEX operation_amends ON operation (slot, subject) WHERE kind IN ('amend', 'expire');
+CREATE INDEX operation_amends ON operation (slot, subject)
+  WHERE kind IN ('amend', 'expire', 'amend_customer');
 
 -- Append only. seq is given under the wallet's lock.
 CREATE TABLE entry (

@@ -229,11 +229,13 @@ CREATE TABLE alert (
   slot        INTEGER NOT NULL,
   owner       BLOB NOT NULL,
   book        BLOB NOT NULL,
-  entitlement BLOB NOT NULL,
+  entitlement BLOB,
   rule        TEXT NOT NULL,             -- what it waits for, as JSON
   metadata    TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
-  closed_at   INTEGER
+  closed_at   INTEGER,
+  meter       BLOB,
+  CHECK ((entitlement IS NULL) <> (meter IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alert_by_book ON alert (book, id);
 CREATE INDEX alert_by_owner ON alert (owner, id);
@@ -344,8 +346,9 @@ CREATE TABLE operation (
   entries     INTEGER NOT NULL
 ) STRICT;
 
--- What a grant's expiry was before: for explaining a debit by what it found then.
-CREATE INDEX operation_grant_change ON operation (subject) WHERE kind IN ('amend', 'expire');
+-- What grants and customers were before: for explaining a debit by what it found then, and for telling what they
+-- were when something else happened to them.
+CREATE INDEX operation_change ON operation (subject) WHERE kind IN ('amend', 'expire', 'amend_customer');
 
 -- Finds the operation of a ledger key: the first 8 bytes of its hash. The operation holds the key itself.
 CREATE TABLE operation_key (
@@ -412,7 +415,8 @@ CREATE TABLE meter (
   created_at INTEGER NOT NULL,
   closed_at  INTEGER,
   updated_at INTEGER NOT NULL,
-  profiles   TEXT NOT NULL               -- what dialects know of it, as JSON
+  profiles   TEXT NOT NULL,              -- what dialects know of it, as JSON
+  watch      TEXT                        -- since when it is watched, and the alerts for all customers, as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX meter_by_book ON meter (book, id);
 
