@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,9 @@ def test_an_endpoint_is_made_tested_and_sent_events_again(
     assert got.ids[2] == got.ids[1]
     assert ask("webhooks", "redeliver", listed["id"], "--since", "2026-01-01").code == 0
     runner.run(got.wait(4))
+    until = time.monotonic() + 60
+    while len(ask("webhooks", "deliveries", listed["id"], "--json").json()) < 4:
+        assert time.monotonic() < until, "what has arrived was never answered"
     got.behaviour = answering(500, b"not now")
     failed = ask("webhooks", "test", listed["id"])
     assert (failed.code, "500 not now" in failed.out) == (1, True)

@@ -235,7 +235,10 @@ def test_a_worker_that_is_killed_under_load_loses_nothing_and_is_replaced(group:
     killed: list[int] = []
 
     def kill() -> None:
+        """Stopped first, so that something is asked of it that it does not answer."""
         killed.append(busiest(group))
+        os.kill(killed[0], signal.SIGSTOP)
+        time.sleep(0.5)
         os.kill(killed[0], signal.SIGKILL)
 
     load = Load(tenant, customer)

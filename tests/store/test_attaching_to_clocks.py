@@ -37,6 +37,7 @@ async def test_his_time_is_the_clocks_from_then_on(ledger: Ledger, clock: Manual
     await book.grant(customer, 10, expires_at=Instant(START + DAY))
     await book.grant(customer, 20, expires_at=Instant(START + 10 * DAY))
     await book.debit(customer, 3)
+    assert (await book.balance(customer)).available == 27
     made = await attach(book, customer, Instant(START + 2 * DAY))
     assert (await ledger.customer(book.id, customer)).test_clock == made
     shown = await book.balance(customer)

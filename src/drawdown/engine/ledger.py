@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import msgspec
 
 from drawdown.core import invariants
-from drawdown.core.commands import Command, DocumentChange, Settle
+from drawdown.core.commands import Command, CreateTestClock, DocumentChange, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import FieldInvalid, LedgerError
 from drawdown.core.fold import Fault, WalletFold, fold
@@ -161,7 +161,7 @@ class Ledger(CreditReads, PlanReads):
         ``render`` is called inside the transaction; a repetition under the same key gets its bytes.
         Raises ``LedgerError`` when refused, unless ``refuse`` writes an answer to be kept with ``claim``.
         """
-        return await self._batcher.submit(
+        answer = await self._batcher.submit(
             Submission(
                 book=book,
                 command=command,
@@ -175,6 +175,9 @@ class Ledger(CreditReads, PlanReads):
                 waiter=Waiter(1),
             )
         )
+        if isinstance(command, CreateTestClock):
+            self._unclocked.clear()
+        return answer
 
     async def submit_many(self, book: Id, asked: Sequence[Asked]) -> list[Answer | BaseException]:
         """Carry out many commands in their order, each for itself. A refusal stands in its place.

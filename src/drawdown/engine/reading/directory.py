@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from drawdown.core import currencies
 from drawdown.core.context import written
 from drawdown.core.errors import CustomerNotFound, DocumentNotFound, EntitlementNotFound
@@ -14,8 +16,9 @@ from drawdown.core.state import (
 from drawdown.core.types import Customer, Document, Entitlement, Id, Instant, Reference
 from drawdown.engine.ports import Clock, CustomerFilter, DocumentFilter, Store
 
-#: Of so many customers it is kept in mind that they are on no test clock.
+#: Of so many customers it is kept in mind for so long that they are on no test clock.
 UNCLOCKED_MAX = 100_000
+UNCLOCKED_SECONDS = 1.0
 
 
 class DirectoryReads:
@@ -24,7 +27,7 @@ class DirectoryReads:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.clock = clock
         self._store = store
-        self._unclocked: set[Id] = set()
+        self._unclocked: dict[Id, float] = {}
 
     async def now_of(self, customer: Customer) -> Instant:
         """What time it is for a customer: real time, or that of the test clock he is on."""
@@ -42,14 +45,14 @@ class DirectoryReads:
         return self.clock.now() if customer is None else await self.now_of(customer)
 
     async def _now(self, customer: Id) -> Instant:
-        """As ``now_of``. That somebody is on no clock is read once: he is on it for life, or never."""
-        if customer in self._unclocked:
+        """As ``now_of``. That he is on no clock is taken for true for a second: he may be put on one."""
+        if time.monotonic() < self._unclocked.get(customer, 0.0):
             return self.clock.now()
         found = await self._store.find_customer(customer)
         if found is not None and found.test_clock is None:
             if len(self._unclocked) >= UNCLOCKED_MAX:
                 self._unclocked.clear()
-            self._unclocked.add(customer)
+            self._unclocked[customer] = time.monotonic() + UNCLOCKED_SECONDS
         return await self._now_for(found)
 
     async def customer(self, book: Id, reference: Reference) -> Customer:
