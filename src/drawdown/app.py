@@ -74,9 +74,13 @@ def _rate_limiter(config: Config, ledger: Ledger, metrics: Metrics) -> RateLimit
         per_second=config.rate_limit_unauthenticated_per_second,
         per_minute=config.rate_limit_unauthenticated_per_minute,
     )
-    if accounts == addresses == Rates():
+    usage = Rates(
+        per_second=config.rate_limit_usage_per_second,
+        per_minute=config.rate_limit_usage_per_minute,
+    )
+    if accounts == addresses == usage == Rates():
         return None
-    return RateLimiter(accounts, addresses, ledger.clock, metrics.limited)
+    return RateLimiter(accounts, addresses, usage, ledger.clock, metrics.limited)
 
 
 def create_deliverer(config: Config, ledger: Ledger, metrics: Metrics) -> Deliverer:

@@ -76,6 +76,42 @@ def test_a_dialect_refuses_in_its_own_shape(limited: Serve, path: str) -> None:
         assert get(server, path).status_code in (200, 404)
 
 
+#: What reports usage: a request of each, and what it is answered when there is room for it.
+USAGE: dict[str, tuple[dict[str, Any], int]] = {
+    "/api/v1/events": ({"json": {"id": "e", "customer": "ada", "name": "call"}}, 201),
+    "/dodo/events/ingest": (
+        {"json": {"events": [{"event_id": "e", "customer_id": "ada", "event_name": "call"}]}},
+        200,
+    ),
+    "/sequence/usage-events": ({"json": {"customerAlias": "ada", "eventType": "call"}}, 201),
+    "/v1/billing/meter_events": (
+        {"data": {"event_name": "call", "payload[stripe_customer_id]": "ada", "payload[value]": 1}},
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("path", USAGE)
+def test_usage_has_a_limit_of_its_own(limited: Serve, path: str) -> None:
+    """One for all dialects; who has used up either still has the other."""
+    given, status = USAGE[path]
+    with limited(per_minute=1, usage_per_minute=2) as server:
+        with server.client() as native:
+            assert native.post("/customers", json={"id": "ada"}).status_code == 201
+        headers = {"authorization": f"Bearer {server.secret}"}
+        answers = [httpx.post(server.url + path, headers=headers, **given) for _ in range(3)]
+        assert [answer.status_code for answer in answers[::2]] == [status, 429]
+        refused = answers[-1]
+        assert refused.headers["retry-after"] == "60"
+        assert "the limit is 2 a minute. Try again in 60 s." in refused.text
+        server.clock.instant = Instant((BEGAN + 60) * MICROSECONDS)
+        for _ in range(2):
+            httpx.post(server.url + path, headers=headers, **given)
+        again = httpx.post(server.url + path, headers=headers, **given)
+        found = [get(server, "/api/v1/customers").status_code for _ in range(2)]
+        assert [again.status_code, *found] == [429, 200, 429]
+
+
 def test_stripes_clients_are_told_which_limit_it_was(limited: Serve) -> None:
     """By the vendor's word for a limit of all requests: with and without a key, and of nothing else."""
     reason = "stripe-rate-limited-reason"
@@ -85,6 +121,16 @@ def test_stripes_clients_are_told_which_limit_it_was(limited: Serve) -> None:
             assert [answer.status_code for answer in answers] == [granted, 429]
             assert [answer.headers.get(reason) for answer in answers] == [None, "global-rate"]
         assert reason not in get(server, "/api/v1/customers").headers
+
+
+def test_stripes_clients_are_told_of_a_limit_of_some_endpoints(limited: Serve) -> None:
+    reason = "stripe-rate-limited-reason"
+    with limited(usage_per_minute=1) as server:
+        headers = {"authorization": f"Bearer {server.secret}"}
+        answers = [
+            httpx.post(f"{server.url}/v1/billing/meter_events", headers=headers) for _ in range(2)
+        ]
+        assert [answer.headers.get(reason) for answer in answers] == [None, "endpoint-rate"]
 
 
 @pytest.mark.parametrize("base", ["/api/v1", "/dodo"])

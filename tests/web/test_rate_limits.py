@@ -9,7 +9,14 @@ from drawdown.core.types import MICROSECONDS, Id, Instant, Mode
 from drawdown.engine.accounts import Principal, Role
 from drawdown.engine.clocks import ManualClock
 from drawdown.web import rate_limits
-from drawdown.web.rate_limits import Allowance, RateLimiter, Rates, headers, network_of
+from drawdown.web.rate_limits import (
+    Allowance,
+    Counted,
+    RateLimiter,
+    Rates,
+    headers,
+    network_of,
+)
 
 #: A minute begins.
 BEGAN = 1_767_225_600
@@ -18,17 +25,29 @@ BEGAN = 1_767_225_600
 class Played:
     """A limiter, its clock in seconds after ``BEGAN``, and whom it has refused."""
 
-    def __init__(self, *, accounts: Rates | None = None, addresses: Rates | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Rates | None = None,
+        addresses: Rates | None = None,
+        usage: Rates | None = None,
+    ) -> None:
         self.refused: list[str] = []
         self._clock = ManualClock(Instant(BEGAN * MICROSECONDS))
         self._limiter = RateLimiter(
-            accounts or Rates(), addresses or Rates(), self._clock, self.refused.append
+            accounts or Rates(),
+            addresses or Rates(),
+            usage or Rates(),
+            self._clock,
+            self.refused.append,
         )
 
     def at(self, seconds: float) -> None:
         self._clock.instant = Instant(BEGAN * MICROSECONDS + round(seconds * MICROSECONDS))
 
-    def account(self, number: int = 1, mode: Mode = Mode.TEST) -> Allowance | None:
+    def account(
+        self, number: int = 1, mode: Mode = Mode.TEST, counted: Counted = "requests"
+    ) -> Allowance | None:
         book = Id(bytes([number, mode is Mode.TEST]) * 8)
         return self._limiter.of_account(
             Principal(
@@ -37,7 +56,8 @@ class Played:
                 book=book,
                 mode=mode,
                 role=Role.VIEWER,
-            )
+            ),
+            counted,
         )
 
     def address(self, address: str) -> Allowance | None:
@@ -103,6 +123,32 @@ def test_accounts_and_their_modes_are_counted_apart() -> None:
     assert [each and each.granted for each in found] == [True, True, True, False]
 
 
+def test_usage_with_a_limit_of_its_own_is_counted_apart() -> None:
+    """Neither takes anything of the other's room, and each tells of its own."""
+    played = Played(accounts=Rates(per_minute=1), usage=Rates(per_minute=2))
+    asked: list[Counted] = ["usage", "requests", "requests", "usage", "usage"]
+    found = [played.account(counted=each) for each in asked]
+    assert [each and (each.granted, each.limit, each.counted) for each in found] == [
+        (True, 2, "usage"),
+        (True, 1, "requests"),
+        (False, 1, "requests"),
+        (True, 2, "usage"),
+        (False, 2, "usage"),
+    ]
+
+
+def test_usage_without_a_limit_of_its_own_counts_among_all_the_others() -> None:
+    played = Played(accounts=Rates(per_minute=1))
+    found = [played.account(counted=each) for each in ("usage", "requests")]
+    assert [each and (each.granted, each.counted) for each in found] == [
+        (True, "requests"),
+        (False, "requests"),
+    ]
+    alone = Played(usage=Rates(per_minute=1))
+    assert alone.account() is None
+    assert alone.account(counted="usage") is not None
+
+
 def test_a_clock_that_is_put_back_begins_another_window() -> None:
     played = Played(accounts=Rates(per_minute=1))
     assert [played.granted(at) for at in (90, 90, 0, 0)] == [True, False, True, False]
@@ -147,6 +193,15 @@ def test_a_limit_that_is_reached_is_logged_once_a_minute() -> None:
     assert logged[0]["account"].startswith("acct_")
     assert logged[1]["account"] is None
     assert len(played.refused) == 4 + 2 + 1
+
+
+def test_of_each_limit_there_is_a_line_in_the_log() -> None:
+    played = Played(accounts=Rates(per_minute=1), usage=Rates(per_minute=2))
+    with capture_logs() as logged:
+        for _ in range(4):
+            played.account()
+            played.account(counted="usage")
+    assert [line["limit"] for line in logged] == [1, 2]
 
 
 def test_the_headers_are_whole_numbers() -> None:

@@ -173,11 +173,10 @@ class DialectApp:
         """Count the request, under the key that was found or else the address. Raises when it is too much."""
         if self._limiter is None:
             return
-        found = (
-            self._limiter.of_address(context.client)
-            if context.principal is None
-            else self._limiter.of_account(context.principal)
-        )
+        if context.principal is None or context.endpoint is None:
+            found = self._limiter.of_address(context.client)
+        else:
+            found = self._limiter.of_account(context.principal, context.endpoint.counted)
         context.allowance = found
         if found is not None and not found.granted:
             raise TooManyRequests(found.limit, found.seconds, found.reset_in)

@@ -16,7 +16,7 @@ from drawdown.web import headers as web_headers
 from drawdown.web.decoding import json_decoder, query_decoder
 from drawdown.web.errors import Header, UnknownUrl, WebError
 from drawdown.web.headers import Credentials, Headers
-from drawdown.web.rate_limits import Allowance
+from drawdown.web.rate_limits import Allowance, Counted
 
 BodyDecoder = Callable[[bytes, Headers], Any]
 QueryDecoder = Callable[[bytes], Any]
@@ -80,7 +80,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     ``role`` is the least role that may call it. Without ``body`` no body is read; without ``query``
     the query string is not looked at. ``answer``, ``stream`` (the media type of an answer that goes on and
-    on) and ``errors`` are for the documentation.
+    on) and ``errors`` are for the documentation. ``counted``: by which of its account's limits.
     """
 
     method: str
@@ -94,6 +94,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     stream: str | None = None
     status: int = 200
     errors: tuple[type[LedgerError | WebError], ...] = ()
+    counted: Counted = "requests"
 
 
 class Dialect:

@@ -3,9 +3,10 @@
 The windows are the clock's own seconds and minutes, and what was asked in them is forgotten with them. Each
 process counts for itself: what several workers let through together is as many times the limit.
 
-Who has a key is counted by its book: all keys of an account in one mode, in every dialect. Who has none that
-opens anything is counted by address. A key that opens something is not refused for what others ask from
-the same address, which may be a proxy's.
+Who has a key is counted by its book: all keys of an account in one mode, in every dialect. Requests that
+report usage are counted apart where they have a limit of their own. Who has no key that opens anything is
+counted by address. A key that opens something is not refused for what others ask from the same address,
+which may be a proxy's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ IPV6_PREFIX = 64
 SECOND, MINUTE = 1, 60
 
 Caller = Literal["account", "address"]
+#: By which count a request under a key goes: what reports usage comes in other numbers than all else.
+Counted = Literal["requests", "usage"]
 #: Told of each request that was refused.
 Refused = Callable[[Caller], None]
 
@@ -47,7 +50,8 @@ class Allowance(NamedTuple):
     """What is left to a caller in the window that will be used up first, this request counted.
 
     ``granted``: every window had room for it. ``seconds`` is the window's length; ``reset_in`` is how many of
-    them are left, the current one included; ``reset_at`` is its end in seconds since the epoch.
+    them are left, the current one included; ``reset_at`` is its end in seconds since the epoch. ``counted``:
+    whose limit it is.
     """
 
     granted: bool
@@ -56,6 +60,7 @@ class Allowance(NamedTuple):
     seconds: int
     reset_in: int
     reset_at: int
+    counted: Counted = "requests"
 
 
 def headers(allowance: Allowance | None) -> tuple[Header, ...]:
@@ -70,17 +75,24 @@ def headers(allowance: Allowance | None) -> tuple[Header, ...]:
 
 
 class RateLimiter:
-    """Asked once for each request, by every dialect of a server."""
+    """Asked once for each request, by every dialect of a server.
 
-    def __init__(self, accounts: Rates, addresses: Rates, clock: Clock, refused: Refused) -> None:
+    ``usage``: what an account may report of usage; without a limit that counts among all it asks.
+    """
+
+    def __init__(
+        self, accounts: Rates, addresses: Rates, usage: Rates, clock: Clock, refused: Refused
+    ) -> None:
         self._accounts = _Counts(accounts, None)
+        self._usage = self._accounts if usage == Rates() else _Counts(usage, None, "usage")
         self._addresses = _Counts(addresses, ADDRESSES_MAX)
         self._clock, self._refused = clock, refused
         self._minute, self._told = 0, set[Hashable]()
 
-    def of_account(self, principal: Principal) -> Allowance | None:
+    def of_account(self, principal: Principal, counted: Counted = "requests") -> Allowance | None:
         """Count a request under a key; None: nothing is counted."""
-        found = self._accounts.take(principal.book, self._clock.now())
+        counts = self._usage if counted == "usage" else self._accounts
+        found = counts.take(principal.book, self._clock.now())
         if found is not None and not found.granted:
             self._refused("account")
             account = spell(ACCOUNT_PREFIX, principal.account)
@@ -96,12 +108,13 @@ class RateLimiter:
         return found
 
     def _tell_once(self, found: Allowance, *, account: str | None, mode: str | None) -> None:
-        """Once a minute: whoever asks too often must not fill the log as well."""
+        """Once a minute of each limit: whoever asks too often must not fill the log as well."""
         minute = found.reset_at // MINUTE
         if minute != self._minute:
             self._minute, self._told = minute, set()
-        if (account, mode) not in self._told:
-            self._told.add((account, mode))
+        told = (account, mode, found.limit, found.seconds)
+        if told not in self._told:
+            self._told.add(told)
             log.warning(
                 "a rate limit is reached",
                 account=account,
@@ -114,7 +127,10 @@ class RateLimiter:
 class _Counts:
     """The windows of one kind of caller."""
 
-    def __init__(self, rates: Rates, callers_max: int | None) -> None:
+    def __init__(
+        self, rates: Rates, callers_max: int | None, counted: Counted = "requests"
+    ) -> None:
+        self._counted: Counted = counted
         lengths = ((SECOND, rates.per_second), (MINUTE, rates.per_minute))
         self._windows = [_Window(each, limit, callers_max) for each, limit in lengths if limit]
 
@@ -130,7 +146,8 @@ class _Counts:
             left = [window.take(caller) for window in self._windows]
         pairs = zip(left, self._windows, strict=True)
         remaining, scarcest = min(pairs, key=lambda pair: (pair[0], -pair[1].ends_at))
-        return scarcest.allowance(granted, remaining, now)
+        found = scarcest.allowance(granted, remaining, now)
+        return found._replace(counted=self._counted)
 
 
 class _Window:

@@ -516,6 +516,7 @@ ENDPOINTS = (
             TooManyCounts,
             TooManyEvents,
         ),
+        counted="usage",
     ),
     Endpoint(
         method="GET",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drawdown.config import Config
@@ -24,13 +25,14 @@ from drawdown.web import headers as web_headers
 from drawdown.web.endpoints import BodyDecoder, Call, Context, Dialect, QueryDecoder
 from drawdown.web.errors import Header, WebError, echoed
 from drawdown.web.headers import Credentials, Headers
+from drawdown.web.rate_limits import Counted
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _RETRY = frozenset({409, 429, 500, 502, 503, 504})
 
 
-#: Of the vendor's reasons the one for a limit of all requests of an account.
-_LIMITED = "global-rate"
+#: Of the vendor's reasons those for a limit of all requests of an account, and for one of some endpoints.
+_LIMITED: Mapping[Counted, str] = {"requests": "global-rate", "usage": "endpoint-rate"}
 
 
 class StripeDialect(Dialect):
@@ -133,7 +135,7 @@ class StripeDialect(Dialect):
             again = "true" if answer.status in _RETRY else "false"
             found.append(("stripe-should-retry", again))
         if context.allowance is not None and not context.allowance.granted:
-            found.append(("stripe-rate-limited-reason", _LIMITED))
+            found.append(("stripe-rate-limited-reason", _LIMITED[context.allowance.counted]))
         return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in found)
 
 

@@ -207,6 +207,7 @@ METERS = (
         body=requests.CreateMeterEvent,
         answer=wire_catalog.MeterEvent,
         errors=(CustomerNotFound, EventReused, KeyReused),
+        counted="usage",
     ),
     Endpoint(
         method="POST",
@@ -230,6 +231,7 @@ STREAMS = (
         body=meter_streams.AskedEvent,
         answer=meter_streams.JsonMeterEvent,
         errors=(CustomerNotFound, EventReused, KeyReused),
+        counted="usage",
     ),
     Endpoint(
         method="POST",
@@ -259,6 +261,7 @@ STREAMS = (
         body=meter_streams.AskedStream,
         answer=meter_streams.Taken,
         errors=(CustomerNotFound, EventReused),
+        counted="usage",
     ),
 )
 

@@ -211,6 +211,7 @@ def endpoints(page_base: int) -> tuple[Endpoint, ...]:
             body=wire.IngestRequest,
             answer=wire.Ingested,
             errors=_REFUSED,
+            counted="usage",
         ),
         Endpoint(
             method="GET",

@@ -137,6 +137,7 @@ ENDPOINTS = (
             errors.KeyReused,
             TooManyUnmapped,
         ),
+        counted="usage",
     ),
     Endpoint(
         method="GET",
