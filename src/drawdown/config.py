@@ -30,9 +30,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ``log_format``: ``auto`` is ``text`` on a terminal and ``json`` elsewhere. ``access_log``: one
     line for each request. ``request_seconds_max``: from a request's first byte to its last.
     ``claims_kept_days``: how long HTTP idempotency keys are remembered.
-    ``rate_limit_*``: requests of one caller, 0 for no limit; ``usage`` are those that report usage, which count
-    among all the others where they have no limit of their own; ``unauthenticated`` is who has no key that
-    opens anything, by address.
+    ``rate_limit_*``: requests of one caller, 0 for no limit; ``usage`` are those that report usage, which
+    count among all the others where they have no limit of their own; ``unauthenticated`` is who has no key
+    that opens anything, by address.
     ``dodo_*``: in the Dodo dialect, the number of the first page, the burn-down order of the entitlements
     that are made there, and whether a meter's free threshold counts for credit.
     ``workers``: processes of one server.
