@@ -8,10 +8,11 @@ import hashlib
 import msgspec
 import pytest
 
+from drawdown.core.errors import FieldInvalid
 from drawdown.core.identity import spell
 from drawdown.core.types import Instant, Mode
-from drawdown.engine import sessions
-from drawdown.engine.access import TOUCH_EVERY
+from drawdown.engine import access, sessions
+from drawdown.engine.access import TOUCH_EVERY, ZONE_SECONDS
 from drawdown.engine.accounts import (
     Account,
     AccountExists,
@@ -62,6 +63,54 @@ async def test_names_of_accounts_are_unique(ledger: Ledger) -> None:
     with pytest.raises(AccountExists):
         await ledger.accounts.create_account("one")
     assert len(await ledger.accounts.accounts()) == 1
+
+
+async def test_an_account_has_a_zone_of_its_own_which_is_utc_at_first(
+    database: Database, ledger: Ledger
+) -> None:
+    plain = await ledger.accounts.create_account("plain")
+    made = await ledger.accounts.create_account("abroad", "Pacific/Apia")
+    assert (plain.zone, made.zone) == ("UTC", "Pacific/Apia")
+    await ledger.accounts.set_zone(plain.id, "Asia/Kathmandu")
+    async with opened(database) as store:
+        kept = [await store.find_zone(account.id) for account in (plain, made)]
+        assert kept == ["Asia/Kathmandu", "Pacific/Apia"]
+        assert [account.zone for account in await store.list_accounts()] == kept
+
+
+async def test_a_zone_that_changes_is_known_here_at_once_and_elsewhere_in_a_second(
+    database: Database, ledger: Ledger
+) -> None:
+    account = await ledger.accounts.create_account("moving")
+    async with opened(database) as store:
+        elsewhere = open_ledger_on(store, ManualClock(START))
+        assert await elsewhere.accounts.zone_of(account.id) == "UTC"
+        assert await ledger.accounts.zone_of(account.id) == "UTC"
+        await ledger.accounts.set_zone(account.id, "Europe/Berlin")
+        assert await ledger.accounts.zone_of(account.id) == "Europe/Berlin"
+        await asyncio.sleep(ZONE_SECONDS)
+        assert await elsewhere.accounts.zone_of(account.id) == "Europe/Berlin"
+
+
+async def test_zones_are_kept_in_mind_of_so_many_accounts(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "ZONES_MAX", 2)
+    zones = ["UTC", "Asia/Tokyo", "America/Havana"]
+    made = [await ledger.accounts.create_account(zone, zone) for zone in zones]
+    for _ in range(2):
+        assert [await ledger.accounts.zone_of(account.id) for account in made] == zones
+
+
+@pytest.mark.parametrize("zone", ["", "Berlin", "europe/berlin", "../UTC", "+01:00", "localtime"])
+async def test_a_zone_that_nobody_knows_is_refused(ledger: Ledger, zone: str) -> None:
+    """Nothing is made, and nothing changed."""
+    with pytest.raises(FieldInvalid, match="zone must be the name of a time zone"):
+        await ledger.accounts.create_account("one", zone)
+    account = await ledger.accounts.create_account("one")
+    with pytest.raises(FieldInvalid, match="zone must be the name of a time zone"):
+        await ledger.accounts.set_zone(account.id, zone)
+    assert await ledger.accounts.accounts() == [account]
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 
 from drawdown.core import identity
+from drawdown.core.schedules import calendar
 from drawdown.core.types import MICROSECONDS, Id, Instant, Mode
 from drawdown.engine.accounts import (
     FIRST_ACCOUNT,
     FIRST_KEY,
     NAME_RULE,
+    ZONE_DEFAULT,
     Account,
     AccountExists,
     AccountNameInvalid,
@@ -27,6 +30,9 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARACTERS = 22
 #: A key's last use is written down at most this often: it is for people, not for counting.
 TOUCH_EVERY = 60 * MICROSECONDS
+#: Of so many accounts the zone is kept in mind for so long: another process may change it.
+ZONES_MAX = 10_000
+ZONE_SECONDS = 1.0
 
 
 class Accounts:
@@ -39,17 +45,40 @@ class Accounts:
         self._used: dict[Id, Instant] = {}
         self._touched: dict[Id, Instant] = {}
         self._modes: dict[Id, Mode] = {}
+        #: And until when it is taken for true, on the monotonic clock.
+        self._zones: dict[Id, tuple[str, float]] = {}
 
-    async def create_account(self, name: str) -> Account:
-        """An account with a test and a live book. Raises ``AccountExists``."""
+    async def create_account(self, name: str, zone: str = ZONE_DEFAULT) -> Account:
+        """An account with a test and a live book. Raises ``AccountExists``, ``FieldInvalid``: the zone."""
         _check_name(name)
-        account = Account(id=self._ids.new(), name=name, created_at=self._clock.now())
+        calendar.zone_of(zone)
+        account = Account(id=self._ids.new(), name=name, created_at=self._clock.now(), zone=zone)
         books = [(self._ids.new(), mode.value) for mode in Mode]
         await self._store.create_account(account, books)
         return account
 
     async def accounts(self) -> list[Account]:
         return await self._store.list_accounts()
+
+    async def set_zone(self, account: Id, zone: str) -> None:
+        """Days are read and shown in it from now on; no instant changes. Raises ``FieldInvalid``.
+
+        Other processes know it after ``ZONE_SECONDS`` at the latest.
+        """
+        calendar.zone_of(zone)
+        await self._store.set_zone(account, zone)
+        self._zones.pop(account, None)
+
+    async def zone_of(self, account: Id) -> str:
+        """In which the days are that the account names."""
+        zone, until = self._zones.get(account, ("", 0.0))
+        if time.monotonic() < until:
+            return zone
+        zone = await self._store.find_zone(account)
+        if len(self._zones) >= ZONES_MAX:
+            self._zones.clear()
+        self._zones[account] = zone, time.monotonic() + ZONE_SECONDS
+        return zone
 
     async def book(self, account: Id, mode: Mode) -> Id:
         found = await self._store.find_book(account, mode.value)

@@ -12,6 +12,8 @@ ACCOUNT_PREFIX = "acct_"
 KEY_PREFIX = "key_"
 #: What the first start, or `drawdown init`, calls the account and the key that it makes.
 FIRST_ACCOUNT, FIRST_KEY = "default", "first key"
+#: In which an account's days are unless it says otherwise.
+ZONE_DEFAULT = "UTC"
 NAME_RULE = "1 to 100 characters without control characters"
 
 
@@ -30,11 +32,12 @@ _RANKS = {Role.VIEWER: 0, Role.EDITOR: 1, Role.ADMIN: 2}
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who operates the server for its customers."""
+    """Who operates the server for its customers. ``zone``: where the days are days that it names."""
 
     id: Id
     name: str
     created_at: Instant
+    zone: str = ZONE_DEFAULT
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

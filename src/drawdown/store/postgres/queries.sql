@@ -810,10 +810,16 @@ WHERE e.revision = 0 AND (coalesce(d.drawn, 0), coalesce(d.overage, 0)) <> (
 -- Accounts and keys -----------------------------------------------------------------------------------
 
 -- name: insert_account
-INSERT INTO account (id, name, created_at) VALUES ($1, $2, $3)
+INSERT INTO account (id, name, zone, created_at) VALUES ($1, $2, $3, $4)
 
 -- name: list_accounts
-SELECT id, name, created_at FROM account ORDER BY id
+SELECT id, name, zone, created_at FROM account ORDER BY id
+
+-- name: set_zone
+UPDATE account SET zone = $1 WHERE id = $2
+
+-- name: find_zone
+SELECT zone FROM account WHERE id = $1
 
 -- name: insert_book
 INSERT INTO book (id, account, mode) VALUES ($1, $2, $3)

@@ -322,7 +322,7 @@ class PostgresStore(PostgresClocks):
     # Accounts and keys ---------------------------------------------------------------------------
 
     async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None:
-        row = (account.id, account.name, account.created_at)
+        row = (account.id, account.name, account.zone, account.created_at)
         with translated():
             async with (
                 opening.lent(self._pool) as connection,
@@ -337,7 +337,13 @@ class PostgresStore(PostgresClocks):
 
     async def list_accounts(self) -> list[Account]:
         found = await self._fetch("list_accounts")
-        return [Account(id=row[0], name=row[1], created_at=row[2]) for row in found]
+        return [Account(id=row[0], name=row[1], zone=row[2], created_at=row[3]) for row in found]
+
+    async def set_zone(self, account: Id, zone: str) -> None:
+        await self._change("set_zone", zone, account)
+
+    async def find_zone(self, account: Id) -> str:
+        return str((await self._fetch("find_zone", account))[0][0])
 
     async def find_book(self, account: Id, mode: str) -> Id | None:
         found = await self._fetch("find_book", account, mode)

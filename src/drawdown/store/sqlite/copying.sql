@@ -2,7 +2,7 @@
 -- order of its key, from what came after the last row on; the key comes first in every row.
 
 -- name: pass_account
-SELECT id, name, created_at FROM account WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, name, zone, created_at FROM account WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: pass_book
 SELECT id, account, mode FROM book WHERE id > ? ORDER BY id LIMIT ?

@@ -481,10 +481,16 @@ PRAGMA data_version
 -- Accounts and keys ------------------------------------------------------------------------------
 
 -- name: insert_account
-INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)
+INSERT INTO account (id, name, zone, created_at) VALUES (?, ?, ?, ?)
 
 -- name: list_accounts
-SELECT id, name, created_at FROM account ORDER BY id
+SELECT id, name, zone, created_at FROM account ORDER BY id
+
+-- name: set_zone
+UPDATE account SET zone = ? WHERE id = ?
+
+-- name: find_zone
+SELECT zone FROM account WHERE id = ?
 
 -- name: insert_book
 INSERT INTO book (id, account, mode) VALUES (?, ?, ?)

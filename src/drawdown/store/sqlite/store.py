@@ -204,7 +204,7 @@ class SqliteStore(SqliteClocks):
 
     async def create_account(self, account: Account, books: Sequence[tuple[Id, str]]) -> None:
         async with self.transaction():
-            row = (account.id, account.name, account.created_at)
+            row = (account.id, account.name, account.zone, account.created_at)
             try:
                 self._writer.execute(self._queries["insert_account"], row)
             except apsw.ConstraintError:
@@ -214,7 +214,15 @@ class SqliteStore(SqliteClocks):
 
     async def list_accounts(self) -> list[Account]:
         found = self._rows("list_accounts")
-        return [Account(id=row[0], name=row[1], created_at=row[2]) for row in found]
+        return [Account(id=row[0], name=row[1], zone=row[2], created_at=row[3]) for row in found]
+
+    async def set_zone(self, account: Id, zone: str) -> None:
+        await self._write("set_zone", (zone, account))
+
+    async def find_zone(self, account: Id) -> str:
+        row = self._row("find_zone", (account,))
+        assert row is not None, "accounts stay"
+        return str(row[0])
 
     async def find_book(self, account: Id, mode: str) -> Id | None:
         row = self._row("find_book", (account, mode))

@@ -7,6 +7,7 @@
 CREATE TABLE account (
   id         uuid PRIMARY KEY,
   name       text NOT NULL UNIQUE,
+  zone       text NOT NULL,              -- by its name in the IANA database: where its days begin
   created_at bigint NOT NULL
 );
 

@@ -5,6 +5,7 @@
 CREATE TABLE account (
   id         BLOB PRIMARY KEY,
   name       TEXT NOT NULL UNIQUE,
+  zone       TEXT NOT NULL,              -- by its name in the IANA database: where its days begin
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
