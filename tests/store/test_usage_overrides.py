@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import msgspec
 import pytest
 
 from drawdown.core.amounts import Amount
@@ -16,7 +17,7 @@ from drawdown.core.commands import (
     RecordUsage,
     ReverseDebit,
 )
-from drawdown.core.errors import TooManyEvents
+from drawdown.core.errors import EventReused, TooManyEvents
 from drawdown.core.types import Id
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerUnit
@@ -54,6 +55,28 @@ async def use(book: Book, customer: str, own_id: str, size: int) -> Event:
 async def charged(book: Book, customer: str) -> int:
     events = await book.ledger.usage_events(book.id, customer=customer, limit=100)
     return sum(charge.drawn for event in events for charge in event.charges)
+
+
+async def test_what_was_overridden_since_it_was_read_is_not_overridden(ledger: Ledger) -> None:
+    """Who names the revision that was read is told; the same again is no override."""
+    book = await open_book(ledger)
+    await metered(book, "sum")
+    ada = await book.customer()
+    await book.grant(ada, 100)
+    read = await use(book, ada, "event", 10)
+    await use(book, ada, "event", 20)
+    late = RecordUsage(
+        customer=ada, own_id="event", name="call", properties={"n": Amount(30)}, override=True
+    )
+    with pytest.raises(EventReused):
+        await ledger.apply(book.id, msgspec.structs.replace(late, revision=read.revision))
+    assert await charged(book, ada) == 10
+    same = msgspec.structs.replace(late, properties={"n": Amount(20)}, revision=read.revision)
+    found = (await ledger.apply(book.id, same)).event
+    assert found is not None
+    assert found.revision == 1
+    await ledger.apply(book.id, msgspec.structs.replace(late, revision=1))
+    assert await charged(book, ada) == 15
 
 
 async def test_overrides_at_once_by_two_ledgers_leave_one_truth(

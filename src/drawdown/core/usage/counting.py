@@ -195,13 +195,14 @@ def known_event(request: Request, command: RecordUsage, state: State) -> Event |
 def is_same(command: RecordUsage, customer: Id, event: Event) -> bool:
     """Whether the event that is there is the one that is asked for. A time left out is any.
 
-    Raises ``EventReused`` when it is another, unless it is to be overridden; it stays with its customer.
+    Raises ``EventReused`` when it is another, unless it is to be overridden as it is; it stays with its
+    customer.
     """
     asked = (customer, command.name, command.properties)
     same = asked == (event.customer, event.name, event.properties)
     if same and command.time in (None, event.time):
         return True
-    if not command.override:
+    if not command.override or command.revision not in (None, event.revision):
         raise EventReused(event=command.own_id)
     if customer != event.customer:
         raise FieldInvalid("customer", "that of the event that is overridden")
