@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from drawdown.core.requests import Claim
+from drawdown.core.errors import KeyReused
+from drawdown.core.requests import Answer, Claim
 from drawdown.web import fields
 from drawdown.web.endpoints import Call
 
@@ -27,3 +28,19 @@ def claim(call: Call, command: Any) -> Claim | None:
         return None
     asked = (call.endpoint.method, call.endpoint.path, command)
     return Claim(SPACE, fields.key(key, HEADER), hashlib.sha256(_canonical(asked)).digest())
+
+
+async def answered(call: Call, once: Claim | None) -> Answer | None:
+    """What the same request was answered before: for whoever looks at things before he asks the ledger.
+
+    These may have changed since, and a repetition is answered all the same. Raises ``KeyReused`` where the key
+    was another request's.
+    """
+    if once is None:
+        return None
+    kept = await call.ledger.store.find_claim((call.book, once.space, once.key))
+    if kept is None or kept.answer is None:
+        return None
+    if kept.fingerprint != once.fingerprint:
+        raise KeyReused(key=once.key)
+    return msgspec.structs.replace(kept.answer, replayed=True)

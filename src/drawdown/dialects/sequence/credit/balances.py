@@ -5,7 +5,8 @@ from __future__ import annotations
 from drawdown.core import amounts, identity
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Answer
-from drawdown.core.types import Customer, Entitlement, Entry, Grant, Id
+from drawdown.core.types import Customer, Entitlement, Entry, Grant
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer
 from drawdown.dialects.sequence.credit import rendering, transactions, wire
 from drawdown.engine.accounts import Role
@@ -42,13 +43,16 @@ async def _balance(call: Call, owner: Customer, kind: Entitlement) -> wire.Balan
         type=rendering.type_of(kind),
         name=kind.name if kind.currency is None else kind.currency.upper(),
         balance=amounts.render(balance.posted + balance.pending, kind.scale),
-        grants=[rendering.grant(each, kind, account) for each in _in_order(grants)],
-        transactions=await _transactions(call, owner.id, kind),
+        grants=[
+            rendering.grant(each, kind, account, imported.customer_id(owner))
+            for each in _in_order(grants)
+        ],
+        transactions=await _transactions(call, owner, kind, grants),
     )
 
 
 def _id(kind: Entitlement) -> str:
-    return identity.spell_uuid(kind.id) if kind.currency is None else kind.currency.upper()
+    return imported.metric_id(kind) if kind.currency is None else kind.currency.upper()
 
 
 def _in_order(grants: list[Grant]) -> list[Grant]:
@@ -56,20 +60,26 @@ def _in_order(grants: list[Grant]) -> list[Grant]:
     return grants[::-1]
 
 
-async def _transactions(call: Call, owner: Id, kind: Entitlement) -> list[wire.Transaction]:
-    """Newest first."""
+async def _transactions(
+    call: Call, owner: Customer, kind: Entitlement, grants: list[Grant]
+) -> list[wire.Transaction]:
+    """Newest first: those of here, then those of before at the vendor."""
     found: list[Entry] = []
     after: str | None = None
     while len(found) < TRANSACTIONS_MAX:
         some, after = await call.ledger.entries(
-            call.book, owner, kind.id, after=after, limit=_CHUNK
+            call.book, owner.id, kind.id, after=after, limit=_CHUNK
         )
         found += [each for each in some if each.kind in transactions.MOVES]
         if after is None:
             break
     newest = found[:TRANSACTIONS_MAX]
     known = await call.ledger.store.find_operations({each.operation for each in newest})
-    return transactions.transactions(newest, known, kind)
+    theirs = {each.id: each for each in grants}
+    theirs = await imported.grants_of(call.ledger, owner, newest, theirs)
+    shown = transactions.transactions(newest, known, kind, theirs)
+    room = TRANSACTIONS_MAX - len(shown)
+    return shown + await imported.transactions_there(call.ledger, owner, kind.id, room)
 
 
 ENDPOINTS = (

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 import msgspec
 
 from drawdown.core import errors, identity
-from drawdown.core.errors import CustomerNotFound, EntitlementNotFound
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.commands import IssueGrant
+from drawdown.core.errors import CustomerNotFound, EntitlementNotFound, GrantNotFound
+from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.types import Entitlement, Grant, Id
-from drawdown.dialects.sequence import dates, numbers
+from drawdown.dialects.sequence import dates, imported, numbers
 from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.credit import reading, rendering, wire
 from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.engine.accounts import Role
+from drawdown.engine.batcher import Render
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
@@ -34,19 +36,33 @@ async def create(call: Call) -> Answer:
     def render(accepted: Accepted) -> Answer:
         assert accepted.grant is not None
         assert accepted.entitlement is not None
+        assert accepted.customer is not None
+        owner = imported.customer_id(accepted.customer)
         grant, kind = accepted.grant, accepted.entitlement
-        return answer(call, 201, rendering.created_credit(grant, kind, body, cost, account))
+        return answer(call, 201, rendering.created_credit(grant, kind, body, cost, account, owner))
 
     try:
         command = asked
         if asked.effective_at is None:
             day = dates.start_of_day(await call.ledger.time_of(call.book, asked.customer))
             command = msgspec.structs.replace(asked, effective_at=day)
-        return await call.ledger.submit(call.book, command, render, claim=claim(call, asked))
+        return await _issue(call, command, render, claim(call, asked))
     except CustomerNotFound:
         raise BadRequest("customerId", CUSTOMER_RULE) from None
     except EntitlementNotFound:
         raise BadRequest("metricId", _METRIC_RULE) from None
+
+
+async def _issue(call: Call, command: IssueGrant, render: Render, once: Claim | None) -> Answer:
+    """Of a metric by its id or code, or by what the vendor called it. Raises ``EntitlementNotFound``."""
+    try:
+        return await call.ledger.submit(call.book, command, render, claim=once)
+    except EntitlementNotFound:
+        metric = await imported.find(call.ledger, call.book, call.body.metric_id or "")
+        if metric is None:
+            raise
+    command = msgspec.structs.replace(command, entitlement=metric)
+    return await call.ledger.submit(call.book, command, render, claim=once)
 
 
 async def list_outstanding(call: Call) -> Answer:
@@ -72,17 +88,33 @@ async def list_all(call: Call) -> Answer:
     found, pagination = await page(query, chunk, lambda each: each.id)
     kinds = await _kinds(call, found)
     account = call.principal.account
-    items = [rendering.grant(each, kinds[each.entitlement], account) for each in found]
+    owners = await imported.customer_ids(call.ledger, call.book, found)
+    items = [
+        rendering.grant(each, kinds[each.entitlement], account, owners[each.customer])
+        for each in found
+    ]
     return answer(call, 200, wire.GrantPage(items=items, pagination=pagination))
 
 
 async def retrieve(call: Call) -> Answer:
-    identifier = identity.parse(call.path["id"])
-    if identifier is None:
-        raise errors.GrantNotFound(call.path["id"])
-    found = await call.ledger.grant(call.book, identifier)
+    found = await find(call, call.path["id"])
     kind = await call.ledger.entitlement(call.book, found.entitlement)
-    return answer(call, 200, rendering.one_grant(found, kind, call.principal.account))
+    owner = imported.customer_id(await call.ledger.customer(call.book, found.customer))
+    return answer(call, 200, rendering.one_grant(found, kind, call.principal.account, owner))
+
+
+async def find(call: Call, text: str) -> Grant:
+    """By its id, or by what the vendor called it. Raises ``GrantNotFound``."""
+    identifier = identity.parse(text)
+    try:
+        if identifier is not None:
+            return await call.ledger.grant(call.book, identifier)
+    except GrantNotFound:
+        pass
+    identifier = await imported.find(call.ledger, call.book, text)
+    if identifier is None:
+        raise GrantNotFound(text)
+    return await call.ledger.grant(call.book, identifier)
 
 
 async def _kinds(call: Call, grants: Iterable[Grant]) -> dict[Id, Entitlement]:

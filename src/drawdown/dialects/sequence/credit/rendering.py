@@ -14,7 +14,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.identity import spell_uuid
 from drawdown.core.times import text_of
 from drawdown.core.types import BurnOrder, CostBasis, Entitlement, Grant, Id
-from drawdown.dialects.sequence import dates, numbers
+from drawdown.dialects.sequence import dates, imported, numbers
 from drawdown.dialects.sequence.answering import PROFILE
 from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import (
@@ -29,21 +29,26 @@ CURRENCY_OF_UNITS = "USD"
 
 
 def created_credit(
-    grant: Grant, kind: Entitlement, body: CreateCreditRequest, cost: Amount | None, account: Id
+    grant: Grant,
+    kind: Entitlement,
+    body: CreateCreditRequest,
+    cost: Amount | None,
+    account: Id,
+    customer: str,
 ) -> CreatedCredit:
     """What was asked for, as it was understood, and what was made of it."""
     metric = body.credit_unit_type is CreditUnitType.METRIC
     return CreatedCredit(
         id=spell_uuid(grant.id),
         sequence_account_id=spell_uuid(account),
-        customer_id=spell_uuid(grant.customer),
+        customer_id=customer,
         name=body.name,
         credit_unit_type=body.credit_unit_type,
         currency=body.currency,
         amount=numbers.write(grant.amount, kind.scale),
         created_at=text_of(grant.created_at),
         integration_ids=[],
-        metric_id=spell_uuid(kind.id) if metric else None,
+        metric_id=imported.metric_id(kind) if metric else None,
         cost_of_credit=(msgspec.UNSET if cost is None else numbers.write(cost.digits, cost.places)),
         effective_date=body.effective_date,
         expiry_date=None if grant.expires_at is None else dates.last_day(grant.expires_at),
@@ -54,48 +59,56 @@ def created_credit(
 def outstanding_grant(grant: Grant, kind: Entitlement) -> OutstandingGrant:
     """``issueDate`` is the day it was made, not the day from which it can be used."""
     return OutstandingGrant(
-        id=spell_uuid(grant.id),
+        id=imported.grant_id(grant),
         name=kind.name if grant.name is None else grant.name,
         grant_amount=numbers.write(grant.amount, kind.scale),
         balance=numbers.write(grant.remaining, kind.scale),
-        issue_date=dates.day_of(grant.created_at),
-        expiry_date=None if grant.expires_at is None else dates.last_day(grant.expires_at),
+        issue_date=dates.day_of(imported.made_at(grant)),
+        expiry_date=_expiry_date(grant),
     )
 
 
-def grant(found: Grant, kind: Entitlement, account: Id) -> wire.Grant:
-    return wire.Grant(**_fields(found, kind, account))
+def _expiry_date(grant: Grant) -> str | None:
+    there = imported.grant_there(grant)
+    if there is not None and there.is_void:
+        return there.expiry_date
+    return None if grant.expires_at is None else dates.last_day(grant.expires_at)
 
 
-def one_grant(found: Grant, kind: Entitlement, account: Id) -> wire.OneGrant:
+def grant(found: Grant, kind: Entitlement, account: Id, customer: str) -> wire.Grant:
+    """``customer`` is his id as this dialect shows it."""
+    return wire.Grant(**_fields(found, kind, account, customer))
+
+
+def one_grant(found: Grant, kind: Entitlement, account: Id, customer: str) -> wire.OneGrant:
     money = kind.currency is not None
     return wire.OneGrant(
-        **_fields(found, kind, account),
+        **_fields(found, kind, account, customer),
         credit_unit_type=CreditUnitType.CURRENCY if money else CreditUnitType.METRIC,
         amount=numbers.write(found.amount, kind.scale),
         integration_ids=[],
     )
 
 
-def _fields(found: Grant, kind: Entitlement, account: Id) -> dict[str, Any]:
+def _fields(found: Grant, kind: Entitlement, account: Id, customer: str) -> dict[str, Any]:
     """A grant that was made in another dialect costs what that said, or nothing."""
     cost, currency = found.cost_basis, kind.currency
     if currency is None:
         currency = (None if cost is None else cost.currency) or CURRENCY_OF_UNITS
     return {
-        "id": spell_uuid(found.id),
+        "id": imported.grant_id(found),
         "sequence_account_id": spell_uuid(account),
-        "customer_id": spell_uuid(found.customer),
+        "customer_id": customer,
         "type": type_of(kind),
         "currency": currency.upper(),
         "name": kind.name if found.name is None else found.name,
         "original_amount": amounts.render(found.amount, kind.scale),
         "current_balance": amounts.render(found.remaining, kind.scale),
         "cost_of_credit": "0" if cost is None else _cost(cost),
-        "created_at": text_of(found.created_at),
-        "metric_id": None if kind.currency is not None else spell_uuid(kind.id),
+        "created_at": text_of(imported.made_at(found)),
+        "metric_id": None if kind.currency is not None else imported.metric_id(kind),
         "effective_date": dates.day_of(found.effective_at),
-        "expiry_date": None if found.expires_at is None else dates.last_day(found.expires_at),
+        "expiry_date": _expiry_date(found),
         "tax_rate_id": found.profiles.get(PROFILE, {}).get("taxRateId"),
     }
 

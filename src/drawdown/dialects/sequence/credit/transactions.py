@@ -12,9 +12,9 @@ from drawdown.core.errors import GrantNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Entitlement, Entry, EntryKind, Grant, Id, Operation
-from drawdown.dialects.sequence import dates
+from drawdown.dialects.sequence import dates, imported
 from drawdown.dialects.sequence.answering import answer, check_account, optional_text
-from drawdown.dialects.sequence.claims import claim
+from drawdown.dialects.sequence.claims import answered, claim
 from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import Transaction, TransactionType
 from drawdown.engine.accounts import Role
@@ -42,6 +42,8 @@ _MOVES: Mapping[EntryKind, tuple[TransactionType, str | None]] = {
     EntryKind.ROLLED_OUT: (TransactionType.DEBIT, "Rolled over"),
 }
 MOVES = frozenset(_MOVES)
+#: What is done because somebody asks for it, who may say why.
+_ASKED = frozenset({EntryKind.GRANTED, EntryKind.DEBITED, EntryKind.CAPTURED, EntryKind.REVERSED})
 
 
 class Facts(msgspec.Struct):
@@ -55,27 +57,37 @@ _facts = msgspec.json.Decoder(Facts).decode
 
 
 def transactions(
-    entries: Sequence[Entry], operations: Mapping[Id, Operation], kind: Entitlement
+    entries: Sequence[Entry],
+    operations: Mapping[Id, Operation],
+    kind: Entitlement,
+    grants: Mapping[Id, Grant],
 ) -> list[Transaction]:
-    """Those of some entries, in their order."""
+    """Those of some entries, in their order. ``grants`` has at least those that were brought over."""
+    found = [(each, grants.get(each.grant)) for each in entries if each.kind in _MOVES]
     return [
-        _transaction(each, operations[each.operation], kind)
-        for each in entries
-        if each.kind in _MOVES
+        _transaction(each, operations[each.operation], kind, grant)
+        for each, grant in found
+        if grant is None or not imported.is_of_import(each, grant)
     ]
 
 
-def _transaction(entry: Entry, operation: Operation, kind: Entitlement) -> Transaction:
+def _transaction(
+    entry: Entry, operation: Operation, kind: Entitlement, grant: Grant | None
+) -> Transaction:
+    """What somebody says of what he moves is not said of what followed from it: that it expired at once."""
     which, why = _MOVES[entry.kind]
-    facts = _facts(operation.facts)
+    facts = Facts()
+    if entry.kind in _ASKED:
+        facts = _facts(operation.facts)
+        why = facts.reason if operation.kind == "adjust" else facts.reason or why
     return Transaction(
         id=identity.spell_uuid(identity.derive(operation.id, f"entry:{entry.ordinal}")),
-        grant_id=identity.spell_uuid(entry.grant),
+        grant_id=identity.spell_uuid(entry.grant) if grant is None else imported.grant_id(grant),
         type=which,
         amount=amounts.render(entry.amount, kind.scale),
         date=dates.day_of(entry.at),
         created_at=text_of(entry.at),
-        reason=facts.reason or why,
+        reason=why,
         invoice_id=_text(facts, _INVOICE),
         billing_run_id=_text(facts, _RUN),
     )
@@ -93,27 +105,23 @@ async def create(call: Call) -> Answer:
     """
     body: wire.CreateTransactionRequest = call.body
     _check_behalf(call)
-    grant = await _grant(call, body.grant_id)
-    if grant.voided_at is not None:
-        raise errors.GrantVoided()
-    tied = {_INVOICE: body.invoice_id, _RUN: body.billing_run_id}
-    command = AdjustGrant(
-        grant=grant.id,
-        direction=_DIRECTIONS[body.type],
-        amount=fields.amount(body.amount),
-        reason=optional_text(body.reason, "reason"),
-        metadata={name: fields.text(text, name) for name, text in tied.items() if text is not None},
-    )
+    command = _movement(body, await _named(call, body.grant_id))
+    once = claim(call, command)
+    if (before := await answered(call, once)) is not None:
+        return before
+    await _check_grant(call, command.grant)
 
     def render(accepted: Accepted) -> Answer:
         assert accepted.operation is not None
         assert accepted.entitlement is not None
         known = {accepted.operation.id: accepted.operation}
-        made = transactions(accepted.entries, known, accepted.entitlement)
-        return answer(call, 201, msgspec.structs.replace(made[0], reason=body.reason))
+        assert accepted.grant is not None
+        grants = {accepted.grant.id: accepted.grant}
+        made = transactions(accepted.entries, known, accepted.entitlement, grants)
+        return answer(call, 201, made[0])
 
     try:
-        return await call.ledger.submit(call.book, command, render, claim=claim(call, command))
+        return await call.ledger.submit(call.book, command, render, claim=once)
     except errors.AdjustmentTooLarge as error:
         if body.type is TransactionType.CREDIT:
             raise
@@ -133,14 +141,33 @@ def _check_behalf(call: Call) -> None:
     check_account(given, call.principal.account, ON_BEHALF_OF)
 
 
-async def _grant(call: Call, text: str) -> Grant:
-    found = identity.parse(text)
+async def _named(call: Call, text: str) -> Id:
+    """By its id, or by what the vendor called it."""
+    found = await imported.find(call.ledger, call.book, text) or identity.parse(text)
+    if found is None:
+        raise BadRequest("grantId", _GRANT_RULE)
+    return found
+
+
+def _movement(body: wire.CreateTransactionRequest, grant: Id) -> AdjustGrant:
+    tied = {_INVOICE: body.invoice_id, _RUN: body.billing_run_id}
+    return AdjustGrant(
+        grant=grant,
+        direction=_DIRECTIONS[body.type],
+        amount=fields.amount(body.amount),
+        reason=optional_text(body.reason, "reason"),
+        metadata={name: fields.text(text, name) for name, text in tied.items() if text is not None},
+    )
+
+
+async def _check_grant(call: Call, grant: Id) -> None:
+    """What is put back into one that was voided would be lost at once."""
     try:
-        if found is not None:
-            return await call.ledger.grant(call.book, found)
+        found = await call.ledger.grant(call.book, grant)
     except GrantNotFound:
-        pass
-    raise BadRequest("grantId", _GRANT_RULE)
+        raise BadRequest("grantId", _GRANT_RULE) from None
+    if found.voided_at is not None:
+        raise errors.GrantVoided()
 
 
 ENDPOINTS = (
