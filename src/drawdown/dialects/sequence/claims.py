@@ -33,8 +33,8 @@ def claim(call: Call, command: Any) -> Claim | None:
 async def answered(call: Call, once: Claim | None) -> Answer | None:
     """What the same request was answered before: for whoever looks at things before he asks the ledger.
 
-    These may have changed since, and a repetition is answered all the same. Raises ``KeyReused`` where the key
-    was another request's.
+    These may have changed since, and a repetition is answered all the same. Raises ``KeyReused`` where the
+    key was another request's.
     """
     if once is None:
         return None
