@@ -1,11 +1,14 @@
 """Sequence's answers as its documentation has them, version 2024-07-30: a client's view, strictly typed.
 
 Written from the contract, not from the server's records: what is missing, what is too much and what is
-null fails here. Numbers stay raw text, so that a test sees what was written.
+null fails here. Numbers stay raw text, so that a test sees what was written: plain, never an exponent.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Literal, TypeVar
 
 import httpx
@@ -214,7 +217,39 @@ def read(response: httpx.Response, status: int, record: type[Record]) -> Record:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
     assert response.headers["sequence-version"] == VERSION
-    return msgspec.json.decode(response.content, type=record)
+    found = msgspec.json.decode(response.content, type=record)
+    for each in _within(found):
+        _check(each)
+    return found
+
+
+#: Fields that are JSON numbers where they are not strings.
+NUMBERS = ("amount", "cost_of_credit", "grant_amount", "balance", "value")
+DATES = ("effective_date", "expiry_date", "issue_date", "date", "created_at", "event_timestamp")
+_NUMBER = re.compile(rb"\d+(\.\d*[1-9])?")
+
+
+def _within(value: object) -> Iterator[Strict]:
+    """A record, and every record in it."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _within(each)
+    elif isinstance(value, Strict):
+        yield value
+        for name in value.__struct_fields__:
+            yield from _within(getattr(value, name))
+
+
+def _check(record: Strict) -> None:
+    """What a pattern cannot say: that a number is written plainly, and that a day is one."""
+    for name in NUMBERS:
+        found = getattr(record, name, None)
+        if isinstance(found, msgspec.Raw):
+            assert _NUMBER.fullmatch(found), (name, bytes(found))
+    for name in DATES:
+        day = getattr(record, name, None)
+        if isinstance(day, str):
+            date.fromisoformat(day[:10])
 
 
 def refusal(response: httpx.Response, status: int, kind: str, *parts: str) -> str:
