@@ -155,13 +155,16 @@ def test_a_balance_is_the_sum_of_its_transactions(
     ]
     assert [each.id for each in second.grants] == [cash.id, later.id]
     for balance in (first, second):
-        signs = {"CREDIT": 1, "DEBIT": -1}
-        total = sum(signs[each.type] * Decimal(each.amount) for each in balance.transactions)
-        assert total == Decimal(balance.balance)
+        assert total(balance) == Decimal(balance.balance)
         assert len({each.id for each in balance.transactions}) == len(balance.transactions)
 
 
-def test_a_customer_without_credit_has_no_balances(sequence: httpx.Client, customer: str) -> None:
+def test_a_customer_without_credit_has_no_balances(
+    sequence: httpx.Client, native: httpx.Client, customer: str
+) -> None:
+    """Nor has one who is only watched."""
+    alert = {"customer": customer, "entitlement": "usd", "kind": "available_below", "amount": "9"}
+    assert native.post("/alerts", json=alert).status_code == 201
     assert balances(sequence, customer) == []
     refusal(sequence.get("/credits/nobody/balances"), 404, "NotFound", "customer")
 
@@ -217,13 +220,40 @@ def test_a_voided_grant_is_not_moved_and_an_expired_one_expires_again(
     for kind in ("DEBIT", "CREDIT"):
         refusal(move(sequence, account, voided, kind, "1"), 400, "InvalidState", "void")
     refusal(move(sequence, account, expired, "DEBIT", "1"), 400, "InvalidState", "expired")
-    assert moved(sequence, account, expired, "CREDIT", "4").amount == "4"
+    assert moved(sequence, account, expired, "CREDIT", "4", reason="Goodwill").amount == "4"
     assert one(sequence, expired).current_balance == "0"
     [usd] = balances(sequence, customer)
     assert [(each.type, each.amount, each.reason) for each in usd.transactions[:2]] == [
         ("DEBIT", "4", "Expired"),
-        ("CREDIT", "4", "Reversed"),
+        ("CREDIT", "4", "Goodwill"),
     ]
+
+
+def test_what_follows_from_a_movement_has_a_reason_of_its_own(
+    sequence: httpx.Client, native: httpx.Client, account: str, customer: str
+) -> None:
+    """What is said of a CREDIT, its reason and invoice, is not said of the expiry that follows."""
+    made = new_credit(sequence, customer, amount="10")
+    drawn(native, customer, "3")
+    moved(sequence, account, made.id, "DEBIT", "1")
+    native.post(f"/grants/{made.id}/expire")
+    asked = {"reason": "Refund", "invoiceId": "inv-1"}
+    back = moved(sequence, account, made.id, "CREDIT", "2", **asked)
+    plain = moved(sequence, account, made.id, "CREDIT", "2")
+    assert (plain.reason, plain.invoice_id) == (UNSET, UNSET)
+    [usd] = balances(sequence, customer)
+    lost, first, lost_before, second = usd.transactions[:4]
+    assert (first, second) == (plain, back)
+    for each in (lost, lost_before):
+        told = (each.type, each.amount, each.reason, each.invoice_id)
+        assert told == ("DEBIT", "2", "Expired", UNSET)
+
+
+def total(balance: Balance) -> Decimal:
+    signs = {"CREDIT": 1, "DEBIT": -1}
+    return sum(
+        (signs[each.type] * Decimal(each.amount) for each in balance.transactions), Decimal(0)
+    )
 
 
 BAD: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
@@ -269,8 +299,9 @@ def test_a_movement_is_on_behalf_of_the_keys_account(
 
 
 def test_a_movement_is_made_once_for_its_key(
-    sequence: httpx.Client, account: str, customer: str
+    sequence: httpx.Client, native: httpx.Client, account: str, customer: str
 ) -> None:
+    """Also when the grant has been voided since."""
     made = new_credit(sequence, customer, amount="10")
     headers = {"On-Behalf-Of": account, "Idempotency-Key": "once"}
     body = {"grantId": made.id, "type": "DEBIT", "amount": "1"}
@@ -279,6 +310,11 @@ def test_a_movement_is_made_once_for_its_key(
     )
     assert (first.status_code, again.content) == (201, first.content)
     assert [bytes(each.balance) for each in outstanding(sequence, customer)] == [b"9"]
+    native.post(f"/grants/{made.id}/void")
+    again = sequence.post("/credit-transactions", json=body, headers=headers)
+    assert (again.status_code, again.content) == (201, first.content)
+    other = sequence.post("/credit-transactions", json=body | {"amount": "2"}, headers=headers)
+    refusal(other, 409, "IdempotencyKeyReused")
 
 
 def test_nothing_of_another_account_is_read_or_moved(

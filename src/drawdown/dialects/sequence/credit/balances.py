@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from drawdown.core import amounts, identity
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Answer
-from drawdown.core.types import Customer, Entitlement, Entry, Grant
+from drawdown.core.types import Customer, Entitlement, Entry, Grant, Id
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer
 from drawdown.dialects.sequence.credit import rendering, transactions, wire
@@ -14,29 +16,58 @@ from drawdown.web.endpoints import Call, Endpoint
 
 #: The newest are shown; what came before them is in the grants' balances.
 TRANSACTIONS_MAX = 1_000
+#: Beside those of which something is left, so many of the newest are shown.
 GRANTS_MAX = 1_000
 _CHUNK = 500
+#: So many times is looked for transactions among what also holds credit and lets it go.
+_CHUNKS_MAX = 20
+#: How often it is read again because credit was moved meanwhile.
+_ATTEMPTS = 5
 
 
 async def list_balances(call: Call) -> Answer:
-    """Of everything that the customer ever had, used up or not."""
+    """Of everything that the customer ever had, used up or not; all of it as of one moment."""
     owner = await call.ledger.customer(call.book, identity.reference(call.path["customerId"]))
-    await call.ledger.settle_due(call.book, owner.id)
-    kinds = [
-        await call.ledger.entitlement(call.book, each)
-        for each in (await call.ledger.seqs([owner.id])).get(owner.id, {})
-    ]
-    kinds.sort(key=lambda each: (each.currency is not None, each.code))
-    return answer(
-        call, 200, wire.Balances(items=[await _balance(call, owner, kind) for kind in kinds])
-    )
+    seqs = await _seqs(call, owner.id)
+    for _ in range(_ATTEMPTS):
+        before, items = seqs, await _balances(call, owner, seqs)
+        seqs = await _seqs(call, owner.id)
+        if seqs == before:
+            break
+    return answer(call, 200, wire.Balances(items=items))
 
 
-async def _balance(call: Call, owner: Customer, kind: Entitlement) -> wire.Balance:
+async def _seqs(call: Call, owner: Id) -> dict[Id, int]:
+    """How much was moved of each kind of credit by now, what time has done included."""
+    await call.ledger.settle_due(call.book, owner)
+    return (await call.ledger.seqs([owner])).get(owner, {})
+
+
+async def _balances(call: Call, owner: Customer, kinds: Iterable[Id]) -> list[wire.Balance]:
+    """Of what he is only watched for, or has used without any credit, there is no balance."""
+    left: dict[Id, list[Grant]] = {}
+    for each in await call.ledger.outstanding(call.book, owner.id):
+        left.setdefault(each.entitlement, []).append(each)
+    found = []
+    for kind in [await call.ledger.entitlement(call.book, each) for each in kinds]:
+        newest = await call.ledger.grants(
+            call.book, customer=owner.id, entitlement=kind.id, limit=GRANTS_MAX
+        )
+        if newest:
+            found.append((kind, _as_made(left.get(kind.id, []), newest)))
+    found.sort(key=lambda each: (each[0].currency is not None, each[0].code))
+    return [await _balance(call, owner, *each) for each in found]
+
+
+def _as_made(*lists: list[Grant]) -> list[Grant]:
+    grants = {each.id: each for some in lists for each in some}
+    return [grants[each] for each in sorted(grants)]
+
+
+async def _balance(
+    call: Call, owner: Customer, kind: Entitlement, grants: list[Grant]
+) -> wire.Balance:
     account = call.principal.account
-    grants = await call.ledger.grants(
-        call.book, customer=owner.id, entitlement=kind.id, limit=GRANTS_MAX
-    )
     balance = await call.ledger.balance(call.book, owner.id, kind.id)
     return wire.Balance(
         id=_id(kind),
@@ -44,8 +75,7 @@ async def _balance(call: Call, owner: Customer, kind: Entitlement) -> wire.Balan
         name=kind.name if kind.currency is None else kind.currency.upper(),
         balance=amounts.render(balance.posted + balance.pending, kind.scale),
         grants=[
-            rendering.grant(each, kind, account, imported.customer_id(owner))
-            for each in _in_order(grants)
+            rendering.grant(each, kind, account, imported.customer_id(owner)) for each in grants
         ],
         transactions=await _transactions(call, owner, kind, grants),
     )
@@ -55,23 +85,18 @@ def _id(kind: Entitlement) -> str:
     return imported.metric_id(kind) if kind.currency is None else kind.currency.upper()
 
 
-def _in_order(grants: list[Grant]) -> list[Grant]:
-    """As they were made."""
-    return grants[::-1]
-
-
 async def _transactions(
     call: Call, owner: Customer, kind: Entitlement, grants: list[Grant]
 ) -> list[wire.Transaction]:
     """Newest first: those of here, then those of before at the vendor."""
     found: list[Entry] = []
     after: str | None = None
-    while len(found) < TRANSACTIONS_MAX:
+    for _ in range(_CHUNKS_MAX):
         some, after = await call.ledger.entries(
             call.book, owner.id, kind.id, after=after, limit=_CHUNK
         )
         found += [each for each in some if each.kind in transactions.MOVES]
-        if after is None:
+        if after is None or len(found) >= TRANSACTIONS_MAX:
             break
     newest = found[:TRANSACTIONS_MAX]
     known = await call.ledger.store.find_operations({each.operation for each in newest})
