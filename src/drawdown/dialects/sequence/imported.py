@@ -25,6 +25,7 @@ from drawdown.core.types import (
     Grant,
     Id,
     Instant,
+    Profiles,
 )
 from drawdown.dialects.sequence.credit.wire import Transaction, TransactionType
 from drawdown.engine.ledger import Ledger
@@ -39,10 +40,11 @@ REASON = "Brought over from Sequence"
 _CHUNK = 1_000
 
 
-class There(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer or a metric."""
+class There(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A customer or a metric. ``archived``: he was when he came."""
 
     id: str
+    archived: bool = False
 
 
 class GrantThere(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,12 +95,9 @@ def customer_id(customer: Customer) -> str:
     return _id(customer) or spell_uuid(customer.id)
 
 
-async def customer_ids(ledger: Ledger, book: Id, grants: Iterable[Grant]) -> dict[Id, str]:
-    """Of those whose grants they are."""
-    return {
-        each: customer_id(await ledger.customer(book, each))
-        for each in {grant.customer for grant in grants}
-    }
+async def customer_ids(ledger: Ledger, book: Id, customers: Iterable[Id]) -> dict[Id, str]:
+    """As this dialect shows them."""
+    return {each: customer_id(await ledger.customer(book, each)) for each in set(customers)}
 
 
 def metric_id(kind: Entitlement) -> str:
@@ -108,6 +107,19 @@ def metric_id(kind: Entitlement) -> str:
 def _id(found: Customer | Entitlement) -> str | None:
     kept = found.profiles.get(PROFILE)
     return None if kept is None else msgspec.convert(kept, There).id
+
+
+def profile(text: str, *, archived: bool = False) -> Profiles:
+    """What a customer or a metric that the vendor called so keeps of it."""
+    return {PROFILE: msgspec.to_builtins(There(id=text, archived=archived))}
+
+
+def was_told(customer: Customer, is_made: bool, is_archived: bool) -> bool:
+    """Whether that he was made, or archived, happened at the vendor, before he came."""
+    kept = customer.profiles.get(PROFILE)
+    if kept is None:
+        return False
+    return is_made or (is_archived and msgspec.convert(kept, There).archived)
 
 
 def grant_there(grant: Grant) -> GrantThere | None:
@@ -150,12 +162,15 @@ async def find(ledger: Ledger, book: Id, text: str) -> Id | None:
 
 
 def is_of_import(entry: Entry, grant: Grant) -> bool:
-    """Whether an entry is there only because its grant was brought over, with its transactions.
-
-    What had expired since the vendor was asked is news.
-    """
+    """Whether an entry is there only because its grant was brought over, with its transactions."""
     there = grant_there(grant)
-    if there is None or not there.told:
+    return there is not None and there.told and is_known(entry, grant)
+
+
+def is_known(entry: Entry, grant: Grant) -> bool:
+    """Whether what an entry says had happened at the vendor. What had expired since it was asked had not."""
+    there = grant_there(grant)
+    if there is None:
         return False
     if derive(entry.operation, "grant") == grant.id:
         return entry.kind is not EntryKind.EXPIRED or there.is_spent

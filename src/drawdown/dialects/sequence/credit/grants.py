@@ -88,7 +88,7 @@ async def list_all(call: Call) -> Answer:
     found, pagination = await page(query, chunk, lambda each: each.id)
     kinds = await _kinds(call, found)
     account = call.principal.account
-    owners = await imported.customer_ids(call.ledger, call.book, found)
+    owners = await imported.customer_ids(call.ledger, call.book, (each.customer for each in found))
     items = [
         rendering.grant(each, kinds[each.entitlement], account, owners[each.customer])
         for each in found

@@ -8,6 +8,7 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
@@ -29,9 +30,8 @@ async def create(call: Call) -> Answer:
     owner = await _owner(call, body.customer_id)
     there = await known.documents_of(call.ledger, call.book, owner.id)
     known.check_room(len(there) + 1, "value")
-    return await _keep(
-        call, owner.id, known.given(call.ledger, owner.id, [text]), text, 201, (owner.id, text)
-    )
+    changes = known.given(call.ledger, owner.id, [text])
+    return await _keep(call, owner, changes, text, 201, (owner.id, text))
 
 
 async def _owner(call: Call, text: str) -> types.Customer:
@@ -47,7 +47,7 @@ async def _owner(call: Call, text: str) -> types.Customer:
 
 async def _keep(
     call: Call,
-    owner: Id,
+    owner: types.Customer,
     changes: tuple[DocumentChange, ...],
     text: str,
     status: int,
@@ -55,10 +55,10 @@ async def _keep(
 ) -> Answer:
     def render(accepted: Accepted) -> Answer:
         changed = accepted.documents[-1]
-        return answer(call, status, rendering.alias(changed, text, call.principal.account))
+        return answer(call, status, _shown(call, changed, text, owner))
 
     key = None if asked is None else claim(call, asked)
-    command = KeepDocuments(customer=owner)
+    command = KeepDocuments(customer=owner.id)
     kept = await call.ledger.submit(call.book, command, render, claim=key, documents=changes)
     await unmapped.map_aliases(call.ledger, call.book, [text])
     return kept
@@ -68,15 +68,20 @@ async def update(call: Call) -> Answer:
     """It stays its customer's: to give it to another, take it back first."""
     body: wire.UpdateAliasRequest = call.body
     document = await _found(call)
-    before = known.text_of(document)
+    before, his = known.text_of(document), await call.ledger.customer(call.book, document.owner)
     text = reading.alias(body.value, "value")
     if body.customer_id is not None:
         owner = await _owner(call, body.customer_id)
         if owner.id != document.owner:
             raise BadRequest("customerId", "that of the alias, or left out")
     if text == before:
-        return answer(call, 200, rendering.alias(document, text, call.principal.account))
-    return await _keep(call, document.owner, (known.renamed(document, text),), text, 200)
+        return answer(call, 200, _shown(call, document, text, his))
+    return await _keep(call, his, (known.renamed(document, text),), text, 200)
+
+
+def _shown(call: Call, document: Document, text: str, owner: types.Customer) -> wire.Alias:
+    account = call.principal.account
+    return rendering.alias(document, text, account, imported.customer_id(owner))
 
 
 async def delete(call: Call) -> Answer:
@@ -121,7 +126,10 @@ async def _page(call: Call, owner: types.Customer | None) -> Answer:
 
     account = call.principal.account
     found, pagination = await page(query, chunk, lambda each: each.id)
-    items = [rendering.alias(each, known.text_of(each), account) for each in found]
+    owners = await imported.customer_ids(call.ledger, call.book, (each.owner for each in found))
+    items = [
+        rendering.alias(each, known.text_of(each), account, owners[each.owner]) for each in found
+    ]
     own = None if owner is None else rendering.own_alias(owner, account)
     if own is not None and pagination.after is None and query.before is None:
         items.append(own)

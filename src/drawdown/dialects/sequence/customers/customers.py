@@ -113,7 +113,7 @@ async def _changed_aliases(
     if len(gone) + len(new) > known.AT_ONCE:
         raise BadRequest("customerAliases", f"a change of at most {known.AT_ONCE} aliases at once")
     changes = known.taken_back(gone) + known.given(call.ledger, before.id, new)
-    own = [] if before.own_id is None or before.own_id in texts else [before.own_id]
+    own = [each for each in known.own_texts(before) if each not in texts]
     return changes, own + texts
 
 

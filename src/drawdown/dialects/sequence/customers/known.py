@@ -12,6 +12,7 @@ from drawdown.core.errors import DocumentNotFound
 from drawdown.core.identity import parse, relocate, slot_of
 from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.customers.wire import AliasRecord
 from drawdown.dialects.sequence.errors import AliasNotFound
 from drawdown.engine.ledger import Ledger
@@ -42,8 +43,14 @@ async def documents_of(ledger: Ledger, book: Id, customer: Id) -> list[Document]
 async def texts_of(ledger: Ledger, customer: types.Customer) -> list[str]:
     """All names of a customer, his own id first, then as they were given."""
     found = await documents_of(ledger, customer.book, customer.id)
-    own = [] if customer.own_id is None else [customer.own_id]
-    return own + [text_of(each) for each in reversed(found)]
+    return own_texts(customer) + [text_of(each) for each in reversed(found)]
+
+
+def own_texts(customer: types.Customer) -> list[str]:
+    """The own id, unless it is what the vendor calls him."""
+    if customer.own_id is None or customer.own_id == imported.customer_id(customer):
+        return []
+    return [customer.own_id]
 
 
 async def find(ledger: Ledger, book: Id, text: str) -> Document:

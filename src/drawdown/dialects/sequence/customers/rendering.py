@@ -10,6 +10,7 @@ from drawdown.core import identity, types
 from drawdown.core.identity import spell_uuid
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import PROFILE
 from drawdown.dialects.sequence.customers.wire import (
     Address,
@@ -31,7 +32,7 @@ def customer(found: types.Customer, aliases: Iterable[str]) -> Customer:
     profile = _profile(found)
     shown = list(aliases)
     return Customer(
-        id=spell_uuid(found.id),
+        id=imported.customer_id(found),
         created_at=text_of(found.created_at),
         legal_name=found.name or found.own_id or spell_uuid(found.id),
         address=profile.address,
@@ -75,10 +76,11 @@ def _contact(kept: Contact, place: int, owner: types.Customer) -> ContactShown:
     )
 
 
-def alias(document: types.Document, text: str, account: Id) -> Alias:
+def alias(document: types.Document, text: str, account: Id, customer: str) -> Alias:
+    """``customer`` is his id as this dialect shows it."""
     return Alias(
         id=spell_uuid(document.id),
-        customer_id=spell_uuid(document.owner),
+        customer_id=customer,
         sequence_account_id=spell_uuid(account),
         value=text,
         created_at=text_of(document.created_at),
@@ -86,8 +88,8 @@ def alias(document: types.Document, text: str, account: Id) -> Alias:
 
 
 def own_alias(found: types.Customer, account: Id) -> Alias | None:
-    """The own id is an alias that cannot be changed."""
-    if found.own_id is None:
+    """The own id is an alias that cannot be changed, unless it is what the vendor calls him."""
+    if found.own_id is None or found.own_id == imported.customer_id(found):
         return None
     return Alias(
         id=spell_uuid(own_alias_id(found.id)),

@@ -16,6 +16,7 @@ from drawdown.core import amounts
 from drawdown.core.identity import spell_uuid
 from drawdown.core.types import Entry, EntryKind, Id, Instant
 from drawdown.core.watching.watch import Notice
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.wire import Shown, UuidText
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ledger import Ledger
@@ -79,7 +80,10 @@ class SequenceFormat(Format):
     async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
         account = spell_uuid(await ledger.accounts.of_book(recorded.book))
         changed = _changed(recorded.operation.changed or b"{}")
-        told = [*_customers(recorded, changed, account), *_grants(recorded.entries, account)]
+        told = [
+            *await _customers(ledger, recorded, changed, account),
+            *await _grants(ledger, recorded.entries, account),
+        ]
         for notice in changed.alerts[1]:
             told += await _low(ledger, recorded, notice, account)
         return [_event(recorded, place, each) for place, each in enumerate(told)]
@@ -113,27 +117,36 @@ def signature(secret: str, milliseconds: int, body: bytes) -> str:
     return f"t={milliseconds},s={signed.hexdigest()}"
 
 
-def _customers(recorded: Recorded, changed: _Changed, account: str) -> list[Notification]:
+async def _customers(
+    ledger: Ledger, recorded: Recorded, changed: _Changed, account: str
+) -> list[Notification]:
+    """Of one who was brought over the vendor has told that he was made, and that he was archived there."""
     told = _OF_CUSTOMERS.get(recorded.operation.kind)
     if told is None or (told == "CUSTOMER_ARCHIVED" and changed.closed_at[1] is None):
         return []
-    return [_notification(told, account, "CUSTOMER", recorded.operation.customer)]
+    owner = await ledger.customer(recorded.book, recorded.operation.customer)
+    if imported.was_told(owner, told == "CUSTOMER_CREATED", told == "CUSTOMER_ARCHIVED"):
+        return []
+    return [_notification(told, account, "CUSTOMER", imported.customer_id(owner))]
 
 
-def _grants(entries: Sequence[Entry], account: str) -> list[Notification]:
-    return [
-        _notification(_OF_GRANTS[each.kind], account, "CREDIT_GRANT", each.grant)
-        for each in entries
-        if each.kind in _OF_GRANTS
-    ]
+async def _grants(ledger: Ledger, entries: Sequence[Entry], account: str) -> list[Notification]:
+    """What brought a grant over is no news; what had ended since its page was made is."""
+    found = []
+    for each in entries:
+        grant = await ledger.store.find_grant(each.grant) if each.kind in _OF_GRANTS else None
+        if grant is not None and not imported.is_known(each, grant):
+            told = _OF_GRANTS[each.kind]
+            found.append(_notification(told, account, "CREDIT_GRANT", imported.grant_id(grant)))
+    return found
 
 
-def _notification(told: str, account: str, kind: str, resource: Id) -> Notification:
+def _notification(told: str, account: str, kind: str, resource: str) -> Notification:
     return Notification(
         notification_type=told,
         sequence_account_id=account,
         resource_type=kind,
-        resource_id=spell_uuid(resource),
+        resource_id=resource,
     )
 
 
@@ -145,11 +158,12 @@ async def _low(
         return []
     kind = await ledger.entitlement(recorded.book, notice.entitlement)
     low = LowBalance(
-        id=spell_uuid(kind.id) if kind.currency is None else kind.currency.upper(),
+        id=imported.metric_id(kind) if kind.currency is None else kind.currency.upper(),
         balance=amounts.render(notice.available, kind.scale),
         threshold=amounts.render(notice.threshold, kind.scale),
     )
-    told = _notification(BALANCE_LOW, account, "CUSTOMER", recorded.operation.customer)
+    owner = await ledger.customer(recorded.book, recorded.operation.customer)
+    told = _notification(BALANCE_LOW, account, "CUSTOMER", imported.customer_id(owner))
     return [msgspec.structs.replace(told, resource=low)]
 
 

@@ -13,6 +13,7 @@ from drawdown.core.identity import parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Document, Id
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.dialects.sequence.usage import calculating, kept, standing, wire
@@ -84,13 +85,14 @@ async def retrieve(call: Call) -> Answer:
 async def _found(call: Call) -> Kept[MetricRecord]:
     """With all that is under way done. Raises ``EntitlementNotFound``."""
     await standing.finish(call.ledger, call.book)
-    identifier = parse(call.path["id"])
-    found = None
-    if identifier is not None:
-        found = await METRICS.find(call.ledger, call.book, identifier)
-    if found is None:
-        raise EntitlementNotFound(call.path["id"])
-    return found
+    text = call.path["id"]
+    named = parse(text), await imported.find(call.ledger, call.book, text)
+    for identifier in named:
+        if identifier is not None:
+            found = await METRICS.find(call.ledger, call.book, identifier)
+            if found is not None:
+                return found
+    raise EntitlementNotFound(text)
 
 
 async def list_all(call: Call) -> Answer:
@@ -120,7 +122,7 @@ async def update(call: Call) -> Answer:
     await _rename(call, before.document.id, definition, asked)
     same = is_same(definition, asked)
     generation = before.body.generation + (not same)
-    record = MetricRecord(asked, generation=generation)
+    record = msgspec.structs.replace(before.body, definition=asked, generation=generation)
     change = METRICS.changed(
         before,
         record,
@@ -204,9 +206,9 @@ def _answer(call: Call, status: int, metric: Kept[MetricRecord]) -> Answer:
 
 
 def _shown(metric: Kept[MetricRecord], account: Id) -> wire.Metric:
-    definition = metric.body.definition
+    definition, there = metric.body.definition, metric.body.there
     return wire.Metric(
-        id=spell_uuid(metric.document.id),
+        id=spell_uuid(metric.document.id) if there is None else there.id,
         sequence_account_id=spell_uuid(account),
         name=definition.name,
         metric_type=definition.metric_type,
@@ -217,7 +219,7 @@ def _shown(metric: Kept[MetricRecord], account: Id) -> wire.Metric:
         case_sensitive=definition.case_sensitive,
         parameters=[],
         deduction=definition.deduction,
-        created_at=text_of(metric.document.created_at),
+        created_at=text_of(metric.document.created_at) if there is None else there.created_at,
         aggregation_property=definition.aggregation_property,
         grouping_property=definition.grouping_property,
         unit=definition.unit,

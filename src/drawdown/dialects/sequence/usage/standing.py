@@ -29,6 +29,7 @@ from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Shortfall
 from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Catalog, Debits, Meter
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.usage import kept
 from drawdown.dialects.sequence.usage.kept import METRICS, Kept
 from drawdown.dialects.sequence.usage.measures import measure_of
@@ -100,6 +101,7 @@ async def _make(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
         unit=definition.unit or UNIT,
         scale=SCALE,
         shortfall=Shortfall.CAP,
+        profiles={} if body.there is None else imported.profile(body.there.id),
     )
     meter = CreateMeter(
         code=_code(identifier, body.generation),

@@ -82,12 +82,20 @@ class Definition(Shown):
     deduction: Deduction = Deduction.AT_ONCE
 
 
+class MetricThere(Shown):
+    """One that was brought over from the vendor: its id, and when it was made."""
+
+    id: str
+    created_at: TimeText
+
+
 class MetricRecord(Shown):
     """What is kept of a metric. ``generation`` counts its definitions: each has a meter of its own."""
 
     definition: Definition
     generation: int = 1
     deleted_at: TimeText | None = None
+    there: MetricThere | None = None
 
 
 class MetricRequest(Request):
