@@ -11,7 +11,13 @@ from tests.support.commands import drawdown, sqlite_url
 
 KEY_ID = "key_0351GoXAZ3cV5phVEEw5et"
 MAKERS = [("accounts", "create", "north"), ("keys", "create", "--mode", "test", "--role", "viewer")]
-USERS = [("keys", "list"), ("keys", "revoke", KEY_ID), ("accounts", "list"), ("verify",)]
+USERS = [
+    ("keys", "list"),
+    ("keys", "revoke", KEY_ID),
+    ("accounts", "list"),
+    ("accounts", "set", "north", "--zone", "UTC"),
+    ("verify",),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -189,6 +189,47 @@ def test_two_accounts_cannot_have_one_name(url: str) -> None:
     assert len(drawdown("accounts", "list", "--database", url, "--json").json()) == 1
 
 
+def test_the_days_of_an_account_are_in_a_zone_that_can_be_set_and_is_shown(url: str) -> None:
+    """UTC unless another is named, when it is made or later; by its name or its id."""
+    database = ("--database", url)
+    north = drawdown("accounts", "create", "north", *database, "--json").json()
+    chosen = ("--zone", "Asia/Kathmandu")
+    south = drawdown("accounts", "create", "south", *chosen, *database, "--json").json()
+    assert (north["zone"], south["zone"]) == ("UTC", "Asia/Kathmandu")
+    said = drawdown("accounts", "set", "north", "--zone", "Pacific/Apia", *database).out
+    assert said == f"Account north: {north['id']}, days in Pacific/Apia\n"
+    words = ("accounts", "set", south["id"], "--zone", "UTC", *database, "--json")
+    assert drawdown(*words).json() == south | {"zone": "UTC"}
+    listed = drawdown("accounts", "list", *database, "--json").json()
+    assert listed == [north | {"zone": "Pacific/Apia"}, south | {"zone": "UTC"}]
+    assert "Pacific/Apia" in drawdown("accounts", "list", *database).out
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Berlin", "zone must be the name of a time zone of the IANA database"),
+        ("europe/berlin", "the spelling is Europe/Berlin"),
+    ],
+)
+def test_a_zone_that_nobody_knows_is_refused(url: str, zone: str, said: str) -> None:
+    """With the rule, or the right spelling; nothing is made or changed."""
+    database = ("--database", url)
+    north = drawdown("accounts", "create", "north", *database, "--json").json()
+    for words in (("create", "south"), ("set", "north")):
+        assert said in drawdown("accounts", *words, "--zone", zone, *database).failure()
+    assert drawdown("accounts", "list", *database, "--json").json() == [north]
+
+
+def test_the_zone_of_nobody_cannot_be_set(url: str) -> None:
+    """The refusal names the accounts there are; none is made by the way."""
+    drawdown("accounts", "create", "north", "--database", url)
+    words = ("accounts", "set", "nroth", "--zone", "UTC", "--database", url)
+    failure = drawdown(*words).failure()
+    assert "'nroth'" in failure
+    assert "north" in failure
+
+
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "a\x1b[31m"])
 def test_a_name_that_cannot_be_shown_is_refused(url: str, name: str) -> None:
     """The rule is said; nothing is made. It holds for accounts and for keys."""
