@@ -1,4 +1,4 @@
-"""Something of each kind to ask about, made when a test wants it; and how a request of this dialect is sent."""
+"""Something of each kind to ask about, made when a test wants it; and how a request is sent."""
 
 from __future__ import annotations
 
