@@ -11,6 +11,7 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AttachRate,
+    CloseRate,
     CreateMeter,
     CreateRate,
     DetachRate,
@@ -18,13 +19,13 @@ from drawdown.core.commands import (
     ReverseDebit,
 )
 from drawdown.core.errors import EventReused, TooManyEvents
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerUnit
 from drawdown.core.usage.records import Customers, Event
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from tests.support.books import CREDITS, Book, open_book, open_ledger_on, verified
+from tests.support.books import CREDITS, SECOND, Book, open_book, open_ledger_on, verified
 from tests.support.stores import Database
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +130,28 @@ async def test_what_another_event_is_charged_less_is_kept(ledger: Ledger) -> Non
     [charge] = (await ledger.usage_event(book.id, "e2")).charges
     assert (charge.amount, charge.drawn) == (5, 5)
     assert (await book.balance(customer)).used == 3
+    await verified(ledger)
+
+
+async def test_a_rate_counts_no_override_of_what_was_taken_before_it(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    """As if the event had said so from the beginning: by whom it was counted then, and by no other."""
+    book = await open_book(ledger)
+    await metered(book, "sum")
+    ada = await book.customer()
+    await book.grant(ada, 100)
+    await use(book, ada, "event", 10)
+    clock.instant = Instant(clock.instant + SECOND)
+    [old] = (await ledger.catalog(book.id)).rates.values()
+    await ledger.apply(book.id, CloseRate(rate=old.id))
+    price = PerUnit(price=Amount(1))
+    await ledger.apply(book.id, CreateRate(meter="sum", entitlement=CREDITS, price=price))
+    clock.instant = Instant(clock.instant + SECOND)
+    await use(book, ada, "event", 20)
+    assert await charged(book, ada) == 10
+    await use(book, ada, "later", 20)
+    assert await charged(book, ada) == 30
     await verified(ledger)
 
 

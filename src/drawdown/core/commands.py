@@ -622,7 +622,7 @@ class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Count one usage event and draw what it costs, once for its ``own_id`` in the book.
 
     ``time`` is when the usage was; None: now. With ``override`` it takes the place of an earlier event of
-    the same id that says something else; None then: when that was. ``revision``: only where that has this one.
+    the same id that says something else; None then: when that was. ``revision``: only if that has this one.
     """
 
     customer: Reference

@@ -88,13 +88,14 @@ def counted_by(
     """Which rates count an event, in the order in which they were made, and what it is to each.
 
     ``before``: what it takes the place of; who counted that counts it, too, and in its period where the time
-    is the same. Raises ``FieldInvalid`` for an event that lacks what a meter is about.
+    is the same; and so does who counted everybody's when that was taken. Raises ``FieldInvalid`` for an event
+    that lacks what a meter is about.
     """
     found: list[Counted] = []
     time = usage_time(request, command, customer, state)
     known = _periods(before)
     for meter, rate in state.catalogs[request.book].charges_of(command.name):
-        if rate.id not in known and not _charges(meter, rate, customer, time, state):
+        if rate.id not in known and not _charges(meter, rate, customer, time, state, before):
             continue
         contribution = meters.contribution(meter.measure, time, event, command.properties)
         if rate.rest_of is not None:
@@ -131,14 +132,24 @@ def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
         return UNITS_MAX
 
 
-def _charges(meter: Meter, rate: Rate, customer: Id, time: Instant, state: State) -> bool:
-    """Whether a rate counts new usage of the customer at ``time``."""
+def _charges(
+    meter: Meter, rate: Rate, customer: Id, time: Instant, state: State, before: Event | None
+) -> bool:
+    """Whether a rate counts usage of the customer at ``time``, new or in the place of what was ``before``."""
+    if rate.customers is Customers.ALL and before is not None:
+        return _was_open(meter, rate, before.recorded_at)
     if meter.closed_at is not None or rate.closed_at is not None:
         return False
     if rate.customers is Customers.ALL:
         return True
     found = state.attached[customer].values()
     return any(each.rate == rate.id and each.covers(time) for each in found)
+
+
+def _was_open(meter: Meter, rate: Rate, at: Instant) -> bool:
+    """One that was made since counts no event that was taken then, nor one that was closed before."""
+    ends = (each.closed_at for each in (meter, rate))
+    return rate.created_at <= at and all(end is None or at < end for end in ends)
 
 
 def _periods(event: Event | None) -> dict[Id, Instant]:

@@ -1,0 +1,84 @@
+"""What usage means where several rules meet: overrides, moves, aliases and metrics that change between."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dialects.sequence.contract_usage import event_body, metric_body, units
+from tests.dialects.sequence.in_process import World, opened_world
+from tests.support.books import verified
+from tests.support.postgres import Clusters
+from tests.support.stores import SPREAD, SQLITE, Database, new_database
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=(SQLITE, SPREAD))
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
+) -> Iterator[Database]:
+    with new_database(request.param, tmp_path, clusters) as found:
+        yield found
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with opened_world(database) as found:
+        yield found
+        await verified(found.ledger)
+
+
+async def send(world: World, alias: str, own_id: str, tokens: Any = None, **more: Any) -> Any:
+    said = {} if tokens is None else {"tokens": tokens}
+    body = event_body(alias, customerEventId=own_id, eventProperties=said, **more)
+    return await world.ask("POST", "/usage-events", body)
+
+
+async def taken(world: World, *sent: Any, **more: Any) -> Any:
+    response = await send(world, *sent, **more)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+async def left(world: World, customer: str) -> str:
+    found = await world.read(f"/credits/{customer}/grants")
+    return "+".join(str(each["balance"]) for each in found["items"])
+
+
+async def value(world: World, metric: str, alias: str) -> str:
+    found = await world.read(
+        f"/usage-metrics/{metric}/calculate",
+        customerAliases=alias,
+        periodStart="2025-01-01",
+        periodEnd="2031-12-31",
+    )
+    return str(found["value"])
+
+
+async def metered(world: World, *aliases: str, **more: Any) -> str:
+    """A metric of whose units each alias has 100; the customers are made."""
+    metric: str = (await world.made("/usage-metrics", metric_body(**more)))["id"]
+    for alias in aliases:
+        await world.new_customer(alias)
+        await world.made("/credits", units(alias, metric, "100") | {"amount": 100})
+    return metric
+
+
+async def test_an_override_is_counted_by_the_definition_of_its_event(world: World) -> None:
+    """Once: not by that which the metric was given since as well."""
+    metric = await metered(world, "ada")
+    await taken(world, "ada", "e-1", 10)
+    other = metric_body(description="The same, of fewer", propertyFilters={"n": [1, 2]})
+    assert (await world.ask("PUT", f"/usage-metrics/{metric}", other)).status_code == 200
+    body = event_body("ada", customerEventId="e-1", eventProperties={"tokens": 12, "n": 1})
+    assert (await world.ask("POST", "/usage-events", body)).status_code == 201
+    assert await left(world, "ada") == "88"
