@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from msgspec import UNSET
 
+from drawdown.dialects.sequence.notifications.events import TYPES, signature
 from tests.conftest import StartServer
 from tests.dialects.sequence.contract import Policies, Policy, read, refusal
 from tests.dialects.sequence.support import CUSTOMER, client, drawn, new_credit, new_customer
@@ -72,7 +74,7 @@ def test_types_are_added_and_removed_but_the_last(sequence: httpx.Client) -> Non
     refusal(sequence.delete(f"{path}/CREDIT_BALANCE_LOW"), 400, "InvalidState", "delete it")
     refusal(sequence.delete(f"{path}/CUSTOMER_CREATED"), 404, "NotFound")
     wrong = sequence.post(path, json={"notificationType": "WEATHER"})
-    refusal(wrong, 400, "ValidationError", "CUSTOMER_CREATED")
+    refusal(wrong, 400, "ValidationError", "notificationType must", "CUSTOMER_CREATED")
     assert found(sequence, made.id) == left
 
 
@@ -139,8 +141,83 @@ def test_a_policy_is_made_once_for_its_key(sequence: httpx.Client) -> None:
     )
     assert again == first
     assert [each.id for each in read(sequence.get(PATH), 200, Policies).items] == [first.id]
-    other = sequence.post(PATH, json=body(name="Other"), headers=headers)
-    refusal(other, 409, "IdempotencyKeyReused")
+    for other in (
+        {"name": "Other"},
+        {"recipients": urls[:1]},
+        {"recipients": [*urls, URL + "/3"]},
+        {"webhookSecret": "0123456789abcdef"},
+        {"notificationTypes": ["CUSTOMER_CREATED"]},
+    ):
+        asked = body(recipients=urls) | other
+        refusal(sequence.post(PATH, json=asked, headers=headers), 409, "IdempotencyKeyReused")
+    assert found(sequence, first.id).recipients == urls
+
+
+def test_what_is_added_to_a_policy_is_added_once_for_its_key(sequence: httpx.Client) -> None:
+    made = new_policy(sequence, notificationTypes=["CUSTOMER_CREATED"])
+    for path, field, values in (
+        ("notification-types", "notificationType", ("CUSTOMER_UPDATED", "CUSTOMER_ARCHIVED")),
+        ("recipients", "recipient", (URL + "/2", URL + "/3")),
+    ):
+        headers = {"Idempotency-Key": f"key-{path}"}
+        first, again, other = (
+            sequence.post(f"{PATH}/{made.id}/{path}", json={field: value}, headers=headers)
+            for value in (values[0], *values)
+        )
+        assert (first.status_code, again.status_code) == (200, 200)
+        refusal(other, 409, "IdempotencyKeyReused")
+    left = found(sequence, made.id)
+    assert left.notification_types == ["CUSTOMER_CREATED", "CUSTOMER_UPDATED"]
+    assert left.recipients == [URL, URL + "/2"]
+
+
+def test_a_recipient_is_added_once_however_many_ask(sequence: httpx.Client) -> None:
+    made = new_policy(sequence)
+    path = f"{PATH}/{made.id}/recipients"
+    with ThreadPoolExecutor(8) as threads:
+        asked = [
+            threads.submit(sequence.post, path, json={"recipient": URL + "/2"}) for _ in "12345678"
+        ]
+        assert {each.result().status_code for each in asked} == {200}
+    assert found(sequence, made.id).recipients == [URL, URL + "/2"]
+
+
+def test_what_was_made_elsewhere_to_be_told_in_this_dialect_is_a_policy(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """With one recipient; the beginning of names is all types that begin so. Others' are none of ours."""
+    for form, types in (("sequence", ["CUSTOMER_*"]), ("sequence", ["*"]), ("native", ["*"])):
+        asked = {"url": f"{URL}/{len(types[0])}", "format": form, "types": types}
+        assert native.post("/webhook-endpoints", json=asked).status_code == 201
+    everything, customers = read(sequence.get(PATH), 200, Policies).items
+    assert everything.recipients == [URL + "/1"]
+    assert everything.notification_types == list(TYPES)
+    assert customers.notification_types == [
+        f"CUSTOMER_{what}" for what in ("CREATED", "UPDATED", "ARCHIVED")
+    ]
+    path = f"{PATH}/{customers.id}"
+    answer = sequence.delete(f"{path}/notification-types/CUSTOMER_UPDATED")
+    left = ["CUSTOMER_CREATED", "CUSTOMER_ARCHIVED"]
+    assert read(answer, 200, Policy).notification_types == left
+    more = sequence.post(f"{path}/recipients", json={"recipient": URL})
+    assert sorted(read(more, 200, Policy).recipients) == [URL, URL + "/10"]
+    assert found(sequence, customers.id).recipients == read(more, 200, Policy).recipients
+    assert sequence.delete(path).status_code == 204
+    assert len(native.get("/webhook-endpoints").json()["data"]) == 2
+
+
+def test_a_secret_is_shown_by_no_list(sequence: httpx.Client, native: httpx.Client) -> None:
+    made = new_policy(sequence, webhookSecret="a-secret-of-mine")
+    path = f"{PATH}/{made.id}"
+    for answer in (
+        sequence.get(PATH),
+        sequence.get(path),
+        sequence.post(f"{path}/recipients", json={"recipient": URL + "/2"}),
+        sequence.post(f"{path}/notification-types", json={"notificationType": "INVOICE_ISSUED"}),
+        native.get("/webhook-endpoints"),
+    ):
+        assert answer.status_code == 200
+        assert "a-secret-of-mine" not in answer.text
 
 
 def test_a_policy_of_another_account_is_not_there(
@@ -172,6 +249,13 @@ def is_signed(header: str, secret: str, content: bytes) -> bool:
     assert len(parts["t"]) == 13
     signed = f"{parts['t']}.".encode() + content
     return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() == parts["s"]
+
+
+def test_the_signature_is_what_openssl_computes() -> None:
+    """``printf %s '1767225600123.{"a":"é"}' | openssl dgst -sha256 -hmac 'a-secret-of-mine'``"""
+    signed = "d03037e15c37ab8e46739c374162bdc17ec395d280d0a8ec671eb6f026728c40"
+    body = '{"a":"é"}'.encode()
+    assert signature("a-secret-of-mine", 1_767_225_600_123, body) == f"t=1767225600123,s={signed}"
 
 
 def test_what_happens_is_told_and_signed(telling: Tenant) -> None:

@@ -17,11 +17,11 @@ from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id
 from drawdown.dialects.sequence.answering import answer, check_account
-from drawdown.dialects.sequence.claims import HEADER
 from drawdown.dialects.sequence.errors import NotAllowed, PolicyNotFound
 from drawdown.dialects.sequence.notifications import wire
 from drawdown.dialects.sequence.notifications.events import FORMAT, OWN_TYPES, TYPES
 from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.usage.reserving import reserve
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
 from drawdown.engine.endpoints import ENDPOINTS_MAX, Settings
@@ -30,6 +30,7 @@ from drawdown.web.endpoints import Call, Endpoint, Handler
 from drawdown.web.errors import BadRequest
 from drawdown.webhooks import addresses, desk
 from drawdown.webhooks.desk import Desk
+from drawdown.webhooks.events import matches
 
 SECRET_MAX = 255
 #: What is sent to whoever has not said what he wants: what the vendor has.
@@ -45,47 +46,41 @@ async def create(call: Call, *, allow_private: bool) -> Answer:
     check_account(body.sequence_account_id, call.principal.account)
     if body.channel is wire.Channel.EMAIL:
         raise BadRequest("channel", "WEBHOOK: mail is not sent from here")
-    urls = [
-        _url(each, f"recipients[{place}]", allow_private)
-        for place, each in enumerate(body.recipients)
-    ]
-    if len(set(urls)) < len(urls):
-        raise BadRequest("recipients", "a list of different addresses")
+    urls = _urls(body.recipients, allow_private)
+    types = ALL if body.notification_types is None else _types(body.notification_types)
+    name = fields.text(body.name, "name")
     secret = FORMAT.new_secret() if body.webhook_secret is None else _secret(body.webhook_secret)
-    chosen = body.notification_types is not None
+    policy, repeated = await reserve(call, body, spell_uuid(call.ledger.ids.new()))
     settings = Settings(
         url="",
         format=FORMAT.name,
-        types=_types(body.notification_types) if body.notification_types is not None else ALL,
-        description=fields.text(body.name, "name"),
-        profile={POLICY: spell_uuid(call.ledger.ids.new()), CHOSEN: chosen},
+        types=types,
+        description=name,
+        profile={POLICY: policy, CHOSEN: body.notification_types is not None},
     )
     made = await _made(call, settings, urls, secret)
-    return answer(call, 201, _shown(call, made, made[0].secret))
+    shown = answer(call, 201, _shown(call, made, made[0].secret))
+    return msgspec.structs.replace(shown, replayed=repeated)
 
 
 async def _made(call: Call, settings: Settings, urls: list[str], secret: str) -> Recipients:
-    """An endpoint for each; those that were made with the request's key before are the same policy's."""
-    given = call.headers.get(HEADER.lower())
-    key = None if given is None else fields.key(given, HEADER)
+    """An endpoint for each; those that a repeated request has made before are the same policy's."""
     made: Recipients = []
     try:
-        for place, url in enumerate(urls):
-            asked = msgspec.structs.replace(settings, url=url)
-            found = await _desk(call).create(
-                asked, secret, key=None if key is None else f"{place}:{key}"
-            )
-            settings = msgspec.structs.replace(settings, profile=found.settings.profile)
-            if msgspec.structs.replace(asked, profile={}) != msgspec.structs.replace(
-                found.settings, profile={}
-            ):
-                raise errors.KeyReused(key=key)
-            made.append(found)
+        for url in urls:
+            made.append(await _tell(call, msgspec.structs.replace(settings, url=url), secret))
+            secret = made[0].secret
     except desk.TooManyEndpoints:
         for each in made:
             await _desk(call).delete(each.id)
         raise
     return made
+
+
+async def _tell(call: Call, settings: Settings, secret: str) -> engine.Endpoint:
+    """However often and however many ask at once, an address has one endpoint of a policy."""
+    key = f"{settings.profile[POLICY]}:{settings.url}"
+    return await _desk(call).create(settings, secret, key=key)
 
 
 async def list_all(call: Call) -> Answer:
@@ -115,7 +110,8 @@ async def delete(call: Call) -> Answer:
 async def add_type(call: Call) -> Answer:
     """Of a policy that is told of everything, it is told of this beside that."""
     body: wire.AddTypeRequest = call.body
-    [added] = _types([body.notification_type])
+    added = _type(body.notification_type, "notificationType")
+    await reserve(call, (call.path["id"], body), "")
     return await _choose(call, lambda types: tuple(dict.fromkeys((*types, added))))
 
 
@@ -134,7 +130,7 @@ async def remove_type(call: Call) -> Answer:
 
 async def _choose(call: Call, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> Answer:
     found = await _found(call)
-    types = change(found[0].settings.types)
+    types = change(_told(found[0]))
 
     def chosen(endpoint: engine.Endpoint) -> None:
         profile = {**endpoint.settings.profile, CHOSEN: True}
@@ -147,13 +143,15 @@ async def _choose(call: Call, change: Callable[[tuple[str, ...]], tuple[str, ...
 async def add_recipient(call: Call, *, allow_private: bool) -> Answer:
     """Told from now on, signed with the policy's secret."""
     body: wire.AddRecipientRequest = call.body
-    found = await _found(call)
     url = _url(body.recipient, "recipient", allow_private)
+    found = await _found(call)
+    await reserve(call, (call.path["id"], body), "")
     if url not in [each.settings.url for each in found]:
         if len(found) >= wire.RECIPIENTS_MAX:
             raise NotAllowed(f"A policy has at most {wire.RECIPIENTS_MAX} recipients.")
-        settings = msgspec.structs.replace(found[0].settings, url=url)
-        found = [*found, await _desk(call).create(settings, found[0].secret)]
+        profile = {**found[0].settings.profile, POLICY: _policy(found[0])}
+        settings = msgspec.structs.replace(found[0].settings, url=url, profile=profile)
+        found = [*found, await _tell(call, settings, found[0].secret)]
     return answer(call, 200, _shown(call, found))
 
 
@@ -176,7 +174,16 @@ def _desk(call: Call) -> Desk:
 
 
 def _policy(endpoint: engine.Endpoint) -> str:
-    return str(endpoint.settings.profile[POLICY])
+    """One that was made elsewhere, to be told in this dialect, is a policy of its own."""
+    return str(endpoint.settings.profile.get(POLICY) or spell_uuid(endpoint.id))
+
+
+def _told(endpoint: engine.Endpoint) -> tuple[str, ...]:
+    """Of what it is told, by name: elsewhere the beginnings of names may be given."""
+    given = endpoint.settings.types
+    if not any(each.endswith("*") for each in given):
+        return given
+    return tuple(each for each in TYPES if matches(given, each))
 
 
 async def _policies(call: Call) -> list[Recipients]:
@@ -208,6 +215,13 @@ def _url(url: str, field: str, allow_private: bool) -> str:
     return url
 
 
+def _urls(given: list[str], allow_private: bool) -> list[str]:
+    urls = [_url(each, f"recipients[{n}]", allow_private) for n, each in enumerate(given)]
+    if len(set(urls)) < len(urls):
+        raise BadRequest("recipients", "a list of different addresses")
+    return urls
+
+
 def _secret(text: str) -> str:
     if not 16 <= len(text) <= SECRET_MAX or not (text.isascii() and text.isprintable()):
         raise BadRequest("webhookSecret", f"16 to {SECRET_MAX} printable ASCII characters")
@@ -215,16 +229,21 @@ def _secret(text: str) -> str:
 
 
 def _types(given: list[str]) -> tuple[str, ...]:
-    for place, name in enumerate(given):
-        if name not in wire.ALL_TYPES:
-            raise BadRequest(f"notificationTypes[{place}]", f"one of {', '.join(wire.ALL_TYPES)}")
     if not given:
         raise BadRequest("notificationTypes", "at least one, or left out for all")
-    return tuple(dict.fromkeys(given))
+    named = [_type(each, f"notificationTypes[{place}]") for place, each in enumerate(given)]
+    return tuple(dict.fromkeys(named))
+
+
+def _type(name: str, field: str) -> str:
+    if name not in wire.ALL_TYPES:
+        raise BadRequest(field, f"one of {', '.join(wire.ALL_TYPES)}")
+    return name
 
 
 def _shown(call: Call, policy: Recipients, secret: str | None = None) -> wire.Policy:
-    settings = policy[0].settings
+    settings, types = policy[0].settings, _told(policy[0])
+    is_chosen = settings.profile.get(CHOSEN, True) or types != ALL
     return wire.Policy(
         id=_policy(policy[0]),
         sequence_account_id=spell_uuid(call.principal.account),
@@ -232,7 +251,7 @@ def _shown(call: Call, policy: Recipients, secret: str | None = None) -> wire.Po
         channel=wire.Channel.WEBHOOK,
         recipients=[each.settings.url for each in policy],
         created_at=text_of(policy[0].created_at),
-        notification_types=list(settings.types) if settings.profile[CHOSEN] else None,
+        notification_types=list(types) if is_chosen else None,
         webhook_secret=secret,
     )
 
@@ -274,7 +293,7 @@ def endpoints(*, allow_private: bool) -> tuple[Endpoint, ...]:
             role=Role.EDITOR,
             body=wire.AddRecipientRequest,
             answer=wire.Policy,
-            errors=(PolicyNotFound, NotAllowed),
+            errors=(PolicyNotFound, NotAllowed, errors.KeyReused),
         ),
         *_FIXED,
     )
@@ -316,7 +335,7 @@ _FIXED = (
         role=Role.EDITOR,
         body=wire.AddTypeRequest,
         answer=wire.Policy,
-        errors=(PolicyNotFound,),
+        errors=(PolicyNotFound, errors.KeyReused),
     ),
     Endpoint(
         method="DELETE",
