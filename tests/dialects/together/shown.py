@@ -126,7 +126,7 @@ def check_stripe(four: Four, customer: str, wallets: list[Wallet]) -> None:
     assert len(shown) == sum(len(wallet.grants) for wallet in wallets)
     for wallet in wallets:
         for kept in wallet.grants:
-            _check_stripe_grant(shown[uuid_of(kept["id"])], kept, wallet.code)
+            _check_stripe_grant(shown[uuid_of(kept["id"])], kept, wallet)
             assert moved[uuid_of(kept["id"])] == minor(kept["remaining"], wallet.code), kept
     summary: Any = {"customer": customer, "filter": METERED}
     found: list[Any] = list(billing.credit_balance_summary.retrieve(summary).balances)
@@ -140,10 +140,11 @@ def check_stripe(four: Four, customer: str, wallets: list[Wallet]) -> None:
     assert balances == {each.code: _cents(each) for each in wallets}
 
 
-def _check_stripe_grant(shown: Any, kept: Json, code: str) -> None:
+def _check_stripe_grant(shown: Any, kept: Json, wallet: Wallet) -> None:
+    """One that Stripe itself gave no name has none there; elsewhere it goes by its currency's."""
     money = shown.amount.monetary
-    assert (money.currency, money.value) == (code, minor(kept["amount"], code))
-    assert shown.name == kept["name"]
+    assert (money.currency, money.value) == (wallet.code, minor(kept["amount"], wallet.code))
+    assert kept["name"] == (shown.name or wallet.kind["name"])
     assert (shown.category, shown.priority) == (kept["category"], kept["priority"])
     assert (shown.voided_at is not None) is (kept["state"] == "voided")
     for name in ("effective_at", "expires_at", "voided_at"):
