@@ -117,11 +117,12 @@ NOTHING = Id(bytes(16))
 DEBITS = frozenset({"debit", "spend", "capture", "usage"})
 #: What time does: whoever comes upon it records it, in some cases under an id that is the same for all.
 OF_TIME = frozenset({"settle", "cycle", "play", "request_top_up", "expire_top_up", "cap_top_up"})
-#: Of those of a book, the ones about what lives in its own slot: alerts on everybody, and documents.
-FOR_ALL = frozenset({"create_alert_for_all", "close_alert_for_all", "keep_book_documents"})
 #: Operations of a book itself, which stands in the place of their customer.
-OF_BOOK = FOR_ALL | frozenset(
+OF_BOOK = frozenset(
     {
+        "create_alert_for_all",
+        "close_alert_for_all",
+        "keep_book_documents",
         "entitlement",
         "amend_entitlement",
         "close_entitlement",

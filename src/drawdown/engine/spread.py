@@ -92,9 +92,9 @@ from drawdown.engine.ports import (
     StoreUnavailable,
 )
 from drawdown.engine.spread_events import EventClaim, EventIds
-from drawdown.engine.spread_names import DocumentNames, has_names
+from drawdown.engine.spread_names import DocumentNames, has_names, names_of
 
-#: What a book has itself is where the names of its kinds of credit are.
+#: Of these no name is looked up before: they are decided where the names of their book's catalogue are.
 _OF_CATALOGUE = (
     CreateEntitlement,
     AmendEntitlement,
@@ -107,10 +107,17 @@ _OF_CATALOGUE = (
     ReopenMeter,
     CloseRate,
 )
-#: What is of a book and no customer's: it has an id of its own before it is decided.
-_OF_BOOK = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
-#: What is of a book's where it names no customer.
-_OF_NOBODY = (CreateAlert, CreateUsageAlert, KeepDocuments)
+#: What is of a book's where it names no customer: decided where all is that is the book's own.
+_OF_BOOK = (
+    CreateTestClock,
+    AdvanceTestClock,
+    EndAdvance,
+    DeleteTestClock,
+    CreateAlert,
+    CreateUsageAlert,
+    KeepDocuments,
+    *_OF_CATALOGUE,
+)
 #: The namespace of ledger keys that stand for a claim; the key is the claim's id.
 CLAIMED = "claim"
 
@@ -118,9 +125,6 @@ Names = dict[Name, Id | None]
 
 _SUBJECTS: dict[type, str] = {
     CloseAlert: "alert",
-    AdvanceTestClock: "clock",
-    DeleteTestClock: "clock",
-    EndAdvance: "clock",
     AdjustGrant: "grant",
     AmendGrant: "grant",
     ExpireGrant: "grant",
@@ -261,11 +265,8 @@ class SpreadWriter(Writer):
 
         ``known``: names of documents, as they are to be taken for.
         """
-        names = await self._look_up(_names_of(submissions))
-        routed = [self._routed(each, identifier, names) for each in submissions]
-        for each in routed:
-            each.names |= known or {}
-        self._hand_on(routed)
+        names = await self._look_up(_names_of(submissions)) | (known or {})
+        self._hand_on([self._routed(each, identifier, names) for each in submissions])
 
     def _hand_on(self, routed: Iterable[Routed]) -> None:
         by_group: dict[Group, list[Submission]] = {}
@@ -303,7 +304,10 @@ class SpreadWriter(Writer):
             documents=submission.documents,
             waiter=submission.waiter,
             origin=submission,
-            names={name: names[name] for name in _names(submission)},
+            names={
+                name: names[name]
+                for name in (*_names(submission), *names_of(submission.book, submission.documents))
+            },
             id=identifier or submission.id or self._new_id(submission.book, command),
         )
 
@@ -312,7 +316,8 @@ class SpreadWriter(Writer):
         if isinstance(command, CreateCustomer) and command.own_id is not None:
             name = (book, CUSTOMER_OWN_ID, command.own_id)
             return self._ids.new(self._placement.slot_of_name(name))
-        return self._ids.new() if isinstance(command, _OF_BOOK) else None
+        new = (CreateCustomer, CreateTestClock, *_OF_CATALOGUE)
+        return self._ids.new() if isinstance(command, new) else None
 
     def _group(self, routed: Routed) -> Group:
         """Where the request is decided; of what it names, that is looked up again which may change there."""
@@ -331,12 +336,10 @@ class SpreadWriter(Writer):
     def _home(self, routed: Routed) -> Group:
         """That of the customer; of one who is not there, and of a kind of credit, that of the name."""
         book, command = routed.book, routed.command
-        if isinstance(command, _OF_CATALOGUE):
-            return self._placement.of_name((book, ENTITLEMENT_CODE, ""))
-        of_book = isinstance(command, _OF_BOOK) and getattr(command, "customer", None) is None
-        if routed.id is not None and of_book:
+        if isinstance(command, CreateCustomer):
+            assert routed.id is not None, "who is made has an id before that"
             return self._placement.of(routed.id)
-        if isinstance(command, _OF_NOBODY) and command.customer is None:
+        if isinstance(command, _OF_BOOK) and getattr(command, "customer", None) is None:
             return self._placement.of(book)
         subject: Reference = getattr(command, _SUBJECTS.get(type(command), "customer"))
         if isinstance(subject, str):
@@ -358,10 +361,13 @@ class SpreadWriter(Writer):
 
     # Usage ---------------------------------------------------------------------------------------
 
-    async def _record(self, submissions: list[Submission]) -> None:
-        """Record events under the claims on their ids, all at once; of one id for two customers one later."""
+    async def _record(self, submissions: list[Submission], known: Names | None = None) -> None:
+        """Record events under the claims on their ids, all at once; of one id for two customers one later.
+
+        ``known`` as of ``_route``.
+        """
         while submissions:
-            names = await self._look_up(_names_of(submissions))
+            names = await self._look_up(_names_of(submissions)) | (known or {})
             asked: dict[EventName, ClaimRecord] = {}
             now: list[Submission] = []
             later: list[Submission] = []
@@ -383,6 +389,7 @@ class SpreadWriter(Writer):
                 command=each.command,
                 render=each.render,
                 asked_by=each.asked_by,
+                documents=each.documents,
                 waiter=waiter,
             )
             for each in submissions
@@ -502,7 +509,7 @@ class SpreadWriter(Writer):
             waiter=Waiter(1),
         )
         if isinstance(acting.command, RecordUsage):  # its own id is a claim, too
-            await self._record([acting])
+            await self._record([acting], names)
         else:
             await self._route([acting], identifier, names)
         await acting.waiter.woken
@@ -569,11 +576,18 @@ def _names(submission: Submission) -> Iterable[Name]:
     customer = getattr(command, "customer", None)
     if isinstance(customer, str):
         yield book, CUSTOMER_OWN_ID, customer
-    if isinstance(command, CreateUsageAlert) and isinstance(command.meter, str):
-        yield book, METER_CODE, command.meter
+    for meter in _meters(command):
+        if isinstance(meter, str):
+            yield book, METER_CODE, meter
     for kind in _kinds(command):
         if isinstance(kind, str) and kind not in currencies.MINOR_PLACES:
             yield book, ENTITLEMENT_CODE, kind
+
+
+def _meters(command: Command) -> list[Reference]:
+    if isinstance(command, Together):
+        return [meter for each in command.commands for meter in _meters(each)]
+    return [command.meter] if isinstance(command, CreateUsageAlert) else []
 
 
 def _kinds(command: Command) -> list[Reference | None]:

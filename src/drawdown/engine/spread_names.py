@@ -7,7 +7,7 @@ dies in between leaves a name that leads to no document: after a minute another 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -25,7 +25,15 @@ PATIENCE = 60 * MICROSECONDS
 
 def has_names(changes: Sequence[DocumentChange]) -> bool:
     """Whether any of them takes a name, or gives one back."""
-    return any(each.takes or each.gives_back for each in changes)
+    return any((each.takes, each.gives_back) != (None, None) for each in changes)
+
+
+def names_of(book: Id, changes: Iterable[DocumentChange]) -> Iterator[Name]:
+    """Those that they take and give back."""
+    for each in changes:
+        for text in (each.takes, each.gives_back):
+            if text is not None:
+                yield document_name(book, each.kind, text)
 
 
 class Named(msgspec.Struct):

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from drawdown.core.identity import slot_of
-from drawdown.core.state import ENTITLEMENT_CODE
 from drawdown.core.types import MICROSECONDS, Id, Instant, Operation
 from drawdown.engine.ports import FeedFilter, FeedPage, Recorded
 from drawdown.engine.positions import Position
 from drawdown.store import rows
 from drawdown.store.postgres.operations import spans
 from drawdown.store.postgres.reads import PostgresReads, id_columns
-from drawdown.store.postgres.slots import claim_slot
 
 #: What clocks of several machines may differ by, and then some.
 FEED_LAG = 2 * MICROSECONDS
@@ -50,11 +48,9 @@ class PostgresFeed(PostgresReads):
         return FeedPage(found=await self._with_entries(chosen), end=end, more=more)
 
     async def walk_operations(self, book: Id, owners: Collection[Id]) -> AsyncIterator[Recorded]:
-        """One owner after the other; what a book did itself is where the names of its kinds of credit are."""
-        names = claim_slot(book, ENTITLEMENT_CODE, "")
+        """One owner after the other."""
         for owner in owners:
-            slot = names if owner == book else slot_of(owner)
-            found = await self._fetch("operations_of", book, slot, owner)
+            found = await self._fetch("operations_of", book, slot_of(owner), owner)
             for start in range(0, len(found), WALKED):
                 for each in await self._with_entries(found[start : start + WALKED]):
                     yield each
@@ -83,7 +79,7 @@ class PostgresFeed(PostgresReads):
         ]
 
     async def find_position(self, book: Id, operation: Id) -> Position | None:
-        slots = [slot_of(operation), claim_slot(book, ENTITLEMENT_CODE, "")]
+        slots = [slot_of(operation), slot_of(book)]
         found = await self._fetch("operation_time", slots, operation)
         return Position(found[0][0], operation) if found else None
 

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 import msgspec
 
 from drawdown.core.identity import slot_of
-from drawdown.core.state import ENTITLEMENT_CODE, DebitRecord
-from drawdown.core.types import DEBITS, FOR_ALL, OF_BOOK, USES, Entry, Id, Operation
+from drawdown.core.state import DebitRecord
+from drawdown.core.types import DEBITS, OF_BOOK, USES, Entry, Id, Operation
 from drawdown.store import rows
-from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import Row
 
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int]]).decode
@@ -60,7 +59,7 @@ def operation_of(row: Row) -> Operation:
 
 def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
     return (
-        place_of(operation),
+        slot_of(operation.customer),
         operation.id,
         operation.customer,
         operation.entitlement,
@@ -76,13 +75,6 @@ def operation_row(operation: Operation, entries: Sequence[Entry]) -> Row:
         operation.answer or None,
         spans_of(entries),
     )
-
-
-def place_of(operation: Operation) -> int:
-    """Its slot: its customer's. What a book does itself is where the names of its kinds of credit are."""
-    if is_of_book(operation) and operation.kind not in FOR_ALL:
-        return claim_slot(operation.customer, ENTITLEMENT_CODE, "")
-    return slot_of(operation.customer)
 
 
 def is_of_book(operation: Operation) -> bool:

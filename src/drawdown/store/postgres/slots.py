@@ -1,10 +1,10 @@
-"""Where a claim or a lease lives: in the slot of its own hash, since it belongs to no customer."""
+"""Where a claim or a lease lives: it belongs to no customer, so mostly in the slot of its own hash."""
 
 from __future__ import annotations
 
 import hashlib
 
-from drawdown.core.identity import SLOTS
+from drawdown.core.identity import SLOTS, slot_of
 from drawdown.core.state import ENTITLEMENT_CODE, ENTITLEMENT_NAME, METER_CODE
 from drawdown.core.types import Id
 
@@ -15,16 +15,18 @@ def claim_slot(book: Id, space: str, key: str) -> int:
     """The first 14 bits of a hash over the claim; the same forever.
 
     A kind of credit claims its code and its name at once, and a rate is about a meter and a kind of credit,
-    so a book has one slot for all of them.
+    so all of them are in the slot of their book, with what else is the book's own.
     """
-    return _slot_of(book + (b"" if space in _OF_CATALOGUE else f"{space}\0{key}".encode()))
+    if space in _OF_CATALOGUE:
+        return slot_of(book)
+    return _hashed(book + f"{space}\0{key}".encode())
 
 
 def lease_slot(name: str) -> int:
     """Likewise, of the name of a piece of background work."""
-    return _slot_of(name.encode())
+    return _hashed(name.encode())
 
 
-def _slot_of(content: bytes) -> int:
+def _hashed(content: bytes) -> int:
     digest = hashlib.blake2b(content, digest_size=2).digest()
     return int.from_bytes(digest, "big") % SLOTS
