@@ -5,12 +5,12 @@ from __future__ import annotations
 from drawdown.core import errors, identity, types
 from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.errors import CustomerNotFound
-from drawdown.core.requests import Accepted, Answer
+from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import Document, Id
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer, check_account
-from drawdown.dialects.sequence.claims import claim
+from drawdown.dialects.sequence.claims import answered, claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
 from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
 from drawdown.dialects.sequence.errors import AliasNotFound
@@ -28,21 +28,28 @@ async def create(call: Call) -> Answer:
     check_account(body.sequence_account_id, call.principal.account)
     text = reading.alias(body.value, "value")
     owner = await _owner(call, body.customer_id)
+    once = claim(call, (owner.id, text))
+    if (before := await answered(call, once)) is not None:
+        return before
+    _check_open(owner)
     there = await known.documents_of(call.ledger, call.book, owner.id)
     known.check_room(len(there) + 1, "value")
     changes = known.given(call.ledger, owner.id, [text])
-    return await _keep(call, owner, changes, text, 201, (owner.id, text))
+    return await _keep(call, owner, changes, text, 201, once)
 
 
 async def _owner(call: Call, text: str) -> types.Customer:
-    """Raises ``BadRequest``, and ``CustomerClosed`` for one who is archived."""
+    """Raises ``BadRequest``."""
     try:
-        found = await call.ledger.customer(call.book, fields.reference(text, "customerId"))
+        return await call.ledger.customer(call.book, fields.reference(text, "customerId"))
     except CustomerNotFound:
         raise BadRequest("customerId", CUSTOMER_RULE) from None
-    if found.closed_at is not None:
+
+
+def _check_open(owner: types.Customer) -> None:
+    """Raises ``CustomerClosed`` for one who is archived."""
+    if owner.closed_at is not None:
         raise errors.CustomerClosed()
-    return found
 
 
 async def _keep(
@@ -51,15 +58,14 @@ async def _keep(
     changes: tuple[DocumentChange, ...],
     text: str,
     status: int,
-    asked: tuple[Id, str] | None = None,
+    once: Claim | None = None,
 ) -> Answer:
     def render(accepted: Accepted) -> Answer:
         changed = accepted.documents[-1]
         return answer(call, status, _shown(call, changed, text, owner))
 
-    key = None if asked is None else claim(call, asked)
     command = KeepDocuments(customer=owner.id)
-    kept = await call.ledger.submit(call.book, command, render, claim=key, documents=changes)
+    kept = await call.ledger.submit(call.book, command, render, claim=once, documents=changes)
     await unmapped.map_aliases(call.ledger, call.book, [text])
     return kept
 
@@ -72,6 +78,7 @@ async def update(call: Call) -> Answer:
     text = reading.alias(body.value, "value")
     if body.customer_id is not None:
         owner = await _owner(call, body.customer_id)
+        _check_open(owner)
         if owner.id != document.owner:
             raise BadRequest("customerId", "that of the alias, or left out")
     if text == before:

@@ -111,8 +111,9 @@ async def add_type(call: Call) -> Answer:
     """Of a policy that is told of everything, it is told of this beside that."""
     body: wire.AddTypeRequest = call.body
     added = _type(body.notification_type, "notificationType")
-    await reserve(call, (call.path["id"], body), "")
-    return await _choose(call, lambda types: tuple(dict.fromkeys((*types, added))))
+    _, repeated = await reserve(call, (call.path["id"], body), "")
+    after = await _choose(call, lambda types: tuple(dict.fromkeys((*types, added))))
+    return msgspec.structs.replace(after, replayed=repeated)
 
 
 async def remove_type(call: Call) -> Answer:
@@ -145,14 +146,14 @@ async def add_recipient(call: Call, *, allow_private: bool) -> Answer:
     body: wire.AddRecipientRequest = call.body
     url = _url(body.recipient, "recipient", allow_private)
     found = await _found(call)
-    await reserve(call, (call.path["id"], body), "")
+    _, repeated = await reserve(call, (call.path["id"], body), "")
     if url not in [each.settings.url for each in found]:
         if len(found) >= wire.RECIPIENTS_MAX:
             raise NotAllowed(f"A policy has at most {wire.RECIPIENTS_MAX} recipients.")
         profile = {**found[0].settings.profile, POLICY: _policy(found[0])}
         settings = msgspec.structs.replace(found[0].settings, url=url, profile=profile)
         found = [*found, await _tell(call, settings, found[0].secret)]
-    return answer(call, 200, _shown(call, found))
+    return msgspec.structs.replace(answer(call, 200, _shown(call, found)), replayed=repeated)
 
 
 async def remove_recipient(call: Call) -> Answer:
