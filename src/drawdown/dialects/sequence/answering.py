@@ -7,6 +7,7 @@ import msgspec
 from drawdown.core import identity
 from drawdown.core.requests import Answer
 from drawdown.core.types import Id
+from drawdown.dialects.sequence.dates import Days
 from drawdown.web import fields
 from drawdown.web.endpoints import Call
 from drawdown.web.errors import BadRequest
@@ -21,6 +22,11 @@ def answer(call: Call, status: int, record: msgspec.Struct | None = None) -> Ans
     """None: nothing is said but the status."""
     body = b"" if record is None else _encode(record)
     return Answer(status=status, body=body, request_id=call.request_id)
+
+
+async def days_of(call: Call) -> Days:
+    """Those of the account's zone."""
+    return Days(await call.ledger.accounts.zone_of(call.principal.account))
 
 
 def check_account(given: str | None, account: Id, field: str = "sequenceAccountId") -> None:

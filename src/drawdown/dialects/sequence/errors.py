@@ -118,7 +118,8 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.ExpiryNotInFuture: Row(
         400,
         "ValidationError",
-        "{field} must be today or later: it is the last day (UTC) on which the grant can be used.",
+        "{field} must be today or later: it is the last day, in the account's zone, on which the grant "
+        "can be used.",
     ),
     core.ExpiryBeforeEffective: Row(
         400, "ValidationError", "{field} must be the day of effectiveDate or later."

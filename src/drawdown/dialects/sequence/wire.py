@@ -22,7 +22,7 @@ CurrencyCode = Annotated[str, Meta(extra_json_schema={"enum": list(CURRENCIES)})
 DateText = Annotated[
     str,
     Meta(
-        description="A day in UTC.",
+        description="A day in the zone of the account: UTC unless it was set.",
         extra_json_schema={"format": "date", "examples": ["2026-01-31"]},
     ),
 ]

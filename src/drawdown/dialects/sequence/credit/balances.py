@@ -9,8 +9,9 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Answer
 from drawdown.core.types import Customer, Entitlement, Entry, Grant, Id
 from drawdown.dialects.sequence import imported
-from drawdown.dialects.sequence.answering import answer
+from drawdown.dialects.sequence.answering import answer, days_of
 from drawdown.dialects.sequence.credit import rendering, transactions, wire
+from drawdown.dialects.sequence.dates import Days
 from drawdown.engine.accounts import Role
 from drawdown.web.endpoints import Call, Endpoint
 
@@ -67,7 +68,7 @@ def _as_made(*lists: list[Grant]) -> list[Grant]:
 async def _balance(
     call: Call, owner: Customer, kind: Entitlement, grants: list[Grant]
 ) -> wire.Balance:
-    account = call.principal.account
+    account, days = call.principal.account, await days_of(call)
     balance = await call.ledger.balance(call.book, owner.id, kind.id)
     return wire.Balance(
         id=_id(kind),
@@ -75,9 +76,10 @@ async def _balance(
         name=kind.name if kind.currency is None else kind.currency.upper(),
         balance=amounts.render(balance.posted + balance.pending, kind.scale),
         grants=[
-            rendering.grant(each, kind, account, imported.customer_id(owner)) for each in grants
+            rendering.grant(each, kind, account, imported.customer_id(owner), days)
+            for each in grants
         ],
-        transactions=await _transactions(call, owner, kind, grants),
+        transactions=await _transactions(call, owner, kind, grants, days),
     )
 
 
@@ -86,7 +88,7 @@ def _id(kind: Entitlement) -> str:
 
 
 async def _transactions(
-    call: Call, owner: Customer, kind: Entitlement, grants: list[Grant]
+    call: Call, owner: Customer, kind: Entitlement, grants: list[Grant], days: Days
 ) -> list[wire.Transaction]:
     """Newest first: those of here, then those of before at the vendor."""
     found: list[Entry] = []
@@ -102,7 +104,7 @@ async def _transactions(
     known = await call.ledger.store.find_operations({each.operation for each in newest})
     theirs = {each.id: each for each in grants}
     theirs = await imported.grants_of(call.ledger, owner, newest, theirs)
-    shown = transactions.transactions(newest, known, kind, theirs)
+    shown = transactions.transactions(newest, known, kind, theirs, days)
     room = TRANSACTIONS_MAX - len(shown)
     return shown + await imported.transactions_there(call.ledger, owner, kind.id, room)
 

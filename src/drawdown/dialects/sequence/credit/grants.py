@@ -12,7 +12,7 @@ from drawdown.core.errors import CustomerNotFound, EntitlementNotFound, GrantNot
 from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.types import Entitlement, Grant, Id
 from drawdown.dialects.sequence import dates, imported, numbers
-from drawdown.dialects.sequence.answering import answer, check_account
+from drawdown.dialects.sequence.answering import answer, check_account, days_of
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.credit import reading, rendering, wire
 from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
@@ -26,11 +26,15 @@ _METRIC_RULE = "the id of a metric; there is none with this id"
 
 
 async def create(call: Call) -> Answer:
-    """A grant without ``effectiveDate`` can be used from its day of issue, the whole of it."""
+    """A grant without ``effectiveDate`` can be used from its day of issue, the whole of it.
+
+    What was asked for are days: it stays the same when the account's zone changes.
+    """
     body: wire.CreateCreditRequest = call.body
-    account = call.principal.account
+    account, days = call.principal.account, await days_of(call)
     check_account(body.sequence_account_id, account)
-    asked = reading.create_credit(body, call.book)
+    asked = reading.create_credit(body, call.book, days)
+    once = claim(call, reading.create_credit(body, call.book, dates.UTC))
     cost = numbers.read_optional(body.cost_of_credit, "costOfCredit")
 
     def render(accepted: Accepted) -> Answer:
@@ -39,14 +43,15 @@ async def create(call: Call) -> Answer:
         assert accepted.customer is not None
         owner = imported.customer_id(accepted.customer)
         grant, kind = accepted.grant, accepted.entitlement
-        return answer(call, 201, rendering.created_credit(grant, kind, body, cost, account, owner))
+        shown = rendering.created_credit(grant, kind, body, cost, account, owner, days)
+        return answer(call, 201, shown)
 
     try:
         command = asked
         if asked.effective_at is None:
-            day = dates.start_of_day(await call.ledger.time_of(call.book, asked.customer))
+            day = days.start_of_day(await call.ledger.time_of(call.book, asked.customer))
             command = msgspec.structs.replace(asked, effective_at=day)
-        return await _issue(call, command, render, claim(call, asked))
+        return await _issue(call, command, render, once)
     except CustomerNotFound:
         raise BadRequest("customerId", CUSTOMER_RULE) from None
     except EntitlementNotFound:
@@ -69,9 +74,9 @@ async def list_outstanding(call: Call) -> Answer:
     """All of them on one page, pending grants included."""
     owner = identity.reference(call.path["customerId"])
     found = await call.ledger.outstanding(call.book, owner)
-    kinds = await _kinds(call, found)
+    kinds, days = await _kinds(call, found), await days_of(call)
     items = [
-        rendering.outstanding_grant(grant, kinds[grant.entitlement])
+        rendering.outstanding_grant(grant, kinds[grant.entitlement], days)
         for grant in rendering.in_burn_order(found, kinds)
     ]
     return answer(call, 200, wire.OutstandingGrants(items=items))
@@ -87,10 +92,10 @@ async def list_all(call: Call) -> Answer:
 
     found, pagination = await page(query, chunk, lambda each: each.id)
     kinds = await _kinds(call, found)
-    account = call.principal.account
+    account, days = call.principal.account, await days_of(call)
     owners = await imported.customer_ids(call.ledger, call.book, (each.customer for each in found))
     items = [
-        rendering.grant(each, kinds[each.entitlement], account, owners[each.customer])
+        rendering.grant(each, kinds[each.entitlement], account, owners[each.customer], days)
         for each in found
     ]
     return answer(call, 200, wire.GrantPage(items=items, pagination=pagination))
@@ -100,7 +105,8 @@ async def retrieve(call: Call) -> Answer:
     found = await find(call, call.path["id"])
     kind = await call.ledger.entitlement(call.book, found.entitlement)
     owner = imported.customer_id(await call.ledger.customer(call.book, found.customer))
-    return answer(call, 200, rendering.one_grant(found, kind, call.principal.account, owner))
+    account, days = call.principal.account, await days_of(call)
+    return answer(call, 200, rendering.one_grant(found, kind, account, owner, days))
 
 
 async def find(call: Call, text: str) -> Grant:

@@ -8,13 +8,14 @@ from drawdown.core import currencies
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import IssueGrant, Money
 from drawdown.core.types import Category, Id, Instant, Profiles, Reference
-from drawdown.dialects.sequence import dates, numbers
+from drawdown.dialects.sequence import numbers
 from drawdown.dialects.sequence.answering import PROFILE, optional_text
 from drawdown.dialects.sequence.credit.wire import (
     CreateCreditRequest,
     CreditUnitType,
     GrantProfile,
 )
+from drawdown.dialects.sequence.dates import Days
 from drawdown.dialects.sequence.wire import CURRENCIES
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest
@@ -22,7 +23,7 @@ from drawdown.web.errors import BadRequest
 _NOTHING = Amount(0)
 
 
-def create_credit(body: CreateCreditRequest, book: Id) -> IssueGrant:
+def create_credit(body: CreateCreditRequest, book: Id, days: Days) -> IssueGrant:
     """Without ``effectiveDate`` the command has none: the day of issue is only known when it is made.
 
     A cost of nothing, or none given, makes the grant promotional. Its currency is kept all the same.
@@ -38,8 +39,8 @@ def create_credit(body: CreateCreditRequest, book: Id) -> IssueGrant:
         entitlement=currency if metric is None else metric,
         amount=numbers.read(body.amount, "amount"),
         category=Category.PAID if cost.digits else Category.PROMOTIONAL,
-        effective_at=_effective_at(body.effective_date),
-        expires_at=_expires_at(body.expiry_date),
+        effective_at=_effective_at(body.effective_date, days),
+        expires_at=_expires_at(body.expiry_date, days),
         cost_basis=Money(cost, currency),
         name=fields.text(body.name, "name"),
         profiles=_profiles(GrantProfile(tax_rate_id=optional_text(body.tax_rate_id, "taxRateId"))),
@@ -67,13 +68,13 @@ def _metric(body: CreateCreditRequest, book: Id) -> Reference | None:
     return metric
 
 
-def _effective_at(text: str | None) -> Instant | None:
-    return None if text is None else dates.first_instant(text, "effectiveDate")
+def _effective_at(text: str | None, days: Days) -> Instant | None:
+    return None if text is None else days.first_instant(text, "effectiveDate")
 
 
-def _expires_at(text: str | None) -> Instant | msgspec.UnsetType:
+def _expires_at(text: str | None, days: Days) -> Instant | msgspec.UnsetType:
     """Without a date the entitlement's own rule decides, as everywhere."""
-    return msgspec.UNSET if text is None else dates.end(text, "expiryDate")
+    return msgspec.UNSET if text is None else days.end(text, "expiryDate")
 
 
 def _profiles(profile: GrantProfile) -> Profiles:

@@ -14,7 +14,7 @@ from drawdown.core.amounts import Amount
 from drawdown.core.identity import spell_uuid
 from drawdown.core.times import text_of
 from drawdown.core.types import BurnOrder, CostBasis, Entitlement, Grant, Id
-from drawdown.dialects.sequence import dates, imported, numbers
+from drawdown.dialects.sequence import imported, numbers
 from drawdown.dialects.sequence.answering import PROFILE
 from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import (
@@ -23,6 +23,7 @@ from drawdown.dialects.sequence.credit.wire import (
     CreditUnitType,
     OutstandingGrant,
 )
+from drawdown.dialects.sequence.dates import Days
 
 #: What units are priced in whose cost nobody has said.
 CURRENCY_OF_UNITS = "USD"
@@ -35,6 +36,7 @@ def created_credit(
     cost: Amount | None,
     account: Id,
     customer: str,
+    days: Days,
 ) -> CreatedCredit:
     """What was asked for, as it was understood, and what was made of it."""
     metric = body.credit_unit_type is CreditUnitType.METRIC
@@ -51,46 +53,50 @@ def created_credit(
         metric_id=imported.metric_id(kind) if metric else None,
         cost_of_credit=(msgspec.UNSET if cost is None else numbers.write(cost.digits, cost.places)),
         effective_date=body.effective_date,
-        expiry_date=None if grant.expires_at is None else dates.last_day(grant.expires_at),
+        expiry_date=None if grant.expires_at is None else days.last_day(grant.expires_at),
         tax_rate_id=body.tax_rate_id,
     )
 
 
-def outstanding_grant(grant: Grant, kind: Entitlement) -> OutstandingGrant:
+def outstanding_grant(grant: Grant, kind: Entitlement, days: Days) -> OutstandingGrant:
     """``issueDate`` is the day it was made, not the day from which it can be used."""
     return OutstandingGrant(
         id=imported.grant_id(grant),
         name=kind.name if grant.name is None else grant.name,
         grant_amount=numbers.write(grant.amount, kind.scale),
         balance=numbers.write(grant.remaining, kind.scale),
-        issue_date=dates.day_of(imported.made_at(grant)),
-        expiry_date=_expiry_date(grant),
+        issue_date=days.day_of(imported.made_at(grant)),
+        expiry_date=_expiry_date(grant, days),
     )
 
 
-def _expiry_date(grant: Grant) -> str | None:
+def _expiry_date(grant: Grant, days: Days) -> str | None:
     there = imported.grant_there(grant)
     if there is not None and there.is_void:
         return there.expiry_date
-    return None if grant.expires_at is None else dates.last_day(grant.expires_at)
+    return None if grant.expires_at is None else days.last_day(grant.expires_at)
 
 
-def grant(found: Grant, kind: Entitlement, account: Id, customer: str) -> wire.Grant:
+def grant(found: Grant, kind: Entitlement, account: Id, customer: str, days: Days) -> wire.Grant:
     """``customer`` is his id as this dialect shows it."""
-    return wire.Grant(**_fields(found, kind, account, customer))
+    return wire.Grant(**_fields(found, kind, account, customer, days))
 
 
-def one_grant(found: Grant, kind: Entitlement, account: Id, customer: str) -> wire.OneGrant:
+def one_grant(
+    found: Grant, kind: Entitlement, account: Id, customer: str, days: Days
+) -> wire.OneGrant:
     money = kind.currency is not None
     return wire.OneGrant(
-        **_fields(found, kind, account, customer),
+        **_fields(found, kind, account, customer, days),
         credit_unit_type=CreditUnitType.CURRENCY if money else CreditUnitType.METRIC,
         amount=numbers.write(found.amount, kind.scale),
         integration_ids=[],
     )
 
 
-def _fields(found: Grant, kind: Entitlement, account: Id, customer: str) -> dict[str, Any]:
+def _fields(
+    found: Grant, kind: Entitlement, account: Id, customer: str, days: Days
+) -> dict[str, Any]:
     """A grant that was made in another dialect costs what that said, or nothing."""
     cost, currency = found.cost_basis, kind.currency
     if currency is None:
@@ -107,8 +113,8 @@ def _fields(found: Grant, kind: Entitlement, account: Id, customer: str) -> dict
         "cost_of_credit": "0" if cost is None else _cost(cost),
         "created_at": text_of(imported.made_at(found)),
         "metric_id": None if kind.currency is not None else imported.metric_id(kind),
-        "effective_date": dates.day_of(found.effective_at),
-        "expiry_date": _expiry_date(found),
+        "effective_date": days.day_of(found.effective_at),
+        "expiry_date": _expiry_date(found, days),
         "tax_rate_id": found.profiles.get(PROFILE, {}).get("taxRateId"),
     }
 

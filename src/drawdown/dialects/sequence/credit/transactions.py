@@ -12,11 +12,12 @@ from drawdown.core.errors import GrantNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Entitlement, Entry, EntryKind, Grant, Id, Operation
-from drawdown.dialects.sequence import dates, imported
-from drawdown.dialects.sequence.answering import answer, check_account, optional_text
+from drawdown.dialects.sequence import imported
+from drawdown.dialects.sequence.answering import answer, check_account, days_of, optional_text
 from drawdown.dialects.sequence.claims import answered, claim
 from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import Transaction, TransactionType
+from drawdown.dialects.sequence.dates import Days
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -61,18 +62,19 @@ def transactions(
     operations: Mapping[Id, Operation],
     kind: Entitlement,
     grants: Mapping[Id, Grant],
+    days: Days,
 ) -> list[Transaction]:
     """Those of some entries, in their order. ``grants`` has at least those that were brought over."""
     found = [(each, grants.get(each.grant)) for each in entries if each.kind in _MOVES]
     return [
-        _transaction(each, operations[each.operation], kind, grant)
+        _transaction(each, operations[each.operation], kind, grant, days)
         for each, grant in found
         if grant is None or not imported.is_of_import(each, grant)
     ]
 
 
 def _transaction(
-    entry: Entry, operation: Operation, kind: Entitlement, grant: Grant | None
+    entry: Entry, operation: Operation, kind: Entitlement, grant: Grant | None, days: Days
 ) -> Transaction:
     """What somebody says of what he moves is not said of what followed from it: that it expired at once."""
     which, why = _MOVES[entry.kind]
@@ -85,7 +87,7 @@ def _transaction(
         grant_id=identity.spell_uuid(entry.grant) if grant is None else imported.grant_id(grant),
         type=which,
         amount=amounts.render(entry.amount, kind.scale),
-        date=dates.day_of(entry.at),
+        date=days.day_of(entry.at),
         created_at=text_of(entry.at),
         reason=why,
         invoice_id=_text(facts, _INVOICE),
@@ -110,6 +112,7 @@ async def create(call: Call) -> Answer:
     if (before := await answered(call, once)) is not None:
         return before
     await _check_grant(call, command.grant)
+    days = await days_of(call)
 
     def render(accepted: Accepted) -> Answer:
         assert accepted.operation is not None
@@ -117,7 +120,7 @@ async def create(call: Call) -> Answer:
         known = {accepted.operation.id: accepted.operation}
         assert accepted.grant is not None
         grants = {accepted.grant.id: accepted.grant}
-        made = transactions(accepted.entries, known, accepted.entitlement, grants)
+        made = transactions(accepted.entries, known, accepted.entitlement, grants, days)
         return answer(call, 201, made[0])
 
     try:

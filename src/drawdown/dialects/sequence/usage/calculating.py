@@ -14,7 +14,7 @@ from drawdown.core.usage import meters, quantities
 from drawdown.core.usage.meters import Contribution, Measure, Tally
 from drawdown.core.usage.properties import Group, group_of
 from drawdown.core.usage.records import Event
-from drawdown.dialects.sequence import dates
+from drawdown.dialects.sequence.answering import days_of
 from drawdown.dialects.sequence.usage.measures import measure_of
 from drawdown.dialects.sequence.usage.wire import Calculated, CalculateQuery, Definition
 from drawdown.web import fields
@@ -63,8 +63,9 @@ class _Groups:
 
 async def calculate(call: Call, definition: Definition, query: CalculateQuery) -> Calculated:
     """Raises ``BadRequest`` for an alias that is nobody's, and for more than ``EVENTS_MAX`` events."""
-    start = dates.first_instant(query.period_start, "periodStart")
-    end = dates.end(query.period_end, "periodEnd")
+    days = await days_of(call)
+    start = days.first_instant(query.period_start, "periodStart")
+    end = days.end(query.period_end, "periodEnd")
     if end <= start:
         raise BadRequest("periodEnd", "the day of periodStart or later")
     groups = _Groups(measure_of(definition))
