@@ -15,10 +15,11 @@ from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.customers.reading import NOBODY
 from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, listing, received, standing, unmapped, wire
-from drawdown.dialects.sequence.usage.kept import UNMAPPED
+from drawdown.dialects.sequence.usage.kept import UNMAPPED, Kept
 from drawdown.dialects.sequence.usage.measures import event_type, properties_of
 from drawdown.dialects.sequence.usage.received import MOVE, Given
 from drawdown.dialects.sequence.usage.reserving import reserve
+from drawdown.dialects.sequence.usage.wire import EventRecord
 from drawdown.engine.accounts import Role
 from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
@@ -34,16 +35,26 @@ async def create(call: Call) -> Answer:
     there = await _there(call, given.own_id) if repeated else None
     if there is not None:
         return msgspec.structs.replace(answer(call, 201, _shown(call, given, there)), replayed=True)
-    waiting = await kept.waiting(call.ledger, call.book)
-    if waiting is not None and waiting.body.metrics:
-        await standing.finish(call.ledger, call.book)
-    if waiting is not None and waiting.body.aliases:
-        await unmapped.go_on(call.ledger, call.book, waiting.body.aliases)
+    before = await _before(call, given.own_id)
+    if before is not None and given.time is None:
+        given = msgspec.structs.replace(given, time=unmapped.time_of(before))
     taken = await _taken(call, given)
-    if taken is not None and waiting is not None and waiting.body.events:
-        await unmapped.forget(call.ledger, call.book, given.own_id)
+    if taken is not None and before is not None:
+        await unmapped.forget(call.ledger, call.book, before)
     shown = _shown(call, given, await _kept(call, given) if taken is None else taken)
     return answer(call, 201, shown)
+
+
+async def _before(call: Call, own_id: str) -> Kept[EventRecord] | None:
+    """What waits under an id, when what others began and did not end is done."""
+    waiting = await kept.waiting(call.ledger, call.book)
+    if waiting is None:
+        return None
+    if waiting.body.metrics:
+        await standing.finish(call.ledger, call.book)
+    if waiting.body.aliases and waiting.document.updated_at + unmapped.PATIENCE < call.now:
+        await unmapped.go_on(call.ledger, call.book, waiting.body.aliases)
+    return await UNMAPPED.named(call.ledger, call.book, own_id) if waiting.body.events else None
 
 
 async def _given(call: Call) -> tuple[Given, bool]:
@@ -101,7 +112,7 @@ async def _kept(call: Call, given: Given) -> Event | Document:
     taken = await _taken(call, given)
     if taken is None:
         return document
-    await unmapped.forget(call.ledger, call.book, given.own_id)
+    await unmapped.forget(call.ledger, call.book, UNMAPPED.read(document))
     return taken
 
 

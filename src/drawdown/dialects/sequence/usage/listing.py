@@ -13,7 +13,7 @@ import msgspec
 from drawdown.core import identity
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import spell_uuid
-from drawdown.core.types import Id, Instant
+from drawdown.core.types import Document, Id, Instant
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
@@ -236,18 +236,27 @@ def _is_asked(record: EventRecord, asked: Asked) -> bool:
 
 
 async def _by_id(call: Call, identifier: Id) -> list[Item]:
-    found: list[Item] = []
-    for records in (UNMAPPED, SUPERSEDED):
-        document = await records.find(call.ledger, call.book, identifier)
-        if document is not None:
-            found.append(Item(identifier, document.body))
     number = int.from_bytes(identifier, "big")
     if number + 1 < 1 << 128:
         above = Id((number + 1).to_bytes(16, "big"))
         events = await call.ledger.usage_events(call.book, after=above, limit=1)
         if events and events[0].id == identifier:
-            found.append(Item(identifier, received.record_of(events[0])))
-    return found
+            return [Item(identifier, received.record_of(events[0]))]
+    document = await call.ledger.store.find_document(identifier)
+    if document is None or document.book != call.book:
+        return []
+    return await _kept_one(call, document)
+
+
+async def _kept_one(call: Call, document: Document) -> list[Item]:
+    """One that has waited, and counts now, has another id; it is found by the one that it had."""
+    if document.kind not in (UNMAPPED.kind, SUPERSEDED.kind):
+        return []
+    record = UNMAPPED.read(document).body
+    if document.deleted_at is None:
+        return [Item(document.id, record)]
+    event = await received.current(call.ledger, call.book, record.customer_event_id)
+    return [] if event is None else [Item(event.id, received.record_of(event))]
 
 
 async def map_what_can_be(call: Call) -> None:

@@ -8,6 +8,7 @@ event that was recorded and not taken away is recorded again: that changes nothi
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -19,8 +20,9 @@ from drawdown.core.errors import (
     DocumentNotFound,
     LedgerError,
 )
+from drawdown.core.identity import derive
 from drawdown.core.times import text_of
-from drawdown.core.types import Document, Id
+from drawdown.core.types import MICROSECONDS, Document, Id, Instant
 from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, received
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Kept
@@ -36,44 +38,60 @@ from drawdown.web.errors import BadRequest
 UNMAPPED_MAX = 10_000
 #: So many are taken away at once.
 PIECE = 25
+#: Who records what waits says so more often; after so long another goes on.
+PATIENCE = 60 * MICROSECONDS
 _CHUNK = 100
 _BEGINNING = Id(bytes(16))
 
 
 async def keep_waiting(ledger: Ledger, book: Id, given: Given) -> Document:
     """Raises ``TooManyUnmapped``. What was received under its id before counts nothing any more."""
-    await received.void(ledger, book, given.own_id)
-    record = _record_of(given, ledger)
     for _ in range(kept.ATTEMPTS):
         known = await UNMAPPED.named(ledger, book, given.own_id)
+        if known is None:
+            await _check_room(ledger, book)
+        last = await received.void(ledger, book, given.own_id)
+        if known is not None:
+            last = time_of(known)
+        record = _record_of(given, last or ledger.clock.now())
         try:
             if known is None:
                 new = UNMAPPED.new(kept.new_id(ledger, book), book, record, takes=given.own_id)
                 return (await kept.wait(ledger, book, _one_more, new))[0]
-            if _is_same(known.body, record, given):
+            if known.body == record:
                 return known.document
-            before = SUPERSEDED.new(kept.new_id(ledger, book), book, known.body)
-            return (await kept.keep(ledger, book, UNMAPPED.changed(known, record), before))[0]
+            changed = UNMAPPED.changed(known, record)
+            return (await kept.keep(ledger, book, changed, _as_it_was(known)))[0]
         except (AlreadyExists, DocumentChanged, DocumentNotFound):
             continue  # somebody else was faster
     raise DocumentChanged
 
 
-def _record_of(given: Given, ledger: Ledger) -> EventRecord:
+async def _check_room(ledger: Ledger, book: Id) -> None:
+    waiting = await kept.waiting(ledger, book)
+    if waiting is not None:
+        _one_more(waiting.body)
+
+
+def _as_it_was(known: Kept[EventRecord]) -> DocumentChange:
+    document = known.document
+    identifier = derive(document.id, f"sequence.superseded:{document.revision}")
+    return SUPERSEDED.new(identifier, document.owner, known.body)
+
+
+def _record_of(given: Given, time: Instant) -> EventRecord:
+    """``time``: where the event says none."""
     return EventRecord(
         customer_alias=given.alias,
         event_type=given.name,
         customer_event_id=given.own_id,
-        event_timestamp=text_of(ledger.clock.now() if given.time is None else given.time),
+        event_timestamp=text_of(time if given.time is None else given.time),
         event_properties=received.written(given.properties),
     )
 
 
-def _is_same(known: EventRecord, record: EventRecord, given: Given) -> bool:
-    """A time left out is any."""
-    if given.time is None:
-        record = msgspec.structs.replace(record, event_timestamp=known.event_timestamp)
-    return known == record
+def time_of(event: Kept[EventRecord]) -> Instant:
+    return fields.instant(event.body.event_timestamp, "")
 
 
 def _one_more(body: WaitingRecord) -> WaitingRecord:
@@ -82,12 +100,10 @@ def _one_more(body: WaitingRecord) -> WaitingRecord:
     return msgspec.structs.replace(body, events=body.events + 1)
 
 
-async def forget(ledger: Ledger, book: Id, own_id: str) -> None:
-    """An event was received under the id whose alias somebody has: the one that waits is replaced."""
-    known = await UNMAPPED.named(ledger, book, own_id)
-    if known is not None:
-        before = SUPERSEDED.new(kept.new_id(ledger, book), book, known.body)
-        await _take_away(ledger, book, [known], before)
+async def forget(ledger: Ledger, book: Id, known: Kept[EventRecord]) -> None:
+    """An event took its place that came after it: unless another, later still, has done so."""
+    with suppress(DocumentChanged, DocumentNotFound):
+        await _take_away(ledger, book, [known], _as_it_was(known))
 
 
 async def map_aliases(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
@@ -129,7 +145,7 @@ async def _pass(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
         documents = await ledger.documents(asked)
         for document in documents:
             event = UNMAPPED.read(document)
-            if event.body.customer_alias in aliases and await _is_taken(ledger, book, event.body):
+            if event.body.customer_alias in aliases and await _is_taken(ledger, book, event):
                 done.append(event)
             if len(done) == PIECE:
                 await _take_away(ledger, book, done)
@@ -141,12 +157,18 @@ async def _pass(ledger: Ledger, book: Id, aliases: Collection[str]) -> None:
         await _take_away(ledger, book, done)
 
 
-async def _is_taken(ledger: Ledger, book: Id, record: EventRecord) -> bool:
+async def _is_taken(ledger: Ledger, book: Id, event: Kept[EventRecord]) -> bool:
     """What the customer's metrics cannot count goes on waiting, to be sent again as it should be."""
+    given = _given(event.body)
+
+    async def waits() -> bool:
+        now = await UNMAPPED.named(ledger, book, given.own_id)
+        return now is not None and now.document.revision == event.document.revision
+
     try:
-        await received.take(
-            ledger, book, fields.reference(record.customer_alias, ""), _given(record)
-        )
+        await received.take_waiting(ledger, book, given.alias, given, waits)
+    except DocumentChanged:
+        raise
     except (LedgerError, BadRequest):
         return False
     return True
