@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from msgspec import UNSET
 
+from drawdown.dialects.sequence.customers.customers import LEVELS_MAX
 from tests.dialects.sequence.contract import (
     Alias,
     Aliases,
@@ -88,7 +90,9 @@ def test_an_update_exchanges_the_aliases_only_where_they_are_given(sequence: htt
 def test_one_who_is_archived_is_granted_nothing_and_stays_readable(
     sequence: httpx.Client, customer: str
 ) -> None:
+    """Of his aliases none is given or exchanged any more; one that is taken back is free for others."""
     new_credit(sequence, customer)
+    alias = new_alias(sequence, customer, "acme")
     archived = read(sequence.post(f"/customers/{customer}/archive"), 200, Customer)
     assert archived.archived_at is not UNSET
     assert read(sequence.post(f"/customers/{customer}/archive"), 200, Customer) == archived
@@ -97,8 +101,13 @@ def test_one_who_is_archived_is_granted_nothing_and_stays_readable(
     for answer in (
         sequence.put(f"/customers/{customer}", json=CUSTOMER),
         sequence.post("/customer-aliases", json={"customerId": customer, "value": "late"}),
+        sequence.put(f"/customer-aliases/{alias.id}", json={"value": "late"}),
     ):
         refusal(answer, 400, "InvalidState", "archived")
+    body = CUSTOMER | {"customerAliases": ["acme"]}
+    refusal(sequence.post("/customers", json=body), 400, "ValidationError", "acme", "taken")
+    assert sequence.delete(f"/customer-aliases/{alias.id}").status_code == 204
+    assert new_customer(sequence, customerAliases=["acme"]).id == found(sequence, "acme").id
 
 
 def test_an_alias_is_given_exchanged_and_taken_back(sequence: httpx.Client, customer: str) -> None:
@@ -125,7 +134,9 @@ def test_an_own_id_is_an_alias_that_stays(sequence: httpx.Client, native: httpx.
     new_alias(sequence, "ada", "lovelace")
     page = read(sequence.get("/customers/ada/aliases"), 200, Aliases)
     assert [each.value for each in page.items] == ["lovelace", "ada"]
-    refusal(sequence.delete(f"/customer-aliases/{page.items[1].id}"), 404, "NotFound", "alias")
+    path = f"/customer-aliases/{page.items[1].id}"
+    for answer in (sequence.delete(path), sequence.put(path, json={"value": "countess"})):
+        refusal(answer, 400, "InvalidState", "alias", "stays")
     body = CUSTOMER | {"customerAliases": []}
     after = read(sequence.put("/customers/ada", json=body), 200, Customer)
     assert after.customer_aliases == ["ada"]
@@ -157,6 +168,138 @@ def test_what_cannot_be_an_alias_is_refused(
     body = {"customerId": customer} | change
     refusal(sequence.post("/customer-aliases", json=body), 400, "ValidationError", *parts)
     assert values(sequence, customer) == []
+
+
+def test_an_own_id_has_its_place_on_the_pages_of_aliases(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """The last one; no page is longer than it was asked to be."""
+    native.post("/customers", json={"id": "ada"})
+    given = [new_alias(sequence, "ada", f"a{n}").id for n in range(3)]
+    path = "/customers/ada/aliases"
+    [whole] = pages(sequence, path, Aliases, "after", 100)
+    assert whole[:3] == given[::-1]
+    assert len(whole) == 4
+    for limit in (1, 2, 3, 4):
+        cut = [whole[at : at + limit] for at in range(0, 4, limit)]
+        assert pages(sequence, path, Aliases, "after", limit) == cut
+    second = read(sequence.get(path, params={"limit": "3"}), 200, Aliases).pagination.after
+    last = read(sequence.get(path, params={"limit": "3", "after": str(second)}), 200, Aliases)
+    assert [each.value for each in last.items] == ["ada"]
+    back = {"limit": "2", "before": str(last.pagination.before)}
+    page = read(sequence.get(path, params=back), 200, Aliases)
+    assert [each.id for each in page.items] == whole[1:3]
+
+
+def test_an_alias_names_one_customer_however_many_ask(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """By every way that there is to give one; and it is nobody's own id."""
+    ours = [new_customer(sequence).id for _ in range(6)]
+
+    def ask(place: int) -> int:
+        match place % 4:
+            case 0:
+                body = {"customerId": ours[place // 4], "value": "acme"}
+                return sequence.post("/customer-aliases", json=body).status_code
+            case 1:
+                body = CUSTOMER | {"customerAliases": ["acme"]}
+                return sequence.put(f"/customers/{ours[5 - place // 4]}", json=body).status_code
+            case 2:
+                body = CUSTOMER | {"customerAliases": ["acme"]}
+                return sequence.post("/customers", json=body).status_code
+        return native.post("/customers", json={"id": "acme"}).status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = sorted(threads.map(ask, range(12)))
+    assert len([each for each in answers if each < 300]) == 1
+    assert set(answers) <= {200, 201, 400, 409}
+    named = found(sequence, "acme")
+    listed = read(sequence.get("/customers"), 200, Customers).items
+    assert [each.id for each in listed if each.customer_aliases == ["acme"]] == [named.id]
+
+
+def test_updates_at_once_are_each_whole(sequence: httpx.Client) -> None:
+    """None is refused because another was faster, and what is left is what one of them asked for."""
+    made = new_customer(sequence, customerAliases=["one", "two"])
+    asked = [[f"a{place}", "two", f"b{place}"] for place in range(6)] + [["same"]] * 6
+
+    def put(texts: list[str]) -> int:
+        body = CUSTOMER | {"customerAliases": texts, "label": texts[0]}
+        return sequence.put(f"/customers/{made.id}", json=body).status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        assert set(threads.map(put, asked)) == {200}
+    after = found(sequence, made.id)
+    assert isinstance(after.customer_aliases, list)
+    assert sorted(after.customer_aliases) in [sorted(texts) for texts in asked]
+    assert after.label in after.customer_aliases
+    for text in {each for texts in asked for each in texts} | {"one"}:
+        status = 200 if text in after.customer_aliases else 404
+        assert sequence.get(f"/customers/by-alias/{text}").status_code == status
+
+
+def test_an_alias_is_changed_and_taken_back_once_however_many_ask(
+    sequence: httpx.Client, customer: str
+) -> None:
+    path = f"/customer-aliases/{new_alias(sequence, customer, 'one').id}"
+    with ThreadPoolExecutor(6) as threads:
+        changed = [
+            threads.submit(sequence.put, path, json={"value": f"v{place}"}) for place in range(6)
+        ]
+        assert {each.result().status_code for each in changed} == {200}
+        [left] = values(sequence, customer)
+        assert found(sequence, left).id == customer
+        gone = [threads.submit(sequence.delete, path) for _ in range(6)]
+        assert sorted(each.result().status_code for each in gone) == [204] + [404] * 5
+    assert values(sequence, customer) == []
+    for place in range(6):
+        assert new_alias(sequence, customer, f"v{place}").value == f"v{place}"
+
+
+def test_an_alias_is_found_however_its_characters_are_written(
+    sequence: httpx.Client, customer: str
+) -> None:
+    new_alias(sequence, customer, "a:b@c.d_e-F")
+    new_alias(sequence, customer, "aliases")
+    for text in ("a:b@c.d_e-F", "a%3Ab%40c%2Ed_e%2dF", "%61:b@c.d_e-F", "aliases"):
+        answer = sequence.get(f"/customers/by-alias/{text}")
+        assert read(answer, 200, Customer).id == customer
+    for text in ("a:b@c.d_e-f", "a%2Fb", "%00", "a%20b", "%E2%82%AC", "%FF", "VOID", "x" * 3_000):
+        refusal(sequence.get(f"/customers/by-alias/{text}"), 404, "NotFound")
+
+
+def test_nobody_is_below_himself(sequence: httpx.Client, customer: str) -> None:
+    """Nor so far below others that it would take long to find that out."""
+    line = [customer]
+    for _ in range(LEVELS_MAX - 1):
+        line.append(new_customer(sequence, parentId=line[-1]).id)
+    for below in (customer, line[1], line[-1]):
+        answer = sequence.put(f"/customers/{customer}", json=CUSTOMER | {"parentId": below})
+        refusal(answer, 400, "ValidationError", "parentId", "not below")
+    assert found(sequence, customer).parent_id is UNSET
+    assert found(sequence, new_customer(sequence, parentId=line[-2]).id).parent_id == line[-2]
+    answer = sequence.post("/customers", json=CUSTOMER | {"parentId": line[-1]})
+    refusal(answer, 400, "ValidationError", "parentId", f"fewer than {LEVELS_MAX}")
+
+
+def test_what_another_dialect_changes_of_a_customer_is_shown(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """His name, and his address, which is the first contact's; one without an address is not shown."""
+    second = {"name": "Bob", "email": "bob@acme.example", "billingPreference": "NONE"}
+    made = new_customer(sequence, contacts=[*CUSTOMER["contacts"], second])
+    for email, shown in (
+        ("ada@new.example", ["ada@new.example", "bob@acme.example"]),
+        (None, ["bob@acme.example"]),
+    ):
+        native.patch(f"/customers/{made.id}", json={"name": "Acme plc", "email": email})
+        after = found(sequence, made.id)
+        assert (after.legal_name, [each.email for each in after.contacts]) == ("Acme plc", shown)
+    bare = new_customer(sequence, contacts=[])
+    native.patch(f"/customers/{bare.id}", json={"email": "ada@new.example"})
+    [contact] = found(sequence, bare.id).contacts
+    assert (contact.name, contact.email) == ("Acme Ltd", "ada@new.example")
 
 
 def test_a_customer_has_room_for_a_hundred_aliases(sequence: httpx.Client) -> None:

@@ -128,7 +128,7 @@ ROWS: dict[type[LedgerError | WebError], Row] = {
     core.KeyReused: _KEY,
     core.KeyInUse: _KEY,
     core.AlreadyExists: Row(
-        400, "ValidationError", "The alias {value!r} is taken: it names another customer."
+        400, "ValidationError", "The alias {value!r} is taken: it names a customer."
     ),
     core.ClockNotFound: Row(404, "NotFound"),
     core.OnlyInTestMode: _STATE,

@@ -22,6 +22,7 @@ LIMIT = 20
 LIMIT_MAX = 100
 
 Item = TypeVar("Item")
+Chunk = Callable[[Id | None, Id | None, int], Awaitable[list[Item]]]
 
 
 class Page(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +35,7 @@ class Page(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=T
 
 async def page(
     asked: Page,
-    chunk: Callable[[Id | None, Id | None, int], Awaitable[list[Item]]],
+    chunk: Chunk[Item],
     id_of: Callable[[Item], Id],
 ) -> tuple[list[Item], Pagination]:
     """One page of what ``chunk`` lists.
@@ -51,6 +52,17 @@ async def page(
     if before is not None:
         items.reverse()
     return items, _pagination(items, id_of, more, after, before)
+
+
+def within(items: list[Item], id_of: Callable[[Item], Id]) -> Chunk[Item]:
+    """Pages of what is short enough to be all there, newest first."""
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Item]:
+        if before is not None:
+            return [each for each in reversed(items) if id_of(each) > before][:limit]
+        return [each for each in items if after is None or id_of(each) < after][:limit]
+
+    return chunk
 
 
 def _pagination(

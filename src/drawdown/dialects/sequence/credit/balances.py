@@ -30,11 +30,12 @@ async def list_balances(call: Call) -> Answer:
     """Of everything that the customer ever had, used up or not; all of it as of one moment."""
     owner = await call.ledger.customer(call.book, identity.reference(call.path["customerId"]))
     seqs = await _seqs(call, owner.id)
+    items = await _balances(call, owner, seqs)
     for _ in range(_ATTEMPTS):
-        before, items = seqs, await _balances(call, owner, seqs)
-        seqs = await _seqs(call, owner.id)
+        before, seqs = seqs, await _seqs(call, owner.id)
         if seqs == before:
             break
+        items = await _balances(call, owner, seqs)
     return answer(call, 200, wire.Balances(items=items))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from drawdown.core import errors, identity, types
 from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.errors import CustomerNotFound
@@ -13,8 +15,8 @@ from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.claims import answered, claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
 from drawdown.dialects.sequence.customers.customers import CUSTOMER_RULE
-from drawdown.dialects.sequence.errors import AliasNotFound
-from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.errors import AliasNotFound, NotAllowed
+from drawdown.dialects.sequence.paging import Page, page, within
 from drawdown.dialects.sequence.usage import unmapped
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import DocumentFilter
@@ -74,16 +76,14 @@ async def update(call: Call) -> Answer:
     """It stays its customer's: to give it to another, take it back first."""
     body: wire.UpdateAliasRequest = call.body
     document = await _found(call)
-    before, his = known.text_of(document), await call.ledger.customer(call.book, document.owner)
     text = reading.alias(body.value, "value")
-    if body.customer_id is not None:
-        owner = await _owner(call, body.customer_id)
-        _check_open(owner)
-        if owner.id != document.owner:
-            raise BadRequest("customerId", "that of the alias, or left out")
-    if text == before:
-        return answer(call, 200, _shown(call, document, text, his))
-    return await _keep(call, his, (known.renamed(document, text),), text, 200)
+    owner = await call.ledger.customer(call.book, document.owner)
+    if body.customer_id is not None and (await _owner(call, body.customer_id)).id != owner.id:
+        raise BadRequest("customerId", "that of the alias, or left out")
+    _check_open(owner)
+    if text == known.text_of(document):
+        return answer(call, 200, _shown(call, document, text, owner))
+    return await _keep(call, owner, (known.renamed(document, text),), text, 200)
 
 
 def _shown(call: Call, document: Document, text: str, owner: types.Customer) -> wire.Alias:
@@ -108,39 +108,34 @@ async def _found(call: Call) -> Document:
 
 
 async def list_all(call: Call) -> Answer:
-    return await _page(call, None)
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Document]:
+        asked = DocumentFilter(
+            book=call.book, kind=CUSTOMER_ALIAS, after=after, before=before, limit=limit
+        )
+        return await call.ledger.documents(asked)
+
+    found, pagination = await page(call.query, chunk, lambda each: each.id)
+    owners = await imported.customer_ids(call.ledger, call.book, (each.owner for each in found))
+    account = call.principal.account
+    items = [
+        rendering.alias(each, known.text_of(each), account, owners[each.owner]) for each in found
+    ]
+    return answer(call, 200, wire.AliasPage(items=items, pagination=pagination))
 
 
 async def list_of_customer(call: Call) -> Answer:
     """His own id is the last of them: it came with him."""
-    found = await call.ledger.customer(call.book, identity.reference(call.path["id"]))
-    return await _page(call, found)
-
-
-async def _page(call: Call, owner: types.Customer | None) -> Answer:
-    query: Page = call.query
-
-    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Document]:
-        asked = DocumentFilter(
-            book=call.book,
-            kind=CUSTOMER_ALIAS,
-            owner=None if owner is None else owner.id,
-            after=after,
-            before=before,
-            limit=limit,
-        )
-        return await call.ledger.documents(asked)
-
+    owner = await call.ledger.customer(call.book, identity.reference(call.path["id"]))
+    documents = await known.documents_of(call.ledger, call.book, owner.id)
     account = call.principal.account
-    found, pagination = await page(query, chunk, lambda each: each.id)
-    owners = await imported.customer_ids(call.ledger, call.book, (each.owner for each in found))
-    items = [
-        rendering.alias(each, known.text_of(each), account, owners[each.owner]) for each in found
-    ]
-    own = None if owner is None else rendering.own_alias(owner, account)
-    if own is not None and pagination.after is None and query.before is None:
-        items.append(own)
-    return answer(call, 200, wire.AliasPage(items=items, pagination=pagination))
+    items = [_shown(call, each, known.text_of(each), owner) for each in documents]
+    items += [rendering.own_alias(owner, text, account) for text in known.own_texts(owner)]
+    found, pagination = await page(call.query, within(items, _id), _id)
+    return answer(call, 200, wire.AliasPage(items=found, pagination=pagination))
+
+
+def _id(alias: wire.Alias) -> Id:
+    return Id(UUID(alias.id).bytes)
 
 
 ENDPOINTS = (
@@ -177,20 +172,20 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/customer-aliases/{id}",
-        handler=update,
+        handler=known.decided_anew(update),
         summary="Exchange an alias for another",
         role=Role.EDITOR,
         body=wire.UpdateAliasRequest,
         answer=wire.Alias,
-        errors=(AliasNotFound, errors.AlreadyExists, errors.CustomerClosed),
+        errors=(AliasNotFound, NotAllowed, errors.AlreadyExists, errors.CustomerClosed),
     ),
     Endpoint(
         method="DELETE",
         path="/customer-aliases/{id}",
-        handler=delete,
+        handler=known.decided_anew(delete),
         summary="Take an alias back",
         role=Role.EDITOR,
         status=204,
-        errors=(AliasNotFound,),
+        errors=(AliasNotFound, NotAllowed),
     ),
 )

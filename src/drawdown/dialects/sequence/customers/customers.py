@@ -7,7 +7,7 @@ from drawdown.core.commands import CloseCustomer, DocumentChange
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Id
-from drawdown.dialects.sequence.answering import answer
+from drawdown.dialects.sequence.answering import PROFILE, answer
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
 from drawdown.dialects.sequence.paging import Page, page
@@ -18,6 +18,8 @@ from drawdown.web import fields
 from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
+#: How many customers may stand one above the other.
+LEVELS_MAX = 50
 CUSTOMER_RULE = "the id of a customer; there is none with this id"
 
 
@@ -25,8 +27,8 @@ async def create(call: Call) -> Answer:
     """With all of the aliases, or not at all."""
     body: wire.CreateCustomerRequest = call.body
     texts = _aliases(body.customer_aliases or [])
-    command = reading.create_customer(body, await _parent(call, body.parent_id))
     new = call.ledger.ids.new()
+    command = reading.create_customer(body, await _parent(call, body.parent_id, new))
 
     def render(accepted: Accepted) -> Answer:
         assert accepted.customer is not None
@@ -44,14 +46,32 @@ async def create(call: Call) -> Answer:
     return made
 
 
-async def _parent(call: Call, text: str | None) -> Id | None:
+async def _parent(call: Call, text: str | None, customer: Id) -> Id | None:
+    """Nobody is below himself, and nobody too far below."""
     if text is None:
         return None
     try:
         found = await call.ledger.customer(call.book, fields.reference(text, "parentId"))
     except CustomerNotFound:
         raise BadRequest("parentId", CUSTOMER_RULE) from None
-    return found.id
+    above: types.Customer | None = found
+    for _ in range(LEVELS_MAX):
+        if above is None:
+            return found.id
+        if above.id == customer:
+            raise BadRequest("parentId", "another customer, who is not below this one")
+        above = await _parent_of(call, above)
+    raise BadRequest("parentId", f"a customer with fewer than {LEVELS_MAX} above him")
+
+
+async def _parent_of(call: Call, customer: types.Customer) -> types.Customer | None:
+    text = customer.profiles.get(PROFILE, {}).get("parentId")
+    if text is None:
+        return None
+    try:
+        return await _found(call, text)
+    except CustomerNotFound:
+        return None
 
 
 def _aliases(given: list[str]) -> list[str]:
@@ -87,7 +107,8 @@ async def update(call: Call) -> Answer:
     before = await _found(call, call.path["id"])
     if before.closed_at is not None:
         raise errors.CustomerClosed()
-    command = reading.amend_customer(before.id, body, await _parent(call, body.parent_id))
+    parent = await _parent(call, body.parent_id, before.id)
+    command = reading.amend_customer(before.id, body, parent)
     changes, texts = await _changed_aliases(call, before, body.customer_aliases)
 
     def render(accepted: Accepted) -> Answer:
@@ -184,7 +205,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/customers/{id}",
-        handler=update,
+        handler=known.decided_anew(update),
         summary="Change a customer",
         role=Role.EDITOR,
         body=wire.UpdateCustomerRequest,

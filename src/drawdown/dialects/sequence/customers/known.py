@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
 from drawdown.core import types
 from drawdown.core.commands import DocumentChange
-from drawdown.core.errors import DocumentNotFound
-from drawdown.core.identity import parse, relocate, slot_of
+from drawdown.core.errors import AlreadyExists, CustomerNotFound, DocumentChanged, DocumentNotFound
+from drawdown.core.identity import dated, parse, relocate, slot_of
+from drawdown.core.requests import Answer
 from drawdown.core.state import CUSTOMER_ALIAS
-from drawdown.core.types import Document, Id
+from drawdown.core.types import Document, Id, Instant
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.customers.wire import AliasRecord
-from drawdown.dialects.sequence.errors import AliasNotFound
+from drawdown.dialects.sequence.errors import AliasNotFound, NotAllowed
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import DocumentFilter
+from drawdown.web.endpoints import Call, Handler
 from drawdown.web.errors import BadRequest
 
 #: Of one customer, beside his own id.
 ALIASES_MAX = 100
 #: How many may be given and taken back at once.
 AT_ONCE = 30
+#: How often one who comes upon another's change reads again and decides anew.
+ATTEMPTS = 50
 
 _decode = msgspec.json.Decoder(AliasRecord).decode
 _encode = msgspec.json.Encoder().encode
@@ -54,14 +59,22 @@ def own_texts(customer: types.Customer) -> list[str]:
 
 
 async def find(ledger: Ledger, book: Id, text: str) -> Document:
-    """By its id. Raises ``AliasNotFound``."""
+    """By its id. Raises ``AliasNotFound``, and ``NotAllowed`` for one that cannot be changed."""
     found = parse(text)
     if found is None:
         raise AliasNotFound
     try:
         return await ledger.document(book, found, CUSTOMER_ALIAS)
     except DocumentNotFound:
+        await _check_own(ledger, book, found)
         raise AliasNotFound from None
+
+
+async def _check_own(ledger: Ledger, book: Id, alias: Id) -> None:
+    """Raises ``NotAllowed`` for one that is an own id: it has its customer's id."""
+    with contextlib.suppress(CustomerNotFound):
+        if own_texts(await ledger.customer(book, alias)):
+            raise NotAllowed("This alias is the id that the customer was made with: it stays.")
 
 
 def given(ledger: Ledger, customer: Id, texts: Iterable[str]) -> tuple[DocumentChange, ...]:
@@ -78,6 +91,17 @@ def given(ledger: Ledger, customer: Id, texts: Iterable[str]) -> tuple[DocumentC
     )
 
 
+def brought(customer: Id, text: str, created_at: Instant) -> DocumentChange:
+    """An alias that he had at the vendor: its id follows from it, and sorts by when it was made there."""
+    return DocumentChange(
+        id=dated(customer, f"sequence.alias:{text}", created_at),
+        owner=customer,
+        kind=CUSTOMER_ALIAS,
+        body=_body(text),
+        takes=text,
+    )
+
+
 def taken_back(documents: Iterable[Document]) -> tuple[DocumentChange, ...]:
     return tuple(_change(each, None, gives_back=text_of(each)) for each in documents)
 
@@ -90,6 +114,23 @@ def check_room(count: int, field: str) -> None:
     """Raises ``BadRequest`` where a customer would have more than there is room for."""
     if count > ALIASES_MAX:
         raise BadRequest(field, f"at most {ALIASES_MAX} aliases of a customer")
+
+
+def decided_anew(handler: Callable[[Call], Awaitable[Answer]]) -> Handler:
+    """Where another was faster, what there is is read again, and decided on anew."""
+
+    async def handle(call: Call) -> Answer:
+        for attempt in range(ATTEMPTS):
+            try:
+                return await handler(call)
+            except AlreadyExists:
+                if attempt > 0:  # the first time it may be his own by now
+                    raise
+            except (DocumentChanged, DocumentNotFound):
+                continue
+        return await handler(call)
+
+    return handle
 
 
 def _body(text: str) -> str:

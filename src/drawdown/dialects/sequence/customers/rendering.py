@@ -25,11 +25,13 @@ from drawdown.dialects.sequence.customers.wire import (
 from drawdown.dialects.sequence.wire import IntegrationShown
 
 _NOWHERE = Address(line1="", town="", postcode="", country="")
+_NOTHING = CustomerProfile(address=_NOWHERE, contacts=[], tax_status=TaxStatus.TAXED)
 
 
 def customer(found: types.Customer, aliases: Iterable[str]) -> Customer:
     """What was never given of one who was made in another dialect is empty."""
-    profile = _profile(found)
+    kept = found.profiles.get(PROFILE)
+    profile = _NOTHING if kept is None else msgspec.convert(kept, CustomerProfile)
     shown = list(aliases)
     return Customer(
         id=imported.customer_id(found),
@@ -37,7 +39,9 @@ def customer(found: types.Customer, aliases: Iterable[str]) -> Customer:
         legal_name=found.name or found.own_id or spell_uuid(found.id),
         address=profile.address,
         tax_status=profile.tax_status,
-        contacts=[_contact(each, place, found) for place, each in enumerate(profile.contacts)],
+        contacts=[
+            _contact(each, place, found) for place, each in enumerate(_contacts(profile, found))
+        ],
         integration_ids=[
             IntegrationShown(service=each.service, id=each.id, is_pending=False)
             for each in profile.integration_ids
@@ -51,16 +55,16 @@ def customer(found: types.Customer, aliases: Iterable[str]) -> Customer:
     )
 
 
-def _profile(found: types.Customer) -> CustomerProfile:
-    kept = found.profiles.get(PROFILE)
-    if kept is not None:
-        return msgspec.convert(kept, CustomerProfile)
-    contacts = []
-    if found.email is not None:
-        preference = BillingPreference.PRIMARY
-        name = found.name or found.email
-        contacts = [Contact(name=name, email=found.email, billing_preference=preference)]
-    return CustomerProfile(address=_NOWHERE, contacts=contacts, tax_status=TaxStatus.TAXED)
+def _contacts(profile: CustomerProfile, found: types.Customer) -> list[Contact]:
+    """The first one's address is the customer's, which another dialect may have changed or taken away."""
+    if found.email is None:
+        return profile.contacts[1:]
+    preference = BillingPreference.PRIMARY
+    unnamed = Contact(
+        name=found.name or found.email, email=found.email, billing_preference=preference
+    )
+    first = profile.contacts[0] if profile.contacts else unnamed
+    return [msgspec.structs.replace(first, email=found.email), *profile.contacts[1:]]
 
 
 def _contact(kept: Contact, place: int, owner: types.Customer) -> ContactShown:
@@ -87,18 +91,12 @@ def alias(document: types.Document, text: str, account: Id, customer: str) -> Al
     )
 
 
-def own_alias(found: types.Customer, account: Id) -> Alias | None:
-    """The own id is an alias that cannot be changed, unless it is what the vendor calls him."""
-    if found.own_id is None or found.own_id == imported.customer_id(found):
-        return None
+def own_alias(found: types.Customer, text: str, account: Id) -> Alias:
+    """The own id is an alias that came with the customer: it has his id."""
     return Alias(
-        id=spell_uuid(own_alias_id(found.id)),
-        customer_id=spell_uuid(found.id),
+        id=spell_uuid(found.id),
+        customer_id=imported.customer_id(found),
         sequence_account_id=spell_uuid(account),
-        value=found.own_id,
+        value=text,
         created_at=text_of(found.created_at),
     )
-
-
-def own_alias_id(customer: Id) -> Id:
-    return identity.derive(customer, "sequence.alias")

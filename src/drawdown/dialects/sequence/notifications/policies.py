@@ -20,7 +20,7 @@ from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.errors import NotAllowed, PolicyNotFound
 from drawdown.dialects.sequence.notifications import wire
 from drawdown.dialects.sequence.notifications.events import FORMAT, OWN_TYPES, TYPES
-from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.paging import Page, page, within
 from drawdown.dialects.sequence.usage.reserving import reserve
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
@@ -84,15 +84,7 @@ async def _tell(call: Call, settings: Settings, secret: str) -> engine.Endpoint:
 
 
 async def list_all(call: Call) -> Answer:
-    query: Page = call.query
-    policies = await _policies(call)
-
-    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Recipients]:
-        if before is not None:
-            return [each for each in reversed(policies) if _id(each) > before][:limit]
-        return [each for each in policies if after is None or _id(each) < after][:limit]
-
-    found, pagination = await page(query, chunk, _id)
+    found, pagination = await page(call.query, within(await _policies(call), _id), _id)
     items = [_shown(call, each) for each in found]
     return answer(call, 200, wire.PolicyPage(items=items, pagination=pagination))
 
