@@ -108,6 +108,21 @@ async def test_who_has_read_an_earlier_revision_is_refused(ledger: Ledger) -> No
     assert found.revision == 2
 
 
+async def test_what_is_new_stays_as_it_is_where_it_is_there_already(ledger: Ledger) -> None:
+    """A request that is carried out once more undoes nothing that has become of its documents since."""
+    products = Keeper(await open_book(ledger))
+    new = products.change("1")
+    [made] = await products.keep(new)
+    assert await products.keep(new) == (made,)
+    [changed] = await products.keep(products.change("2", made))
+    assert await products.keep(new) == (changed,)
+    assert await ledger.document(products.book.id, made.id, KIND) == changed
+    await products.keep(products.change(None, changed))
+    await products.keep(new)
+    with pytest.raises(DocumentNotFound):
+        await ledger.document(products.book.id, made.id, KIND)
+
+
 async def test_documents_are_listed_by_owner_newest_first(ledger: Ledger) -> None:
     own = await keeper(ledger)
     book = own.book

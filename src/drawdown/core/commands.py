@@ -637,9 +637,9 @@ class RecordUsage(msgspec.Struct, frozen=True, kw_only=True):
 class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a document of a customer's, or of the book's (``owner``), beside a command.
 
-    ``revision`` is the one that was read; 0: it is new. ``body`` None: it is deleted. ``takes`` is a name
-    that it has from now on, alone among its book's documents of the kind; ``gives_back`` is one that it had.
-    ``called``: what is new has this name, which its id follows from; a document with it is refused.
+    ``revision`` is the one that was read; 0: it is new, and one that is there already stays as it is.
+    ``body`` None: it is deleted. ``takes`` is a name that it has from now on, alone among its book's
+    documents of the kind; ``gives_back`` is one that it had.
     """
 
     id: Id
@@ -649,7 +649,6 @@ class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     takes: str | None = None
     gives_back: str | None = None
-    called: str | None = None
 
 
 class KeepDocuments(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,8 +70,6 @@ def check(request: Request, state: State) -> None:
         assert known is None or known.entitlement is None, "what stands is changed by its player"
         _check_name(request, change, state)
         if change.revision == 0:
-            if change.called is not None and known is not None and known.deleted_at is None:
-                raise AlreadyExists(field="id", value=change.called)
             continue
         if known is None or known.book != request.book or known.deleted_at is not None:
             raise DocumentNotFound(spell("", change.id))
@@ -87,7 +85,7 @@ def _check_name(request: Request, change: DocumentChange, state: State) -> None:
     if change.kind == CUSTOMER_ALIAS:
         is_free = is_free and state.names[(request.book, CUSTOMER_OWN_ID, change.takes)] is None
     if not is_free:
-        raise AlreadyExists(field="name", value=change.takes)
+        raise AlreadyExists(field="id", value=change.takes)
 
 
 def _change_names(request: Request, change: DocumentChange, state: State) -> None:
@@ -112,6 +110,8 @@ def _change(request: Request, change: DocumentChange, at: Instant, state: State)
     _change_names(request, change, state)
     if known is None:
         return _make(request, change, at, state)
+    if change.revision == 0:
+        return known
     after = msgspec.structs.replace(
         known,
         body=known.body if change.body is None else change.body,

@@ -105,7 +105,7 @@ class DocumentNames:
             await self._steps.leave([found])
             found = await self._open(asked)
         if found.fingerprint != asked.fingerprint and found.target != asked.target:
-            raise AlreadyExists(field="name", value=asked.key)
+            raise AlreadyExists(field="id", value=asked.key)
         return found
 
     async def _open(self, asked: ClaimRecord) -> ClaimRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -53,6 +54,19 @@ def test_an_id_is_one_products_until_that_is_deleted(client: Client) -> None:
     refused(lambda: products.retrieve("gold"), param="id", code="resource_missing")
     assert products.create({"id": "gold", "name": "New"}).name == "New"
     assert products.retrieve("gold").name == "New"
+
+
+def test_of_many_who_ask_for_an_id_at_once_one_gets_it(client: Client) -> None:
+    def attempt(number: int) -> str:
+        try:
+            return client.v1.products.create({"id": "gold", "name": f"{number}"}).name
+        except stripe.InvalidRequestError as error:
+            return str(error.code)
+
+    with ThreadPoolExecutor(8) as several:
+        found = sorted(several.map(attempt, range(8)))
+    assert found[1:] == ["resource_already_exists"] * 7
+    assert [each.name for each in client.v1.products.list().data] == found[:1]
 
 
 def test_making_a_product_again_under_its_key_makes_one(client: Client) -> None:

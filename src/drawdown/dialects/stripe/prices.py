@@ -167,7 +167,8 @@ async def _product(
         unit_label=data.unit_label,
         own_id=data.id,
     )
-    return products.new(call, body)
+    made, change = products.new(call, body)
+    return made, [change]
 
 
 async def _recurring(call: Call, asked: Recurring) -> KeptRecurring:

@@ -26,13 +26,13 @@ _DATA = "default_price_data"
 async def create_product(call: Call, asked: CreateProduct) -> Write:
     expansion.expansion(asked.expand, expansion.PRODUCT)
     body = products.changed(Product(name=asked.name, type=asked.type, own_id=asked.id), asked)
-    made, changes = products.new(call, body)
-    if asked.default_price_data is not None:
-        change = await _default(call, asked.default_price_data, products.product_id(made))
-        body = msgspec.structs.replace(body, default_price=prices.price_id(change.id))
-        first = msgspec.structs.replace(changes[0], body=msgspec.json.encode(body).decode())
-        changes = [first, *changes[1:], change]
-    return _write(call, changes)
+    made, change = products.new(call, body)
+    if asked.default_price_data is None:
+        return _write(call, [change])
+    price = await _default(call, asked.default_price_data, products.product_id(made))
+    body = msgspec.structs.replace(body, default_price=prices.price_id(price.id))
+    change = msgspec.structs.replace(change, body=msgspec.json.encode(body).decode())
+    return _write(call, [change, price])
 
 
 async def _default(call: Call, asked: DefaultPrice, product: str) -> DocumentChange:

@@ -9,9 +9,9 @@ from msgspec import UNSET, UnsetType
 
 from drawdown.core.commands import DocumentChange, KeepDocuments
 from drawdown.core.errors import DocumentNotFound
-from drawdown.core.identity import derive, spell
+from drawdown.core.identity import spell
 from drawdown.core.requests import Answer
-from drawdown.core.types import MICROSECONDS, Document, Id, Mode
+from drawdown.core.types import MICROSECONDS, Document, Mode
 from drawdown.dialects.stripe import expansion, kept, wire_catalog
 from drawdown.dialects.stripe.errors import StripeError
 from drawdown.dialects.stripe.idempotency import carry_out
@@ -40,50 +40,27 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own_id: str | None = None
 
 
-class Called(msgspec.Struct, frozen=True):
-    """Which product has an id of the operator's own. Its document's id follows from that."""
-
-    product: str
-
-
 class Products(Records[Product]):
-    """Found by the id that was chosen for one, too."""
+    """Found by the id that was chosen for one, too: that is its document's name."""
 
     async def find(self, call: Call, text: str, param: str = "id") -> Kept[Product]:
         try:
             return await super().find(call, text, param)
         except StripeError:
-            called = await _called(call, text)
-            if called is None:
-                raise
-        return await super().find(call, spell("prod_", bytes.fromhex(called.body.product)), param)
+            try:
+                return self.read(await call.ledger.document_named(call.book, text, self.kind))
+            except DocumentNotFound:
+                pass
+            raise
 
 
 PRODUCTS = Products("stripe.product", "product", Product)
-CALLED = Records("stripe.product_id", "product", Called)
 PRICE_KIND = "stripe.price"
 
 
-async def _called(call: Call, own_id: str) -> Kept[Called] | None:
-    try:
-        name = _called_id(call, own_id)
-        return CALLED.read(await call.ledger.document(call.book, name, CALLED.kind))
-    except DocumentNotFound:
-        return None
-
-
-def _called_id(call: Call, own_id: str) -> Id:
-    return derive(call.book, f"{CALLED.kind}:{own_id}")
-
-
-def new(call: Call, body: Product) -> tuple[Kept[Product], list[DocumentChange]]:
-    """A product as it will be; with its own id, where it has one, kept beside it."""
-    change = PRODUCTS.new(call, body)
-    changes = [change]
-    if body.own_id is not None:
-        called = CALLED.new(call, Called(change.id.hex()))
-        own_id = body.own_id
-        changes.append(msgspec.structs.replace(called, id=_called_id(call, own_id), called=own_id))
+def new(call: Call, body: Product) -> tuple[Kept[Product], DocumentChange]:
+    """A product as it will be, called by its own id where it has one."""
+    change = msgspec.structs.replace(PRODUCTS.new(call, body), takes=body.own_id)
     made = Document(
         id=change.id,
         book=call.book,
@@ -93,7 +70,7 @@ def new(call: Call, body: Product) -> tuple[Kept[Product], list[DocumentChange]]
         created_at=call.now,
         updated_at=call.now,
     )
-    return Kept(made, body), changes
+    return Kept(made, body), change
 
 
 def product_id(found: Kept[Product]) -> str:
@@ -163,11 +140,8 @@ async def delete_product(call: Call) -> Answer:
                 "instead."
             )
         listed = msgspec.structs.replace(listed, after=prices[-1].id)
-    changes = [PRODUCTS.changed(found, None)]
-    if found.body.own_id is not None:
-        called = await _called(call, found.body.own_id)
-        changes += [] if called is None else [CALLED.changed(called, None)]
-    await carry_out(call, KeepDocuments(), tuple(changes))
+    change = msgspec.structs.replace(PRODUCTS.changed(found, None), gives_back=found.body.own_id)
+    await carry_out(call, KeepDocuments(), (change,))
     return _answer(call, wire_catalog.Deleted(id=name, object="product"))
 
 
