@@ -92,3 +92,17 @@ async def test_only_so_many_meters_are_open_however_they_came_to_be(ledger: Ledg
     reopened = (await ledger.apply(book.id, ReopenMeter(meter="m-0"))).meter
     assert reopened is not None
     assert reopened.closed_at is None
+
+
+async def test_a_meter_for_which_there_was_no_room_leaves_its_code_free(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await open_book(ledger)
+    asked = CreateMeter(code="calls", measure=CALLS)
+    with monkeypatch.context() as full:
+        full.setattr("drawdown.core.usage.catalog.METERS_MAX", 0)
+        with pytest.raises(TooManyMeters):
+            await ledger.apply(book.id, asked)
+    meter = (await ledger.apply(book.id, asked)).meter
+    assert meter is not None
+    assert meter.code == "calls"

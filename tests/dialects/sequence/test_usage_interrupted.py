@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CreateCustomer
+from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
@@ -127,6 +127,40 @@ async def test_a_metric_is_finished_by_whoever_comes_next(ledger: Ledger) -> Non
             assert waiting is not None
             assert waiting.body.metrics == ()
     await verified(ledger)
+
+
+async def test_what_cannot_be_finished_is_in_nobodys_way(ledger: Ledger) -> None:
+    """Its name was taken while no server was there: nothing is left of it, and its own name is free."""
+    book = (await open_book(ledger)).id
+    metric = kept.new_id(ledger, book)
+    with pytest.raises(Stopped):
+        await change(Stopping(ledger, 2), book, MetricRecord(TOKENS), metric)  # type: ignore[arg-type]
+    assert await METRICS.find(ledger, book, metric) is not None
+    await ledger.apply(book, CreateEntitlement(name="Tokens", unit="token", scale=0))
+    await standing.finish(ledger, book)
+    assert await METRICS.find(ledger, book, metric) is None
+    waiting = await kept.waiting(ledger, book)
+    assert waiting is not None
+    assert waiting.body.metrics == ()
+    assert await METRICS.named(ledger, book, "Tokens") is None
+
+
+async def test_a_definition_for_which_there_is_no_room_leaves_the_old_one_counting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next is not refused for it; once there is room it counts."""
+    book, metric = await metered(ledger)
+    other = MetricRecord(replace(TOKENS, aggregation_property="n"), generation=2)
+    with pytest.raises(Stopped):
+        await change(Stopping(ledger, 1), book, other, metric)  # type: ignore[arg-type]
+    with monkeypatch.context() as full:
+        full.setattr("drawdown.core.usage.catalog.METERS_MAX", 1)
+        await standing.finish(ledger, book)
+        [meter] = (await ledger.catalog(book)).meters.values()
+        assert (meter.closed_at, meter.measure.property) == (None, "tokens")
+    await standing.finish(ledger, book)
+    meters = (await ledger.catalog(book)).meters.values()
+    assert [each.measure.property for each in meters if each.closed_at is None] == ["n"]
 
 
 async def metered(ledger: Ledger) -> tuple[Id, Id]:

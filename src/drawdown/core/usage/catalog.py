@@ -66,8 +66,8 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
     check_own_id("code", command.code)
     meters.check(command.measure, "")
     _check_size(command.measure, "filter")
-    claim_name(request, (request.book, METER_CODE, command.code), "code", state)
     _check_room(catalog.meters.values(), METERS_MAX, "meters")
+    claim_name(request, (request.book, METER_CODE, command.code), "code", state)
     meter = Meter(
         id=request.id,
         book=request.book,

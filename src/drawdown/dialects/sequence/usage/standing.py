@@ -23,7 +23,7 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
 )
-from drawdown.core.errors import AlreadyExists, EntitlementNotFound
+from drawdown.core.errors import AlreadyExists, EntitlementNotFound, TooManyMeters
 from drawdown.core.identity import derive, parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Shortfall
@@ -89,7 +89,19 @@ async def finish(ledger: Ledger, book: Id) -> None:
         if metric is None:
             await done(ledger, book, identifier)
         else:
-            await carry_out(ledger, book, metric)
+            await _end(ledger, book, metric)
+
+
+async def _end(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
+    """What cannot be, whoever began it has not been told; nobody else is refused for it.
+
+    A new metric goes, and another definition waits until there is room: the old one counts as long.
+    """
+    try:
+        await carry_out(ledger, book, metric)
+    except (AlreadyExists, TooManyMeters):
+        if metric.body.generation == 1 and metric.body.deleted_at is None:
+            await undo(ledger, book, metric)
 
 
 async def _make(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
