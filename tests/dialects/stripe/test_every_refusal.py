@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +18,7 @@ from tests.dialects.stripe.refusals import REFUSALS
 from tests.dialects.stripe.test_every_endpoint import ENDPOINTS, name_of
 from tests.dialects.stripe.world import HOUR, START, World
 from tests.support.clocked_server import clocked_server
+from tests.support.locking import locked
 from tests.support.server import Server, Tenant
 
 Named = tuple[str, type[Exception], int]
@@ -229,22 +227,6 @@ def test_who_asks_too_often_is_told_so(form: str, tmp_path: Path) -> None:
         kind = "invalid_request_error"
         assert found == Told("RateLimitError", 429, kind, "rate_limit", None)
         assert "the limit is 1 a minute" in message
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process holds the database meanwhile."""
-    hold = (
-        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None); "
-        "held.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", hold, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holding:
-        assert holding.stdout is not None
-        assert holding.stdout.readline() == b"held\n"
-        yield
-        holding.communicate()
-    assert holding.returncode == 0
 
 
 @pytest.mark.parametrize("form", FORMS)
