@@ -12,7 +12,7 @@ from drawdown.core.errors import AlreadyExists, EntitlementNotFound, LedgerError
 from drawdown.core.identity import parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
-from drawdown.core.types import Document, Id
+from drawdown.core.types import Document, Entitlement, Id
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.paging import Page, page
@@ -41,9 +41,9 @@ async def create(call: Call) -> Answer:
     found = await METRICS.find(call.ledger, call.book, identifier) if repeated else None
     if found is not None:
         await standing.finish(call.ledger, call.book)
-        given = _answer(call, 201, found)
+        given = await _answer(call, 201, found)
         return msgspec.structs.replace(given, replayed=True)
-    return _answer(call, 201, await _made(call, identifier, asked))
+    return await _answer(call, 201, await _made(call, identifier, asked))
 
 
 async def _made(call: Call, identifier: Id, asked: Definition) -> Kept[MetricRecord]:
@@ -79,7 +79,7 @@ def _refused(error: LedgerError) -> Exception:
 
 
 async def retrieve(call: Call) -> Answer:
-    return _answer(call, 200, await _found(call))
+    return await _answer(call, 200, await _found(call))
 
 
 async def _found(call: Call) -> Kept[MetricRecord]:
@@ -108,7 +108,7 @@ async def list_all(call: Call) -> Answer:
         )
 
     found, pagination = await page(query, chunk, lambda each: each.id)
-    items = [_shown(METRICS.read(each), call.principal.account) for each in found]
+    items = [await _shown(call, METRICS.read(each)) for each in found]
     return answer(call, 200, wire.MetricPage(items=items, pagination=pagination))
 
 
@@ -119,7 +119,7 @@ async def update(call: Call) -> Answer:
     asked = definition_of(body)
     before = await _living(call)
     definition = before.body.definition
-    await _rename(call, before.document.id, definition, asked)
+    await _rename(call, before.document.id, asked)
     same = is_same(definition, asked)
     generation = before.body.generation + (not same)
     record = msgspec.structs.replace(before.body, definition=asked, generation=generation)
@@ -133,7 +133,7 @@ async def update(call: Call) -> Answer:
         [document] = await kept.keep(call.ledger, call.book, change)
         meter = standing.meter_of(document.id, generation)
         await call.ledger.apply(call.book, AmendMeter(meter=meter, name=asked.name))
-        return _answer(call, 200, METRICS.read(document))
+        return await _answer(call, 200, METRICS.read(document))
     begin = partial(standing.with_metric, before.document.id)
     document = (await kept.wait(call.ledger, call.book, begin, change))[0]
     after = METRICS.read(document)
@@ -142,25 +142,33 @@ async def update(call: Call) -> Answer:
     except LedgerError:
         await _as_before(call, after, before)
         raise
-    return _answer(call, 200, after)
+    return await _answer(call, 200, after)
 
 
 async def _living(call: Call) -> Kept[MetricRecord]:
-    """Raises ``EntitlementClosed``, too."""
+    """Raises ``EntitlementClosed``, too, also where somebody has deleted its credit."""
     found = await _found(call)
-    if found.body.deleted_at is not None:
+    credit = await _credit(call, found.document.id)
+    if found.body.deleted_at is not None or (credit is not None and credit.closed_at is not None):
         raise errors.EntitlementClosed()
     return found
 
 
-async def _rename(call: Call, metric: Id, before: Definition, asked: Definition) -> None:
+async def _credit(call: Call, metric: Id) -> Entitlement | None:
+    """None for a metric that was refused when it was half made."""
+    try:
+        return await call.ledger.entitlement(call.book, metric)
+    except EntitlementNotFound:
+        return None
+
+
+async def _rename(call: Call, metric: Id, asked: Definition) -> None:
     """Its credit is called as it is. Raises ``BadRequest`` for a name that is another's."""
-    if (before.name, before.unit) == (asked.name, asked.unit):
+    before, unit = await call.ledger.entitlement(call.book, metric), asked.unit or standing.UNIT
+    if (before.name, before.unit) == (asked.name, unit):
         return
     command = AmendEntitlement(
-        entitlement=metric,
-        name=None if asked.name == before.name else asked.name,
-        unit=asked.unit or standing.UNIT,
+        entitlement=metric, name=None if asked.name == before.name else asked.name, unit=unit
     )
     try:
         await call.ledger.apply(call.book, command)
@@ -171,7 +179,7 @@ async def _rename(call: Call, metric: Id, before: Definition, asked: Definition)
 async def _as_before(call: Call, after: Kept[MetricRecord], before: Kept[MetricRecord]) -> None:
     """Where there is no room for another meter, the old one goes on."""
     now, was = after.body.definition.name, before.body.definition
-    await _rename(call, after.document.id, after.body.definition, was)
+    await _rename(call, after.document.id, was)
     change = METRICS.changed(
         after,
         before.body,
@@ -186,30 +194,45 @@ async def delete(call: Call) -> Answer:
     """It counts nothing more; its credit stays, and expires. One that is deleted already stays so."""
     before = await _found(call)
     if before.body.deleted_at is not None:
-        return _answer(call, 200, before)
+        return await _answer(call, 200, before)
     record = msgspec.structs.replace(before.body, deleted_at=text_of(call.now))
     change = METRICS.changed(before, record, gives_back=before.body.definition.name)
     begin = partial(standing.with_metric, before.document.id)
     documents = await kept.wait(call.ledger, call.book, begin, change)
     after = METRICS.read(documents[0])
     await standing.carry_out(call.ledger, call.book, after)
-    return _answer(call, 200, after)
+    return await _answer(call, 200, after)
 
 
 async def calculate(call: Call) -> Answer:
     metric = await _found(call)
-    return answer(call, 200, await calculating.calculate(call, metric.body.definition, call.query))
+    definition = _as_called(metric, await _credit(call, metric.document.id))
+    return answer(call, 200, await calculating.calculate(call, definition, call.query))
 
 
-def _answer(call: Call, status: int, metric: Kept[MetricRecord]) -> Answer:
-    return answer(call, status, _shown(metric, call.principal.account))
+async def _answer(call: Call, status: int, metric: Kept[MetricRecord]) -> Answer:
+    return answer(call, status, await _shown(call, metric))
 
 
-def _shown(metric: Kept[MetricRecord], account: Id) -> wire.Metric:
-    definition, there = metric.body.definition, metric.body.there
+def _as_called(metric: Kept[MetricRecord], credit: Entitlement | None) -> Definition:
+    """Another dialect may have renamed its credit, or the unit of it."""
+    definition = metric.body.definition
+    if credit is None:
+        return definition
+    unit = None if definition.unit is None and credit.unit == standing.UNIT else credit.unit
+    return msgspec.structs.replace(definition, name=credit.name, unit=unit)
+
+
+async def _shown(call: Call, metric: Kept[MetricRecord]) -> wire.Metric:
+    """One whose credit another dialect has deleted is deleted."""
+    credit = await _credit(call, metric.document.id)
+    definition, there = _as_called(metric, credit), metric.body.there
+    deleted_at = metric.body.deleted_at
+    if deleted_at is None and credit is not None and credit.closed_at is not None:
+        deleted_at = text_of(credit.closed_at)
     return wire.Metric(
         id=spell_uuid(metric.document.id) if there is None else there.id,
-        sequence_account_id=spell_uuid(account),
+        sequence_account_id=spell_uuid(call.principal.account),
         name=definition.name,
         metric_type=definition.metric_type,
         event_type=definition.event_type,
@@ -224,7 +247,7 @@ def _shown(metric: Kept[MetricRecord], account: Id) -> wire.Metric:
         grouping_property=definition.grouping_property,
         unit=definition.unit,
         description=definition.description,
-        deleted_at=metric.body.deleted_at,
+        deleted_at=deleted_at,
     )
 
 
