@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
 from drawdown.core.commands import (
@@ -13,14 +16,17 @@ from drawdown.core.commands import (
 )
 from drawdown.core.errors import CustomerClosed, CustomerNotFound, FieldInvalid
 from drawdown.core.requests import Accepted, Answer, Claim
-from drawdown.core.types import DAY, Id, Instant, Mode
+from drawdown.core.types import DAY, Customer, Id, Instant, Mode
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.store.test_time_and_claims import jobs_of
-from tests.support.books import HOUR, START, Book, Observed, open_book, verified
+from tests.support.books import HOUR, START, Book, Observed, open_book, open_ledger_on, verified
+from tests.support.stores import Database
 
 pytestmark = pytest.mark.anyio
+
+LATER = Instant(START + 2 * DAY)
 
 
 async def attach(book: Book, customer: str, frozen_at: Instant) -> Id:
@@ -60,6 +66,47 @@ async def test_his_time_is_the_clocks_from_then_on(ledger: Ledger, clock: Manual
         ("expired", 10 * DAY),
     ]
     await verified(ledger)
+
+
+async def test_who_was_on_none_a_moment_ago_is_on_it_at_once(ledger: Ledger) -> None:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    assert await ledger.time_of(book.id, customer) == START
+    await attach(book, customer, LATER)
+    assert await ledger.time_of(book.id, customer) == LATER
+
+
+async def test_so_is_who_is_put_on_it_while_he_is_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await open_book(ledger)
+    customer = await book.customer()
+    read = ledger.store.find_customer
+
+    async def reads_and_is_overtaken(found: Id) -> Customer | None:
+        before = await read(found)
+        monkeypatch.setattr(ledger.store, "find_customer", read)
+        await attach(book, customer, LATER)
+        return before
+
+    monkeypatch.setattr(ledger.store, "find_customer", reads_and_is_overtaken)
+    assert await ledger.time_of(book.id, customer) == START
+    assert await ledger.time_of(book.id, customer) == LATER
+
+
+async def test_another_process_learns_of_it_soon(
+    ledger: Ledger, database: Database, clock: ManualClock
+) -> None:
+    other = open_ledger_on(await database.open(), clock)
+    book = await open_book(ledger)
+    customer = await book.customer()
+    assert await other.time_of(book.id, customer) == START
+    await attach(book, customer, LATER)
+    begun = time.monotonic()
+    while await other.time_of(book.id, customer) != LATER:
+        assert time.monotonic() < begun + 60
+        await asyncio.sleep(0.05)
+    await other.close()
 
 
 async def test_he_may_be_on_one_only_and_no_clock_begins_before_what_is_there(

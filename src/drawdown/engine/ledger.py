@@ -176,7 +176,7 @@ class Ledger(CreditReads, PlanReads):
             )
         )
         if isinstance(command, CreateTestClock):
-            self._unclocked.clear()
+            self._unclocked = {}  # who is being looked at now is noted in the one before
         return answer
 
     async def submit_many(self, book: Id, asked: Sequence[Asked]) -> list[Answer | BaseException]:

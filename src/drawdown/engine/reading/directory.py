@@ -46,13 +46,14 @@ class DirectoryReads:
 
     async def _now(self, customer: Id) -> Instant:
         """As ``now_of``. That he is on no clock is taken for true for a second: he may be put on one."""
-        if time.monotonic() < self._unclocked.get(customer, 0.0):
+        unclocked, now = self._unclocked, time.monotonic()
+        if now < unclocked.get(customer, 0.0):
             return self.clock.now()
         found = await self._store.find_customer(customer)
         if found is not None and found.test_clock is None:
-            if len(self._unclocked) >= UNCLOCKED_MAX:
-                self._unclocked.clear()
-            self._unclocked[customer] = time.monotonic() + UNCLOCKED_SECONDS
+            if len(unclocked) >= UNCLOCKED_MAX:
+                unclocked.clear()
+            unclocked[customer] = now + UNCLOCKED_SECONDS
         return await self._now_for(found)
 
     async def customer(self, book: Id, reference: Reference) -> Customer:
