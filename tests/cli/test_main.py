@@ -58,6 +58,7 @@ KNOWN = {
     "import dodo",
     "import stripe",
     "accounts create",
+    "accounts set",
     "accounts list",
     "keys create",
     "keys list",
