@@ -57,6 +57,7 @@ KNOWN = {
     "copy",
     "import dodo",
     "import stripe",
+    "import sequence",
     "accounts create",
     "accounts set",
     "accounts list",

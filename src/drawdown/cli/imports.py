@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from drawdown.importing.report import Report
 
 DODO_KEY, STRIPE_KEY = "DODO_PAYMENTS_API_KEY", "STRIPE_API_KEY"
+#: The client id and the secret.
+SEQUENCE_KEYS = ("SEQUENCE_CLIENT_ID", "SEQUENCE_CLIENT_SECRET")
 KEY_BYTES_MAX = 10_000
 
 app = typer.Typer(no_args_is_help=True, help="Move over from another system.")
@@ -118,16 +120,58 @@ def stripe(
     _import(STRIPE, _From(pages, source, key_file, STRIPE_KEY), into, dry_run, accept_differences)
 
 
+@app.command()
+def sequence(
+    pages: PagesFolder,
+    mode: IntoMode,
+    source: From = None,
+    key_file: KeyFile = None,
+    account: AccountName = None,
+    dry_run: DryRun = False,
+    accept_differences: AcceptDifferences = False,
+    database: Database = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Bring credit over from Sequence: customers, aliases, usage metrics, grants, balances and transactions.
+
+    The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
+    then all of it is read back and compared. Run it again, whatever ended it: nothing is done twice.
+
+    The key is read from SEQUENCE_CLIENT_ID and SEQUENCE_CLIENT_SECRET; in a file, it is both with a colon
+    between them.
+
+    Exits 1 where the totals are not equal, and names the customers.
+
+    Example: `drawdown import sequence --from https://eu.sequencehq.com/api --pages pages --mode live`
+    """
+    from drawdown.importing.sequence.vendor import SEQUENCE
+
+    into = _Into(database, account, mode, as_json)
+    _import(
+        SEQUENCE, _From(pages, source, key_file, *SEQUENCE_KEYS), into, dry_run, accept_differences
+    )
+
+
 class _From(NamedTuple):
-    """Where from. ``key_variable``: which variable of the environment has the vendor's key."""
+    """Where from. ``key_variable``: which variable of the environment has the vendor's key.
+
+    Of a key that has two parts it has the first, and ``secret_variable`` the second.
+    """
 
     pages: Path
     source: str | None
     key_file: Path | None
     key_variable: str
+    secret_variable: str | None = None
 
     def key(self) -> str:
-        return _key(self.key_file, self.key_variable)
+        """Never an argument, which other users of the machine could read."""
+        if self.key_file is not None:
+            return _key_in(self.key_file)
+        if self.secret_variable is None:
+            return _key(self.key_variable, "The account's API key")
+        name = _key(self.key_variable, "The account's client id")
+        return f"{name}:{_key(self.secret_variable, 'The secret')}"
 
 
 class _Into(NamedTuple):
@@ -174,20 +218,25 @@ async def _book(ledger: Ledger, named: str | None, mode: Mode) -> Id:
     return await ledger.accounts.book((await chosen(ledger, named)).id, mode)
 
 
-def _key(path: Path | None, variable: str) -> str:
-    """The vendor's key: never an argument, which other users of the machine could read."""
-    if path is not None:
-        try:
-            with path.open("rb") as file:
-                found = file.read(KEY_BYTES_MAX).decode().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"The key cannot be read from {path}: {error}.") from None
-    else:
-        found = os.environ.get(variable, "").strip()
-        if not found and sys.stdin.isatty():
-            found = typer.prompt("The account's API key", hide_input=True, err=True).strip()
+def _key(variable: str, asked: str) -> str:
+    found = os.environ.get(variable, "").strip()
+    if not found and sys.stdin.isatty():
+        found = typer.prompt(asked, hide_input=True, err=True).strip()
+    return _checked(found, f"Set {variable}, or give --key-file.")
+
+
+def _key_in(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            found = file.read(KEY_BYTES_MAX).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"The key cannot be read from {path}: {error}.") from None
+    return _checked(found, f"Put it in {path}.")
+
+
+def _checked(found: str, fix: str) -> str:
     if not found or not found.isascii() or not found.isprintable():
-        raise Failure("There is no key to fetch with.", f"Set {variable}, or give --key-file.")
+        raise Failure("There is no key to fetch with.", fix)
     return found
 
 

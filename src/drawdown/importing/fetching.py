@@ -55,13 +55,12 @@ class Transport(Protocol):
 
 
 class Http:
-    """Plain requests, with the key as a bearer's token."""
+    """Plain requests, each with the same headers: those that the key is in among them."""
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self.base_url = base_url.rstrip("/")
         self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {key}", "accept": "application/json"},
-            timeout=TIMEOUT_SECONDS,
+            headers={"accept": "application/json", **headers}, timeout=TIMEOUT_SECONDS
         )
 
     async def get(self, path: str, query: dict[str, str]) -> Answered:

@@ -41,10 +41,11 @@ class Source(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Page(msgspec.Struct):
-    """What is on a page of a list, and whether the list ends with it."""
+    """What is on a page of a list, and whether the list ends with it. ``cursor`` leads to the next."""
 
     items: list[msgspec.Raw]
     is_last: bool
+    cursor: str = ""
 
 
 class Pages(Protocol):

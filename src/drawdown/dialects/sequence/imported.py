@@ -37,6 +37,8 @@ PROFILE = "sequence_import"
 TRANSACTION, PLACE = "sequence.imported_transaction", "sequence.imported_id"
 #: The reason of whatever moved credit because it was brought over; its transactions are the vendor's own.
 REASON = "Brought over from Sequence"
+#: So many transactions of a customer are read at most, to be counted.
+KEPT_MAX = 1_000_000
 _CHUNK = 1_000
 
 
