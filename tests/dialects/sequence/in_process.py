@@ -12,7 +12,6 @@ import msgspec
 
 from drawdown.core.types import Id, Instant
 from drawdown.dialects.sequence.dialect import SequenceDialect
-from drawdown.engine.accounts import Principal
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.web.dispatch import DialectApp, ignore
@@ -61,17 +60,22 @@ class World:
 async def opened_world(database: Database) -> AsyncIterator[World]:
     clock = ManualClock(START)
     ledger = open_ledger_on(await database.open(), clock)
-    first = await ledger.accounts.first_start()
-    assert first is not None
-    principal: Principal | None = await ledger.authenticate(first[2])
-    assert principal is not None
-    app = DialectApp(
-        SequenceDialect(allow_private=False), ledger, Limits(body_bytes_max=1 << 20), ignore
-    )
-    async with httpx.AsyncClient(
+    try:
+        first = await ledger.accounts.first_start()
+        assert first is not None
+        principal = await ledger.authenticate(first[2])
+        assert principal is not None
+        async with _client(ledger, first[2]) as client:
+            yield World(ledger, clock, client, principal.book)
+    finally:
+        await ledger.close()
+
+
+def _client(ledger: Ledger, secret: str) -> httpx.AsyncClient:
+    limits = Limits(body_bytes_max=1 << 20)
+    app = DialectApp(SequenceDialect(allow_private=False), ledger, limits, ignore)
+    return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=True),
         base_url=f"http://test{BASE}",
-        headers={"authorization": f"Bearer {first[2]}"},
-    ) as client:
-        yield World(ledger, clock, client, principal.book)
-    await ledger.close()
+        headers={"authorization": f"Bearer {secret}"},
+    )
