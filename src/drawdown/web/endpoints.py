@@ -97,6 +97,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     counted: Counted = "requests"
 
 
+class HeaderTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """For the document: a header that is read beside ``Authorization``, with the rules of its text."""
+
+    name: str
+    description: str
+    required: bool = False
+    rules: Mapping[str, Any] = {}
+
+
 class Dialect:
     """What a dialect is: its table and its manners. Override what differs.
 
@@ -120,6 +129,9 @@ class Dialect:
     security: ClassVar[tuple[str, ...]] = ("bearer", "basic")
     #: Likewise: what may be wrong with the parameters of a path.
     path_errors: ClassVar[tuple[type[WebError], ...]] = (UnknownUrl,)
+    #: Likewise: what ``admit`` may raise, and what headers say of every answer.
+    header_errors: ClassVar[tuple[type[WebError], ...]] = ()
+    headers_answered: ClassVar[Mapping[str, str]] = {}
     schemas: ClassVar[tuple[type, ...]] = ()
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -139,6 +151,10 @@ class Dialect:
 
     def admit(self, call: Call) -> None:
         """Refuse a request for its headers (a version, an account), by raising; body unread."""
+
+    def headers_taken(self, endpoint: Endpoint) -> tuple[HeaderTaken, ...]:
+        """For the document: those that an endpoint reads."""
+        return ()
 
     def media_type_of(self, record: type) -> str:
         """For the document: what bodies of ``record`` are written in."""

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from drawdown.web import errors as web
-from drawdown.web.endpoints import Dialect, Endpoint
+from drawdown.web.endpoints import Dialect, Endpoint, HeaderTaken
 
 REFERENCE = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -118,6 +118,7 @@ def _operation(
     parameters = [_path_parameter(name) for name in _PARAMETER.findall(endpoint.path)]
     if endpoint.query is not None:
         parameters += _query_parameters(components[_name_of(schemas[endpoint.query])])
+    parameters += [_header_parameter(each) for each in dialect.headers_taken(endpoint)]
     operation: Json = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
@@ -148,6 +149,16 @@ def _query_parameters(component: Json) -> list[Json]:
     ]
 
 
+def _header_parameter(header: HeaderTaken) -> Json:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": header.required,
+        "description": header.description,
+        "schema": {"type": "string", **header.rules},
+    }
+
+
 def _body(
     dialect: Dialect, record: type, schemas: dict[type, Json], components: dict[str, Json]
 ) -> Json:
@@ -160,7 +171,10 @@ def _body(
 def _responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[type, Json]) -> Json:
     """The answer, and each status that a refusal may have with the codes of its refusals."""
     media_type = dialect.content_type.decode("ascii")
-    success: Json = {"description": HTTPStatus(endpoint.status).phrase, "headers": _headers()}
+    success: Json = {
+        "description": HTTPStatus(endpoint.status).phrase,
+        "headers": _headers(dialect),
+    }
     if endpoint.answer is not None:
         success["content"] = {media_type: {"schema": schemas[endpoint.answer]}}
     elif endpoint.stream is not None:
@@ -185,22 +199,28 @@ def _refusals(dialect: Dialect, endpoint: Endpoint) -> Iterable[Any]:
         yield from (web.BadRequest, web.UnknownField, web.MissingField)
     if "{" in endpoint.path:
         yield from dialect.path_errors
+    yield from dialect.header_errors
     yield web.TooManyRequests
     yield from endpoint.errors
     yield from (web.Unexpected, web.Unavailable)
 
 
 def _refusal(dialect: Dialect, status: int, codes: list[str], schemas: dict[type, Json]) -> Json:
-    answer: Json = {"description": ", ".join(codes), "headers": _headers() | _RETRY.get(status, {})}
+    headers = _headers(dialect) | _RETRY.get(status, {})
+    answer: Json = {"description": ", ".join(codes), "headers": headers}
     if dialect.error_record is not None:
         media_type = dialect.error_content_type.decode("ascii")
         answer["content"] = {media_type: {"schema": schemas[dialect.error_record]}}
     return answer
 
 
-def _headers() -> Json:
-    description = "Names this request in the server's log."
-    return {"Request-Id": {"description": description, "schema": {"type": "string"}}}
+def _headers(dialect: Dialect) -> Json:
+    described = {"Request-Id": "Names this request in the server's log."}
+    described |= dialect.headers_answered
+    return {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in described.items()
+    }
 
 
 def _name_of(schema: Json) -> str:

@@ -46,7 +46,7 @@ def _day(*wrong: Any, required: bool = False) -> Field:
 
 
 _ACCOUNT = _text(NOTHING, "acct_nothing")
-_NUMBER = ("1000", True, [], {}, -1, -0.5, 1e-13, 1e19)
+_NUMBER: tuple[Any, ...] = ("1000", True, [], {}, -1, -0.5, 1e-13, 1e19)
 _ALIAS = _text("a b", ".", "..", "VOID", "ä", longest=64)
 _NAME_OF_PROPERTY = ("", "x" * 101)
 

@@ -14,6 +14,7 @@ from drawdown.dialects.sequence.errors import (
     PolicyNotFound,
     TooManyUnmapped,
 )
+from drawdown.web.errors import BadRequest
 from tests.dialects.sequence.calls import CALLS
 from tests.dialects.sequence.world import NOTHING, POLICIES, Ask, World
 
@@ -163,6 +164,13 @@ REFUSALS: Mapping[Named, Refusal] = {
     ),
     ("PUT /customers/{id}", core.CustomerClosed): Refusal(
         _of_archived("PUT /customers/{id}"), _STATE, _ARCHIVED
+    ),
+    ("POST /customers/{id}/archive", BadRequest): Refusal(
+        lambda world: replace(
+            CALLS["POST /customers/{id}/archive"](world), headers={"Idempotency-Key": "x" * 256}
+        ),
+        _INVALID,
+        "Idempotency-Key must be 1 to 255 printable characters.",
     ),
     ("POST /customer-aliases", core.AlreadyExists): Refusal(
         _taken_value("POST /customer-aliases"), _INVALID, _TAKEN

@@ -24,6 +24,7 @@ from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
 ON_BEHALF_OF = "On-Behalf-Of"
+PATH = "/credit-transactions"
 _GRANT_RULE = "the id of a credit grant; there is none with this id"
 #: What only this dialect knows of a movement is kept as its metadata.
 _INVOICE, _RUN = "invoiceId", "billingRunId"
@@ -111,7 +112,7 @@ async def create(call: Call) -> Answer:
     once = claim(call, command)
     if (before := await answered(call, once)) is not None:
         return before
-    await _check_grant(call, command.grant)
+    await _check_grant(call, command)
     days = await days_of(call)
 
     def render(accepted: Accepted) -> Answer:
@@ -163,20 +164,23 @@ def _movement(body: wire.CreateTransactionRequest, grant: Id) -> AdjustGrant:
     )
 
 
-async def _check_grant(call: Call, grant: Id) -> None:
-    """What is put back into one that was voided would be lost at once."""
+async def _check_grant(call: Call, movement: AdjustGrant) -> None:
+    """What is put back into one that was voided would be lost at once; one who is archived uses nothing."""
     try:
-        found = await call.ledger.grant(call.book, grant)
+        found = await call.ledger.grant(call.book, movement.grant)
     except GrantNotFound:
         raise BadRequest("grantId", _GRANT_RULE) from None
     if found.voided_at is not None:
         raise errors.GrantVoided()
+    owner = await call.ledger.customer(call.book, found.customer)
+    if movement.direction is Direction.DOWN and owner.closed_at is not None:
+        raise errors.CustomerClosed()
 
 
 ENDPOINTS = (
     Endpoint(
         method="POST",
-        path="/credit-transactions",
+        path=PATH,
         handler=create,
         summary="Take from a credit grant, or put back",
         role=Role.EDITOR,
@@ -192,6 +196,7 @@ ENDPOINTS = (
             errors.GrantExpired,
             errors.GrantVoided,
             errors.GrantPending,
+            errors.CustomerClosed,
             errors.KeyReused,
         ),
     ),

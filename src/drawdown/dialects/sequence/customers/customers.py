@@ -219,6 +219,6 @@ ENDPOINTS = (
         summary="Archive a customer",
         role=Role.EDITOR,
         answer=wire.Customer,
-        errors=(errors.CustomerNotFound, errors.KeyReused),
+        errors=(errors.CustomerNotFound, errors.KeyReused, BadRequest),
     ),
 )
