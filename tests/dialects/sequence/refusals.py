@@ -97,6 +97,12 @@ def _moved(**more: Any) -> Callable[[World], Ask]:
     return _with("POST /credit-transactions", **more)
 
 
+def _moved_of_archived(world: World) -> Ask:
+    made = world.credit()
+    world.client.post(f"/customers/{made.customer_id}/archive")
+    return _moved(grantId=made.id)(world)
+
+
 def _of_grant(status: str, **more: Any) -> Callable[[World], Ask]:
     """Of a grant that has come to its end, or has not begun."""
 
@@ -242,6 +248,9 @@ REFUSALS: Mapping[Named, Refusal] = {
     ),
     ("POST /credit-transactions", core.GrantPending): Refusal(
         _of_grant("pending"), _STATE, "The grant is not effective yet."
+    ),
+    ("POST /credit-transactions", core.CustomerClosed): Refusal(
+        _moved_of_archived, _STATE, _ARCHIVED
     ),
     ("PUT /usage-metrics/{id}", core.EntitlementClosed): Refusal(
         _change_deleted_metric, _STATE, _DELETED
