@@ -14,6 +14,7 @@ import uvicorn
 
 from drawdown.app import create_app
 from drawdown.config import Config
+from drawdown.core.identity import spell
 from drawdown.core.types import Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.opening import open_ledger
@@ -26,7 +27,7 @@ class ClockedServer:
 
     def __init__(self, database: str, now: Instant, config: Config) -> None:
         self.clock = ManualClock(now)
-        self.secret = ""
+        self.secret = self.key_id = ""
         self._database, self._config = database, config
         # Named a TCP socket, or asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
         self._socket = socket.socket(proto=socket.IPPROTO_TCP)
@@ -51,7 +52,7 @@ class ClockedServer:
         async with open_ledger(self._database, clock=self.clock, jobs=False) as ledger:
             first = await ledger.accounts.first_start()
             assert first is not None
-            self.secret = first[2]
+            self.secret, self.key_id = first[2], spell("key_", first[1].id)
             app = create_app(self._config, ledger, Metrics())
             config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)
             self._server = uvicorn.Server(config)

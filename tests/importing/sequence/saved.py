@@ -214,7 +214,7 @@ def _write(path: Path, document: Object) -> None:
 
 
 def an_account() -> Saved:
-    """Five customers, one of whom is archived and not listed, credit in two currencies and of three metrics."""
+    """Five customers, one archived and not listed, with credit in two currencies and of three metrics."""
     saved = Saved()
     calls = saved.metric("Calls", unit="call")
     old = saved.metric("Calls", deletedAt=at(20), createdAt=at(0.25))

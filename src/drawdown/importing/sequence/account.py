@@ -33,11 +33,15 @@ NAMED_MAX = 5
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric. Without a ``definition`` it is credit that nothing draws by itself."""
+    """A metric. Without a ``definition`` it is credit that nothing draws by itself.
+
+    ``rank`` counts those of one instant, the oldest first.
+    """
 
     there: str
     name: str
     created_at: Instant
+    rank: int
     definition: Definition | None
     deleted_at: str | None = None
 
@@ -276,7 +280,8 @@ def _add_kinds(
         when = checked(problems, page, record.id, instant, record.created_at, "createdAt", now)
         if when is None:
             continue
-        kind = _kind(record, when, refused)
+        rank = sum(each.created_at == when for each in account.kinds.values())
+        kind = _kind(record, when, rank, refused)
         account.kinds[kind.there] = kind
         if kind.deleted_at is None and names.setdefault(kind.name, kind.there) != kind.there:
             rule = f"not that of {names[kind.name]}, too: {kind.name}."
@@ -287,7 +292,7 @@ def _add_kinds(
     _leave_out(account, "metrics that cannot be counted here, whose credit comes", refused)
 
 
-def _kind(record: records.Metric, when: Instant, refused: list[str]) -> Kind:
+def _kind(record: records.Metric, when: Instant, rank: int, refused: list[str]) -> Kind:
     """A page's names are those of a request, so the dialect reads it."""
     asked = {
         name: getattr(record, name)
@@ -303,6 +308,7 @@ def _kind(record: records.Metric, when: Instant, refused: list[str]) -> Kind:
         there=record.id,
         name=record.name,
         created_at=when,
+        rank=rank,
         definition=definition,
         deleted_at=record.deleted_at,
     )
@@ -319,7 +325,7 @@ def _add_unlisted_kinds(account: Account, now: Instant) -> None:
                     Problems(), "", "", instant, each.record.created_at, "createdAt", now
                 )
                 account.kinds[metric] = Kind(
-                    there=metric, name=name, created_at=since or Instant(0), definition=None
+                    there=metric, name=name, created_at=since or Instant(0), rank=0, definition=None
                 )
 
 

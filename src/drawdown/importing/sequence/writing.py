@@ -94,8 +94,8 @@ class Writer:
     async def _bring_aliases(self, there: str) -> None:
         owner = self._people[there].id
         changes = [
-            known.brought(owner, each.text, each.created_at)
-            for each in self._account.aliases.get(there, ())
+            known.brought(owner, each.text, each.created_at, rank)
+            for rank, each in enumerate(self._account.aliases.get(there, ()))
         ]
         for some in chunks(changes, known.AT_ONCE):
             try:
@@ -256,7 +256,7 @@ class Writer:
 
 def kind_id(book: Id, kind: Kind) -> Id:
     """Which always follows from the vendor's, and sorts by when it was made there."""
-    return dated(book, f"sequence.import:{kind.there}", kind.created_at)
+    return dated(book, f"sequence.import:{kind.there}", kind.created_at, kind.rank)
 
 
 def entitlement_of(account: Account, book: Id, credit: str) -> Id:

@@ -91,10 +91,13 @@ def given(ledger: Ledger, customer: Id, texts: Iterable[str]) -> tuple[DocumentC
     )
 
 
-def brought(customer: Id, text: str, created_at: Instant) -> DocumentChange:
-    """An alias that he had at the vendor: its id follows from it, and sorts by when it was made there."""
+def brought(customer: Id, text: str, created_at: Instant, rank: int) -> DocumentChange:
+    """An alias that he had at the vendor: its id follows from it, and sorts by when it was made there.
+
+    ``rank`` counts those of one customer, the oldest first.
+    """
     return DocumentChange(
-        id=dated(customer, f"sequence.alias:{text}", created_at),
+        id=dated(customer, f"sequence.alias:{text}", created_at, rank),
         owner=customer,
         kind=CUSTOMER_ALIAS,
         body=_body(text),
