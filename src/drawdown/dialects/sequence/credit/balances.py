@@ -62,8 +62,9 @@ async def _balances(call: Call, owner: Customer, kinds: Iterable[Id]) -> list[wi
 
 
 def _as_made(*lists: list[Grant]) -> list[Grant]:
+    """Not by their ids alone: what was carried over has one that follows from another grant's."""
     grants = {each.id: each for some in lists for each in some}
-    return [grants[each] for each in sorted(grants)]
+    return sorted(grants.values(), key=lambda each: (imported.made_at(each), each.id))
 
 
 async def _balance(

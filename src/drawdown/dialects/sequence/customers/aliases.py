@@ -130,6 +130,7 @@ async def list_of_customer(call: Call) -> Answer:
     account = call.principal.account
     items = [_shown(call, each, known.text_of(each), owner) for each in documents]
     items += [rendering.own_alias(owner, text, account) for text in known.own_texts(owner)]
+    items.sort(key=_id, reverse=True)
     found, pagination = await page(call.query, within(items, _id), _id)
     return answer(call, 200, wire.AliasPage(items=found, pagination=pagination))
 
