@@ -38,16 +38,18 @@ def read_holdings(account: Account, problems: Problems, now: Instant) -> Iterato
     for customer, person in account.people.items():
         if customer not in account.grants:
             continue
-        page = places.balances(customer)
-        if not account.folder.numbers(page):
-            problems.add(Problem(page, "", "", "there is no page of it."))
+        name = places.balances(customer)
+        pages = account.folder.numbers(name)
+        if not pages:
+            problems.add(Problem(name, "", "", "there is no page of it."))
             continue
-        told = account.folder.object(page, records.Balances, problems)
+        told = account.folder.object(name, records.Balances, problems)
         if told is None:
             continue
-        for credit, part in _parts(account, customer, told, problems, now).items():
+        page = f"{name}/{pages[-1].name}"
+        for credit, part in _parts(account, customer, page, told, problems, now).items():
             holding = checked(
-                problems, page, customer, _holding, account, person, credit, part, problems, now
+                problems, page, credit, _holding, account, person, page, credit, part, problems, now
             )
             if holding is not None:
                 yield holding
@@ -68,10 +70,15 @@ def _credit_of(record: records.Grant) -> str:
 
 
 def _parts(
-    account: Account, customer: str, told: records.Balances, problems: Problems, now: Instant
+    account: Account,
+    customer: str,
+    page: str,
+    told: records.Balances,
+    problems: Problems,
+    now: Instant,
 ) -> dict[str, _Part]:
     """By currency or metric. A grant that is on two pages is as the one of balances has it."""
-    page, found = places.balances(customer), dict[str, _Part]()
+    found: dict[str, _Part] = {}
     listed = {each.record.id: each for each in account.grants[customer]}
     number = max(each.number for each in listed.values())
     for item in told.items:
@@ -145,7 +152,13 @@ def _row(record: records.Transaction, part: _Part, now: Instant) -> TransactionT
 
 
 def _holding(
-    account: Account, person: Person, credit: str, part: _Part, problems: Problems, now: Instant
+    account: Account,
+    person: Person,
+    page: str,
+    credit: str,
+    part: _Part,
+    problems: Problems,
+    now: Instant,
 ) -> Holding:
     """Raises ``BadRequest`` for more than a wallet may have."""
     scale = scale_of(credit)
@@ -169,7 +182,7 @@ def _holding(
     grants.sort(key=lambda each: (each.there.created_at, each.number))
     return Holding(
         person=person,
-        page=places.balances(person.there),
+        page=page,
         credit=credit,
         scale=scale,
         told=told,
