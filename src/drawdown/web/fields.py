@@ -19,7 +19,9 @@ from drawdown.core.times import INSTANT_MAX, instant_of
 from drawdown.core.types import UNITS_MAX, Id, Instant, Reference
 from drawdown.web.errors import BadRequest
 
-NUMBER_RULE = "a number of at least 0 with at most 19 digits before the point and 12 after it"
+NUMBER_RULE = (
+    "a number without quotes, 0 or more, at most 19 digits before the point and 12 after it"
+)
 INSTANT_RULE = "an RFC 3339 time with a zone, from 1970 to 9999, such as 2026-01-31T12:00:00Z"
 REFERENCE_MAX = 255
 TEXT_MAX = 500

@@ -294,7 +294,8 @@ def test_a_movement_is_on_behalf_of_the_keys_account(
     body = {"grantId": made.id, "type": "DEBIT", "amount": "1"}
     for headers in ({}, {"On-Behalf-Of": NOTHING}):
         answer = sequence.post("/credit-transactions", json=body, headers=headers)
-        refusal(answer, 400, "ValidationError", "On-Behalf-Of", "account")
+        refusal(answer, 400, "ValidationError", "On-Behalf-Of", "account of the API key", account)
+        assert "left out" not in answer.text  # a header is what it must have
     assert one(sequence, made.id).current_balance == "10"
 
 

@@ -29,12 +29,14 @@ async def days_of(call: Call) -> Days:
     return Days(await call.ledger.accounts.zone_of(call.principal.account))
 
 
-def check_account(given: str | None, account: Id, field: str = "sequenceAccountId") -> None:
+def check_account(given: str | None, account: Id) -> None:
     """The account is the key's. A request may name it, and then must name that one."""
     if given is not None and identity.parse(given) != account:
-        raise BadRequest(
-            field, f"the account of the API key, {identity.spell_uuid(account)}, or left out"
-        )
+        raise BadRequest("sequenceAccountId", f"{account_rule(account)}, or left out")
+
+
+def account_rule(account: Id) -> str:
+    return f"the account of the API key, {identity.spell_uuid(account)}"
 
 
 def optional_text(

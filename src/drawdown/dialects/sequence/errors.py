@@ -103,7 +103,7 @@ _STATE = Row(400, "InvalidState")
 _KEY = Row(409, "IdempotencyKeyReused")
 
 ROWS: dict[type[LedgerError | WebError], Row] = {
-    core.CustomerNotFound: Row(404, "NotFound", "There is no customer with this id."),
+    core.CustomerNotFound: Row(404, "NotFound", "There is no customer with this id or alias."),
     core.EntitlementNotFound: Row(404, "NotFound", "There is no metric with this id."),
     core.GrantNotFound: Row(404, "NotFound", "There is no credit grant with this id."),
     core.DebitNotFound: Row(404, "NotFound", "There is no credit transaction with this id."),

@@ -13,7 +13,7 @@ from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Entitlement, Entry, EntryKind, Grant, Id, Operation
 from drawdown.dialects.sequence import imported
-from drawdown.dialects.sequence.answering import answer, check_account, days_of, optional_text
+from drawdown.dialects.sequence.answering import account_rule, answer, days_of, optional_text
 from drawdown.dialects.sequence.claims import answered, claim
 from drawdown.dialects.sequence.credit import wire
 from drawdown.dialects.sequence.credit.wire import Transaction, TransactionType
@@ -139,10 +139,10 @@ _DIRECTIONS = {TransactionType.DEBIT: Direction.DOWN, TransactionType.CREDIT: Di
 
 
 def _check_behalf(call: Call) -> None:
-    given = call.headers.get(ON_BEHALF_OF.lower())
-    if given is None:
-        raise BadRequest(ON_BEHALF_OF, "given as a header: the account of the API key")
-    check_account(given, call.principal.account, ON_BEHALF_OF)
+    """Unlike an account in a body it may not be left out."""
+    given, account = call.headers.get(ON_BEHALF_OF.lower()), call.principal.account
+    if given is None or identity.parse(given) != account:
+        raise BadRequest(ON_BEHALF_OF, f"given as a header: {account_rule(account)}")
 
 
 async def _named(call: Call, text: str) -> Id:
