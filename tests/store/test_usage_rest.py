@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CloseRate, CreateMeter, CreateRate, IssueGrant, RecordUsage
-from drawdown.core.errors import FieldInvalid
+from drawdown.core.errors import AmountTooLarge, FieldInvalid
 from drawdown.core.types import Id
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerCredit, PerUnit, Tier, Volume
@@ -106,6 +107,28 @@ async def test_an_override_returns_both_and_draws_both_again(ledger: Ledger) -> 
     assert paid(await use(book, ada, "1", "3")) == [(CREDITS, 30, 0), ("usd", 0, 0)]
     assert (await book.balance(ada)).available == 70
     assert (await book.balance(ada, "usd")).used == 0
+    await verified(ledger)
+
+
+async def test_what_part_of_the_rest_would_cost_too_much_is_refused_before_anything_moves(
+    ledger: Ledger,
+) -> None:
+    """More may cost less: the rest of eleven calls is free, that of nine more than there can be."""
+    book, first, _ = await metered(ledger)
+    tiers = (Tier(up_to=Amount(10), price=units("1000000000000000000")), Tier())
+    falling = CreateRate(meter="calls", entitlement="eur", price=Volume(tiers=tiers), rest_of=first)
+    await ledger.apply(book.id, falling)
+    ada = await book.customer()
+    await book.grant(ada, 2)
+    asked = (use(book, ada, "1", "11"), book.grant(ada, 3))
+    refused, _ = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, AmountTooLarge)
+    assert paid(await use(book, ada, "1", "0"))[0] == (CREDITS, 0, 0)
+    asked = (use(book, ada, "1", "11"), book.grant(ada, 4))
+    refused, _ = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, AmountTooLarge)
+    balance = await book.balance(ada)
+    assert (balance.available, balance.used) == (90, 0)
     await verified(ledger)
 
 

@@ -162,6 +162,15 @@ def units(price: Price, quantity: Quantity, scale: int) -> int:
     return found
 
 
+def check_parts(price: Price, quantity: Quantity, scale: int) -> None:
+    """That no part of a quantity costs too much either: more may cost less. Raises ``AmountTooLarge``."""
+    for tier in price.tiers if isinstance(price, Volume) else ():
+        if tier.up_to is not None:
+            end = Quantity(of_amount(price.free) + of_amount(tier.up_to))
+            if end < quantity:
+                units(price, end, scale)
+
+
 def charge(price: Price, quantity: Quantity, scale: int, charged: int) -> Charge:
     """What new usage debits, when it makes the period's ``quantity`` what it is; never negative."""
     due = units(price, quantity, scale)

@@ -104,13 +104,19 @@ def _asked(
     contexts: dict[Id, Context],
     state: State,
 ) -> list[Due]:
-    """What each rate asks for; one that charges the rest of another, as if that left everything."""
+    """What each rate asks for; one that charges the rest of another, as if that left everything.
+
+    Whatever of it is left then can be asked for: what is refused is refused here.
+    """
     dues: dict[Id, Due] = {}
     for each in counted:
         first = None if each.rate.rest_of is None else dues[each.rate.rest_of]
         if first is not None:
             each = each.rest(first.amount, first.context.entitlement.scale)  # noqa: PLW2901
-        dues[each.rate.id] = _due(each, command, contexts[each.rate.entitlement], state)
+        due = dues[each.rate.id] = _due(each, command, contexts[each.rate.entitlement], state)
+        if first is not None:
+            price = rating.price_for(each.rate.price, due.attributes)
+            rating.check_parts(price, due.after.tally.quantity, due.context.entitlement.scale)
     return list(dues.values())
 
 

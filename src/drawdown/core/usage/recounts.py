@@ -109,7 +109,7 @@ def changes_of(
 ) -> list[Change]:
     """What becomes of counts: those of the rest of other rates come last, as if these left everything.
 
-    Raises as ``change_of`` does.
+    Raises as ``change_of`` does, so that this does not whatever they leave.
     """
     changes: list[Change] = []
     for touched in sorted(found, key=lambda each: each.is_rest):
@@ -118,7 +118,16 @@ def changes_of(
                 scale = find_entitlement(request, first.touched.rate.entitlement, state).scale
                 touched.leave(first.due, scale)
         changes.append(change_of(request, touched, event, state))
+        if touched.is_rest:
+            _check_parts(request, changes[-1], state)
     return changes
+
+
+def _check_parts(request: Request, change: Change, state: State) -> None:
+    touched = change.touched
+    price = rating.price_for(touched.rate.price, attributes_of(touched.properties))
+    scale = find_entitlement(request, touched.rate.entitlement, state).scale
+    rating.check_parts(price, change.after.tally.quantity, scale)
 
 
 def change_of(request: Request, touched: Touched, event: Event, state: State) -> Change:
