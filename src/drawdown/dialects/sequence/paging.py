@@ -1,13 +1,14 @@
 """Pages: newest first, with opaque cursors in either direction.
 
-A cursor names the item at an end of the page it came with. There is none in a direction in which there is no
-page.
+A cursor names the item at an end of the page it came with, and the list that this is of: no other list takes
+it, nor that of another book. There is none in a direction in which there is no page.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -16,6 +17,7 @@ from msgspec import Meta
 
 from drawdown.core.types import Id
 from drawdown.dialects.sequence.wire import Pagination
+from drawdown.web.endpoints import Call
 from drawdown.web.errors import BadRequest
 
 LIMIT = 20
@@ -34,6 +36,7 @@ class Page(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=T
 
 
 async def page(
+    call: Call,
     asked: Page,
     chunk: Chunk[Item],
     id_of: Callable[[Item], Id],
@@ -45,13 +48,21 @@ async def page(
     """
     if asked.after is not None and asked.before is not None:
         raise BadRequest("before", "left out where after is given: a page goes one way")
-    after, before = _id(asked.after, "after"), _id(asked.before, "before")
+    listed = _list_of(call)
+    after, before = _id(listed, asked.after, "after"), _id(listed, asked.before, "before")
     found = await chunk(after, before, asked.limit + 1)
     more = len(found) > asked.limit
     items = found[: asked.limit]
     if before is not None:
         items.reverse()
-    return items, _pagination(items, id_of, more, after, before)
+    if not items:
+        return items, Pagination()
+    older = more or before is not None
+    newer = after is not None if before is None else more
+    return items, Pagination(
+        after=_cursor(listed, id_of(items[-1])) if older else None,
+        before=_cursor(listed, id_of(items[0])) if newer else None,
+    )
 
 
 def within(items: list[Item], id_of: Callable[[Item], Id]) -> Chunk[Item]:
@@ -65,34 +76,23 @@ def within(items: list[Item], id_of: Callable[[Item], Id]) -> Chunk[Item]:
     return chunk
 
 
-def _pagination(
-    items: list[Item],
-    id_of: Callable[[Item], Id],
-    more: bool,
-    after: Id | None,
-    before: Id | None,
-) -> Pagination:
-    if not items:
-        return Pagination()
-    older = more or before is not None
-    newer = after is not None if before is None else more
-    return Pagination(
-        after=_cursor(id_of(items[-1])) if older else None,
-        before=_cursor(id_of(items[0])) if newer else None,
-    )
+def _list_of(call: Call) -> bytes:
+    """What the cursors of a list begin with. Five bytes: so that they are written without padding."""
+    return hashlib.sha256(call.book + call.endpoint.path.encode()).digest()[:5]
 
 
-def _cursor(identifier: Id) -> str:
-    return base64.b64encode(identifier).decode("ascii")
+def _cursor(listed: bytes, identifier: Id) -> str:
+    return base64.urlsafe_b64encode(listed + identifier).decode("ascii")
 
 
-def _id(text: str | None, field: str) -> Id | None:
+def _id(listed: bytes, text: str | None, field: str) -> Id | None:
     if text is None:
         return None
     try:
-        found = base64.b64decode(text, validate=True)
+        found = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         found = b""
-    if len(found) != 16:
+    identifier = Id(found[len(listed) :])
+    if len(identifier) != 16 or _cursor(listed, identifier) != text:
         raise BadRequest(field, "a cursor as a page of this list has given it")
-    return Id(found)
+    return identifier

@@ -90,7 +90,7 @@ async def list_all(call: Call) -> Answer:
         found = await call.ledger.grants(call.book, after=after, before=before, limit=limit)
         return found if before is None else found[::-1]
 
-    found, pagination = await page(query, chunk, lambda each: each.id)
+    found, pagination = await page(call, query, chunk, lambda each: each.id)
     kinds = await _kinds(call, found)
     account, days = call.principal.account, await days_of(call)
     owners = await imported.customer_ids(call.ledger, call.book, (each.customer for each in found))

@@ -114,7 +114,7 @@ async def list_all(call: Call) -> Answer:
         )
         return await call.ledger.documents(asked)
 
-    found, pagination = await page(call.query, chunk, lambda each: each.id)
+    found, pagination = await page(call, call.query, chunk, lambda each: each.id)
     owners = await imported.customer_ids(call.ledger, call.book, (each.owner for each in found))
     account = call.principal.account
     items = [
@@ -131,7 +131,7 @@ async def list_of_customer(call: Call) -> Answer:
     items = [_shown(call, each, known.text_of(each), owner) for each in documents]
     items += [rendering.own_alias(owner, text, account) for text in known.own_texts(owner)]
     items.sort(key=_id, reverse=True)
-    found, pagination = await page(call.query, within(items, _id), _id)
+    found, pagination = await page(call, call.query, within(items, _id), _id)
     return answer(call, 200, wire.AliasPage(items=found, pagination=pagination))
 
 

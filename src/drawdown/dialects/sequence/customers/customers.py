@@ -158,7 +158,7 @@ async def list_all(call: Call) -> Answer:
         asked = CustomerFilter(book=call.book, after=after, before=before, limit=limit)
         return await call.ledger.customers(asked)
 
-    found, pagination = await page(query, chunk, lambda each: each.id)
+    found, pagination = await page(call, query, chunk, lambda each: each.id)
     items = [rendering.customer(each, await known.texts_of(call.ledger, each)) for each in found]
     return answer(call, 200, wire.CustomerPage(items=items, pagination=pagination))
 

@@ -84,7 +84,7 @@ async def _tell(call: Call, settings: Settings, secret: str) -> engine.Endpoint:
 
 
 async def list_all(call: Call) -> Answer:
-    found, pagination = await page(call.query, within(await _policies(call), _id), _id)
+    found, pagination = await page(call, call.query, within(await _policies(call), _id), _id)
     items = [_shown(call, each) for each in found]
     return answer(call, 200, wire.PolicyPage(items=items, pagination=pagination))
 

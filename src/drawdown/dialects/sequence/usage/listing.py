@@ -132,7 +132,7 @@ async def _page(call: Call, query: wire.EventsQuery, asked: Asked) -> tuple[list
         return found[query.offset :]
 
     listed = Page(limit=query.limit, after=query.after, before=query.before)
-    return await page(listed, chunk, lambda each: each.id)
+    return await page(call, listed, chunk, lambda each: each.id)
 
 
 def _parts(call: Call, asked: Asked) -> list[Next]:

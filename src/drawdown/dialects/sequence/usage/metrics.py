@@ -107,7 +107,7 @@ async def list_all(call: Call) -> Answer:
             )
         )
 
-    found, pagination = await page(query, chunk, lambda each: each.id)
+    found, pagination = await page(call, query, chunk, lambda each: each.id)
     items = [await _shown(call, METRICS.read(each)) for each in found]
     return answer(call, 200, wire.MetricPage(items=items, pagination=pagination))
 
