@@ -156,7 +156,7 @@ _TAKEN = r"The alias '\S+' is taken: it names a customer."
 
 #: What is named in a path and is not there: the error of each noun, and its words.
 NOUNS: Mapping[type[Exception], str] = {
-    core.CustomerNotFound: "There is no customer with this id.",
+    core.CustomerNotFound: "There is no customer with this id or alias.",
     core.GrantNotFound: "There is no credit grant with this id.",
     core.EntitlementNotFound: "There is no metric with this id.",
     AliasNotFound: "There is no alias with this id.",
