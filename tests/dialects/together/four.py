@@ -23,7 +23,7 @@ class Four:
 
     def __init__(self, tenant: Tenant) -> None:
         secret = tenant.test.editor.secret
-        self.url, self.secret = tenant.url, secret
+        self.tenant = tenant
         self.http: httpx.Client = tenant.client()
         self.native = Client(tenant.url, secret)
         self.stripe: stripe.StripeClient = sdk(tenant.url, secret)
