@@ -74,7 +74,7 @@ class SequenceFormat(Format):
     """Eight tries within a day."""
 
     name = "sequence"
-    schedule = (60, 5 * 60, 15 * 60, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR)
+    schedule = (60, 5 * 60, 15 * 60, HOUR, 2 * HOUR, 5 * HOUR, 10 * HOUR)
     types = TYPES
 
     async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
