@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.dialects.sequence.contract import (
     refusal,
 )
 from tests.dialects.sequence.support import (
+    debit,
     drawn,
     new_credit,
     new_customer,
@@ -208,6 +210,35 @@ def test_no_more_is_taken_than_there_is_and_no_more_put_back_than_was_taken(
     refusal(move(sequence, account, made.id, "CREDIT", "3.01"), 400, "ValidationError", "3")
     moved(sequence, account, made.id, "CREDIT", "3")
     assert one(sequence, made.id).current_balance == "10"
+
+
+def test_a_grant_is_never_overdrawn_however_many_draw(
+    sequence: httpx.Client, native: httpx.Client, account: str, customer: str
+) -> None:
+    """By hand and by use, which may take from others besides; nor is more put back than was taken."""
+    made = new_credit(sequence, customer, amount="10", expiryDate="2031-01-01")
+    new_credit(sequence, customer, amount="3")
+
+    def ask(place: int) -> int:
+        if place % 3 == 0:
+            return debit(native, customer, "0.75").status_code
+        return move(sequence, account, made.id, "DEBIT", "0.75").status_code
+
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(ask, range(30)))
+        [usd] = balances(sequence, customer)
+        taken = sum(each == 201 for each in answers) * Decimal("0.75")
+        assert set(answers) <= {201, 400, 402}
+        assert taken == 13 - Decimal(usd.balance)
+        assert all(Decimal(each.current_balance) >= 0 for each in usd.grants)
+        assert total(usd) == Decimal(usd.balance)
+        used = 10 - Decimal(one(sequence, made.id).current_balance)
+        assert used > Decimal("9.25")
+        back = threads.map(
+            lambda _: move(sequence, account, made.id, "CREDIT", "1.5").status_code, range(12)
+        )
+        assert sorted(back) == [201] * 6 + [400] * 6
+    assert Decimal(one(sequence, made.id).current_balance) == 10 - used + 9
 
 
 def test_a_voided_grant_is_not_moved_and_an_expired_one_expires_again(
