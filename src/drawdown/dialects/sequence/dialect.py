@@ -38,7 +38,7 @@ class SequenceDialect(Dialect):
     """Keys by Basic (the key's id as user name, the secret as password), or by Bearer."""
 
     name = "sequence"
-    title = "Sequence credits"
+    title = "Sequence credits and usage"
     bases = ("/sequence", "/sequence/api")
     error_record = wire.Error
     error_statuses = errors.STATUSES
