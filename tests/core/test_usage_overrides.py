@@ -235,6 +235,18 @@ def test_what_others_have_drawn_too_much_is_returned_from_the_latest_of_them() -
     assert book.used == 2
 
 
+def test_only_an_override_that_leaves_a_surplus_looks_at_other_events() -> None:
+    """Ten thousand of a customer's events would be loaded for each of them."""
+    book = Book(TOKENS, price=PerUnit(free=Amount(10), price=Amount(1)))
+    book.put("e1", n=10)
+    book.put("e2", n=4)
+    book.put("e2", n=6)
+    assert book.core.state.latest_events == {}
+    book.put("e1", n=7)
+    [looked_at] = book.core.state.latest_events.values()
+    assert [event.own_id for event in looked_at] == ["e2", "e1"]
+
+
 def test_an_override_may_move_usage_to_another_period() -> None:
     """In January 0.7 and 0.7 cost 1; apart they cost nothing, and with 0.4 in February 1 again."""
     book = Book(TOKENS, price=PerUnit(price=Amount(1, 1)))

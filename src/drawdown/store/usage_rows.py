@@ -295,9 +295,10 @@ def event_list(
         bindings.append(value)
         return mark(len(bindings))
 
-    conditions = [f"e.book = {bound(asked.book)}"]
-    if asked.customer is not None:
-        conditions.append(f"e.slot = {bound(slot_of(asked.customer))}")
+    if asked.customer is None:
+        conditions = [f"e.book = {bound(asked.book)}"]
+    else:  # without the book, which is his: else its index may be gone through for his events
+        conditions = [f"e.slot = {bound(slot_of(asked.customer))}"]
         conditions.append(f"e.customer = {bound(asked.customer)}")
     if asked.name is not None:
         conditions.append(f"e.name = {bound(asked.name)}")

@@ -10,10 +10,10 @@ import apsw
 import pytest
 
 from drawdown.core.types import GrantState, HoldState, Id, Instant
-from drawdown.engine.ports import GrantFilter, HoldFilter
+from drawdown.engine.ports import EventFilter, GrantFilter, HoldFilter
 from drawdown.store.queries import load_queries
 from drawdown.store.sqlite import connection as opening
-from drawdown.store.sqlite.reads import grant_list, hold_list
+from drawdown.store.sqlite.reads import event_list, grant_list, hold_list
 
 QUERIES = load_queries("drawdown.store.sqlite")
 SOURCES = "\n".join(
@@ -131,6 +131,17 @@ def test_a_page_of_a_books_grants_is_read_in_order(
     text, bindings = grant_list(QUERIES["list_grants"], asked)
     steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, bindings)]
     assert steps[0].startswith("SEARCH g USING INDEX credit_grant_by_book (book=?")
+    assert not [step for step in steps if "TEMP B-TREE" in step]
+
+
+def test_a_page_of_a_customers_events_starts_from_the_customer(
+    connection: apsw.Connection,
+) -> None:
+    """Not from the book: one who used nothing would have all of its events looked at."""
+    asked = EventFilter(book=BOOK, limit=10, customer=BOOK)
+    text, bindings = event_list(QUERIES["list_events"], asked)
+    steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, bindings)]
+    assert steps[0].startswith("SEARCH e USING INDEX usage_event_by_customer (customer=?")
     assert not [step for step in steps if "TEMP B-TREE" in step]
 
 

@@ -23,7 +23,14 @@ from drawdown.core.requests import Request
 from drawdown.core.state import METER_CODE, Wallet, WalletKey
 from drawdown.core.times import INSTANT_MAX
 from drawdown.core.types import UNITS_MAX, Id, Instant
-from drawdown.core.usage.counting import Counted, attributes_of, counted_by, most_due, new_event_id
+from drawdown.core.usage.counting import (
+    Counted,
+    Unforeseen,
+    attributes_of,
+    counted_by,
+    most_due,
+    new_event_id,
+)
 from drawdown.core.usage.meters import Contribution
 from drawdown.core.usage.overrides import returned_debits
 from drawdown.core.usage.records import CountKey, Customers, Event
@@ -152,8 +159,6 @@ def override(asking: Asking, request: Request, command: RecordUsage, customer: I
         touched = touched_by(request, command, event, asking.state)
     except LedgerError:
         return
-    if customer not in asking.state.latest_events:
-        asking.want(asking.wanted.latest_events, customer)
     for each in touched:
         key = (customer, each.rate.entitlement)
         count(asking, each.key, each.old, each.new)
@@ -167,6 +172,11 @@ def returned(asking: Asking, request: Request, command: RecordUsage, event: Even
     try:
         debits = returned_debits(request, command, event, asking.state)
     except LedgerError:
+        return
+    except Unforeseen:
+        if event.customer in asking.state.latest_events:
+            raise
+        asking.want(asking.wanted.latest_events, event.customer)
         return
     for each in debits:
         debit(asking, request, each)

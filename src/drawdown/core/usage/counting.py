@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -34,6 +34,13 @@ from drawdown.core.usage.records import (
 
 class Unforeseen(Exception):
     """What a request needs follows from what is before it in its batch: it must be decided by itself."""
+
+
+def latest_of(customer: Id, state: State) -> Sequence[Event]:
+    """The customer's latest events, the last first: few overrides need them, so few load them."""
+    if customer not in state.latest_events:
+        raise Unforeseen
+    return state.latest_events[customer]
 
 
 #: What a rate counts that charges the rest of another: a sum of what that left.

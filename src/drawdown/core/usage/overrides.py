@@ -24,6 +24,7 @@ from drawdown.core.usage.counting import (
     attributes_of,
     keep_count,
     keep_value,
+    latest_of,
 )
 from drawdown.core.usage.paying import (
     Due,
@@ -134,7 +135,7 @@ def _lowered(changes: Sequence[Change], event: Event, state: State) -> list[Lowe
         if change.surplus and not change.touched.is_rest
     }
     found = []
-    for other in state.latest_events[event.customer] if left else ():
+    for other in latest_of(event.customer, state) if left else ():
         if other.id == event.id:
             continue
         lowered = Lowered(other, [])

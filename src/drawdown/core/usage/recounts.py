@@ -22,6 +22,7 @@ from drawdown.core.usage.counting import (
     contribution_to,
     count_of,
     counted_by,
+    latest_of,
     measure_of,
     rest_of,
 )
@@ -194,7 +195,7 @@ def _counted_again(
 
 def _contributions(touched: Touched, event: Event, state: State) -> Iterator[Contribution]:
     """What the customer's other events contribute to the count."""
-    for other in state.latest_events[event.customer]:
+    for other in latest_of(event.customer, state):
         if other.id == event.id:
             continue
         for charge in other.charges:
