@@ -24,6 +24,7 @@ from drawdown.web.errors import BadRequest
 
 #: Of one customer, beside his own id.
 ALIASES_MAX = 100
+_CHUNK = ALIASES_MAX + 1
 #: How many may be given and taken back at once.
 AT_ONCE = 30
 #: How often one who comes upon another's change reads again and decides anew.
@@ -38,11 +39,15 @@ def text_of(document: Document) -> str:
 
 
 async def documents_of(ledger: Ledger, book: Id, customer: Id) -> list[Document]:
-    """Newest first."""
-    asked = DocumentFilter(
-        book=book, kind=CUSTOMER_ALIAS, owner=customer, limit=ALIASES_MAX + AT_ONCE
-    )
-    return await ledger.documents(asked)
+    """Newest first: all, also where several at once have given him more than there is room for."""
+    found: list[Document] = []
+    asked = DocumentFilter(book=book, kind=CUSTOMER_ALIAS, owner=customer, limit=_CHUNK)
+    while some := await ledger.documents(asked):
+        found += some
+        if len(some) < _CHUNK:
+            break
+        asked = msgspec.structs.replace(asked, after=some[-1].id)
+    return found
 
 
 async def texts_of(ledger: Ledger, customer: types.Customer) -> list[str]:
