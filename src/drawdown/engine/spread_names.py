@@ -2,7 +2,9 @@
 
 Three transactions, as with any claim (``spread``): the name, which leads to the document from now on; the
 document; and that the name stands. A name that is given back is free once the document has let go of it. Who
-dies in between leaves a name that leads to no document: after a minute another may have it.
+dies in between leaves a name that leads to no document: after a minute another may have it; or to one that is
+deleted: then at once. What a document had before it was called otherwise stays its own until it is deleted,
+or is called so once more.
 """
 
 from __future__ import annotations
@@ -102,7 +104,7 @@ class DocumentNames:
     async def _take(self, asked: ClaimRecord) -> ClaimRecord:
         found = await self._open(asked)
         if found.fingerprint != asked.fingerprint and await self._is_abandoned(found):
-            await self._steps.leave([found])
+            await self._steps.release([found])
             found = await self._open(asked)
         if found.fingerprint != asked.fingerprint and found.target != asked.target:
             raise AlreadyExists(field="id", value=asked.key)
@@ -113,9 +115,9 @@ class DocumentNames:
         return found
 
     async def _is_abandoned(self, claim: ClaimRecord) -> bool:
-        """Whether somebody took the name a while ago, and never made the document."""
-        if not claim.fingerprint or claim.target is None:
-            return False
-        if self._clock.now() - claim.created_at < PATIENCE:
-            return False
-        return await self._store.find_document(claim.target) is None
+        """Whether somebody took the name a while ago and never made the document, or has deleted it since."""
+        assert claim.target is not None, "a name leads to its document"
+        document = await self._store.find_document(claim.target)
+        if document is not None:
+            return document.deleted_at is not None
+        return bool(claim.fingerprint) and self._clock.now() - claim.created_at >= PATIENCE

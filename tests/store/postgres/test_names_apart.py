@@ -19,6 +19,7 @@ from drawdown.core.types import Document, Id, Instant
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
+from drawdown.engine.spread_claims import ClaimSteps
 from drawdown.engine.spread_names import PATIENCE, DocumentNames
 from tests.store.postgres.test_claims_apart import dies, servers
 from tests.support.books import open_book
@@ -42,6 +43,19 @@ async def keep(
     change = DocumentChange(id=new, owner=book, kind=KIND, body=body, takes=name)
     await ledger.submit(book, KeepDocuments(), render, claim=claim, documents=(change,))
     return made[-1].documents[0]
+
+
+async def change(ledger: Ledger, document: Document, body: str | None, **names: str | None) -> None:
+    changed = DocumentChange(
+        id=document.id,
+        owner=document.owner,
+        kind=KIND,
+        body=body,
+        revision=document.revision,
+        **names,
+    )
+    answer = Answer(status=200, body=b"")
+    await ledger.submit(document.book, KeepDocuments(), lambda _: answer, documents=(changed,))
 
 
 def pass_time(ledger: Ledger) -> None:
@@ -84,6 +98,25 @@ async def test_a_document_that_nobody_came_back_to_tell_of_keeps_its_name(
         with pytest.raises(AlreadyExists):
             await keep(two.ledger, book, "2", "pro")
         assert (await two.ledger.document_named(book, "pro", KIND)).body == "1"
+
+
+async def test_a_name_of_a_document_that_is_deleted_is_free_whoever_said_so(
+    spread_url: str, recorder: Recorder
+) -> None:
+    """Also the name that it had before that one."""
+    async with servers(spread_url, recorder) as (one, two):
+        book = (await open_book(one.ledger)).id
+        made = await keep(one.ledger, book, "1", "pro")
+        with patch.object(ClaimSteps, "release", dies), pytest.raises(StoreUnavailable):
+            await change(one.ledger, made, "2", takes="max", gives_back="pro")
+        changed = await two.ledger.document(book, made.id, KIND)
+        with patch.object(ClaimSteps, "release", dies), pytest.raises(StoreUnavailable):
+            await change(one.ledger, changed, None, gives_back="max")
+        for name in ("pro", "max"):
+            with pytest.raises(DocumentNotFound):
+                await one.ledger.document_named(book, name, KIND)
+            again = await keep(two.ledger, book, "4", name)
+            assert await one.ledger.document_named(book, name, KIND) == again
 
 
 async def test_a_request_that_is_repeated_goes_on_under_the_same_document(
