@@ -209,6 +209,18 @@ def test_a_meter_of_the_native_api_is_shown_as_far_as_there_are_words(
     assert few.filter is None
 
 
+def test_a_meter_that_the_vendor_has_no_word_for_is_not_shown(
+    dodo: Dodo, native: httpx.Client
+) -> None:
+    """Its SDK knows no meter that counts what is unique: one in a list would spoil all of it."""
+    given = {"code": "users", "event_name": "seen", "aggregation": "unique", "property": "user"}
+    native.post("/meters", json=given).raise_for_status()
+    made = make(dodo)
+    assert [each.id for each in dodo(lambda client: client.meters.list()).items] == [made.id]
+    refused = dodo.refused(lambda client: client.meters.retrieve("users"))
+    assert (refused.error, refused.code) == (NotFoundError, "NOT_FOUND")
+
+
 def tree_of(value: int) -> dict[str, Any]:
     clause = {"key": "n", "operator": "greater_than", "value": value}
     return {"conjunction": "and", "clauses": [clause]}

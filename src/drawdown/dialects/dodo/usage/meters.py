@@ -31,6 +31,7 @@ from drawdown.web.endpoints import Call, Endpoint
 from drawdown.web.errors import BadRequest
 
 METER_PREFIX = "mtr_"
+_AGGREGATIONS = frozenset(each.value for each in wire.Aggregation)
 _decode_exact = msgspec.json.Decoder(float_hook=properties.exact).decode
 
 
@@ -69,6 +70,8 @@ def _measure(body: wire.CreateMeterRequest) -> Measure:
 
 async def retrieve(call: Call) -> Answer:
     found = await call.ledger.meter(call.book, named(call))
+    if not is_shown(found):
+        raise MeterNotFound(call.path["meter_id"])
     return answer(call, shown(found, call.principal.account))
 
 
@@ -79,7 +82,7 @@ async def list_all(call: Call, *, page_base: int) -> Answer:
     found = [
         each
         for each in reversed(catalog.meters.values())
-        if (each.closed_at is not None) is query.archived
+        if is_shown(each) and (each.closed_at is not None) is query.archived
     ]
     first = query.offset(page_base)
     page = found[first : first + query.page_size]
@@ -128,6 +131,11 @@ async def unarchive(call: Call) -> Answer:
 
 def named(call: Call) -> Reference:
     return reading.path_reference(call.path["meter_id"], "meter_id")
+
+
+def is_shown(found: usage_records.Meter) -> bool:
+    """Whether the vendor has a word for how it counts: its SDKs know no other."""
+    return found.measure.aggregation.value in _AGGREGATIONS
 
 
 def shown(found: usage_records.Meter, account: Id) -> wire.Meter:
