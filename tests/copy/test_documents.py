@@ -13,8 +13,10 @@ from drawdown.core.commands import (
     KeepDocuments,
     Settle,
 )
+from drawdown.core.errors import AlreadyExists, CustomerNotFound, DocumentNotFound
 from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Answer
+from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import DAY, Document, Id, Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
@@ -27,23 +29,35 @@ from tests.support.commands import sqlite_url
 pytestmark = pytest.mark.anyio
 
 KIND = "test.product"
+NAMES = ("stays", "moved", "moves")
 
 
 async def keep(
-    ledger: Ledger, book: Id, owner: Id, body: str, before: Document | None = None
+    ledger: Ledger,
+    book: Id,
+    owner: Id,
+    body: str | None,
+    before: Document | None = None,
+    kind: str = KIND,
+    **names: str,
 ) -> Document:
+    """The document as it is then; as it was before, where it is deleted (no ``body``)."""
     new = relocate(ledger.ids.new(), slot_of(owner))
     change = DocumentChange(
         id=new if before is None else before.id,
         owner=owner,
-        kind=KIND,
+        kind=kind,
         body=body,
         revision=0 if before is None else before.revision,
+        **names,
     )
     command = KeepDocuments(customer=None if owner == book else owner)
     answer = Answer(status=200, body=b"")
     await ledger.submit(book, command, lambda _: answer, documents=(change,))
-    return await ledger.document(book, change.id, KIND)
+    if body is None:
+        assert before is not None
+        return before
+    return await ledger.document(book, change.id, kind)
 
 
 async def test_documents_are_in_the_copy_as_they_are_at_its_end(
@@ -73,6 +87,52 @@ async def test_documents_are_in_the_copy_as_they_are_at_its_end(
     copy = open_ledger_on(await open_store(each_target), ManualClock(START))
     for document in (*changed, *later):
         assert await copy.document(book, document.id, KIND) == document
+    await copy.close()
+
+
+async def test_names_lead_in_the_copy_to_what_has_them_at_its_end(
+    path: Path, each_target: str
+) -> None:
+    """Some are given back or taken by others while it is made; aliases find their customers."""
+    ledger = open_ledger_on(await open_store(sqlite_url(path)))
+    account = await ledger.accounts.create_account("account")
+    book = await ledger.accounts.book(account.id, Mode.TEST)
+    customer = (await ledger.apply(book, CreateCustomer(own_id="ann"))).customer
+    assert customer is not None
+    owner = customer.id
+    stays = await keep(ledger, book, book, "1", takes="stays")
+    moves = await keep(ledger, book, owner, "2", takes="moves")
+    goes = await keep(ledger, book, book, "3", takes="goes")
+    alias = await keep(ledger, book, owner, "{}", kind=CUSTOMER_ALIAS, takes="countess")
+    async with open_copier(path, each_target, lambda table, rows: None, begin=True) as copier:
+        await copier.catch_up()
+        await keep(ledger, book, owner, "4", moves, takes="moved", gives_back="moves")
+        heir = await keep(ledger, book, book, "5", takes="moves")
+        await keep(ledger, book, book, None, goes, gives_back="goes")
+        await keep(ledger, book, owner, None, alias, CUSTOMER_ALIAS, gives_back="countess")
+        await keep(ledger, book, owner, "{}", kind=CUSTOMER_ALIAS, takes="lovelace")
+        await ledger.close()
+        with copier.fenced():
+            assert (await copier.finish()).fault is None
+            assert (await copier.compare()).fault is None
+            await copier.seal()
+    copy = open_ledger_on(await open_store(each_target))
+    found = {name: await copy.document_named(book, name, KIND) for name in NAMES}
+    assert {name: each.id for name, each in found.items()} == {
+        "stays": stays.id,
+        "moved": moves.id,
+        "moves": heir.id,
+    }
+    assert (await copy.customer(book, "lovelace")).id == owner
+    for gone in ("goes", "countess"):
+        with pytest.raises(DocumentNotFound):
+            await copy.document_named(book, gone, KIND)
+        with pytest.raises(CustomerNotFound):
+            await copy.customer(book, gone)
+    with pytest.raises(AlreadyExists):
+        await keep(copy, book, book, "6", takes="stays")
+    await keep(copy, book, book, "6", takes="goes")
+    await keep(copy, book, owner, "{}", kind=CUSTOMER_ALIAS, takes="countess")
     await copy.close()
 
 
