@@ -173,6 +173,12 @@ def test_it_goes_on_where_it_was(here: Here, saved: Path) -> None:
         }
         assert http.post(f"{BASE}/usage-events", json=event).status_code == 201
         assert get(http, f"/credits/{units.id}")["currentBalance"] == "299.999999"
+        [used] = get(http, "/usage-events")["items"]
+        assert (used["customerAlias"], used["customerEventId"]) == (ADA, "e-1")
+        bob = ACCOUNT.customers[1]
+        child = {name: bob[name] for name in ("legalName", "address", "taxStatus")}
+        child |= {"parentId": ADA, "contacts": []}
+        assert http.post(f"{BASE}/customers", json=child).json()["parentId"] == ADA
         old = get(http, f"/credits/{first.id}")
         moved = http.post(
             f"{BASE}/credit-transactions",
@@ -351,8 +357,12 @@ def put(**values: Any) -> Callable[[Object], None]:
     return lambda record: record.update(values)
 
 
-def drop(name: str) -> Callable[[Object], None]:
-    return lambda record: record.pop(name)
+def drop(*names: str) -> Callable[[Object], None]:
+    def change(record: Object) -> None:
+        for each in names:
+            del record[each]
+
+    return change
 
 
 USED: Grant = ACCOUNT.of(GONE)[0]
@@ -418,7 +428,7 @@ OF_ROW: list[tuple[Callable[[Object], None], str]] = [
     (put(type="MOVE"), "Invalid enum value 'MOVE'"),
     (put(amount="many"), "amount must be"),
     (put(createdAt=f"{LATER}T00:00:00Z"), "createdAt must be in the past"),
-    (lambda row: [row.pop("date"), row.pop("createdAt")], "date must be given, or createdAt"),  # type: ignore[arg-type, func-returns-value, return-value]
+    (drop("date", "createdAt"), "date must be given, or createdAt"),
     (put(id=ACCOUNT.of(ADA)[0].rows[0]["id"]), "id must be that of no other transaction"),
 ]
 

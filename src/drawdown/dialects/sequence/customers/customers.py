@@ -7,6 +7,7 @@ from drawdown.core.commands import CloseCustomer, DocumentChange
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Id
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import PROFILE, answer
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
@@ -46,8 +47,8 @@ async def create(call: Call) -> Answer:
     return made
 
 
-async def _parent(call: Call, text: str | None, customer: Id) -> Id | None:
-    """Nobody is below himself, and nobody too far below."""
+async def _parent(call: Call, text: str | None, customer: Id) -> str | None:
+    """The id of a parent, as it is shown. Nobody is below himself, and nobody too far below."""
     if text is None:
         return None
     try:
@@ -57,7 +58,7 @@ async def _parent(call: Call, text: str | None, customer: Id) -> Id | None:
     above: types.Customer | None = found
     for _ in range(LEVELS_MAX):
         if above is None:
-            return found.id
+            return imported.customer_id(found)
         if above.id == customer:
             raise BadRequest("parentId", "another customer, who is not below this one")
         above = await _parent_of(call, above)

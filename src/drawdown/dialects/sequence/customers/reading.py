@@ -27,7 +27,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
-def create_customer(body: CreateCustomerRequest, parent: Id | None) -> CreateCustomer:
+def create_customer(body: CreateCustomerRequest, parent: str | None) -> CreateCustomer:
     """The legal name is the customer's name, the first contact's address its email."""
     profile = _profile(body, parent)
     return CreateCustomer(
@@ -37,7 +37,7 @@ def create_customer(body: CreateCustomerRequest, parent: Id | None) -> CreateCus
     )
 
 
-def amend_customer(customer: Id, body: CreateCustomerRequest, parent: Id | None) -> AmendCustomer:
+def amend_customer(customer: Id, body: CreateCustomerRequest, parent: str | None) -> AmendCustomer:
     """All of it in the place of what there was: what is left out is not there any more."""
     return AmendCustomer(
         customer=customer,
@@ -47,7 +47,7 @@ def amend_customer(customer: Id, body: CreateCustomerRequest, parent: Id | None)
     )
 
 
-def _profile(body: CreateCustomerRequest, parent: Id | None) -> dict[str, Any]:
+def _profile(body: CreateCustomerRequest, parent: str | None) -> dict[str, Any]:
     return {
         "address": msgspec.to_builtins(_address(body.address)),
         "contacts": [
@@ -56,7 +56,7 @@ def _profile(body: CreateCustomerRequest, parent: Id | None) -> dict[str, Any]:
         "taxStatus": body.tax_status.value,
         "label": optional_text(body.label, "label"),
         "url": optional_text(body.url, "url"),
-        "parentId": None if parent is None else identity.spell_uuid(parent),
+        "parentId": parent,
         "integrationIds": [
             msgspec.to_builtins(_integration(given, place))
             for place, given in enumerate(body.integration_ids or ())

@@ -5,6 +5,7 @@ Each of the three is in the order of ids, so a page is merged from them as far a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from drawdown.core import identity
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import spell_uuid
 from drawdown.core.types import Document, Id, Instant
+from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
@@ -88,11 +90,24 @@ async def page_of(call: Call, query: wire.EventsQuery) -> wire.EventPage:
         found, pagination = await _one(call, query.event_id, asked), Pagination()
     else:
         found, pagination = await _page(call, query, asked)
+    names = await _names(call, found)
     items = [
-        shown(each.id, each.record, account, asked.alias or each.record.customer_alias)
+        shown(each.id, each.record, account, asked.alias or names[each.record.customer_alias])
         for each in found
     ]
     return wire.EventPage(items=items, pagination=pagination)
+
+
+async def _names(call: Call, found: list[Item]) -> dict[str, str]:
+    """What is shown for each alias: for the id of one who came from the vendor, the one that he had there."""
+    names: dict[str, str] = {}
+    for text in {each.record.customer_alias for each in found}:
+        names[text], identifier = text, identity.parse(text)
+        if identifier is not None:
+            with contextlib.suppress(CustomerNotFound):
+                owner = await call.ledger.customer(call.book, identifier)
+                names[text] = imported.customer_id(owner)
+    return names
 
 
 async def _asked(call: Call, query: wire.EventsQuery) -> Asked:
