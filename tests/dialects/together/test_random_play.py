@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from drawdown.core.times import text_of
@@ -406,6 +406,7 @@ class Player:
 def test_whatever_is_asked_all_dialects_show_what_a_naive_ledger_does(
     book: Book, steps: list[Step]
 ) -> None:
+    note(f"{steps}")
     player = Player(book)
     for number, step in enumerate(steps, 1):
         player.play(step)
