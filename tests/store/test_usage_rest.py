@@ -10,12 +10,15 @@ import pytest
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CloseRate, CreateMeter, CreateRate, IssueGrant, RecordUsage
 from drawdown.core.errors import AmountTooLarge, FieldInvalid
+from drawdown.core.fold import Fault
 from drawdown.core.types import Id
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerCredit, PerUnit, Tier, Volume
 from drawdown.core.usage.records import Event
+from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from tests.support.books import CREDITS, Book, open_book, units, verified
+from tests.support.books import CREDITS, START, Book, open_book, open_ledger_on, units, verified
+from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +133,21 @@ async def test_what_part_of_the_rest_would_cost_too_much_is_refused_before_anyth
     balance = await book.balance(ada)
     assert (balance.available, balance.used) == (90, 0)
     await verified(ledger)
+
+
+@pytest.mark.parametrize("rest", ["2500000000000", "1500000000000"])
+async def test_a_rest_that_is_not_what_was_left_is_found(database: Database, rest: str) -> None:
+    """Two credits lacked; the count says the same as the event, and nothing was drawn for either."""
+    ledger = open_ledger_on(await database.open(), ManualClock(START))
+    book, _, _ = await metered(ledger, price="0")
+    await use(book, await book.customer(), "1", "2")
+    await verified(ledger)
+    for table, column in (("usage_event", "charges"), ("usage_count", "tally")):
+        change = f"{column} = replace({column}, '2000000000000', '{rest}')"
+        await tamper(database.url, f"UPDATE {table} SET {change} WHERE {column} LIKE '%,%'")
+    with pytest.raises(Fault, match="another rest than was left"):
+        await verified(ledger)
+    await ledger.close()
 
 
 async def test_a_closed_first_rate_leaves_nothing_to_charge(ledger: Ledger) -> None:

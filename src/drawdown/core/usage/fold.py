@@ -9,8 +9,9 @@ import msgspec
 
 from drawdown.core.errors import LedgerError
 from drawdown.core.fold import Fault
+from drawdown.core.types import Id
 from drawdown.core.usage import meters, rating
-from drawdown.core.usage.counting import attributes_of, contribution_to, measure_of
+from drawdown.core.usage.counting import attributes_of, contribution_to, measure_of, rest_of
 from drawdown.core.usage.meters import Aggregation, Contribution, Measure, Tally
 from drawdown.core.usage.records import (
     Catalog,
@@ -76,6 +77,8 @@ class UsageFold:
         count.charged += charge.amount
         if charge.left:
             return
+        if rate.rest_of is not None:
+            _check_rest(event, charge, rate.rest_of)
         found = contribution_to(meter, rate, event, charge)
         period = rate.period
         elsewhere = not period.cycle and period.start(event.time) != charge.period
@@ -109,6 +112,17 @@ class UsageFold:
             _check_count(each, kept[key])
         if {key: events for key, events in values.items() if events} != dict(self._values):
             raise Fault("the values that are kept as seen are not those of the events")
+
+
+def _check_rest(event: Event, charge: Charge, first: Id) -> None:
+    """What the other rate left is what is counted; one that is charged less by now had left more."""
+    left = [
+        rest_of(each.uncovered, each.scale)
+        for each in event.charges
+        if each.rate == first.hex() and not each.left
+    ]
+    if len(left) != 1 or charge.rest < left[0] or (event.revision == 0 and charge.rest > left[0]):
+        raise Fault(f"event {event.own_id} is charged another rest than was left")
 
 
 def _check_count(folded: FoldedCount, kept: Count) -> None:
