@@ -165,7 +165,7 @@ def test_the_last_alias_that_there_is_room_for_may_be_repeated(world: World) -> 
 
 
 def test_a_key_is_known_to_every_process(
-    serve: StartServer, database_kind: str, database_url: str
+    database_url: str, serve: StartServer, database_kind: str
 ) -> None:
     """To each worker of a server on PostgreSQL; on SQLite, which has one, after a restart."""
     several = () if database_kind == SQLITE else ("--workers", "2")
