@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ from msgspec.structs import replace
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage.records import Catalog, Event
+from drawdown.dialects.sequence.customers import known
 from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, received, standing, unmapped
 from drawdown.dialects.sequence.usage.kept import METRICS
@@ -30,7 +34,7 @@ from drawdown.dialects.sequence.usage.wire import (
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from tests.support.books import START, open_book, open_ledger_on, verified
-from tests.support.stores import Database, database, store
+from tests.support.stores import SPREAD, SQLITE, Database, database, store
 
 __all__ = ["database", "store"]
 
@@ -228,6 +232,106 @@ async def test_an_event_that_moves_counts_once_when_it_is_sent_again(ledger: Led
         except Stopped:
             await received.take(ledger, book, "bob", moved)
         assert await counted(ledger, book) == {"bob": 2 * (stop + 1)}, stop
+    await verified(ledger)
+
+
+class Between:
+    """A ledger at whose n-th call somebody else comes first, and does all that he has to do."""
+
+    def __init__(self, ledger: Ledger, number: int, other: Callable[[], Awaitable[object]]) -> None:
+        self._ledger, self._left, self._other = ledger, number, other
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._ledger, name)
+        if not iscoroutinefunction(found):
+            return found
+
+        async def called(*asked: Any, **more: Any) -> Any:
+            if self._left == 0:
+                self._left = -1
+                await self._other()
+            self._left -= 1
+            return await found(*asked, **more)
+
+        return called
+
+    @property
+    def has_come(self) -> bool:
+        return self._left < 0
+
+
+async def sent(ledger: Ledger, book: Id, alias: str, own_id: str, tokens: int) -> None:
+    """As the endpoint does it."""
+    try:
+        await received.take(ledger, book, alias, given(alias, own_id, tokens))
+    except CustomerNotFound:
+        await unmapped.keep_waiting(ledger, book, given(alias, own_id, tokens))
+        return
+    before = await kept.UNMAPPED.named(ledger, book, own_id)
+    if before is not None:
+        await unmapped.forget(ledger, book, before)
+
+
+async def standing_of(ledger: Ledger, book: Id, own_id: str) -> set[tuple[str, int]]:
+    """Of whom an event counts, and for which alias it waits; each with its tokens."""
+    found: set[tuple[str, int]] = set()
+    for event in await ledger.usage_events(book, limit=100):
+        if event.name != REPLACED and received.record_of(event).customer_event_id == own_id:
+            whose = (await ledger.customer(book, event.customer)).own_id
+            found.add((f"counts for {whose}", tokens_of(event)))
+    waits = await kept.UNMAPPED.named(ledger, book, own_id)
+    if waits is not None:
+        tokens = json.loads(bytes(waits.body.event_properties))["tokens"]
+        found.add((f"waits for {waits.body.customer_alias}", tokens))
+    return found
+
+
+@pytest.mark.parametrize("database", (SQLITE, SPREAD), indirect=True)
+async def test_what_is_mapped_takes_the_place_of_nothing_that_came_after_it(ledger: Ledger) -> None:
+    """Whenever it comes: sent again for the same customer, for another, for nobody, or cancelled."""
+    book, _ = await metered(ledger)
+    await ledger.apply(book, CreateCustomer(own_id="bob"))
+    ada = (await ledger.apply(book, CreateCustomer(own_id="ada"))).customer
+    assert ada is not None
+    aliases = known.given(ledger, ada.id, ["ada-too"])
+    await kept.keep(ledger, book, *aliases, customer=ada.id)
+    after = {"ada": "counts for ada", "bob": "counts for bob", "VOID": "waits for VOID"}
+    for alias, expected in after.items():
+        stop, has_come = 0, True
+        while has_come:
+            own_id = f"{alias}-{stop}"
+            await unmapped.keep_waiting(ledger, book, given("ada-too", own_id, 1))
+            between = Between(ledger, stop, partial(sent, ledger, book, alias, own_id, 2))
+            await unmapped.map_aliases(between, book, ["ada-too"])  # type: ignore[arg-type]
+            has_come = between.has_come
+            if has_come:
+                assert await standing_of(ledger, book, own_id) == {(expected, 2)}, (alias, stop)
+                await received.void(ledger, book, own_id)
+            stop += 1
+        assert stop > 5
+    await verified(ledger)
+
+
+@pytest.mark.parametrize("database", (SQLITE, SPREAD), indirect=True)
+async def test_of_two_that_are_sent_at_once_one_stands(ledger: Ledger) -> None:
+    """Whichever: to one customer or two, to somebody and to nobody. Never both, and never none."""
+    book, _ = await metered(ledger)
+    for name in ("ada", "bob"):
+        await ledger.apply(book, CreateCustomer(own_id=name))
+    for first, second in (("ada", "ada"), ("ada", "bob"), ("later", "never"), ("ada", "later")):
+        stop, has_come = 0, True
+        while has_come:
+            own_id = f"{first}-{second}-{stop}"
+            await sent(ledger, book, "bob", own_id, 1)
+            between = Between(ledger, stop, partial(sent, ledger, book, second, own_id, 3))
+            await sent(between, book, first, own_id, 2)  # type: ignore[arg-type]
+            has_come = between.has_come
+            if has_come:
+                found = await standing_of(ledger, book, own_id)
+                assert {tokens for _, tokens in found} <= {2, 3}, (first, second, stop)
+                assert len(found) == 1, (first, second, stop, found)
+            stop += 1
+        assert stop > 3
     await verified(ledger)
 
 

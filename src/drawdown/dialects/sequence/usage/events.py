@@ -35,18 +35,21 @@ async def create(call: Call) -> Answer:
     there = await _there(call, given.own_id) if repeated else None
     if there is not None:
         return msgspec.structs.replace(answer(call, 201, _shown(call, given, there)), replayed=True)
-    before = await _before(call, given.own_id)
-    if before is not None and given.time is None:
-        given = msgspec.structs.replace(given, time=unmapped.time_of(before))
+    if given.time is None:
+        before = await _waiting(call, given.own_id)
+        time = None if before is None else unmapped.time_of(before)
+        given = msgspec.structs.replace(given, time=time)
     taken = await _taken(call, given)
-    if taken is not None and before is not None:
-        await unmapped.forget(call.ledger, call.book, before)
-    shown = _shown(call, given, await _kept(call, given) if taken is None else taken)
-    return answer(call, 201, shown)
+    if taken is None:
+        return answer(call, 201, _shown(call, given, await _kept(call, given)))
+    replaced = await _waiting(call, given.own_id)
+    if replaced is not None:
+        await unmapped.forget(call.ledger, call.book, replaced)
+    return answer(call, 201, _shown(call, given, taken))
 
 
-async def _before(call: Call, own_id: str) -> Kept[EventRecord] | None:
-    """What waits under an id, when what others began and did not end is done."""
+async def _waiting(call: Call, own_id: str) -> Kept[EventRecord] | None:
+    """What waits under an id, when all that others began and did not end is done."""
     waiting = await kept.waiting(call.ledger, call.book)
     if waiting is None:
         return None

@@ -267,9 +267,9 @@ async def _move(
     await kept.keep(ledger, book, change)
 
 
-def record_of(event: Event) -> EventRecord:
+def record_of(event: Event, alias: str | None = None) -> EventRecord:
     return EventRecord(
-        customer_alias=spell_uuid(event.customer),
+        customer_alias=spell_uuid(event.customer) if alias is None else alias,
         event_type=event.name,
         customer_event_id=event.own_id.partition(MOVE)[0],
         event_timestamp=text_of(event.time),

@@ -55,16 +55,42 @@ async def keep_waiting(ledger: Ledger, book: Id, given: Given) -> Document:
             last = time_of(known)
         record = _record_of(given, last or ledger.clock.now())
         try:
-            if known is None:
-                new = UNMAPPED.new(kept.new_id(ledger, book), book, record, takes=given.own_id)
-                return (await kept.wait(ledger, book, _one_more, new))[0]
-            if known.body == record:
-                return known.document
-            changed = UNMAPPED.changed(known, record)
-            return (await kept.keep(ledger, book, changed, _as_it_was(known)))[0]
+            document = await _put(ledger, book, known, record)
         except (AlreadyExists, DocumentChanged, DocumentNotFound):
             continue  # somebody else was faster
+        await _give_way(ledger, book, UNMAPPED.read(document), known)
+        return document
     raise DocumentChanged
+
+
+async def _put(
+    ledger: Ledger, book: Id, known: Kept[EventRecord] | None, record: EventRecord
+) -> Document:
+    if known is None:
+        name = record.customer_event_id
+        new = UNMAPPED.new(kept.new_id(ledger, book), book, record, takes=name)
+        return (await kept.wait(ledger, book, _one_more, new))[0]
+    if known.body == record:
+        return known.document
+    changed = UNMAPPED.changed(known, record)
+    return (await kept.keep(ledger, book, changed, _as_it_was(known)))[0]
+
+
+async def _give_way(
+    ledger: Ledger, book: Id, now: Kept[EventRecord], before: Kept[EventRecord] | None
+) -> None:
+    """To what has come to count meanwhile, unless that is what was just replaced: it was being recorded."""
+    if before is None or not await _uncount(ledger, book, before.body):
+        await forget(ledger, book, now)
+
+
+async def _uncount(ledger: Ledger, book: Id, said: EventRecord) -> bool:
+    """Whether this very event counted; then it does not any more."""
+    event = await received.current(ledger, book, said.customer_event_id)
+    is_it = event is not None and received.record_of(event, said.customer_alias) == said
+    if is_it:
+        await received.void(ledger, book, said.customer_event_id)
+    return is_it
 
 
 async def _check_room(ledger: Ledger, book: Id) -> None:
@@ -101,7 +127,9 @@ def _one_more(body: WaitingRecord) -> WaitingRecord:
 
 
 async def forget(ledger: Ledger, book: Id, known: Kept[EventRecord]) -> None:
-    """An event took its place that came after it: unless another, later still, has done so."""
+    """Where an event counts that came after it: unless another, later still, has taken its place."""
+    if await received.current(ledger, book, known.body.customer_event_id) is None:
+        return
     with suppress(DocumentChanged, DocumentNotFound):
         await _take_away(ledger, book, [known], _as_it_was(known))
 
@@ -171,6 +199,10 @@ async def _is_taken(ledger: Ledger, book: Id, event: Kept[EventRecord]) -> bool:
         raise
     except (LedgerError, BadRequest):
         return False
+    now = await UNMAPPED.named(ledger, book, given.own_id)
+    if now is not None and now.body != event.body:
+        await _uncount(ledger, book, event.body)
+        raise DocumentChanged
     return True
 
 
