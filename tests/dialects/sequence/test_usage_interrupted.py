@@ -286,7 +286,7 @@ async def standing_of(ledger: Ledger, book: Id, own_id: str) -> set[tuple[str, i
     return found
 
 
-@pytest.mark.parametrize("database", (SQLITE, SPREAD), indirect=True)
+@pytest.mark.parametrize("database", [SQLITE, SPREAD], indirect=True)
 async def test_what_is_mapped_takes_the_place_of_nothing_that_came_after_it(ledger: Ledger) -> None:
     """Whenever it comes: sent again for the same customer, for another, for nobody, or cancelled."""
     book, _ = await metered(ledger)
@@ -312,7 +312,7 @@ async def test_what_is_mapped_takes_the_place_of_nothing_that_came_after_it(ledg
     await verified(ledger)
 
 
-@pytest.mark.parametrize("database", (SQLITE, SPREAD), indirect=True)
+@pytest.mark.parametrize("database", [SQLITE, SPREAD], indirect=True)
 async def test_of_two_that_are_sent_at_once_one_stands(ledger: Ledger) -> None:
     """Whichever: to one customer or two, to somebody and to nobody. Never both, and never none."""
     book, _ = await metered(ledger)
