@@ -58,6 +58,14 @@ TERMS: dict[str, tuple[Terms, tuple[str, ...]]] = {
     "with metadata": (Terms(name=None, metadata=True), ("native", "stripe", "dodo")),
     "money without minor units": (Terms(kind="jpy", amount="1200"), ALL),
     "money of three places": (Terms(kind="kwd", amount="12.345"), ("native", "stripe", "dodo")),
+    "parts of a cent": (
+        Terms(name="Dust", amount="0.009999999"),
+        ("native", "sequence"),
+    ),
+    "more than Stripe grants at once": (
+        Terms(name="Large", amount="1000000000.000000001"),
+        ("native", "sequence"),
+    ),
     "units of a metric": (Terms(kind=UNITS, amount="100.25"), ("native", "dodo", "sequence")),
     "units, until a day": (
         Terms(kind=UNITS, amount="7", expires=True),
