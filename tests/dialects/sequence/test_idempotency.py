@@ -153,15 +153,19 @@ def test_a_repetition_is_answered_the_same_whatever_has_come_of_it(
 
 
 def test_the_last_alias_that_there_is_room_for_may_be_repeated(world: World) -> None:
-    customer = world.customer()
+    customer = world.customer(customerAliases=[world.new("alias") for _ in range(30)])
     headers = {"Idempotency-Key": world.new("key")}
-    for _ in range(99):
+    for _ in range(69):
         world.alias(customer)
     body = {"customerId": customer, "value": world.new("last")}
     first, again = (
         world.client.post("/customer-aliases", json=body, headers=headers) for _ in range(2)
     )
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    more = {"customerId": customer, "value": world.new("more")}
+    refusal(
+        world.client.post("/customer-aliases", json=more), 400, "ValidationError", "at most 100"
+    )
 
 
 def test_a_key_is_known_to_every_process(

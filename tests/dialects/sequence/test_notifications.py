@@ -78,6 +78,20 @@ def test_types_are_added_and_removed_but_the_last(sequence: httpx.Client) -> Non
     assert found(sequence, made.id) == left
 
 
+def test_types_that_are_added_at_once_are_all_there(sequence: httpx.Client) -> None:
+    made = new_policy(sequence, notificationTypes=["CUSTOMER_CREATED"])
+    path = f"{PATH}/{made.id}/notification-types"
+    types = ["CUSTOMER_UPDATED", "CUSTOMER_ARCHIVED", "CREDIT_BALANCE_LOW"]
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(
+            pool.map(lambda each: sequence.post(path, json={"notificationType": each}), types)
+        )
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    told = found(sequence, made.id).notification_types
+    assert isinstance(told, list)
+    assert sorted(told) == sorted(["CUSTOMER_CREATED", *types])
+
+
 def test_recipients_are_added_and_removed_but_the_last(sequence: httpx.Client) -> None:
     made = new_policy(sequence)
     path = f"{PATH}/{made.id}/recipients"

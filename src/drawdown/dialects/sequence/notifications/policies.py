@@ -122,11 +122,13 @@ async def remove_type(call: Call) -> Answer:
 
 
 async def _choose(call: Call, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> Answer:
+    """What others choose at the same time is chosen, too."""
     found = await _found(call)
-    types = change(_told(found[0]))
+    if change(_told(found[0])) == _told(found[0]) and found[0].settings.profile.get(CHOSEN):
+        return answer(call, 200, _shown(call, found))
 
     def chosen(endpoint: engine.Endpoint) -> None:
-        profile = {**endpoint.settings.profile, CHOSEN: True}
+        types, profile = change(_told(endpoint)), {**endpoint.settings.profile, CHOSEN: True}
         endpoint.settings = msgspec.structs.replace(endpoint.settings, types=types, profile=profile)
 
     after = [await _desk(call).change(each.id, chosen) for each in found]
