@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tests.dialects.sequence.contract import Balances, read, refusal
@@ -269,6 +270,17 @@ def test_an_event_waits_for_its_alias_and_counts_once_somebody_has_it(
     assert len(listed(sequence)) == 2 * len(ways)
 
 
+def test_an_event_that_waited_has_another_id_and_is_found_by_both(
+    sequence: httpx.Client, metric: str
+) -> None:
+    waited = send(sequence, "globex", "10", customerEventId="e-1")
+    send(sequence, "globex", "5")
+    new_customer(sequence, customerAliases=["globex"])
+    [counted] = listed(sequence, eventId="e-1")
+    assert counted.id != waited.id
+    assert listed(sequence, eventId=waited.id) == listed(sequence, eventId=counted.id) == [counted]
+
+
 def test_an_event_that_waits_is_replaced_like_any_other(
     sequence: httpx.Client, customer: str, metric: str
 ) -> None:
@@ -372,3 +384,30 @@ def test_of_many_definitions_at_once_one_counts(
     assert rate["meter"] == meter["code"]
     shown = sequence.get(f"/usage-metrics/{metric}").json()
     assert shown["aggregationProperty"] == meter["property"]
+
+
+def test_what_no_database_may_keep_is_no_fault(
+    sequence: httpx.Client, customer: str, metric: str
+) -> None:
+    """A zero byte in an id that is looked for, and in what an event says, mapped or not."""
+    assert listed(sequence, eventId="\0") == listed(sequence, eventId="e-1\0") == []
+    for alias in (customer, "later"):
+        for own_id in ("e-1", "e-1"):
+            said = {"tokens": 1, "text": "a\0b", own_id: "\0"}
+            send(sequence, alias, customerEventId=own_id, eventProperties=said)
+    [found] = listed(sequence, eventId="e-1")
+    assert msgspec.json.decode(found.event_properties)["text"] == "a\0b"
+
+
+def test_an_event_says_no_more_than_can_be_kept_beside_it(
+    sequence: httpx.Client, customer: str
+) -> None:
+    """What is taken can also wait, and be replaced."""
+    whole = {f"p{number}": "x" * 490 for number in range(50)}
+    for alias in (customer, "later"):
+        for last in ("x", "y"):
+            send(sequence, alias, customerEventId="e-1", eventProperties=whole | {"p0": last})
+    wide = dict.fromkeys(whole, "€" * 490)
+    body = event_body(customer, eventProperties=wide)
+    response = sequence.post("/usage-events", json=body)
+    refusal(response, 400, "ValidationError", "eventProperties", "60,000 bytes")
