@@ -63,18 +63,34 @@ AcceptDifferences = Annotated[
 ]
 
 
-@app.command()
-def dodo(
-    pages: PagesFolder,
-    mode: IntoMode,
-    source: From = None,
-    key_file: KeyFile = None,
-    account: AccountName = None,
-    dry_run: DryRun = False,
-    accept_differences: AcceptDifferences = False,
-    database: Database = DEFAULT,
-    as_json: Json = False,
-) -> None:
+def _command(*variables: str) -> Callable[[Callable[[], Vendor[Any]]], None]:
+    """A command of the name and with the help of what it stands above, which says whose account is moved.
+
+    ``variables`` of the environment have the vendor's key: all of it, or its id and its secret.
+    """
+
+    def make(vendor: Callable[[], Vendor[Any]]) -> None:
+        @app.command(vendor.__name__, help=vendor.__doc__)
+        def command(
+            pages: PagesFolder,
+            mode: IntoMode,
+            source: From = None,
+            key_file: KeyFile = None,
+            account: AccountName = None,
+            dry_run: DryRun = False,
+            accept_differences: AcceptDifferences = False,
+            database: Database = DEFAULT,
+            as_json: Json = False,
+        ) -> None:
+            into = _Into(database, account, mode, as_json)
+            origin = _From(pages, source, key_file, variables)
+            _import(vendor(), origin, into, dry_run, accept_differences)
+
+    return make
+
+
+@_command(DODO_KEY)
+def dodo() -> Vendor[Any]:
     """Bring credit over from Dodo Payments: entitlements, customers, balances, grants and the ledger.
 
     The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
@@ -88,22 +104,11 @@ def dodo(
     """
     from drawdown.importing.dodo.vendor import DODO
 
-    into = _Into(database, account, mode, as_json)
-    _import(DODO, _From(pages, source, key_file, DODO_KEY), into, dry_run, accept_differences)
+    return DODO
 
 
-@app.command()
-def stripe(
-    pages: PagesFolder,
-    mode: IntoMode,
-    source: From = None,
-    key_file: KeyFile = None,
-    account: AccountName = None,
-    dry_run: DryRun = False,
-    accept_differences: AcceptDifferences = False,
-    database: Database = DEFAULT,
-    as_json: Json = False,
-) -> None:
+@_command(STRIPE_KEY)
+def stripe() -> Vendor[Any]:
     """Bring credit over from Stripe: customers, credit grants, transactions and balances.
 
     The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
@@ -116,22 +121,11 @@ def stripe(
     """
     from drawdown.importing.stripe.vendor import STRIPE
 
-    into = _Into(database, account, mode, as_json)
-    _import(STRIPE, _From(pages, source, key_file, STRIPE_KEY), into, dry_run, accept_differences)
+    return STRIPE
 
 
-@app.command()
-def sequence(
-    pages: PagesFolder,
-    mode: IntoMode,
-    source: From = None,
-    key_file: KeyFile = None,
-    account: AccountName = None,
-    dry_run: DryRun = False,
-    accept_differences: AcceptDifferences = False,
-    database: Database = DEFAULT,
-    as_json: Json = False,
-) -> None:
+@_command(*SEQUENCE_KEYS)
+def sequence() -> Vendor[Any]:
     """Bring credit over from Sequence: customers, aliases, usage metrics, grants, balances and transactions.
 
     The vendor's ids go on working. The pages are fetched, read and checked whole before anything is written;
@@ -146,32 +140,28 @@ def sequence(
     """
     from drawdown.importing.sequence.vendor import SEQUENCE
 
-    into = _Into(database, account, mode, as_json)
-    _import(
-        SEQUENCE, _From(pages, source, key_file, *SEQUENCE_KEYS), into, dry_run, accept_differences
-    )
+    return SEQUENCE
 
 
 class _From(NamedTuple):
-    """Where from. ``key_variable``: which variable of the environment has the vendor's key.
-
-    Of a key that has two parts it has the first, and ``secret_variable`` the second.
-    """
+    """Where from. ``key_variables``: which variables of the environment have the vendor's key."""
 
     pages: Path
     source: str | None
     key_file: Path | None
-    key_variable: str
-    secret_variable: str | None = None
+    key_variables: tuple[str, ...]
 
     def key(self) -> str:
         """Never an argument, which other users of the machine could read."""
         if self.key_file is not None:
             return _key_in(self.key_file)
-        if self.secret_variable is None:
-            return _key(self.key_variable, "The account's API key")
-        name = _key(self.key_variable, "The account's client id")
-        return f"{name}:{_key(self.secret_variable, 'The secret')}"
+        asked = _ASKED[len(self.key_variables)]
+        parts = zip(self.key_variables, asked, strict=True)
+        return ":".join(_key(variable, title) for variable, title in parts)
+
+
+#: What is asked for at a terminal, by how many parts the key has.
+_ASKED = {1: ("The account's API key",), 2: ("The account's client id", "Its secret")}
 
 
 class _Into(NamedTuple):
