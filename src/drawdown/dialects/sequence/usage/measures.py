@@ -25,6 +25,8 @@ from drawdown.web.decoding import malformed
 from drawdown.web.errors import BadRequest
 
 FILTERS_MAX = 20
+#: Of what one event says, so that it can wait, and be kept when another takes its place.
+BYTES_MAX = 60_000
 #: The name that an event has once it counts nothing any more. No metric is of it.
 REPLACED = "drawdown.replaced"
 _AGGREGATIONS = {
@@ -37,6 +39,7 @@ _CUSTOM_RULE = (
     "cannot be counted here"
 )
 _NOTHING = msgspec.Raw(b"{}")
+_encode = msgspec.json.Encoder().encode
 _decode_exact = msgspec.json.Decoder(float_hook=properties.exact).decode
 
 
@@ -140,9 +143,17 @@ def properties_of(raw: msgspec.Raw | msgspec.UnsetType) -> Properties:
     """What an event says of itself. Raises ``BadRequest``, naming the property."""
     given = {} if isinstance(raw, msgspec.UnsetType) else exact_object(raw, "eventProperties")
     try:
-        return properties.properties_of(given or {}, "eventProperties")
+        found = properties.properties_of(given or {}, "eventProperties")
     except FieldInvalid as error:
         raise BadRequest(str(error.fields["field"]), str(error.fields["rule"])) from None
+    if len(written(found)) > BYTES_MAX:
+        raise BadRequest("eventProperties", f"at most {BYTES_MAX:,} bytes as JSON")
+    return found
+
+
+def written(said: Properties) -> msgspec.Raw:
+    """As JSON, digit by digit."""
+    return msgspec.Raw(_encode(properties.document_of(said)))
 
 
 def exact_object(raw: msgspec.Raw, field: str) -> Mapping[str, Any] | None:

@@ -27,12 +27,12 @@ from drawdown.core.identity import derive, spell_uuid
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Customer, Id, Instant, Reference
-from drawdown.core.usage import meters, properties
+from drawdown.core.usage import meters
 from drawdown.core.usage.properties import Properties
 from drawdown.core.usage.records import Event
 from drawdown.dialects.sequence.usage import kept
 from drawdown.dialects.sequence.usage.kept import MOVED, SUPERSEDED, Kept
-from drawdown.dialects.sequence.usage.measures import REPLACED
+from drawdown.dialects.sequence.usage.measures import REPLACED, written
 from drawdown.dialects.sequence.usage.wire import EventRecord, MovedRecord
 from drawdown.engine.ledger import Ledger
 from drawdown.web.errors import BadRequest
@@ -40,7 +40,6 @@ from drawdown.web.errors import BadRequest
 #: Between an event's id and the number of its move. No id that is sent has it.
 MOVE = "\N{SYMBOL FOR UNIT SEPARATOR}"
 _FIELDS = {"id": "customerEventId", "name": "eventType", "time": "eventTimestamp"}
-_encode = msgspec.json.Encoder().encode
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -275,8 +274,3 @@ def record_of(event: Event, alias: str | None = None) -> EventRecord:
         event_timestamp=text_of(event.time),
         event_properties=written(event.properties),
     )
-
-
-def written(said: Properties) -> msgspec.Raw:
-    """As JSON, digit by digit."""
-    return msgspec.Raw(_encode(properties.document_of(said)))

@@ -26,7 +26,7 @@ from drawdown.core.types import MICROSECONDS, Document, Id, Instant
 from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, received
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Kept
-from drawdown.dialects.sequence.usage.measures import properties_of
+from drawdown.dialects.sequence.usage.measures import properties_of, written
 from drawdown.dialects.sequence.usage.received import Given
 from drawdown.dialects.sequence.usage.wire import EventRecord, WaitingRecord
 from drawdown.engine.ledger import Ledger
@@ -112,7 +112,7 @@ def _record_of(given: Given, time: Instant) -> EventRecord:
         event_type=given.name,
         customer_event_id=given.own_id,
         event_timestamp=text_of(time if given.time is None else given.time),
-        event_properties=received.written(given.properties),
+        event_properties=written(given.properties),
     )
 
 
