@@ -185,7 +185,7 @@ def check_dodo(four: Four, customer: str, wallet: Wallet) -> None:
         }
         for status in ("active", "depleted", "expired")
     }
-    effective = [each for each in wallet.grants if Decimal(each["amount"]) and _begun(each)]
+    effective = [each for each in wallet.grants if each["state"] != "pending"]
     assert sum(map(len, by_status.values())) == len(effective)
     for kept in effective:
         shown = by_status[STATUSES[kept["state"]]][uuid_of(kept["id"])]
@@ -206,11 +206,6 @@ def check_dodo(four: Four, customer: str, wallet: Wallet) -> None:
 
 def _without(metadata: Json, name: str) -> Json:
     return {each: value for each, value in metadata.items() if each != name}
-
-
-def _begun(grant: Json) -> bool:
-    """Whether it was ever effective: also a grant that was ended before is shown as ended."""
-    return bool(grant["state"] != "pending")
 
 
 def _check_ledger(four: Four, customer: str, wallet: Wallet) -> None:
