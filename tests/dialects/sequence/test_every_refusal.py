@@ -32,6 +32,7 @@ from tests.dialects.sequence.test_every_key import shown
 from tests.dialects.sequence.world import POLICIES, World
 from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.locking import locked
+from tests.support.openapi import Described, document_at
 from tests.support.server import Server, Tenant, start_server
 
 NOW = Instant(1_767_225_600 * MICROSECONDS)
@@ -79,19 +80,28 @@ def test_every_type_of_error_is_brought_about() -> None:
     assert named | below == {row.type for row in ROWS.values()}
 
 
-def check(asked: Refusal, world: World) -> None:
+@pytest.fixture(scope="module")
+def described(one: Server) -> Described:
+    return Described(document_at(f"{one.url}{BASE}/openapi.json"), BASE)
+
+
+def check(asked: Refusal, world: World, described: Described) -> None:
+    """Held to the OpenAPI document, too."""
     ask = asked.ask(world)
     before = shown(world.client)
-    message = refusal(ask.send(world.client), asked.status, asked.type)
+    answer = ask.send(world.client)
+    message = refusal(answer, asked.status, asked.type)
+    target = answer.request.url.raw_path.decode()
+    described.check(ask.method, target, answer.status_code, answer.content)
     assert re.fullmatch(asked.message, message), message
     assert shown(world.client) == before
 
 
 @pytest.mark.parametrize("named", REFUSALS, ids=lambda named: f"{named[0]} {named[1].__name__}")
 def test_it_is_refused_in_these_words_and_nothing_is_done(
-    named: Named, opened: httpx.Client, shared: Tenant
+    named: Named, opened: httpx.Client, shared: Tenant, described: Described
 ) -> None:
-    check(REFUSALS[named], World(opened, shared))
+    check(REFUSALS[named], World(opened, shared), described)
 
 
 @pytest.fixture
@@ -109,10 +119,12 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClockedSe
 
 
 @pytest.mark.parametrize("named", FULL, ids=lambda named: f"{named[0]} {named[1].__name__}")
-def test_what_is_full_takes_no_more(named: Named, small: ClockedServer) -> None:
+def test_what_is_full_takes_no_more(
+    named: Named, small: ClockedServer, described: Described
+) -> None:
     tenant = small.tenant()
     with client(tenant) as opened:
-        check(FULL[named], World(opened, tenant))
+        check(FULL[named], World(opened, tenant), described)
 
 
 NAMED = [row for row in ENDPOINTS if "{" in row.path]
@@ -228,11 +240,13 @@ def test_a_mistake_of_ours_is_told_without_its_traceback(
     assert "detail" not in said
 
 
-def test_recipients_of_a_policy_that_do_not_fit_are_all_taken_back(small: ClockedServer) -> None:
+def test_recipients_of_a_policy_that_do_not_fit_are_all_taken_back(
+    small: ClockedServer, described: Described
+) -> None:
     """As if none had been added; those that fit can be."""
     tenant = small.tenant()
     with client(tenant) as opened:
         world = World(opened, tenant)
-        check(FULL["POST /notifications/policies", NotAllowed], world)
+        check(FULL["POST /notifications/policies", NotAllowed], world, described)
         assert opened.get(POLICIES).json()["items"] == []
         world.policy(recipients=[world.url(), world.url()])
