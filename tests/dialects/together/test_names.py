@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from tests.dialects.dodo.sdk import Dodo
 from tests.dialects.sequence.contract import Credit, Customer, read, refusal
 from tests.dialects.sequence.contract_usage import (
     Metric,
+    counting,
     listed,
     metric_body,
     new_metric,
@@ -326,6 +328,36 @@ def test_a_metric_is_a_meter_of_the_dialects_that_have_words_for_it(four: Four) 
     four.native.record_event("one", "ada", "reply", properties={"tokens": 8, "model": "large"})
     assert value(four.sequence, filtered.id, "ada") == "8"
     assert value(four.sequence, plain.id, "ada") == "0"
+
+
+def test_meters_of_several_dialects_count_the_same_event_each_in_its_way(four: Four) -> None:
+    """What a meter event must say is what Stripe's own meter, which was there first, says."""
+    by_native(four)
+    meter: Any = {
+        "display_name": "Tokens",
+        "event_name": "call",
+        "default_aggregation": {"formula": "sum"},
+        "customer_mapping": {"type": "by_id", "event_payload_key": "who"},
+        "value_settings": {"event_payload_key": "tokens"},
+    }
+    stripes = four.stripe.v1.billing.meters.create(meter).id
+    metric = counting(four.sequence, name="Calls")
+    dodos_meter(four.dodo)
+    new_credit(four.sequence, "ada", **_units(metric.id))
+    events = four.stripe.v1.billing.meter_events
+    for payload in ({"who": "ada"}, {"tokens": "3"}, {"who": "ada", "tokens": "many"}):
+        with pytest.raises(stripe.InvalidRequestError, match="payload|Invalid value"):
+            events.create({"event_name": "call", "payload": payload})
+    events.create({"event_name": "call", "payload": {"who": "ada", "tokens": "3"}})
+    send(four.sequence, "ada", 4)
+    assert agreed(four, "ada").popitem()[1].has("used") == 2
+    assert value(four.sequence, metric.id, "ada") == "2"
+    since = int(time.time()) // 60 * 60 - 3_600
+    window: Any = {"customer": "ada", "start_time": since, "end_time": since + 7_200}
+    [summary] = four.stripe.v1.billing.meters.event_summaries.list(stripes, window).data
+    assert summary.aggregated_value == 7
+    with pytest.raises(stripe.InvalidRequestError, match="already exists"):
+        four.stripe.v1.billing.meters.create(meter)
 
 
 def test_what_one_dialect_cancels_counts_in_none(four: Four) -> None:
