@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import httpx
+import msgspec
 import pytest
 
 from drawdown.dialects.sequence.routes import endpoints
 from drawdown.web.endpoints import Endpoint
 from tests.dialects.sequence.calls import CALLS
-from tests.dialects.sequence.contract import VERSION
+from tests.dialects.sequence.contract import VERSION, refusal
 from tests.dialects.sequence.support import BASE, client
 from tests.dialects.sequence.world import World
 from tests.support.openapi import Described, document_at
@@ -72,6 +74,41 @@ def test_it_answers_as_the_contract_has_it(
     target = answer.request.url.raw_path.decode()
     described.check(again.method, target, answer.status_code, answer.content)
     assert (endpoint.method, endpoint.path, endpoint.status) in described.seen
+
+
+#: What a database may not keep, or may take for its own.
+ODD = ("%00", "a%00b", "%ED%A0%80", "%EF%BF%BF", "%1F1", "%27", "%25", "%5C", "%F0%9F%92%B8")
+
+
+@pytest.mark.parametrize("endpoint", [row for row in ENDPOINTS if "{" in row.path], ids=name_of)
+def test_whatever_is_written_in_its_path_it_is_not_there(
+    endpoint: Endpoint, opened: httpx.Client, world: World
+) -> None:
+    """On every database: some keep no NUL, some keep no half of a character."""
+    ask = CALLS[name_of(endpoint)](world)
+    for text in ODD:
+        path = re.sub(r"{\w+}", text, endpoint.path)
+        answer = opened.request(
+            endpoint.method, path, json=ask.body, params=ask.query or None, headers=ask.headers
+        )
+        refusal(answer, 404, "NotFound")
+
+
+@pytest.mark.parametrize("endpoint", [row for row in ENDPOINTS if row.query], ids=name_of)
+def test_whatever_is_written_in_its_query_it_is_no_mistake_of_ours(
+    endpoint: Endpoint, opened: httpx.Client, world: World
+) -> None:
+    ask = CALLS[name_of(endpoint)](world)
+    assert endpoint.query is not None
+    for field in msgspec.structs.fields(endpoint.query):
+        given = {name: value for name, value in ask.query.items() if name != field.encode_name}
+        for text in ODD:
+            query = f"{urlencode(given)}&{field.encode_name}={text}"
+            answer = opened.get(f"{ask.path}?{query}")
+            if answer.status_code == 200:
+                assert answer.json()["items"] == []
+            else:
+                refusal(answer, 400, "ValidationError")
 
 
 @each_endpoint

@@ -19,7 +19,7 @@ from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
-from drawdown.dialects.sequence.usage.measures import REPLACED
+from drawdown.dialects.sequence.usage.measures import REPLACED, event_type
 from drawdown.dialects.sequence.usage.wire import EventRecord, SortOrder
 from drawdown.dialects.sequence.wire import Pagination
 from drawdown.engine.ports import DocumentFilter
@@ -87,6 +87,7 @@ async def page_of(call: Call, query: wire.EventsQuery) -> wire.EventPage:
     asked = await _asked(call, query)
     account = call.principal.account
     if query.event_id is not None:
+        fields.reference(query.event_id, "eventId")
         found, pagination = await _one(call, query.event_id, asked), Pagination()
     else:
         found, pagination = await _page(call, query, asked)
@@ -121,7 +122,7 @@ async def _asked(call: Call, query: wire.EventsQuery) -> Asked:
     return Asked(
         customer=customer,
         alias=query.customer_alias,
-        event_type=query.event_type,
+        event_type=None if query.event_type is None else event_type(query.event_type),
         since=_instant(query.event_timestamp_after, "eventTimestampAfter"),
         until=_instant(query.event_timestamp_before, "eventTimestampBefore"),
         unmapped_only=query.unmapped_aliases_only,
