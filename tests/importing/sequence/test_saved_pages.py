@@ -397,6 +397,8 @@ def test_a_tampered_page_is_refused_before_anything_is_written(
     assert empty.is_empty()
 
 
+#: Nothing of it was used, and it is to end before it begins.
+UNBEGUN = put(originalAmount="3", effectiveDate=LATER, expiryDate="2098-12-30")
 OF_GRANT: list[tuple[Callable[[Object], None], str]] = [
     (put(customerId=BOB), f"customerId must be {GONE}, whose page it is on"),
     (put(currency="XXX"), "currency must be an ISO 4217 currency code"),
@@ -407,7 +409,9 @@ OF_GRANT: list[tuple[Callable[[Object], None], str]] = [
     (put(costOfCredit="0.00000000001"), "costOfCredit"),
     (put(expiryDate="2026-02-30"), "expiryDate must be a calendar date"),
     (put(effectiveDate=LATER), "effectiveDate must be in the past: some of it was used"),
+    (UNBEGUN, "expiryDate must be the day of effectiveDate or later"),
     (put(createdAt=f"{LATER}T00:00:00Z"), "createdAt must be in the past"),
+    (put(name="a\u0000b"), "name must be without control characters"),
     (put(name=""), "at `$.items[0].grants[0].name`"),
 ]
 
@@ -476,6 +480,16 @@ def test_a_list_without_its_end_is_missed(empty: Here, saved: Path, name: str) -
     last = max((saved / name).glob("*.json"), key=lambda path: int(path.stem))
     last.unlink()
     assert f"{name}: its last page says that there are more." in empty.bring(saved).failure()
+
+
+def test_more_metrics_than_there_is_room_for_are_refused(empty: Here, tmp_path: Path) -> None:
+    """Of those that count here; each is one meter of the book."""
+    account = Saved()
+    for number in range(201):
+        account.metric(f"Calls {number}")
+    refused = empty.bring(account.save(tmp_path / "many")).failure()
+    assert "metrics: there must be at most 200, and 2,000 with those that are deleted" in refused
+    assert empty.is_empty()
 
 
 def test_an_account_without_anybody_is_none(file: Here, tmp_path: Path) -> None:

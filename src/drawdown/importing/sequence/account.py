@@ -6,6 +6,7 @@ come to, and again for each pass.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from drawdown.core.commands import CreateCustomer
 from drawdown.core.identity import parse
 from drawdown.core.types import Instant
-from drawdown.core.usage.records import METERS_MAX
+from drawdown.core.usage.records import CLOSED_FACTOR, METERS_MAX
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import PROFILE
 from drawdown.dialects.sequence.credit.wire import CreditType
@@ -276,20 +277,29 @@ def _add_kinds(
     """The oldest first. Of one that cannot be counted here the credit comes all the same."""
     refused: list[str] = []
     names: dict[str, str] = {}
+    made = Counter[Instant]()
     for page, record in reversed(metrics):
         when = checked(problems, page, record.id, instant, record.created_at, "createdAt", now)
         if when is None:
             continue
-        rank = sum(each.created_at == when for each in account.kinds.values())
-        kind = _kind(record, when, rank, refused)
+        kind = _kind(record, when, made[when], refused)
+        made[when] += 1
         account.kinds[kind.there] = kind
         if kind.deleted_at is None and names.setdefault(kind.name, kind.there) != kind.there:
             rule = f"not that of {names[kind.name]}, too: {kind.name}."
             problems.add(Problem(page, record.id, "name", rule))
-    if len(names) > METERS_MAX:
-        rule = f"at most {METERS_MAX} that are not deleted."
-        problems.add(Problem(places.METRICS, "", "", rule))
+    _check_room(account, problems)
     _leave_out(account, "metrics that cannot be counted here, whose credit comes", refused)
+
+
+def _check_room(account: Account, problems: Problems) -> None:
+    """A metric has a meter, of which a book has so many."""
+    counted = [each for each in account.kinds.values() if each.definition is not None]
+    living = sum(each.deleted_at is None for each in counted)
+    if living > METERS_MAX or len(counted) > METERS_MAX * CLOSED_FACTOR:
+        most = f"{METERS_MAX}, and {METERS_MAX * CLOSED_FACTOR:,} with those that are deleted"
+        rule = f"there must be at most {most}; there are {living:,} and {len(counted):,}."
+        problems.add(Problem(places.METRICS, "", "", rule))
 
 
 def _kind(record: records.Metric, when: Instant, rank: int, refused: list[str]) -> Kind:

@@ -224,6 +224,9 @@ def _given(
     effective_at = _effective_at(account, record, now)
     if used and effective_at > now:
         raise BadRequest("effectiveDate", "in the past: some of it was used")
+    if ends_at is not None and now < ends_at <= effective_at:
+        raise BadRequest("expiryDate", "the day of effectiveDate or later")
+    fields.text(record.name, "name")
     return Given(
         there=GrantThere(
             id=record.id,

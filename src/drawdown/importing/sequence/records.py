@@ -66,7 +66,7 @@ class Metric(Record):
     id: str
     sequence_account_id: Text
     created_at: Text
-    name: Text
+    name: Annotated[str, Meta(min_length=1, max_length=500)]
     metric_type: MetricType
     event_type: str
     aggregation_type: AggregationType
