@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -183,6 +184,17 @@ def test_what_is_added_to_a_policy_is_added_once_for_its_key(sequence: httpx.Cli
     left = found(sequence, made.id)
     assert left.notification_types == ["CUSTOMER_CREATED", "CUSTOMER_UPDATED"]
     assert left.recipients == [URL, URL + "/2"]
+
+
+def test_a_recipient_may_be_as_long_as_an_address_is(sequence: httpx.Client) -> None:
+    """2,048 characters, of which no two are alike enough to be stored as one."""
+    longest = f"{URL}/{secrets.token_hex(1_024)}"[:2_048]
+    made = new_policy(sequence, recipients=[longest])
+    other = f"{URL}/{secrets.token_hex(1_024)}"[:2_048]
+    answer = sequence.post(f"{PATH}/{made.id}/recipients", json={"recipient": other})
+    assert read(answer, 200, Policy).recipients == [longest, other]
+    answer = sequence.post(f"{PATH}/{made.id}/recipients", json={"recipient": other + "x"})
+    refusal(answer, 400, "ValidationError", "recipient", "2,048")
 
 
 def test_a_recipient_is_added_once_however_many_ask(sequence: httpx.Client) -> None:
