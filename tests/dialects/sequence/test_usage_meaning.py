@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from drawdown.dialects.sequence.usage import kept, unmapped
+from drawdown.core.commands import CreateCustomer
+from drawdown.core.identity import spell_uuid
+from drawdown.dialects.sequence.usage import kept, listing, unmapped
 from tests.dialects.sequence.contract_usage import event_body, metric_body, units
 from tests.dialects.sequence.in_process import World, opened_world
 from tests.support.books import verified
@@ -42,7 +44,7 @@ async def world(database: Database) -> AsyncIterator[World]:
 
 async def send(world: World, alias: str, own_id: str, tokens: Any = None, **more: Any) -> Any:
     said = {} if tokens is None else {"tokens": tokens}
-    body = event_body(alias, customerEventId=own_id, eventProperties=said, **more)
+    body = event_body(alias, customerEventId=own_id, eventProperties=said) | more
     return await world.ask("POST", "/usage-events", body)
 
 
@@ -149,3 +151,69 @@ async def test_an_event_that_waited_is_found_by_the_id_that_it_was_answered_with
     later = await world.new_customer("later")
     for text in ("e-1", waits["id"]):
         assert await shown(world, text) == [(later, "1")]
+
+
+async def test_what_is_cancelled_counts_for_nobody_whatever_he_is_called(world: World) -> None:
+    """Natively a customer may be called by the alias that nobody has here."""
+    await metered(world, "ada")
+    await taken(world, "ada", "e-1", 10)
+    await world.ledger.apply(world.book, CreateCustomer(own_id="VOID"))
+    await taken(world, "VOID", "e-1", 10)
+    found = await world.read("/usage-events", unmappedAliasesOnly="true")
+    assert [each["customerAlias"] for each in found["items"]] == ["VOID"]
+    assert await left(world, "ada") == "100"
+
+
+async def test_no_page_of_what_waits_has_what_is_somebodys(world: World) -> None:
+    """Who got the alias in another dialect gets his events with the page on which they are."""
+    await world.made("/usage-metrics", metric_body())
+    for number, alias in enumerate(("ada", *["later"] * 101)):
+        await taken(world, alias, f"e-{number}", 1)
+    ada = (await world.ledger.apply(world.book, CreateCustomer(own_id="ada"))).customer
+    assert ada is not None
+    query = {"unmappedAliasesOnly": "true", "limit": 100}
+    first = await world.read("/usage-events", **query)
+    last = await world.read("/usage-events", **query, after=first["pagination"]["after"])
+    assert {each["customerAlias"] for each in (*first["items"], *last["items"])} == {"later"}
+    assert await shown(world, "e-0") == [(spell_uuid(ada.id), "1")]
+
+
+async def test_of_what_waits_a_list_has_what_was_asked_for(world: World) -> None:
+    """Also of an alias that somebody has: what his metrics cannot count waits."""
+    await metered(world, "ada")
+    for alias in ("later", "never"):
+        await taken(world, alias, f"e-{alias}")
+    await world.made("/customer-aliases", {"customerId": "ada", "value": "later"})
+    for alias, expected in (("later", ["e-later"]), ("ada", [])):
+        query = {"unmappedAliasesOnly": "true", "customerAlias": alias}
+        found = await world.read("/usage-events", **query)
+        assert [each["customerEventId"] for each in found["items"]] == expected, alias
+
+
+async def test_a_page_is_looked_for_no_further_than_it_reaches(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside many events that were replaced, or that wait, and are not asked for."""
+    monkeypatch.setattr(listing, "LOOKED_AT_MAX", 100)
+    await metered(world, "ada")
+    for number in range(210):
+        await taken(world, "ada", "e-1", number)
+    then = [(await taken(world, "ada", f"new-{n}", 1, eventType="image"))["id"] for n in range(3)]
+    found = await world.read("/usage-events", eventType="image", limit=2)
+    assert [each["id"] for each in found["items"]] == then[:0:-1]
+    await taken(world, "later", "e-2", 1)
+    found = await world.read("/usage-events", customerAlias="later")
+    assert [each["customerEventId"] for each in found["items"]] == ["e-2"]
+
+
+async def test_a_repeated_request_is_answered_with_what_it_said(world: World) -> None:
+    """Whatever has been sent under its event's id since."""
+    await metered(world, "ada")
+    headers = {"Idempotency-Key": "once"}
+    body = event_body("ada", customerEventId="e-1", eventProperties={"tokens": 1})
+    sent = []
+    for _ in range(2):
+        sent.append(await world.client.post("/usage-events", json=body, headers=headers))
+        await taken(world, "ada", "e-1", 2)
+    assert sent[0].content == sent[1].content
+    assert await left(world, "ada") == "98"

@@ -120,17 +120,16 @@ async def _kept(call: Call, given: Given) -> Event | Document:
 
 
 def _shown(call: Call, given: Given, taken: Event | Document) -> wire.UsageEvent:
-    if isinstance(taken, Event):
-        record = received.record_of(taken)
-    else:
-        record = UNMAPPED.read(taken).body
+    """As it was sent: where it is answered again, another may have taken its place."""
+    time = taken.time if isinstance(taken, Event) else unmapped.time_of(UNMAPPED.read(taken))
+    record = unmapped.record_of(given, time)
     return listing.shown(taken.id, record, call.principal.account, given.alias)
 
 
 async def list_all(call: Call) -> Answer:
     query: wire.EventsQuery = call.query
     if query.unmapped_aliases_only:
-        await listing.map_what_can_be(call)
+        return answer(call, 200, await listing.unmapped_page_of(call, query))
     return answer(call, 200, await listing.page_of(call, query))
 
 

@@ -16,6 +16,7 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.identity import spell_uuid
 from drawdown.core.types import Document, Id, Instant
 from drawdown.dialects.sequence import imported
+from drawdown.dialects.sequence.customers.reading import NOBODY
 from drawdown.dialects.sequence.paging import Page, page
 from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
@@ -57,14 +58,29 @@ class Asked(msgspec.Struct, frozen=True):
         )
 
     def names(self, record: EventRecord) -> bool:
-        return self.customer is not None or self.alias in (None, record.customer_alias)
+        """Of what has no customer."""
+        return self.alias in (None, record.customer_alias)
 
 
 class Place(NamedTuple):
-    """Where a list begins: at older ids than ``after``, or, oldest first, at newer ones than ``before``."""
+    """Where a list begins: at older ids than ``after``, or, oldest first, at newer ones than ``before``.
+
+    What lies behind ``end`` is not asked for.
+    """
 
     after: Id | None
     before: Id | None
+    end: Id | None = None
+
+    def is_passed_by(self, identifier: Id) -> bool:
+        if self.end is None:
+            return False
+        return identifier <= self.end if self.before is None else identifier >= self.end
+
+    def behind(self, identifier: Id) -> Place:
+        if self.before is None:
+            return self._replace(after=identifier)
+        return self._replace(before=identifier)
 
 
 #: The next of a list from a place on, in its order: so many.
@@ -153,16 +169,14 @@ async def _page(call: Call, query: wire.EventsQuery, asked: Asked) -> tuple[list
 
 def _parts(call: Call, asked: Asked) -> list[Next]:
     """Which lists there are of what is asked for."""
-    unmapped_ones = [_documents(call, UNMAPPED, None, asked)]
+    unmapped_ones = _documents(call, UNMAPPED, None, asked, asked.names)
     if asked.unmapped_only:
-        return unmapped_ones
+        return [unmapped_ones]
     if asked.customer is not None:
-        mine = _documents(call, SUPERSEDED, asked.customer, asked)
-        return [_events(call, asked), mine]
-    superseded = _documents(call, SUPERSEDED, None, asked)
+        return [_events(call, asked), _documents(call, SUPERSEDED, asked.customer, asked)]
     if asked.alias is not None:
-        return [*unmapped_ones, superseded]
-    return [_events(call, asked), *unmapped_ones, superseded]
+        return [unmapped_ones, _documents(call, SUPERSEDED, call.book, asked, asked.names)]
+    return [_events(call, asked), unmapped_ones, _documents(call, SUPERSEDED, None, asked)]
 
 
 def _events(call: Call, asked: Asked) -> Next:
@@ -182,7 +196,13 @@ def _events(call: Call, asked: Asked) -> Next:
     return _filtered(following, lambda record: record.event_type != REPLACED)
 
 
-def _documents(call: Call, records: Records[EventRecord], owner: Id | None, asked: Asked) -> Next:
+def _documents(
+    call: Call,
+    records: Records[EventRecord],
+    owner: Id | None,
+    asked: Asked,
+    names: Callable[[EventRecord], bool] = lambda _: True,
+) -> Next:
     async def following(place: Place, count: int) -> list[Item]:
         listed = DocumentFilter(
             book=call.book,
@@ -195,10 +215,7 @@ def _documents(call: Call, records: Records[EventRecord], owner: Id | None, aske
         found = await call.ledger.documents(listed)
         return [Item(each.id, records.read(each).body) for each in found]
 
-    def admits(record: EventRecord) -> bool:
-        return asked.admits(record) and asked.names(record)
-
-    return _filtered(following, admits)
+    return _filtered(following, lambda record: asked.admits(record) and names(record))
 
 
 def _filtered(following: Next, admits: Callable[[EventRecord], bool]) -> Next:
@@ -211,24 +228,26 @@ def _filtered(following: Next, admits: Callable[[EventRecord], bool]) -> Next:
             found = await following(place, _CHUNK)
             kept_ones += [each for each in found if admits(each.record)]
             looked_at += len(found)
-            if len(found) < _CHUNK:
+            if len(found) < _CHUNK or place.is_passed_by(found[-1].id):
                 break
             if looked_at >= LOOKED_AT_MAX:
                 raise BadRequest("customerAlias", "given, or a cursor: too many events lie between")
-            last = found[-1].id
-            place = Place(last, None) if place.before is None else Place(None, last)
+            place = place.behind(found[-1].id)
         return kept_ones[:count]
 
     return chosen
 
 
 async def _merged(parts: list[Next], place: Place, count: int) -> list[Item]:
-    """The first of all parts together."""
+    """The first of all parts together. Where one has filled the page no other is looked at behind its end."""
     found: list[Item] = []
     for following in parts:
         found += await following(place, count)
-    found.sort(key=lambda each: each.id, reverse=place.before is None)
-    return found[:count]
+        found.sort(key=lambda each: each.id, reverse=place.before is None)
+        found = found[:count]
+        if len(found) == count:
+            place = place._replace(end=found[-1].id)
+    return found
 
 
 async def _one(call: Call, text: str, asked: Asked) -> list[Item]:
@@ -275,16 +294,22 @@ async def _kept_one(call: Call, document: Document) -> list[Item]:
     return [] if event is None else [Item(event.id, received.record_of(event))]
 
 
-async def map_what_can_be(call: Call) -> None:
-    """Of the newest that wait, some may have got their customer elsewhere: these count from now on."""
-    listed = DocumentFilter(book=call.book, kind=UNMAPPED.kind, limit=_CHUNK)
-    documents = await call.ledger.documents(listed)
-    aliases = {UNMAPPED.read(each).body.customer_alias for each in documents}
-    known = [each for each in sorted(aliases) if await _is_known(call, each)]
-    await unmapped.map_aliases(call.ledger, call.book, known)
+async def unmapped_page_of(call: Call, query: wire.EventsQuery) -> wire.EventPage:
+    """Some of those may have got their customer elsewhere: they count from now on, and are not on it."""
+    tried: set[str] = set()
+    while True:
+        found = await page_of(call, query)
+        aliases = sorted({each.customer_alias for each in found.items} - tried)
+        known = [each for each in aliases if await _is_known(call, each)]
+        if not known:
+            return found
+        await unmapped.map_aliases(call.ledger, call.book, known)
+        tried.update(known)
 
 
 async def _is_known(call: Call, alias: str) -> bool:
+    if alias == NOBODY:
+        return False
     try:
         await call.ledger.customer(call.book, fields.reference(alias, "customerAlias"))
     except CustomerNotFound:

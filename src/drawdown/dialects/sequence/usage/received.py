@@ -77,10 +77,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def place_of(ledger: Ledger, book: Id, own_id: str) -> Place:
+    """As it was at one time: what is read of an event that has moved meanwhile is read again."""
     moved = await MOVED.named(ledger, book, own_id)
-    ids = [own_id] if moved is None else moved.body.ids
-    earlier = await _find(ledger, book, ids[-2]) if len(ids) > 1 else None
-    return Place(moved, ids, earlier, await _find(ledger, book, ids[-1]))
+    for _ in range(kept.ATTEMPTS):
+        ids = [own_id] if moved is None else moved.body.ids
+        earlier = await _find(ledger, book, ids[-2]) if len(ids) > 1 else None
+        found = Place(moved, ids, earlier, await _find(ledger, book, ids[-1]))
+        moved = await MOVED.named(ledger, book, own_id)
+        if moved == found.moved:
+            return found
+    raise DocumentChanged
 
 
 async def _find(ledger: Ledger, book: Id, own_id: str) -> Event | None:
@@ -193,7 +199,8 @@ async def _step(
     if current is not None:
         await _move(ledger, book, place.moved, given.own_id, place.ids[-1])
         return None
-    await _void(ledger, book, place)
+    if place.earlier is not None:
+        await _seal(ledger, book, place.earlier)
     timed = msgspec.structs.replace(given, time=given.time or place.time)
     return await _record(ledger, book, customer.id, timed, place.ids[-1])
 
@@ -228,6 +235,12 @@ async def _void(ledger: Ledger, book: Id, place: Place) -> None:
         if event is not None and event.name != REPLACED:
             nothing = Given("", event.own_id, REPLACED, event.time, {})
             await _override(ledger, book, event, nothing)
+
+
+async def _seal(ledger: Ledger, book: Id, event: Event) -> None:
+    """It has moved away. That is another revision, even of one that counted nothing: who has read it sees."""
+    gone = Given("", event.own_id, REPLACED, event.time, {"moved": True})
+    await _override(ledger, book, event, gone)
 
 
 async def _override(ledger: Ledger, book: Id, event: Event, given: Given) -> Event:

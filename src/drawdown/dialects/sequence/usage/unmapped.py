@@ -53,7 +53,7 @@ async def keep_waiting(ledger: Ledger, book: Id, given: Given) -> Document:
         last = await received.void(ledger, book, given.own_id)
         if known is not None:
             last = time_of(known)
-        record = _record_of(given, last or ledger.clock.now())
+        record = record_of(given, last or ledger.clock.now())
         try:
             document = await _put(ledger, book, known, record)
         except (AlreadyExists, DocumentChanged, DocumentNotFound):
@@ -105,7 +105,7 @@ def _as_it_was(known: Kept[EventRecord]) -> DocumentChange:
     return SUPERSEDED.new(identifier, document.owner, known.body)
 
 
-def _record_of(given: Given, time: Instant) -> EventRecord:
+def record_of(given: Given, time: Instant) -> EventRecord:
     """``time``: where the event says none."""
     return EventRecord(
         customer_alias=given.alias,
