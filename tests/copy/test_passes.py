@@ -324,6 +324,7 @@ def test_all_that_changes_in_place_is_known_to_the_copy() -> None:
         "prune_claims",  # counted at the end
         "release_name",  # the same
         "revoke_api_key",  # replaced in every pass
+        "set_zone",
         "touch_api_key",
         "update_endpoint",
         "move_cursor",
