@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from drawdown.core.commands import CreateCustomer, Debit, DocumentChange, KeepDocuments, RecordUsage
@@ -10,8 +12,10 @@ from drawdown.core.identity import relocate, slot_of
 from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.state import CUSTOMER_ALIAS
 from drawdown.core.types import Document, Id
+from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from tests.support.books import CREDITS, Book, open_book, units, verified
+from tests.support.books import CREDITS, Book, open_book, open_ledger_on, units, verified
+from tests.support.stores import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +88,25 @@ async def test_what_names_one_customer_names_no_other(ledger: Ledger) -> None:
     await alias(other, there, "ada")
     assert (await ledger.customer(other.id, "ada")).id == there
     assert (await ledger.customer(book.id, "lovelace")).id == ada
+
+
+async def test_what_two_want_at_once_as_own_id_and_as_alias_one_gets(
+    ledger: Ledger, database: Database, clock: ManualClock
+) -> None:
+    """Also by different processes."""
+    other = open_ledger_on(await database.open(), clock)
+    book = await open_book(ledger)
+    there, bob = Book(other, book.id), await new_customer(book)
+    for number in range(10):
+        text = f"name-{number}"
+        made, given = await asyncio.gather(
+            new_customer(book, text), alias(there, bob, text), return_exceptions=True
+        )
+        assert isinstance(made, AlreadyExists) != isinstance(given, AlreadyExists)
+        assert (await other.customer(book.id, text)).id == (
+            bob if isinstance(given, Document) else made
+        )
+    await other.close()
 
 
 async def test_an_alias_that_was_taken_back_names_nobody_until_it_is_given_again(

@@ -32,6 +32,7 @@ def create_customer(request: Request, command: CreateCustomer, state: State) -> 
         own_id, alias = names_of_customer(request.book, command.own_id)
         _check_free(alias, "id", state)
         claim_name(request, own_id, "id", state)
+        claim_name(request, alias, "id", state)
     customer = Customer(
         id=request.id,
         book=request.book,

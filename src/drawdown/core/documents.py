@@ -16,7 +16,7 @@ from drawdown.core.creation import claim_name
 from drawdown.core.errors import AlreadyExists, DocumentChanged, DocumentNotFound, FieldInvalid
 from drawdown.core.identity import relocate, slot_of, spell
 from drawdown.core.requests import Accepted, Request
-from drawdown.core.state import CUSTOMER_ALIAS, CUSTOMER_OWN_ID, State, document_name
+from drawdown.core.state import State, document_name
 from drawdown.core.types import Document, Instant, Operation
 
 BODY_BYTES_MAX = 65_536
@@ -81,10 +81,7 @@ def _check_name(request: Request, change: DocumentChange, state: State) -> None:
     if change.takes is None:
         return
     found = state.names[document_name(request.book, change.kind, change.takes)]
-    is_free = found in (None, change.id)
-    if change.kind == CUSTOMER_ALIAS:
-        is_free = is_free and state.names[(request.book, CUSTOMER_OWN_ID, change.takes)] is None
-    if not is_free:
+    if found not in (None, change.id):
         raise AlreadyExists(field="id", value=change.takes)
 
 

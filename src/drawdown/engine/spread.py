@@ -561,16 +561,8 @@ def _names_of(submissions: Iterable[Submission]) -> set[Name]:
 
 
 def _names(submission: Submission) -> Iterable[Name]:
-    """By which names a request speaks of what may be elsewhere; those it gives are not among them.
-
-    What it gives as an alias must be nobody's own id, and what it gives as an own id nobody's alias.
-    """
+    """By which names a request speaks of what may be elsewhere; those it gives are not among them."""
     book, command = submission.book, submission.command
-    for change in submission.documents:
-        if change.kind == CUSTOMER_ALIAS and change.takes is not None:
-            yield book, CUSTOMER_OWN_ID, change.takes
-    if isinstance(command, CreateCustomer) and command.own_id is not None:
-        yield document_name(book, CUSTOMER_ALIAS, command.own_id)
     if isinstance(command, (CreateCustomer, *_OF_CATALOGUE)):
         return
     customer = getattr(command, "customer", None)

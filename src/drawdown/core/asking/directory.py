@@ -43,7 +43,7 @@ def entitlement_names(
 
 
 def names_of_customer(book: Id, text: str) -> tuple[Name, Name]:
-    """As an own id, and as an alias: what one customer has, no other gets."""
+    """As an own id, and as an alias. An own id is both: so it is no other's alias, whoever comes first."""
     return (book, CUSTOMER_OWN_ID, text), document_name(book, CUSTOMER_ALIAS, text)
 
 
@@ -161,8 +161,6 @@ def document(asking: Asking, book: Id, change: DocumentChange) -> None:
     for text in (change.takes, change.gives_back):
         if text is not None:
             asking.names((document_name(book, change.kind, text),))
-    if change.kind == CUSTOMER_ALIAS and change.takes is not None:
-        asking.names(names_of_customer(book, change.takes))
     if change.id not in asking.state.documents:
         asking.want(asking.wanted.documents, change.id)
 
