@@ -80,6 +80,13 @@ def test_a_flat_parameter_comes_once() -> None:
         forms.flat(b"a=1&a=2")
 
 
+@pytest.mark.parametrize("raw", [b"a=%00", b"a=x%00y", b"a=1,%00"])
+def test_a_flat_parameter_has_no_nul(raw: bytes) -> None:
+    for lists in ((), ("a",)):
+        with pytest.raises(BadRequest, match="a must be without NUL characters"):
+            forms.flat(raw, lists=lists)
+
+
 def test_a_flat_list_comes_often_or_with_commas() -> None:
     """Where a list is asked for, and nowhere else."""
     assert forms.flat(b"a=1&a=2,3&b=4,5", lists={"a"}) == {"a": ["1", "2", "3"], "b": "4,5"}

@@ -38,12 +38,15 @@ def pairs(raw: bytes, part: str = "The query") -> list[tuple[str, str]]:
 
 
 def flat(raw: bytes, part: str = "The query", *, lists: Collection[str] = ()) -> dict[str, Any]:
-    """Pairs without nesting; a name that comes twice is refused.
+    """Pairs without nesting; what holds a NUL is refused, which not every database keeps.
 
-    Those of ``lists`` may: all their values are one list, as are those that commas part.
+    So is a name that comes twice, but for those of ``lists``: all their values are one list, as are those
+    that commas part.
     """
     found: dict[str, Any] = {}
     for name, value in pairs(raw, part):
+        if "\0" in value:
+            raise BadRequest(name, "without NUL characters")
         if name in lists:
             found.setdefault(name, []).extend(value.split(","))
             continue
