@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from drawdown.core.commands import AmendCustomer, CloseCustomer, CreateCustomer
+from drawdown.core.commands import AmendCustomer, CloseCustomer, CreateAlert, CreateCustomer
 from drawdown.core.identity import spell_uuid
-from drawdown.core.types import EntryKind, Id
+from drawdown.core.types import AlertKind, EntryKind, Id
 from drawdown.dialects.sequence.notifications.events import FORMAT
 from drawdown.engine.endpoints import DeliveryObserver, Endpoint, Settings
 from drawdown.engine.ports import Recorded
@@ -23,6 +23,7 @@ from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.outlet import JITTER
 from drawdown.webhooks.sending import Sender
+from tests.support.books import CREDITS, units
 from tests.support.receiver import Received, answering, receiver
 from tests.support.stores import Database
 from tests.webhooks.stories import PLAYS, Story
@@ -78,6 +79,33 @@ async def test_what_becomes_of_grants_is_told_once_each_whatever_is_played(
         for entry in one.entries
         if entry.kind in TOLD_OF
     ]
+
+
+async def test_a_balance_is_low_where_what_is_available_falls_below_a_line(
+    database: Database,
+) -> None:
+    """By an amount or a share; neither use that rises above a line nor an end that is near is told of so."""
+    async with world(database) as made:
+        here = Story(made.ledger, made.clock, made.book)
+        customer = await here.book.customer()
+        await here.book.grant(customer, 100)
+        for line in (
+            {"kind": AlertKind.AVAILABLE_BELOW, "amount": units("40")},
+            {"kind": AlertKind.AVAILABLE_BELOW, "percent": 50},
+            {"kind": AlertKind.USED_ABOVE, "amount": units("10")},
+            {"kind": AlertKind.DEPLETES_WITHIN, "days": 300},
+        ):
+            asked: dict[str, Any] = {"customer": customer, "entitlement": CREDITS} | line
+            await here.ledger.apply(here.book.id, CreateAlert(**asked))
+        await here.book.debit(customer, 70)
+        owner = await here.ledger.customer(here.book.id, customer)
+        found = [
+            each for one in await recorded(here) for each in await FORMAT.render(here.ledger, one)
+        ]
+    low = [msgspec.json.decode(each.body) for each in found if each.type == "CREDIT_BALANCE_LOW"]
+    told = sorted((each["resource"]["threshold"], each["resource"]["balance"]) for each in low)
+    assert told == [("40", "30"), ("50", "30")]
+    assert {each["resourceId"] for each in low} == {spell_uuid(owner.id)}
 
 
 # Deliveries ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import msgspec
 
 from drawdown.core import amounts
 from drawdown.core.identity import spell_uuid
-from drawdown.core.types import Entry, EntryKind, Id, Instant
+from drawdown.core.types import AlertKind, Entry, EntryKind, Id, Instant
 from drawdown.core.watching.watch import Notice
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.wire import Shown, UuidText
@@ -153,8 +153,8 @@ def _notification(told: str, account: str, kind: str, resource: str) -> Notifica
 async def _low(
     ledger: Ledger, recorded: Recorded, notice: Notice, account: str
 ) -> list[Notification]:
-    """What an alert on credit says; other alerts are about no balance."""
-    if notice.threshold is None:
+    """What an alert on what is available says; others are about no balance: of use, or of days."""
+    if notice.kind is not AlertKind.AVAILABLE_BELOW or notice.threshold is None:
         return []
     kind = await ledger.entitlement(recorded.book, notice.entitlement)
     low = LowBalance(
