@@ -393,6 +393,28 @@ def test_what_has_expired_since_pays_for_the_event_again() -> None:
     assert (wallet.posted, wallet.used, wallet.expired) == (100, 6, 4)
 
 
+def test_what_was_returned_pays_once_whatever_it_is_charged_for() -> None:
+    """Of two rates the second does not draw what the first has; and what else has expired stays expired."""
+    book = Book(TOKENS, TOKENS, amount=0)
+    day = Instant(START + DAY)
+    grant = IssueGrant(customer="ann", entitlement="credits", amount=Amount(20), expires_at=day)
+    book.core.one(grant, START)
+    command = RecordUsage(
+        customer="ann", own_id="e1", name="call", time=START, properties={"n": Amount(3)}
+    )
+    book.done(command, START)
+    book.give(100)
+    book.put("e1", n=5)
+    assert book.entries == [
+        *(("reversed", 3), ("expired", 3)) * 2,
+        ("restored", 5),
+        ("debited", 5),
+        ("restored", 1),
+        ("debited", 1),
+        ("debited", 4),
+    ]
+
+
 def test_a_meter_that_waits_for_an_invoice_is_only_counted_anew() -> None:
     book = Book(SEATS, debits=Debits.ON_INVOICE)
     book.put("e1", n=5)

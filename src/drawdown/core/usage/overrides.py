@@ -7,7 +7,7 @@ customer's events stays, and pays for usage to come. What an operator had return
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -215,7 +215,7 @@ def _pay(
     changes: list[Change],
     contexts: dict[Id, Context],
     event: Event,
-    returned: Mapping[Id, int],
+    returned: dict[Id, int],
     state: State,
 ) -> tuple[Charge, ...]:
     """Draw what is asked for: in every count that the event is in, and where the cost of another rose."""

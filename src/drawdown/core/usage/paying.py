@@ -34,7 +34,6 @@ from drawdown.core.usage.records import Charge, Count, CountKey, Meter, Rate
 
 #: Which expired grants may be restored, each by how many units, in burn-down order.
 Restorable = list[tuple[Grant, int]]
-NOTHING_RETURNED: Mapping[Id, int] = {}
 
 
 class Due(msgspec.Struct):
@@ -100,8 +99,12 @@ def keep_debit(started: Posting, state: State) -> None:
     state.debits[started.operation.id] = record
 
 
-def draw(started: Posting, due: Due, returned: Mapping[Id, int] = NOTHING_RETURNED) -> Charge:
-    """Draw what is due. ``returned``: by grant, what the same operation has given back before."""
+def draw(started: Posting, due: Due, returned: dict[Id, int] | None = None) -> Charge:
+    """Draw what is due.
+
+    ``returned``: by grant, what the same operation has given back before; what pays again is taken off.
+    """
+    returned = {} if returned is None else returned
     if due.amount == 0:
         return _charge(due, 0, 0)
     context, attributes = due.context, due.attributes
@@ -111,7 +114,7 @@ def draw(started: Posting, due: Due, returned: Mapping[Id, int] = NOTHING_RETURN
     drawn, beyond = _split(due, credit)
     if drawn or beyond:
         restored = min(drawn, restorable)
-        _restore(started, context, expired, restored)
+        _restore(started, context, expired, restored, returned)
         queue, units = context.wallet.queue, drawn - restored
         draws, shortfall = burn.split(queue, units, context.at, attributes)
         assert shortfall == 0, "no more is drawn than the wallet can pay"
@@ -157,7 +160,9 @@ def _restorable(due: Due, attributes: Attributes, returned: Mapping[Id, int]) ->
     return sorted(found, key=lambda each: burn.order_of(each[0], context.wallet.burn_order))
 
 
-def _restore(started: Posting, context: Context, expired: Restorable, units: int) -> None:
+def _restore(
+    started: Posting, context: Context, expired: Restorable, units: int, returned: dict[Id, int]
+) -> None:
     """Draw ``units`` on what has expired: each part is restored, and drawn at once."""
     left, wallet = units, context.wallet
     for grant, most in expired:
@@ -166,6 +171,7 @@ def _restore(started: Posting, context: Context, expired: Restorable, units: int
             wallet.open_grants += grant.remaining == 0
             posting.post(started, wallet, grant, EntryKind.RESTORED, part, context.at)
             posting.draw(started, wallet, [(grant, part)], context.at)
+            returned[grant.id] = max(returned.get(grant.id, 0) - part, 0)
         left -= part
 
 
