@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.dialects.sequence.contract import Envelope, read, refusal
-from tests.dialects.sequence.support import CUSTOMER, credit_body, new_customer, written
-from tests.support.server import Tenant
+from tests.dialects.sequence.contract import refusal
+from tests.dialects.sequence.support import credit_body, written
 
 MALFORMED: list[bytes] = [
     b"",
@@ -152,55 +148,3 @@ def test_a_body_beyond_the_limit_is_refused(sequence: httpx.Client, path: str) -
     refusal(sequence.post(path, content=large), 413, "PayloadTooLarge", "bytes")
     pieces = (large[start : start + 65536] for start in range(0, len(large), 65536))
     refusal(sequence.post(path, content=pieces), 413, "PayloadTooLarge", "bytes")
-
-
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=20)
-    | st.sampled_from(["USD", "METRIC", "CURRENCY", "usd", "2031-01-01", "1e3"]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-FIELDS = [
-    "customerId",
-    "name",
-    "creditUnitType",
-    "currency",
-    "amount",
-    "costOfCredit",
-    "metricId",
-    "effectiveDate",
-    "expiryDate",
-    "createInvoice",
-    "taxRateId",
-    "sequenceAccountId",
-    "legalName",
-    "address",
-    "contacts",
-    "taxStatus",
-    "customerAliases",
-    "parentId",
-    "integrationIds",
-]
-
-
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3), raw=st.booleans())
-def test_no_values_bring_the_server_down(
-    sequence: httpx.Client, tenant: Tenant, changes: dict[str, Any], raw: bool
-) -> None:
-    """A valid body with some fields replaced is accepted or refused in the dialect's shape."""
-    customer = new_customer(sequence).id
-    for path, body in (("/credits", credit_body(customer, amount=1000)), ("/customers", CUSTOMER)):
-        fields = {name: value for name, value in changes.items() if raw or name in body}
-        answer = sequence.post(path, content=json.dumps(body | fields).encode())
-        assert answer.status_code in {201, 400}, answer.text
-        if answer.status_code == 400:
-            read(answer, 400, Envelope)

@@ -1,4 +1,7 @@
-"""Whatever JSON is sent, it is granted, or refused in the dialect's own shape: never a mistake of ours."""
+"""Whatever JSON is sent, it is granted, or refused in the dialect's own shape: never a mistake of ours.
+
+The server logs no error: that is looked at when it stops.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.dialects.sequence.fields import FIELDS, changed
 from tests.dialects.sequence.support import client
 from tests.dialects.sequence.test_every_endpoint import ENDPOINTS, name_of
 from tests.dialects.sequence.world import World
-from tests.support.server import Server, start_server
+from tests.support.server import Server
 
 BODIES = [row for row in ENDPOINTS if row.body is not None]
 TEXTS = (
@@ -57,24 +60,16 @@ VALUES = st.recursive(
 KEYS = st.none() | st.sampled_from(["one", "other", "x" * 300])
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """It logs no error: that is looked at when it stops."""
-    running = start_server(tmp_path_factory.mktemp("fuzzed"))
-    yield running
-    running.stop()
-
-
 @pytest.fixture
-def world(one: Server) -> Iterator[World]:
+def world(server: Server) -> Iterator[World]:
     """On an account for each endpoint: a book has room for 100 recipients, and for 200 metrics."""
-    tenant = one.tenant()
+    tenant = server.tenant()
     with client(tenant) as opened:
         yield World(opened, tenant)
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     database=None,
@@ -122,7 +117,7 @@ def check(
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     database=None,
