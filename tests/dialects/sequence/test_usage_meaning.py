@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from drawdown.core.commands import CreateCustomer
-from drawdown.core.identity import spell_uuid
-from drawdown.dialects.sequence.usage import kept, listing, unmapped
+from drawdown.core.identity import derive, spell_uuid
+from drawdown.dialects.sequence.usage import kept, listing, unmapped, wire
 from tests.dialects.sequence.contract_usage import event_body, metric_body, units
-from tests.dialects.sequence.in_process import World, opened_world
+from tests.dialects.sequence.in_process import SECOND, World, opened_world
 from tests.support.books import verified
 from tests.support.postgres import Clusters
 from tests.support.stores import SPREAD, SQLITE, Database, new_database
@@ -217,3 +218,45 @@ async def test_a_repeated_request_is_answered_with_what_it_said(world: World) ->
         await taken(world, "ada", "e-1", 2)
     assert sent[0].content == sent[1].content
     assert await left(world, "ada") == "98"
+
+
+async def test_a_mapping_that_stopped_is_gone_on_with_after_a_minute(world: World) -> None:
+    """By whoever sends an event then; until then it is left to who began it."""
+    await metered(world, "ada")
+    await taken(world, "later", "e-1", 10)
+    await world.ledger.apply(world.book, CreateCustomer(own_id="later"))
+    begun = partial(replace, aliases=("later",))
+    await kept.wait(world.ledger, world.book, begun)
+    for seconds, expected in ((0, "later"), (61, None)):
+        world.pass_time(seconds * SECOND)
+        await taken(world, "ada", f"e-{seconds}-after", 1)
+        waits = await kept.UNMAPPED.named(world.ledger, world.book, "e-1")
+        assert (None if waits is None else waits.body.customer_alias) == expected
+    [(_, tokens)] = await shown(world, "e-1")
+    assert tokens == "10"
+
+
+async def test_a_customer_with_thousands_of_replaced_events_is_served_like_any_other(
+    world: World,
+) -> None:
+    """What an event said before stands with no wallet: there may be any number of it."""
+    metric = await metered(world, "ada")
+    customer = (await world.ledger.customer(world.book, "ada")).id
+    for number in range(40):
+        body = wire.EventRecord(
+            customer_alias=spell_uuid(customer),
+            event_type="call",
+            customer_event_id="e-1",
+            event_timestamp="2026-01-15T00:00:00Z",
+            event_properties=msgspec.Raw(b'{"tokens":1}'),
+        )
+        some = [
+            kept.SUPERSEDED.new(derive(customer, f"{number}:{each}"), customer, body)
+            for each in range(30)
+        ]
+        await kept.keep(world.ledger, world.book, *some, customer=customer)
+    await taken(world, "ada", "e-1", 10)
+    await taken(world, "ada", "e-1", 20)
+    assert (await left(world, "ada"), await value(world, metric, "ada")) == ("80", "20")
+    found = await world.read("/usage-events", customerAlias="ada", limit=100)
+    assert len(found["items"]) == 100

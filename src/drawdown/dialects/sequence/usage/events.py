@@ -35,7 +35,7 @@ async def create(call: Call) -> Answer:
     there = await _there(call, given.own_id) if repeated else None
     if there is not None:
         return msgspec.structs.replace(answer(call, 201, _shown(call, given, there)), replayed=True)
-    if given.time is None:
+    if given.time is None and call.body.customer_event_id is not None:
         before = await _waiting(call, given.own_id)
         time = None if before is None else unmapped.time_of(before)
         given = msgspec.structs.replace(given, time=time)
