@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.dialects.sequence.support import client, new_customer
-from tests.support.server import Server, Tenant
+from tests.support.server import Server, Tenant, start_server
 
 
 @pytest.fixture
@@ -29,3 +29,11 @@ def other(server: Server) -> Iterator[httpx.Client]:
 def customer(sequence: httpx.Client) -> str:
     """The id of a new customer."""
     return new_customer(sequence).id
+
+
+@pytest.fixture(scope="session")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite, for what does not depend on the store: there one will do."""
+    running = start_server(tmp_path_factory.mktemp("sequence"))
+    yield running
+    running.stop()

@@ -22,19 +22,11 @@ from tests.dialects.sequence.support import client
 from tests.dialects.sequence.test_every_endpoint import ENDPOINTS, name_of
 from tests.dialects.sequence.test_every_key import shown
 from tests.dialects.sequence.world import NOTHING, Ask, World
-from tests.support.server import Server, Tenant, start_server
+from tests.support.server import Server, Tenant
 
 BODIES = [row for row in ENDPOINTS if row.body is not None]
 QUERIES = [row for row in ENDPOINTS if row.query is not None]
 each_body = pytest.mark.parametrize("endpoint", BODIES, ids=name_of)
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """On SQLite: no store sees what is refused here."""
-    running = start_server(tmp_path_factory.mktemp("fields"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.dialects.sequence.contract import refusal
 from tests.dialects.sequence.support import BASE, client
 from tests.dialects.sequence.test_every_endpoint import ENDPOINTS, each_endpoint, name_of
 from tests.dialects.sequence.world import Ask, World
-from tests.support.server import Key, Server, Tenant, start_server
+from tests.support.server import Key, Server, Tenant
 
 #: Lists of all that a book has, and what is answered to who has nothing.
 LISTS = [row for row in ENDPOINTS if row.method == "GET" and "{" not in row.path]
@@ -36,13 +36,6 @@ NAMED_IN_BODY = {
     "POST /credits": "customerId",
     "POST /credit-transactions": "grantId",
 }
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start_server(tmp_path_factory.mktemp("keys"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -33,17 +33,9 @@ from tests.dialects.sequence.world import POLICIES, World
 from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.locking import locked
 from tests.support.openapi import Described, document_at
-from tests.support.server import Server, Tenant, start_server
+from tests.support.server import Server, Tenant
 
 NOW = Instant(1_767_225_600 * MICROSECONDS)
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """On SQLite: what is refused is decided before the store, which has its own tests."""
-    running = start_server(tmp_path_factory.mktemp("refused"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -24,15 +24,7 @@ from tests.support.openapi import (
     document_at,
     operations,
 )
-from tests.support.server import Server, Tenant, start_server
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """What is described does not depend on the store: one will do."""
-    running = start_server(tmp_path_factory.mktemp("described"))
-    yield running
-    running.stop()
+from tests.support.server import Server, Tenant
 
 
 @pytest.fixture(scope="module")
