@@ -186,6 +186,19 @@ def test_what_is_added_to_a_policy_is_added_once_for_its_key(sequence: httpx.Cli
     assert left.recipients == [URL, URL + "/2"]
 
 
+def test_a_recipient_that_is_asked_no_more_is_asked_again_when_it_is_added_again(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """It may have failed for days, which this API does not show."""
+    made = new_policy(sequence)
+    [endpoint] = native.get("/webhook-endpoints").json()["data"]
+    path = f"/webhook-endpoints/{endpoint['id']}"
+    assert native.patch(path, json={"enabled": False}).json()["enabled"] is False
+    answer = sequence.post(f"{PATH}/{made.id}/recipients", json={"recipient": URL})
+    assert read(answer, 200, Policy).recipients == [URL]
+    assert native.get(path).json()["enabled"] is True
+
+
 def test_a_recipient_may_be_as_long_as_an_address_is(sequence: httpx.Client) -> None:
     """2,048 characters, of which no two are alike enough to be stored as one."""
     longest = f"{URL}/{secrets.token_hex(1_024)}"[:2_048]

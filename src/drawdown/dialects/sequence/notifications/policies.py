@@ -136,12 +136,15 @@ async def _choose(call: Call, change: Callable[[tuple[str, ...]], tuple[str, ...
 
 
 async def add_recipient(call: Call, *, allow_private: bool) -> Answer:
-    """Told from now on, signed with the policy's secret."""
+    """Told from now on, signed with the policy's secret; one that was asked no more is asked again."""
     body: wire.AddRecipientRequest = call.body
     url = _url(body.recipient, "recipient", allow_private)
     found = await _found(call)
     _, repeated = await reserve(call, (call.path["id"], body), "")
-    if url not in [each.settings.url for each in found]:
+    known = next((each for each in found if each.settings.url == url), None)
+    if known is not None and not known.enabled:
+        await _desk(call).enable(known.id, True)
+    if known is None:
         if len(found) >= wire.RECIPIENTS_MAX:
             raise NotAllowed(f"A policy has at most {wire.RECIPIENTS_MAX} recipients.")
         profile = {**found[0].settings.profile, POLICY: _policy(found[0])}
