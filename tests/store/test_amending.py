@@ -24,11 +24,20 @@ from drawdown.core.errors import (
     EntitlementNotFound,
     FieldInvalid,
 )
-from drawdown.core.requests import Accepted
+from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, Entitlement, Id, Instant, Profiles, Shortfall
 from drawdown.engine.clocks import ManualClock
-from drawdown.engine.ledger import Ledger
-from tests.support.books import CREDITS, HOUR, Book, open_book, open_ledger_on, units, verified
+from drawdown.engine.ledger import Asked, Ledger
+from tests.support.books import (
+    CREDITS,
+    HOUR,
+    Book,
+    Observed,
+    open_book,
+    open_ledger_on,
+    units,
+    verified,
+)
 from tests.support.stores import Database
 
 pytestmark = pytest.mark.anyio
@@ -238,3 +247,22 @@ async def test_a_closed_customer_gets_and_uses_nothing_more(
     after = await ledger.customer(book.id, ada)
     assert (after.name, after.closed_at) == (None, closed.closed_at)
     await verified(ledger)
+
+
+async def test_what_is_renamed_twice_in_one_batch_has_its_last_name(
+    ledger: Ledger, observed: Observed
+) -> None:
+    """The name between is nobody's: it never was anybody's."""
+    book = await open_book(ledger)
+    asked: list[Asked] = [
+        (
+            AmendEntitlement(entitlement=CREDITS, name=name),
+            lambda _: Answer(status=200, body=b""),
+            None,
+        )
+        for name in ("First", "Second")
+    ]
+    assert [type(each) for each in await ledger.submit_many(book.id, asked)] == [Answer, Answer]
+    assert observed.errors == []
+    assert (await ledger.entitlement(book.id, CREDITS)).name == "Second"
+    await ledger.apply(book.id, CreateEntitlement(name="First", unit="unit", scale=0))

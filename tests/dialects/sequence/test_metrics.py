@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -310,3 +311,23 @@ def test_units_pay_first_then_money_in_one_operation(
     assert left() == {}
     found = read(sequence.get(f"/credits/{customer}/balances"), 200, Balances).items
     assert [each.balance for each in found] == ["0", "0"]
+
+
+def test_a_change_that_is_refused_renames_nothing(
+    sequence: httpx.Client, native: httpx.Client
+) -> None:
+    """Of many at once, who comes upon another's change: metric and credit have a name that was taken."""
+    metric = new_metric(sequence).id
+
+    def renamed(number: int) -> tuple[int, str]:
+        name = f"Name {number}"
+        body = metric_body(name=name)
+        return sequence.put(f"/usage-metrics/{metric}", json=body).status_code, name
+
+    with ThreadPoolExecutor(6) as pool:
+        answered = list(pool.map(renamed, range(24)))
+    assert {status for status, _ in answered} <= {200, 400}
+    taken = {name for status, name in answered if status == 200}
+    assert get(sequence, metric).name in taken
+    [kind] = native.get("/entitlements").json()["data"]
+    assert kind["name"] in taken

@@ -528,9 +528,11 @@ class SqliteTransaction:
                 del state.names[name]
         self._missed, self._hashes, self._texts = [], {}, {}
         changes = state.changes
-        for name in changes.released:
-            if state.names[name] is None:
-                del state.names[name]
+        for (
+            name
+        ) in changes.released:  # of those that nobody had, too: given and taken back in one batch
+            if state.names.get(name) is None:
+                state.names.pop(name, None)
         for changed in (changes.grants, changes.new_grants):
             for grant_record in changed.values():
                 _drop_closed(self._wallet_of(grant_record), (grant_record.id,))

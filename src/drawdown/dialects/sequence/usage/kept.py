@@ -115,14 +115,14 @@ async def keep(
     ledger: Ledger, book: Id, *changes: DocumentChange, customer: Id | None = None
 ) -> tuple[Document, ...]:
     """Raises ``DocumentChanged`` where another was faster, and ``AlreadyExists`` for a name."""
-    kept: list[Document] = []
+    kept: list[tuple[Document, ...]] = []
 
     def render(accepted: Accepted) -> Answer:
-        kept.extend(accepted.documents)
+        kept.append(accepted.documents)
         return Answer(status=200, body=b"")
 
     await ledger.submit(book, KeepDocuments(customer=customer), render, documents=changes)
-    return tuple(kept)
+    return kept[-1]
 
 
 async def waiting(ledger: Ledger, book: Id) -> Kept[WaitingRecord] | None:
@@ -152,7 +152,7 @@ async def _wait(
     change: Callable[[WaitingRecord], WaitingRecord],
     beside: tuple[DocumentChange, ...],
 ) -> tuple[Document, ...]:
-    for attempt in range(ATTEMPTS):
+    for _ in range(ATTEMPTS):
         found = await waiting(ledger, book)
         if found is None:
             await _begin(ledger, book)
@@ -160,7 +160,7 @@ async def _wait(
         try:
             return await keep(ledger, book, *beside, WAITING.changed(found, change(found.body)))
         except DocumentChanged:
-            if attempt == ATTEMPTS - 1:
+            if await waiting(ledger, book) == found:  # so it was one of the others
                 raise
     raise DocumentChanged
 

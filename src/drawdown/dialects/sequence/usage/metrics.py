@@ -119,7 +119,6 @@ async def update(call: Call) -> Answer:
     asked = definition_of(body)
     before = await _living(call)
     definition = before.body.definition
-    await _rename(call, before.document.id, asked)
     same = is_same(definition, asked)
     generation = before.body.generation + (not same)
     record = msgspec.structs.replace(before.body, definition=asked, generation=generation)
@@ -129,20 +128,26 @@ async def update(call: Call) -> Answer:
         takes=None if asked.name == definition.name else asked.name,
         gives_back=None if asked.name == definition.name else definition.name,
     )
-    if same:
-        [document] = await kept.keep(call.ledger, call.book, change)
-        meter = standing.meter_of(document.id, generation)
-        await call.ledger.apply(call.book, AmendMeter(meter=meter, name=asked.name))
-        return await _answer(call, 200, METRICS.read(document))
     begin = partial(standing.with_metric, before.document.id)
     document = (await kept.wait(call.ledger, call.book, begin, change))[0]
     after = METRICS.read(document)
     try:
-        await standing.carry_out(call.ledger, call.book, after)
-    except LedgerError:
+        await _rename(call, document.id, asked)
+        if same:
+            await _rename_meter(call, after)
+        else:
+            await standing.carry_out(call.ledger, call.book, after)
+    except (LedgerError, BadRequest):
         await _as_before(call, after, before)
         raise
     return await _answer(call, 200, after)
+
+
+async def _rename_meter(call: Call, metric: Kept[MetricRecord]) -> None:
+    meter = standing.meter_of(metric.document.id, metric.body.generation)
+    name = metric.body.definition.name
+    await call.ledger.apply(call.book, AmendMeter(meter=meter, name=name))
+    await standing.done(call.ledger, call.book, metric.document.id)
 
 
 async def _living(call: Call) -> Kept[MetricRecord]:
