@@ -323,6 +323,36 @@ async def test_events_of_one_batch_share_what_is_loaded(
     await check(ledger, observed)
 
 
+@pytest.mark.parametrize(
+    "model", [PerUnit(price=Amount(2)), Graduated(tiers=(Tier(price=Amount(2)),))]
+)
+async def test_units_and_the_rest_in_money_share_what_is_loaded(
+    database: Database, ledger: Ledger, observed: Observed, model: Price
+) -> None:
+    """Of 250 calls 90 grants of one credit pay 90, and 300 of a dollar 150 at two dollars each."""
+    book = await open_book(ledger)
+    customer = await granted(book, 90)
+    await more_grants(book, customer, 300, entitlement="usd")
+    measure = Measure(event_name="call", aggregation=Aggregation.COUNT)
+    await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))
+    one_each = PerCredit(units_per_credit=Amount(1))
+    made = await ledger.apply(
+        book.id, CreateRate(meter="calls", entitlement=CREDITS, price=one_each)
+    )
+    assert made.rate is not None
+    rest = CreateRate(meter="calls", entitlement="usd", price=model, rest_of=made.rate.id)
+    await ledger.apply(book.id, rest)
+    await forget(database)
+    events = [RecordUsage(customer=customer, own_id=f"e{n}", name="call") for n in range(250)]
+    asked = [(event, lambda _: Answer(status=201, body=b""), None) for event in events]
+    assert kinds_of(await ledger.submit_many(book.id, asked)) == [Answer] * 250
+    assert (await book.balance(customer)).posted == 0
+    assert (await book.balance(customer, "usd")).posted == 0
+    found = await ledger.usage_events(book.id, customer=customer, uncovered=True, limit=300)
+    assert sum(charge.uncovered > 0 for each in found for charge in each.charges[1:]) == 10
+    await check(ledger, observed)
+
+
 async def test_a_grant_far_down_the_order_can_be_named(
     database: Database, ledger: Ledger, observed: Observed
 ) -> None:

@@ -80,9 +80,22 @@ def usage(asking: Asking, request: Request, command: RecordUsage) -> None:
     watched(asking, request, command, customer)
     if not chargeable(asking, request, command, customer):
         return
-    for counted in counting(asking, request, command, customer):
+    found = counting(asking, request, command, customer)
+    for counted in found:
         count(asking, counted.key, counted.contribution)
-        pays_usage(asking, request, command, (customer, counted.rate.entitlement), counted)
+        most = _at_most(asking, request, command, counted, found)
+        pays_usage(asking, request, command, (customer, counted.rate.entitlement), most)
+
+
+def _at_most(
+    asking: Asking, request: Request, command: RecordUsage, counted: Counted, found: list[Counted]
+) -> Counted:
+    """What is counted; of the rest of another rate, as if nothing paid by that."""
+    for first in found:
+        if first.rate.id == counted.rate.rest_of:
+            scale = scale_of(first.rate.entitlement, asking.state, request.book)
+            return counted.rest(most_due(first, attributes_of(command.properties), scale), scale)
+    return counted
 
 
 def attached(asking: Asking, customer: Id) -> bool:

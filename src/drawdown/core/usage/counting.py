@@ -123,12 +123,11 @@ def most_due(counted: Counted, attributes: Attributes, scale: int) -> int:
     """What an event may ask for at most by a rate, in units, whatever was counted before it.
 
     A price that is the same for each unit lets the cost rise by no more than that of the event alone, and
-    the carry by one more. Any other price may make much of little: then there is no bound.
+    the carry by one more. Any other price may make much of little: then there is no bound. What is counted of
+    the rest of another rate must be the most that this may leave.
     """
     if counted.meter.debits is Debits.ON_INVOICE:
         return 0
-    if counted.rate.rest_of is not None:
-        return UNITS_MAX
     try:
         price = rating.price_for(counted.rate.price, attributes)
         if not isinstance(price, rating.PerUnit | rating.PerCredit):
