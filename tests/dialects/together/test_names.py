@@ -346,7 +346,7 @@ def test_meters_of_several_dialects_count_the_same_event_each_in_its_way(four: F
     new_credit(four.sequence, "ada", **_units(metric.id))
     events = four.stripe.v1.billing.meter_events
     for payload in ({"who": "ada"}, {"tokens": "3"}, {"who": "ada", "tokens": "many"}):
-        with pytest.raises(stripe.InvalidRequestError, match="payload|Invalid value"):
+        with pytest.raises(stripe.InvalidRequestError, match=r"payload|Invalid value"):
             events.create({"event_name": "call", "payload": payload})
     events.create({"event_name": "call", "payload": {"who": "ada", "tokens": "3"}})
     send(four.sequence, "ada", 4)
