@@ -81,7 +81,7 @@ class UsageRows:
         for row in await self._fetch("tally_groups", _columns(places, 3)):
             state.groups[(row[0], row[1], row[2])] = row[3]
         await self._find_values(state, list(wanted.values))
-        if wanted.latest_events:
+        if keys or wanted.latest_events:
             await self._check_current(state)
         for customer in wanted.latest_events:
             bindings = (slot_of(customer), customer, LATEST_MAX)
@@ -147,6 +147,8 @@ class UsageRows:
     async def _check_current(self, state: State) -> None:
         """Raises ``BatchConflict`` where an event that was read has changed before its counts were locked."""
         known = [event.id for event in state.events.values() if event is not None]
+        if not known:
+            return
         for row in await self._fetch("find_event", id_columns(known)):
             event, read = usage_rows.event_of(tuple(row)), state.events[row[0]]
             if read is None or read.revision != event.revision:
