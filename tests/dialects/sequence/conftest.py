@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.dialects.sequence.support import client, new_customer
+from tests.dialects.sequence.world import World
 from tests.support.server import Server, Tenant, start_server
 
 
@@ -37,3 +38,16 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = start_server(tmp_path_factory.mktemp("sequence"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def here(one: Server) -> Tenant:
+    """A fresh account of that server."""
+    return one.tenant()
+
+
+@pytest.fixture(scope="module")
+def world(here: Tenant) -> Iterator[World]:
+    """A client of its own, that makes whatever a call needs."""
+    with client(here) as opened:
+        yield World(opened, here)

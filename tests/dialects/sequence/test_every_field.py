@@ -6,7 +6,6 @@ Each is refused with 400, by the field's name; and afterwards there is nothing t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,26 +17,13 @@ from drawdown.web.endpoints import Endpoint
 from tests.dialects.sequence.calls import CALLS, DAYS
 from tests.dialects.sequence.contract import Envelope, read, refusal
 from tests.dialects.sequence.fields import FIELDS, changed, places
-from tests.dialects.sequence.support import client
 from tests.dialects.sequence.test_every_endpoint import ENDPOINTS, name_of
 from tests.dialects.sequence.test_every_key import shown
 from tests.dialects.sequence.world import NOTHING, Ask, World
-from tests.support.server import Server, Tenant
 
 BODIES = [row for row in ENDPOINTS if row.body is not None]
 QUERIES = [row for row in ENDPOINTS if row.query is not None]
 each_body = pytest.mark.parametrize("endpoint", BODIES, ids=name_of)
-
-
-@pytest.fixture(scope="module")
-def here(one: Server) -> Tenant:
-    return one.tenant()
-
-
-@pytest.fixture(scope="module")
-def world(here: Tenant) -> Iterator[World]:
-    with client(here) as opened:
-        yield World(opened, here)
 
 
 def asked(endpoint: Endpoint, world: World) -> tuple[Ask, dict[str, Any]]:

@@ -38,17 +38,6 @@ NAMED_IN_BODY = {
 }
 
 
-@pytest.fixture(scope="module")
-def here(one: Server) -> Tenant:
-    return one.tenant()
-
-
-@pytest.fixture(scope="module")
-def world(here: Tenant) -> Iterator[World]:
-    with client(here) as opened:
-        yield World(opened, here)
-
-
 # Keys that open nothing ------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec import inspect
 from drawdown.dialects.sequence.dialect import VERSION
 from drawdown.web.endpoints import Endpoint
 from tests.dialects.sequence.calls import CALLS
-from tests.dialects.sequence.support import BASE, client
+from tests.dialects.sequence.support import BASE
 from tests.dialects.sequence.test_every_endpoint import ENDPOINTS, each_endpoint, name_of
 from tests.dialects.sequence.world import World
 from tests.support.openapi import (
@@ -25,17 +24,6 @@ from tests.support.openapi import (
     operations,
 )
 from tests.support.server import Server, Tenant
-
-
-@pytest.fixture(scope="module")
-def here(one: Server) -> Tenant:
-    return one.tenant()
-
-
-@pytest.fixture(scope="module")
-def world(here: Tenant) -> Iterator[World]:
-    with client(here) as opened:
-        yield World(opened, here)
 
 
 @pytest.fixture(scope="module")
