@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,13 +32,15 @@ from drawdown.core.errors import LedgerError
 from drawdown.core.identity import parse, reference, spell_uuid
 from drawdown.core.requests import Accepted
 from drawdown.core.types import Id, Instant, OverageBehavior, OverageMode, Reference
-from tests.dialects.sequence.in_process import DAY, SECOND, World, opened_world
-from tests.dialects.sequence.naive_credit import NEVER, NOTHING, NaiveCredit, NaiveGrant
+from tests.dialects.sequence.meaning.naive_credit import NEVER, NOTHING, NaiveCredit, NaiveGrant
+from tests.dialects.sequence.meaning.world import DAY, SECOND, World, opened_world
 from tests.support.books import units, verified
-from tests.support.postgres import Clusters
-from tests.support.stores import SQLITE, TOGETHER, Database, new_database
+from tests.support.stores import SQLITE, TOGETHER, Database
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("database", [SQLITE, *TOGETHER[-1:]], indirect=True),
+]
 
 HOUR = 3_600 * SECOND
 #: As balances are ordered: units as they were made, then money by its code.
@@ -325,19 +325,6 @@ class Player:
             ] == [(t, plain(a), why, self.ids[number]) for t, a, why, number in moved[::-1]]
             signed = [each.amount if each.type == "CREDIT" else -each.amount for each in moved]
             assert plain(sum(signed, NOTHING)) == item["balance"]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=(SQLITE, *TOGETHER[-1:]))
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
-) -> Iterator[Database]:
-    with new_database(request.param, tmp_path, clusters) as found:
-        yield found
 
 
 async def test_everything_says_what_a_naive_customer_says(database: Database) -> None:

@@ -18,8 +18,8 @@ from drawdown.core.commands import CreateRate, VoidGrant
 from drawdown.core.types import Id
 from drawdown.core.usage.rating import PerUnit
 from tests.dialects.sequence.contract_usage import metric_body, units
-from tests.dialects.sequence.in_process import DAY, SECOND, World, opened_world
-from tests.dialects.sequence.naive_usage import NEVER, Event, Grant, Naive, Refused, Rule
+from tests.dialects.sequence.meaning.naive_usage import NEVER, Event, Grant, Naive, Refused, Rule
+from tests.dialects.sequence.meaning.world import DAY, SECOND, World, opened_world
 from tests.dialects.sequence.support import credit_body
 from tests.support.books import verified
 from tests.support.postgres import Clusters
@@ -36,11 +36,6 @@ TIMES = (
     "2026-02-01T00:00:00Z",
 )
 PRICE = Fraction(1, 2)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def instant(text: str) -> int:

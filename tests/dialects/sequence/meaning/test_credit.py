@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,33 +22,11 @@ from drawdown.core.schedules.calendar import CalendarUnit, Every
 from drawdown.core.types import Balance, Id, Instant
 from drawdown.dialects.sequence.credit import balances
 from drawdown.engine.ledger import Ledger
-from tests.dialects.sequence.in_process import DAY, World, opened_world
+from tests.dialects.sequence.meaning.world import DAY, World
 from tests.dialects.sequence.support import credit_body
-from tests.support.books import units, verified
-from tests.support.postgres import Clusters
-from tests.support.stores import SPREAD, SQLITE, Database, new_database
+from tests.support.books import units
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=(SQLITE, SPREAD))
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
-) -> Iterator[Database]:
-    with new_database(request.param, tmp_path, clusters) as found:
-        yield found
-
-
-@pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
-    async with opened_world(database) as found:
-        yield found
-        await verified(found.ledger)
 
 
 async def granted(world: World, customer: str, amount: int, **more: Any) -> Any:

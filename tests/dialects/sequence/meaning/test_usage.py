@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,32 +13,9 @@ from drawdown.core.commands import CreateCustomer
 from drawdown.core.identity import derive, spell_uuid
 from drawdown.dialects.sequence.usage import kept, listing, unmapped, wire
 from tests.dialects.sequence.contract_usage import event_body, metric_body, units
-from tests.dialects.sequence.in_process import SECOND, World, opened_world
-from tests.support.books import verified
-from tests.support.postgres import Clusters
-from tests.support.stores import SPREAD, SQLITE, Database, new_database
+from tests.dialects.sequence.meaning.world import SECOND, World
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=(SQLITE, SPREAD))
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
-) -> Iterator[Database]:
-    with new_database(request.param, tmp_path, clusters) as found:
-        yield found
-
-
-@pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
-    async with opened_world(database) as found:
-        yield found
-        await verified(found.ledger)
 
 
 async def send(world: World, alias: str, own_id: str, tokens: Any = None, **more: Any) -> Any:

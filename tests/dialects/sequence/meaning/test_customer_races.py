@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,33 +10,14 @@ import pytest
 
 from drawdown.core.commands import CreateCustomer
 from drawdown.core.errors import AlreadyExists
-from tests.dialects.sequence.in_process import World, opened_world
+from tests.dialects.sequence.meaning.world import World
 from tests.dialects.sequence.support import CUSTOMER
-from tests.support.books import verified
-from tests.support.postgres import Clusters
-from tests.support.stores import SPREAD, SQLITE, TOGETHER, Database, new_database
+from tests.support.stores import SPREAD, SQLITE, TOGETHER
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=(SQLITE, SPREAD, TOGETHER[-1]))
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, clusters: Clusters
-) -> Iterator[Database]:
-    with new_database(request.param, tmp_path, clusters) as found:
-        yield found
-
-
-@pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
-    async with opened_world(database) as found:
-        yield found
-        await verified(found.ledger)
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("database", [SQLITE, SPREAD, TOGETHER[-1]], indirect=True),
+]
 
 
 def body(*aliases: str, **more: Any) -> dict[str, Any]:
