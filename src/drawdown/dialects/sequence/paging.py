@@ -1,7 +1,8 @@
 """Pages: newest first, with opaque cursors in either direction.
 
-A cursor names the item at an end of the page it came with, and the list that this is of: no other list takes
-it, nor that of another book. There is none in a direction in which there is no page.
+A cursor names the item at an end of the page it came with, and is sealed for the list that this is of: no
+other list takes it, nor that of another book, nor is it taken changed. There is none in a direction in which
+there is no page.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from drawdown.web.errors import BadRequest
 
 LIMIT = 20
 LIMIT_MAX = 100
+#: The bytes with which a cursor begins: so many that, with an id, it is written without padding.
+_SEAL_BYTES = 5
 
 Item = TypeVar("Item")
 Chunk = Callable[[Id | None, Id | None, int], Awaitable[list[Item]]]
@@ -48,8 +51,7 @@ async def page(
     """
     if asked.after is not None and asked.before is not None:
         raise BadRequest("before", "left out where after is given: a page goes one way")
-    listed = _list_of(call)
-    after, before = _id(listed, asked.after, "after"), _id(listed, asked.before, "before")
+    after, before = _id(call, asked.after, "after"), _id(call, asked.before, "before")
     found = await chunk(after, before, asked.limit + 1)
     more = len(found) > asked.limit
     items = found[: asked.limit]
@@ -60,8 +62,8 @@ async def page(
     older = more or before is not None
     newer = after is not None if before is None else more
     return items, Pagination(
-        after=_cursor(listed, id_of(items[-1])) if older else None,
-        before=_cursor(listed, id_of(items[0])) if newer else None,
+        after=_cursor(call, id_of(items[-1])) if older else None,
+        before=_cursor(call, id_of(items[0])) if newer else None,
     )
 
 
@@ -76,23 +78,23 @@ def within(items: list[Item], id_of: Callable[[Item], Id]) -> Chunk[Item]:
     return chunk
 
 
-def _list_of(call: Call) -> bytes:
-    """What the cursors of a list begin with. Five bytes: so that they are written without padding."""
-    return hashlib.sha256(call.book + call.endpoint.path.encode()).digest()[:5]
+def _seal(call: Call, identifier: bytes) -> bytes:
+    listed = call.book + call.endpoint.path.encode()
+    return hashlib.sha256(listed + identifier).digest()[:_SEAL_BYTES]
 
 
-def _cursor(listed: bytes, identifier: Id) -> str:
-    return base64.urlsafe_b64encode(listed + identifier).decode("ascii")
+def _cursor(call: Call, identifier: Id) -> str:
+    return base64.urlsafe_b64encode(_seal(call, identifier) + identifier).decode("ascii")
 
 
-def _id(listed: bytes, text: str | None, field: str) -> Id | None:
+def _id(call: Call, text: str | None, field: str) -> Id | None:
     if text is None:
         return None
     try:
         found = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         found = b""
-    identifier = Id(found[len(listed) :])
-    if len(identifier) != 16 or _cursor(listed, identifier) != text:
+    identifier = Id(found[_SEAL_BYTES:])
+    if len(identifier) != 16 or _cursor(call, identifier) != text:
         raise BadRequest(field, "a cursor as a page of this list has given it")
     return identifier
