@@ -120,5 +120,4 @@ def test_whatever_is_sent_the_answer_is_as_described(
         endpoint,
         mode,
         examples=3,
-        derandomize=True,
     )
