@@ -528,9 +528,8 @@ class SqliteTransaction:
                 del state.names[name]
         self._missed, self._hashes, self._texts = [], {}, {}
         changes = state.changes
-        for (
-            name
-        ) in changes.released:  # of those that nobody had, too: given and taken back in one batch
+        # Nobody may have had one before either: what is given and taken back in one batch.
+        for name in changes.released:
             if state.names.get(name) is None:
                 state.names.pop(name, None)
         for changed in (changes.grants, changes.new_grants):
