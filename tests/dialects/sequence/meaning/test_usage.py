@@ -9,11 +9,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from drawdown.core.commands import CreateCustomer
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import CreateCustomer, CreateRate
 from drawdown.core.identity import derive, spell_uuid
+from drawdown.core.usage.rating import PerUnit
 from drawdown.dialects.sequence.usage import kept, listing, unmapped, wire
 from tests.dialects.sequence.contract_usage import event_body, metric_body, units
 from tests.dialects.sequence.meaning.world import SECOND, World
+from tests.dialects.sequence.support import credit_body
+from tests.support.stores import SQLITE
 
 pytestmark = pytest.mark.anyio
 
@@ -235,3 +239,28 @@ async def test_a_customer_with_thousands_of_replaced_events_is_served_like_any_o
     assert (await left(world, "ada"), await value(world, metric, "ada")) == ("80", "20")
     found = await world.read("/usage-events", customerAlias="ada", limit=100)
     assert len(found["items"]) == 100
+
+
+@pytest.mark.parametrize("database", [SQLITE], indirect=True)
+async def test_an_event_of_a_deleted_metric_draws_money_alone_when_it_is_sent_again(
+    world: World,
+) -> None:
+    """The units that it drew are given back, and pay no more."""
+    customer = await world.new_customer("ada")
+    metric = await world.made("/usage-metrics", metric_body())
+    await world.made("/credits", units(customer, metric["id"], "5") | {"amount": 5})
+    await world.made("/credits", credit_body(customer) | {"amount": 100})
+    (rate,) = (await world.ledger.catalog(world.book)).rates.values()
+    price = PerUnit(price=Amount(1))
+    rest = CreateRate(meter=rate.meter, entitlement="usd", price=price, rest_of=rate.id)
+    await world.ledger.apply(world.book, rest)
+    await taken(world, "ada", "call-1", 4)
+    assert await balances(world, customer) == {"USAGE": "1", "CASH": "100"}
+    assert (await world.ask("DELETE", f"/usage-metrics/{metric['id']}")).status_code == 200
+    await taken(world, "ada", "call-1", 7)
+    assert await balances(world, customer) == {"USAGE": "5", "CASH": "93"}
+
+
+async def balances(world: World, customer: str) -> dict[str, str]:
+    found = await world.read(f"/credits/{customer}/balances")
+    return {each["type"]: each["balance"] for each in found["items"]}
