@@ -1,4 +1,4 @@
-"""Clients of all four dialects on a server on SQLite: what is shown does not depend on the store."""
+"""One account, and a client of each dialect."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.dialects.together.four import Four
-from tests.support.server import Server, start_server
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start_server(tmp_path_factory.mktemp("together"))
-    yield running
-    running.stop()
+from tests.support.server import Tenant
 
 
 @pytest.fixture
-def four(shared: Server) -> Iterator[Four]:
-    """With the editor's key of a fresh account's test book."""
-    opened = Four(shared.tenant())
+def four(tenant: Tenant) -> Iterator[Four]:
+    """With the editor's key of a fresh account's test book, on each kind of database."""
+    opened = Four(tenant)
     yield opened
     opened.close()
