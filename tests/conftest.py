@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.support.places import quick_place
 from tests.support.postgres import Clusters
@@ -35,6 +36,12 @@ def clusters() -> Iterator[Clusters]:
 #: One certificate, of nobody: the tests' clients speak no TLS, and each would spend 20 ms on reading the
 #: certificates of the world before its first request.
 TRUSTED = Path(__file__).parent / "support" / "nobody.pem"
+
+
+#: What is drawn is the same in every run: one that fails can be had again. How long it took says nothing of
+#: what is tested: a machine may be busy.
+settings.register_profile("drawdown", derandomize=True, database=None, deadline=None)
+settings.load_profile("drawdown")
 
 
 @pytest.hookimpl(tryfirst=True)
