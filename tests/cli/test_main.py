@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
 
-from drawdown.cli.main import app
+from drawdown.cli import main
 from tests.docs.test_complete import is_command
 from tests.support.commands import drawdown, process, sqlite_url
 
@@ -34,7 +33,7 @@ def commands(
             yield (*words, name), command
 
 
-COMMANDS = dict(commands(get_command(app)))
+COMMANDS = dict(commands(main.commands()))
 
 
 KNOWN = {
@@ -143,6 +142,19 @@ KNOWN = {
 def test_these_are_the_commands() -> None:
     """No command comes or goes unseen."""
     assert {" ".join(words) for words in COMMANDS} == KNOWN
+
+
+def test_the_server_loads_nothing_that_only_other_commands_need() -> None:
+    """It would keep that in memory for as long as it runs."""
+    program = (
+        "import sys; from drawdown.cli.main import server; server(); import drawdown.cli.serve; "
+        "print(*{'drawdown.client', 'drawdown.importing', 'httpx', 'asyncpg'} & set(sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == ""
+    assert [words for words, _ in commands(main.server())] == [("serve",)]
 
 
 @pytest.mark.parametrize("words", sorted(COMMANDS.keys() - {("serve",), ("demo",)}), ids=" ".join)

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from typer.main import get_command
 
 from drawdown.app import BUILDERS
 from drawdown.cli import main
@@ -43,7 +42,7 @@ from tests.docs.pages import ROOT, blocks, name_of, pages, prose
 from tests.support.server import Server, Tenant
 
 DIALECTS = {dialect.name: dialect for dialect in (build(Config()) for build in BUILDERS)}
-ROOT_COMMAND: Any = get_command(main.app)
+ROOT_COMMAND: Any = main.commands()
 OWN_PAGES = {"/", "/health/live", "/health/ready", "/metrics"}
 #: A file of the data set that a file here was taken from.
 ELSEWHERE = {"data/AzureLLMInferenceTrace_code.csv"}

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 not done, or done with faults that were named; 2 wrong usa
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
@@ -14,52 +15,66 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from drawdown.cli import accounts, imports, keys
-from drawdown.cli.backup import backup, restore
-from drawdown.cli.copy import copy
-from drawdown.cli.credit import (
-    alerts,
-    clocks,
-    customers,
-    debit,
-    dodo,
-    entitlements,
-    events,
-    grants,
-    hold,
-    meters,
-    schedules,
-    top_ups,
-    webhooks,
-)
-from drawdown.cli.credit.ahead import forecast
-from drawdown.cli.credit.dry_run import dry_run
-from drawdown.cli.credit.reading import balance, entries, explain, reset_overage
 from drawdown.cli.database import DEFAULT, Database, place, refusals
-from drawdown.cli.demo.command import demo
-from drawdown.cli.doctor.command import doctor
 from drawdown.cli.failures import Failure
-from drawdown.cli.init import init
-from drawdown.cli.migrate import migrate
 from drawdown.cli.output import console, show_failure
-from drawdown.cli.replay.command import replay
-from drawdown.cli.verify import verify
-
-app = typer.Typer(
-    name="drawdown",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
-INSTALLATION = "The installation (works on --database)"
-CREDIT = "Credit (asks the server at --url)"
-USAGE = "Usage"
+def main() -> None:
+    """Run the command; a ``Failure`` is told in one line, without a traceback."""
+    run = server() if sys.argv[1:2] == ["serve"] else commands()
+    try:
+        run(prog_name="drawdown")
+    except Failure as failure:
+        show_failure(failure)
+        raise SystemExit(1) from None
 
 
-@app.command(rich_help_panel=INSTALLATION)
+@cache
+def commands() -> Callable[..., object]:
+    """All commands: building them takes longer than most of them, also where many are run."""
+    from drawdown.cli.commands import add_commands
+
+    app = _new()
+    add_commands(app, serve)
+    return get_command(app)
+
+
+@cache
+def server() -> Callable[..., object]:
+    """`drawdown serve` by itself: what the others need, a server would keep in memory while it runs."""
+    app = _new()
+    app.command()(serve)
+    return get_command(app)
+
+
+def _new() -> typer.Typer:
+    app = typer.Typer(
+        name="drawdown",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    return app
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console().print(f"drawdown {version('drawdown')}")
+        raise typer.Exit
+
+
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Say which release."),
+    ] = False,
+) -> None:
+    """A ledger of prepaid credits that speaks Stripe, Dodo Payments, Sequence and its own API."""
+
+
 def serve(
     database: Database = DEFAULT,
     host: Annotated[
@@ -92,80 +107,3 @@ def serve(
     with refusals(database):
         place(database)
         run(config)
-
-
-ON_THE_DATABASE: tuple[Callable[..., None], ...] = (
-    init,
-    doctor,
-    migrate,
-    backup,
-    restore,
-    copy,
-    verify,
-)
-OF_CREDIT: tuple[Callable[..., None], ...] = (
-    balance,
-    forecast,
-    dry_run,
-    entries,
-    explain,
-    reset_overage,
-)
-OF_USAGE: tuple[Callable[..., None], ...] = (replay, demo)
-
-for command in ON_THE_DATABASE:
-    app.command(rich_help_panel=INSTALLATION)(command)
-for name, group in (("accounts", accounts.app), ("keys", keys.app), ("import", imports.app)):
-    app.add_typer(group, name=name, rich_help_panel=INSTALLATION)
-for name, group in (
-    ("customers", customers.app),
-    ("entitlements", entitlements.app),
-    ("grants", grants.app),
-    ("schedules", schedules.app),
-    ("alerts", alerts.app),
-    ("top-ups", top_ups.app),
-    ("debit", debit.app),
-    ("hold", hold.app),
-    ("meters", meters.meters),
-    ("rates", meters.rates),
-    ("events", events.app),
-    ("webhooks", webhooks.app),
-    ("test-clocks", clocks.app),
-    ("dodo", dodo.app),
-):
-    app.add_typer(group, name=name, rich_help_panel=CREDIT)
-for command in OF_CREDIT:
-    app.command(rich_help_panel=CREDIT)(command)
-for command in OF_USAGE:
-    app.command(rich_help_panel=USAGE)(command)
-
-
-def main() -> None:
-    """Run the command; a ``Failure`` is told in one line, without a traceback."""
-    try:
-        _command()(prog_name="drawdown")
-    except Failure as failure:
-        show_failure(failure)
-        raise SystemExit(1) from None
-
-
-@cache
-def _command() -> Callable[..., object]:
-    """The tree of all commands: building it takes longer than most of them, also where many are run."""
-    return get_command(app)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        console().print(f"drawdown {version('drawdown')}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Say which release."),
-    ] = False,
-) -> None:
-    """A ledger of prepaid credits that speaks Stripe, Dodo Payments, Sequence and its own API."""

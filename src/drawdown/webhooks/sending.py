@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 import msgspec
 
 from drawdown.webhooks import addresses
@@ -105,7 +104,7 @@ class Sender:
         """With the first event: reading the certificates of the world takes a moment."""
         if self._pool is None:
             self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._trusted or httpx.create_ssl_context(trust_env=False),
+                ssl_context=self._trusted or httpcore.default_ssl_context(),
                 max_connections=CONNECTIONS_MAX,
                 max_keepalive_connections=CONNECTIONS_MAX,
                 keepalive_expiry=KEPT_OPEN_SECONDS,
