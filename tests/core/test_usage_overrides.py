@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
     AskedOverage,
+    CloseEntitlement,
     CreateCustomer,
     CreateEntitlement,
     CreateMeter,
@@ -85,7 +86,9 @@ class Book:
         self.core.check()
         return outcome
 
-    def asked(self, own_id: str, time: int = START, **properties: Any) -> Outcome:
+    def asked(
+        self, own_id: str, time: int = START, *, at: Instant = LATER, **properties: Any
+    ) -> Outcome:
         """An event, or an override of the one of that id, sent in March 2026."""
         command = RecordUsage(
             customer="ann",
@@ -95,12 +98,14 @@ class Book:
             properties=document(properties),
             override=True,
         )
-        outcome = self.core.one(command, LATER)
+        outcome = self.core.one(command, at)
         self.core.check()
         return outcome
 
-    def put(self, own_id: str, time: int = START, **properties: Any) -> Event:
-        outcome = self.asked(own_id, time, **properties)
+    def put(
+        self, own_id: str, time: int = START, *, at: Instant = LATER, **properties: Any
+    ) -> Event:
+        outcome = self.asked(own_id, time, at=at, **properties)
         assert isinstance(outcome, Accepted), outcome
         assert outcome.event is not None
         return outcome.event
@@ -110,6 +115,12 @@ class Book:
         """Of the last operation."""
         _, posted = self.core.state.changes.operations[-1]
         return [(entry.kind.value, entry.amount) for entry in posted]
+
+    @property
+    def all_entries(self) -> list[tuple[str, int]]:
+        """In the order in which they were posted."""
+        operations = self.core.state.changes.operations
+        return [(entry.kind.value, entry.amount) for _, posted in operations for entry in posted]
 
     @property
     def used(self) -> int:
@@ -413,6 +424,40 @@ def test_what_was_returned_pays_once_whatever_it_is_charged_for() -> None:
         ("debited", 1),
         ("debited", 4),
     ]
+
+
+SIZES = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 12)), max_size=10)
+
+
+@given(SIZES, SIZES, st.integers(0, 40), st.sampled_from(list(Shortfall)))
+@settings(max_examples=60, deadline=None)
+def test_a_closed_entitlement_pays_for_what_was_taken_before_as_if_it_were_open(
+    before: list[tuple[str, int]], after: list[tuple[str, int]], amount: int, shortfall: Shortfall
+) -> None:
+    """Entry by entry; and for nothing that was taken since, whatever that is overridden to."""
+    rule = AskedOverage(mode=OverageMode.LIMITED, limit=Amount(9))
+    books = [Book(TOKENS, amount=amount, shortfall=shortfall, overage=rule) for _ in range(2)]
+    for book in books:
+        for own_id, size in before:
+            book.put(own_id, n=size)
+    closed, opened = books
+    closed.done(CloseEntitlement(entitlement="credits"), Instant(LATER + 1))
+    known = dict(before)
+    for own_id, size in after:
+        event = closed.put(own_id, at=Instant(LATER + 2), n=size)
+        if own_id in known:
+            assert event.charges == opened.put(own_id, at=Instant(LATER + 2), n=size).charges
+        else:
+            assert [charge.paid for charge in event.charges] == [0]
+        assert closed.all_entries == opened.all_entries
+    _verify(closed)
+
+
+def test_what_was_taken_at_the_instant_of_the_closing_is_taken_since() -> None:
+    book = Book(TOKENS)
+    book.done(CloseEntitlement(entitlement="credits"))
+    for size in (7, 5):
+        assert book.put("e1", n=size).charges[0].uncovered == size
 
 
 def test_a_meter_that_waits_for_an_invoice_is_only_counted_anew() -> None:

@@ -8,16 +8,34 @@ from random import Random
 import pytest
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CloseRate, CreateMeter, CreateRate, IssueGrant, RecordUsage
+from drawdown.core.commands import (
+    AttachRate,
+    CloseEntitlement,
+    CloseMeter,
+    CloseRate,
+    CreateMeter,
+    CreateRate,
+    IssueGrant,
+    RecordUsage,
+)
 from drawdown.core.errors import AmountTooLarge, FieldInvalid
 from drawdown.core.fold import Fault
-from drawdown.core.types import Id
+from drawdown.core.types import Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerCredit, PerUnit, Tier, Volume
-from drawdown.core.usage.records import Event
+from drawdown.core.usage.records import Customers, Event
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
-from tests.support.books import CREDITS, START, Book, open_book, open_ledger_on, units, verified
+from tests.support.books import (
+    CREDITS,
+    SECOND,
+    START,
+    Book,
+    open_book,
+    open_ledger_on,
+    units,
+    verified,
+)
 from tests.support.stores import Database, tamper
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +174,58 @@ async def test_a_closed_first_rate_leaves_nothing_to_charge(ledger: Ledger) -> N
     await ledger.apply(book.id, issue(ada, "1"))
     await ledger.apply(book.id, CloseRate(rate=first))
     assert paid(await use(book, ada, "1", "5")) == []
+    await verified(ledger)
+
+
+async def test_an_override_is_paid_by_what_charged_the_event_though_all_of_it_is_closed(
+    database: Database,
+) -> None:
+    """Units in part, money for the rest: also by an entitlement that refuses where there is too little."""
+    clock = ManualClock(START)
+    ledger = open_ledger_on(await database.open(), clock)
+    book, first, rest = await metered(ledger)
+    ada = await book.customer()
+    await book.grant(ada, 10)
+    await ledger.apply(book.id, issue(ada, "1"))
+    await use(book, ada, "1", "4")
+    clock.instant = Instant(clock.instant + SECOND)
+    for step in (
+        CloseRate(rate=rest),
+        CloseRate(rate=first),
+        CloseMeter(meter="calls"),
+        CloseEntitlement(entitlement=CREDITS),
+    ):
+        await ledger.apply(book.id, step)
+        assert paid(await use(book, ada, "1", "12")) == [(CREDITS, 100, 20), ("usd", 30_000_000, 0)]
+        assert paid(await use(book, ada, "1", "4")) == [(CREDITS, 40, 0), ("usd", 0, 0)]
+    assert paid(await use(book, ada, "2", "1")) == []
+    await verified(ledger)
+    await ledger.close()
+
+
+async def test_who_is_charged_no_rest_is_refused_what_his_units_do_not_pay(ledger: Ledger) -> None:
+    """A rate of the rest is of those that it is attached to: others pay all or nothing, as without it."""
+    book = await open_book(ledger, 1)
+    measure = Measure(event_name="call", aggregation=Aggregation.SUM, property="n")
+    await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))
+    asked = CreateRate(meter="calls", entitlement=CREDITS, price=ONE_EACH)
+    first = (await ledger.apply(book.id, asked)).rate
+    assert first is not None
+    asked = CreateRate(
+        meter="calls",
+        entitlement="usd",
+        price=PerUnit(price=Amount(1)),
+        rest_of=first.id,
+        customers=Customers.ATTACHED,
+    )
+    rest = (await ledger.apply(book.id, asked)).rate
+    assert rest is not None
+    ada, bob = await book.customer(), await book.customer()
+    for each in (ada, bob):
+        await book.grant(each, 10)
+    await ledger.apply(book.id, AttachRate(rate=rest.id, customer=bob))
+    assert paid(await use(book, ada, "1", "12")) == [(CREDITS, 0, 120)]
+    assert paid(await use(book, bob, "2", "12")) == [(CREDITS, 100, 20), ("usd", 0, 2 * 10**9)]
     await verified(ledger)
 
 

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from drawdown.core.amounts import Amount, normalised
 from drawdown.core.commands import (
+    CloseEntitlement,
+    CloseMeter,
+    CloseRate,
     CreateMeter,
     CreateRate,
     IssueGrant,
@@ -26,7 +29,16 @@ from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import Graduated, PerCredit, PerUnit, Price, Tier, Volume
 from drawdown.engine.clocks import ManualClock
 from drawdown.opening import open_store
-from tests.support.books import CREDITS, START, Book, open_book, open_ledger_on, units, verified
+from tests.support.books import (
+    CREDITS,
+    SECOND,
+    START,
+    Book,
+    open_book,
+    open_ledger_on,
+    units,
+    verified,
+)
 from tests.support.naive_rating import NaivePrice, NaiveTier, cost
 
 #: Credit comes in tenths, and usage does.
@@ -60,6 +72,7 @@ asked = st.one_of(
     st.tuples(st.just("use"), st.integers(0, 5), st.tuples(tenths, st.just(1))),
     st.tuples(st.just("reverse"), st.integers(0, 5), st.tuples(st.sampled_from(KINDS), tenths)),
 )
+Steps = Sequence[tuple[Any, ...]]
 plays = st.lists(asked, min_size=4, max_size=25)
 
 
@@ -86,10 +99,17 @@ class Naive:
         self.available: defaultdict[str, int] = defaultdict(int)
         self.charged: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.events: dict[int, NaiveEvent] = {}
+        self.is_closed = False
+        self.uncounted: set[int] = set()
 
     def use(self, name: int, size: int, month: int) -> None:
         known = self.events.get(name)
         if known is not None and (known.size, known.month) == (size, month):
+            return
+        if self.is_closed and known is None:
+            self.uncounted.add(name)
+        if name in self.uncounted:
+            self.events[name] = NaiveEvent(month, size)
             return
         before = {} if known is None else known.charges
         for (kind, _), charge in before.items():
@@ -148,8 +168,8 @@ class Naive:
 class Play:
     """The same on a real ledger."""
 
-    def __init__(self, book: Book, customer: str) -> None:
-        self.book, self.customer, self.naive = book, customer, Naive()
+    def __init__(self, book: Book, clock: ManualClock, customer: str) -> None:
+        self.book, self.clock, self.customer, self.naive = book, clock, customer, Naive()
 
     async def ask(self, verb: str, what: Any, said: Any) -> None:
         if verb == "grant":
@@ -159,8 +179,21 @@ class Play:
         else:
             await self.reverse(what, *said)
 
+    async def close(self) -> None:
+        """All that counts and pays, but for money, which is always there."""
+        ledger = self.book.ledger
+        self.clock.instant = Instant(self.clock.instant + SECOND)
+        rates = (await ledger.catalog(self.book.id)).rates
+        for rate in rates:
+            await ledger.apply(self.book.id, CloseRate(rate=rate))
+        await ledger.apply(self.book.id, CloseMeter(meter="calls"))
+        await ledger.apply(self.book.id, CloseEntitlement(entitlement=CREDITS))
+        self.naive.is_closed = True
+
     async def grant(self, kind: str, number: int) -> None:
         """Of credits tenths, of money hundredths of a major unit."""
+        if kind == CREDITS and self.naive.is_closed:
+            return
         amount = normalised(number, 1 if kind == CREDITS else 2)
         command = IssueGrant(customer=self.customer, entitlement=kind, amount=amount)
         await self.book.ledger.apply(self.book.id, command)
@@ -203,8 +236,10 @@ class Play:
         await verified(self.book.ledger)
 
 
-async def play(folder: str, steps: Sequence[tuple[Any, ...]]) -> None:
-    ledger = open_ledger_on(await open_store(f"sqlite:///{folder}/ledger.db"), ManualClock(NOW))
+async def play(folder: str, steps: Steps, after: Steps | None = None) -> None:
+    """``after``: what comes once all is closed."""
+    clock = ManualClock(NOW)
+    ledger = open_ledger_on(await open_store(f"sqlite:///{folder}/ledger.db"), clock)
     book = await open_book(ledger, SCALE)
     measure = Measure(event_name="call", aggregation=Aggregation.SUM, property="n")
     await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))
@@ -216,15 +251,29 @@ async def play(folder: str, steps: Sequence[tuple[Any, ...]]) -> None:
     for kind, (price, _) in PRICES.items():
         asked = CreateRate(meter="calls", entitlement=kind, price=price, rest_of=made.rate.id)
         await ledger.apply(book.id, asked)
-    here = Play(book, await book.customer())
+    here = Play(book, clock, await book.customer())
     for step in steps:
         await here.ask(*step)
+    if after is not None:
+        await here.close()
+        for step in after:
+            await here.ask(*step)
     await here.check()
     await ledger.close()
 
 
 @settings(max_examples=40, deadline=None)
 @given(steps=plays)
-def test_a_naive_ledger_comes_to_the_same(steps: Sequence[tuple[Any, ...]]) -> None:
+def test_a_naive_ledger_comes_to_the_same(steps: Steps) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(play(folder, steps))
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=plays, after=plays)
+def test_it_does_when_all_is_closed_but_what_was_used_is_overridden(
+    steps: Steps, after: Steps
+) -> None:
+    """By what charged it; what is used since nothing counts, whatever it is overridden to."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(play(folder, steps, after))

@@ -30,6 +30,7 @@ from drawdown.core.usage.paying import (
     Due,
     draw,
     keep_debit,
+    pays_in_part,
     settled_wallets,
     uncovered,
     usage_facts,
@@ -40,6 +41,7 @@ from drawdown.core.usage.records import (
     Charge,
     CountKey,
     Event,
+    Rate,
 )
 from drawdown.core.usage.recounts import (
     Change,
@@ -220,12 +222,13 @@ def _pay(
 ) -> tuple[Charge, ...]:
     """Draw what is asked for: in every count that the event is in, and where the cost of another rose."""
     charges: list[Charge] = []
+    rates = [each.touched.rate for each in changes]
     for place, asked in enumerate(changes):
         change = asked
         if asked.touched.is_rest:
             change = changes[place] = _of_rest(request, asked.touched, charges, event, state)
         if change.touched.new is not None or change.due:
-            due = _due(change, contexts[change.touched.rate.entitlement], event, state)
+            due = _due(change, contexts[change.touched.rate.entitlement], event, rates)
             charges.append(draw(started, due, returned))
     return tuple(charges)
 
@@ -248,7 +251,7 @@ def _of_rest(
     )
 
 
-def _due(change: Change, context: Context, event: Event, state: State) -> Due:
+def _due(change: Change, context: Context, event: Event, rates: list[Rate]) -> Due:
     touched = change.touched
     new = touched.new
     return Due(
@@ -262,7 +265,8 @@ def _due(change: Change, context: Context, event: Event, state: State) -> Due:
         change.due,
         left=new is None,
         rest=Quantity(0) if new is None or not touched.is_rest else new.quantity,
-        in_part=state.catalogs[event.book].pays_in_part(touched.rate),
+        in_part=pays_in_part(touched.rate, rates),
+        taken_at=event.recorded_at,
     )
 
 

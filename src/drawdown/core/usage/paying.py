@@ -2,6 +2,9 @@
 
 Usage that comes late, within the entitlement's grace, is paid first by what was valid when it was and has
 expired since. What an override has just returned to a grant that has expired may pay for the event again.
+
+An entitlement that is closed pays for no usage that comes after that. An event that was taken before is paid
+by it whatever it is overridden to since, as if it had said so from the beginning.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class Due(msgspec.Struct):
 
     ``time`` and ``attributes`` are those of the usage. ``left``: the event is not in the count any more.
     ``rest``: what is counted of the rest of another rate. ``in_part``: too little credit pays what it can.
+    ``taken_at``: when the event was taken that is overridden; None: it is taken now.
     """
 
     meter: Meter
@@ -54,6 +58,15 @@ class Due(msgspec.Struct):
     left: bool = False
     rest: Quantity = Quantity(0)
     in_part: bool = False
+    taken_at: Instant | None = None
+
+
+def pays_in_part(rate: Rate, rates: Iterable[Rate]) -> bool:
+    """Whether credit that is too little pays what it can: something else pays the rest.
+
+    ``rates`` are those that charge the event, also where they are closed by now.
+    """
+    return rate.rest_of is not None or any(each.rest_of == rate.id for each in rates)
 
 
 def settled_wallets(
@@ -178,7 +191,7 @@ def _restore(
 def _split(due: Due, credit: int) -> tuple[int, int]:
     """How much of what is due ``credit`` pays, and how much more is overage."""
     kind, amount = due.context.entitlement, due.amount
-    if kind.closed_at is not None:
+    if kind.closed_at is not None and (due.taken_at is None or kind.closed_at <= due.taken_at):
         return 0, 0
     if credit >= amount:
         return amount, 0

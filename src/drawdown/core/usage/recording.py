@@ -36,6 +36,7 @@ from drawdown.core.usage.paying import (
     Due,
     draw,
     keep_debit,
+    pays_in_part,
     settled_wallets,
     uncovered,
     usage_facts,
@@ -109,11 +110,13 @@ def _asked(
     Whatever of it is left then can be asked for: what is refused is refused here.
     """
     dues: dict[Id, Due] = {}
+    rates = [each.rate for each in counted]
     for each in counted:
         first = None if each.rate.rest_of is None else dues[each.rate.rest_of]
         if first is not None:
             each = each.rest(first.amount, first.context.entitlement.scale)  # noqa: PLW2901
-        due = dues[each.rate.id] = _due(each, command, contexts[each.rate.entitlement], state)
+        context, in_part = contexts[each.rate.entitlement], pays_in_part(each.rate, rates)
+        due = dues[each.rate.id] = _due(each, command, context, state, in_part=in_part)
         if first is not None:
             price = rating.price_for(each.rate.price, due.attributes)
             rating.check_parts(price, due.after.tally.quantity, due.context.entitlement.scale)
@@ -130,12 +133,14 @@ def _pay(
         if each.rate.rest_of is not None:
             first = charges[each.rate.rest_of]
             left = each.rest(first.uncovered, first.scale)
-            due = dues[place] = _due(left, command, due.context, state)
+            due = dues[place] = _due(left, command, due.context, state, in_part=due.in_part)
         charges[each.rate.id] = draw(started, due)
     return tuple(charges.values())
 
 
-def _due(counted: Counted, command: RecordUsage, context: Context, state: State) -> Due:
+def _due(
+    counted: Counted, command: RecordUsage, context: Context, state: State, *, in_part: bool
+) -> Due:
     """What the count is after the event, and what of its cost was not asked for yet."""
     attributes = attributes_of(command.properties)
     meter, rate = counted.meter, counted.rate
@@ -150,7 +155,6 @@ def _due(counted: Counted, command: RecordUsage, context: Context, state: State)
         after, amount = msgspec.structs.replace(after, charged=charge.charged), charge.debit
     rest = Quantity(0) if rate.rest_of is None else counted.contribution.quantity
     time = counted.contribution.time
-    in_part = state.catalogs[rate.book].pays_in_part(rate)
     return Due(
         meter,
         rate,

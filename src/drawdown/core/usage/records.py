@@ -155,15 +155,11 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalog(msgspec.Struct, kw_only=True):
-    """Every meter and rate of a book. There are few, so they are loaded together.
-
-    ``followed``: the rates of which an open one charges the rest.
-    """
+    """Every meter and rate of a book. There are few, so they are loaded together."""
 
     meters: dict[Id, Meter] = {}
     rates: dict[Id, Rate] = {}
     by_event: dict[str, list[tuple[Meter, Rate]]] = {}
-    followed: set[Id] = set()
     watched: dict[str, list[Id]] = {}
 
     def add_meter(self, meter: Meter) -> None:
@@ -175,12 +171,6 @@ class Catalog(msgspec.Struct, kw_only=True):
         self.rates[rate.id] = rate
         meter = self.meters[rate.meter]
         self.by_event.setdefault(meter.measure.event_name, []).append((meter, rate))
-        if rate.rest_of is not None and rate.closed_at is None:
-            self.followed.add(rate.rest_of)
-
-    def pays_in_part(self, rate: Rate) -> bool:
-        """Whether credit that is too little pays what it can, since something else pays the rest."""
-        return rate.rest_of is not None or rate.id in self.followed
 
     def charges_of(self, name: str) -> Iterator[tuple[Meter, Rate]]:
         """The rates of an event's name, in the order in which they were made, closed ones among them."""
@@ -208,8 +198,6 @@ class Catalog(msgspec.Struct, kw_only=True):
     def close_rate(self, rate: Rate) -> None:
         self.rates[rate.id] = rate
         self._replace(None, rate)
-        rests = (each for each in self.rates.values() if each.closed_at is None)
-        self.followed = {each.rest_of for each in rests if each.rest_of is not None}
 
     def _replace(self, meter: Meter | None, rate: Rate | None) -> None:
         """Put a record as it is now in the place of the one before."""

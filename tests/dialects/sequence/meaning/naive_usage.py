@@ -61,7 +61,6 @@ class Rule:
     closed: int = NEVER
     price: Fraction | None = None
     priced_at: int = NEVER
-    credit_ends: int = NEVER
 
     def counts(self, kind: str, said: Said) -> bool:
         """Raises ``Refused`` for what a sum counts and has no number."""
@@ -288,10 +287,7 @@ class Naive:
         self, place: Place, key: Key, due: Fraction, returned: dict[Grant, Fraction]
     ) -> None:
         place.charges[key] = due
-        is_closed = self.now >= key[0].credit_ends
-        place.paid[key] = (
-            Fraction(0) if is_closed else self._draw(place, key[0].metric, due, returned)
-        )
+        place.paid[key] = self._draw(place, key[0].metric, due, returned)
 
     def _charge_rest(self, place: Place, keys: list[Key], returned: dict[Grant, Fraction]) -> None:
         """Money pays what units do not, where there was a price when the event came."""

@@ -17,7 +17,6 @@ from drawdown.dialects.sequence.usage import kept, listing, unmapped, wire
 from tests.dialects.sequence.contract_usage import event_body, metric_body, units
 from tests.dialects.sequence.meaning.world import SECOND, World
 from tests.dialects.sequence.support import credit_body
-from tests.support.stores import SQLITE
 
 pytestmark = pytest.mark.anyio
 
@@ -241,24 +240,73 @@ async def test_a_customer_with_thousands_of_replaced_events_is_served_like_any_o
     assert len(found["items"]) == 100
 
 
-@pytest.mark.parametrize("database", [SQLITE], indirect=True)
-async def test_an_event_of_a_deleted_metric_draws_money_alone_when_it_is_sent_again(
-    world: World,
-) -> None:
-    """The units that it drew are given back, and pay no more."""
+#: What may become of a metric, in the order in which it does.
+BECOMES = ("PUT", "DELETE", "PUT DELETE", "DELETE POST", "PUT DELETE POST")
+
+
+async def priced(world: World) -> tuple[str, str]:
+    """A metric with a price of a dollar for what units leave; and a customer with 5 units and 100 dollars."""
     customer = await world.new_customer("ada")
-    metric = await world.made("/usage-metrics", metric_body())
-    await world.made("/credits", units(customer, metric["id"], "5") | {"amount": 5})
+    metric: str = (await world.made("/usage-metrics", metric_body()))["id"]
+    await world.made("/credits", units(customer, metric, "5") | {"amount": 5})
     await world.made("/credits", credit_body(customer) | {"amount": 100})
     (rate,) = (await world.ledger.catalog(world.book)).rates.values()
     price = PerUnit(price=Amount(1))
     rest = CreateRate(meter=rate.meter, entitlement="usd", price=price, rest_of=rate.id)
     await world.ledger.apply(world.book, rest)
+    return metric, customer
+
+
+async def become(world: World, metric: str, what: str) -> None:
+    """Changed, it counts other events; made anew, it is called and counts as the first did."""
+    path = f"/usage-metrics/{metric}"
+    for method in what.split():
+        body = None if method == "DELETE" else metric_body()
+        if method == "PUT":
+            body = metric_body(eventType="image")
+        where = "/usage-metrics" if method == "POST" else path
+        assert (await world.ask(method, where, body)).status_code in (200, 201)
+
+
+@pytest.mark.parametrize("what", BECOMES)
+async def test_an_event_that_is_sent_again_is_counted_by_the_metric_that_counted_it(
+    world: World, what: str
+) -> None:
+    """Whatever has become of that since: its units pay first, then money, as when the event came."""
+    metric, customer = await priced(world)
     await taken(world, "ada", "call-1", 4)
-    assert await balances(world, customer) == {"USAGE": "1", "CASH": "100"}
-    assert (await world.ask("DELETE", f"/usage-metrics/{metric['id']}")).status_code == 200
+    await become(world, metric, what)
+    for tokens, unit, cash in ((7, "0", "98"), (3, "2", "100"), (9, "0", "96")):
+        await taken(world, "ada", "call-1", tokens)
+        assert await balances(world, customer) == {"USAGE": unit, "CASH": cash}
+    await taken(world, "VOID", "call-1", 9)
+    assert await balances(world, customer) == {"USAGE": "5", "CASH": "100"}
+    await taken(world, "ada", "call-1", 6)
+    assert await balances(world, customer) == {"USAGE": "0", "CASH": "99"}
+
+
+async def test_an_event_that_comes_when_its_metric_is_deleted_draws_nothing_however_often_it_is_sent(
+    world: World,
+) -> None:
+    metric, customer = await priced(world)
+    await become(world, metric, "DELETE")
+    for tokens in (4, 7, 3):
+        await taken(world, "ada", "call-1", tokens)
+    assert await balances(world, customer) == {"USAGE": "5", "CASH": "100"}
+
+
+async def test_an_event_that_goes_to_another_customer_is_counted_by_the_metrics_of_now(
+    world: World,
+) -> None:
+    """It is one of its own: what the first drew is returned, and the deleted metric draws nothing for it."""
+    metric, customer = await priced(world)
+    bob = await world.new_customer("bob")
+    await world.made("/credits", units(bob, metric, "5") | {"amount": 5})
     await taken(world, "ada", "call-1", 7)
-    assert await balances(world, customer) == {"USAGE": "5", "CASH": "93"}
+    await become(world, metric, "DELETE POST")
+    await taken(world, "bob", "call-1", 4)
+    assert await balances(world, customer) == {"USAGE": "5", "CASH": "100"}
+    assert await balances(world, bob) == {"USAGE": "5"}
 
 
 async def balances(world: World, customer: str) -> dict[str, str]:
