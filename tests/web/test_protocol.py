@@ -23,14 +23,23 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Recorded(Connection):
-    """A connection that remembers its writes, each of which is a system call."""
+    """A connection that remembers its writes, each of which is a system call, and how much has come."""
 
     made: list[Recorded]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.writes: list[bytes] = []
+        self.taken = 0
         self.made.append(self)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.taken += len(data)
+
+    @property
+    def takes_more(self) -> bool:
+        return self._reading and not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -38,15 +47,21 @@ class Recorded(Connection):
 
 
 class Client:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    """``there``: the server's end of it."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, there: Recorded
+    ) -> None:
+        self._reader, self._writer, self._there = reader, writer, there
+        self._sent = 0
 
     async def send(self, *parts: bytes) -> None:
-        """Each in a packet of its own."""
+        """Each in a packet of its own, which the server has read, unless it reads no more for now."""
         for part in parts:
             self._writer.write(part)
+            self._sent += len(part)
             await asyncio.wait_for(self._writer.drain(), 60)
-            await asyncio.sleep(0.01)
+            await until(lambda: self._there.taken >= self._sent or not self._there.takes_more)
 
     async def until(self, end: bytes) -> bytes:
         return await asyncio.wait_for(self._reader.readuntil(end), 60)
@@ -65,6 +80,15 @@ class Client:
 
     def leave(self) -> None:
         self._writer.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Others have their turn once in any case."""
+    async with asyncio.timeout(60):
+        while True:
+            await asyncio.sleep(0.001)
+            if holds():
+                return
 
 
 @asynccontextmanager
@@ -88,7 +112,9 @@ async def serving(
 
     async def connect() -> Client:
         port = server.sockets[0].getsockname()[1]
-        clients.append(Client(*await asyncio.open_connection("127.0.0.1", port)))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: len(made) > len(clients))
+        clients.append(Client(reader, writer, made[-1]))
         return clients[-1]
 
     try:
@@ -99,7 +125,7 @@ async def serving(
         server.close()
         await asyncio.wait_for(server.wait_closed(), 60)
         if state.tasks:
-            _, left = await asyncio.wait(state.tasks, timeout=10)
+            _, left = await asyncio.wait(state.tasks, timeout=60)
             assert not left
 
 
@@ -348,15 +374,17 @@ def test_what_is_not_http_is_refused(garbage: bytes) -> None:
 
 def test_garbage_after_a_request_does_not_spoil_its_answer() -> None:
     """The request was whole; nothing that follows the garbage is read."""
+    answering = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.05)
+        await answering.wait()
         await echo(scope, receive, send)
 
     async def run() -> None:
         async with serving(app) as (_, connect):
             client = await connect()
             await client.send(GET % b"a", b"\x00\x00\r\n\r\n" + GET % b"b")
+            answering.set()
             said = await client.rest()
             assert said.endswith(b"/a  0")
             assert said.count(b"HTTP/1.1 ") == 1
@@ -511,8 +539,10 @@ def test_a_head_has_a_limit_however_much_of_it_comes_at_once(
 
 
 def test_a_request_that_does_not_end_lets_those_before_it_be_answered() -> None:
+    answering = asyncio.Event()
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.05)
+        await answering.wait()
         await echo(scope, receive, send)
 
     async def run() -> None:
@@ -520,6 +550,7 @@ def test_a_request_that_does_not_end_lets_those_before_it_be_answered() -> None:
             client = await connect()
             await client.send(GET % b"a" + b"GET /b")
             made[0].close_if_late(0.0, LONG)
+            answering.set()
             said = await client.rest()
             assert said.endswith(b"/a  0")
             assert said.count(b"HTTP/1.1 ") == 1
@@ -605,11 +636,11 @@ def test_a_whole_request_is_carried_out_though_its_client_has_gone() -> None:
 
 
 def test_a_server_that_stops_answers_what_is_under_way_and_closes() -> None:
-    begun = asyncio.Event()
+    begun, answering = asyncio.Event(), asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         begun.set()
-        await asyncio.sleep(0.05)
+        await answering.wait()
         await echo(scope, receive, send)
 
     async def run() -> None:
@@ -619,6 +650,7 @@ def test_a_server_that_stops_answers_what_is_under_way_and_closes() -> None:
             await begun.wait()
             for connection in made:
                 connection.shutdown()
+            answering.set()
             assert await idle.rest() == b""
             said = await busy.rest()
             assert said.endswith(b"/a  0")
