@@ -37,7 +37,7 @@ from drawdown.core.state import State
 from drawdown.core.together import Undone
 from drawdown.core.types import Id, Instant
 from drawdown.core.usage.counting import Unforeseen
-from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable
+from drawdown.engine.ports import BatchConflict, Clock, Ids, Part, StoreUnavailable, Transaction
 
 BATCH_MAX = 256
 WAITING_MAX = 20_000
@@ -278,12 +278,8 @@ class Batcher(Writer):
             state = transaction.state
             state.players = self._players
             self._begin(batch, state)
-            for wanted in needs(requests, state):
-                await transaction.load(wanted)
-            if transaction.waits_for_others:
+            while await _load(requests, transaction):
                 self._stamp(requests)
-                for wanted in needs(requests, state):
-                    await transaction.load(wanted)
             answers = [
                 _decide(submission, request, state)
                 for submission, request in zip(batch, requests, strict=True)
@@ -317,6 +313,14 @@ class Batcher(Writer):
             asked_by=submission.asked_by,
             documents=submission.documents,
         )
+
+
+async def _load(requests: Sequence[Request], transaction: Transaction) -> bool:
+    """Load what the requests need; True: only a part, since time has passed with waiting for others."""
+    for wanted in needs(requests, transaction.state):
+        if await transaction.load(wanted):
+            return True
+    return False
 
 
 def _decide(submission: Submission, request: Request, state: State) -> Answer | LedgerError:

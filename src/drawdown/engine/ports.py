@@ -308,14 +308,12 @@ class Audit(Protocol):
 class Transaction(Protocol):
     """One transaction over the ledger. Leaving it commits; leaving it by an exception undoes it all."""
 
-    #: Whether loading may wait until another process is done with what is wanted.
-    waits_for_others: bool
-
     @property
     def state(self) -> State:
         """What is loaded so far. It may hold more than was asked for, never anything stale."""
 
-    async def load(self, wanted: Wanted) -> None: ...
+    async def load(self, wanted: Wanted) -> bool:
+        """Load what is wanted, or a part of it; whether another process may have been waited for."""
 
     async def write(self) -> None:
         """Write the state's changes."""

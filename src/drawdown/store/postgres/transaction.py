@@ -78,8 +78,6 @@ class Probe(NamedTuple):
 class PostgresTransaction:
     """One batch's view of the database. Nothing of it outlives the transaction but ``facts``."""
 
-    waits_for_others = True
-
     def __init__(
         self, connection: asyncpg.Connection, queries: Mapping[str, str], facts: Facts
     ) -> None:
@@ -112,8 +110,8 @@ class PostgresTransaction:
 
     # Loading -------------------------------------------------------------------------------------
 
-    async def load(self, wanted: Wanted) -> None:
-        """Load everything wanted; what is not there is loaded as None.
+    async def load(self, wanted: Wanted) -> bool:
+        """Load everything wanted; what is not there is loaded as None. Whether rows were locked for it.
 
         While something is still to be found that leads to wallets, only that is loaded: what is left out
         is wanted again. So a batch knows all its wallets before it locks them, in the order of their keys,
@@ -134,9 +132,10 @@ class PostgresTransaction:
         await self._usage.find(self.state, wanted)
         leads = wanted.names or wanted.clocks or wanted.customer_wallets or wanted.catalogs
         leads = leads or wanted.attached
+        locked = wanted.entitlements_locked or wanted.customers_locked or wanted.meters_locked
         if found_places or alone or leads:
-            return
-        await self._lock(wanted)
+            return bool(locked)
+        locked_wallets = await self._lock(wanted)
         await self._load_customers(wanted.customers - self.state.customers.keys())
         await self._load_keys(wanted.keys)
         await self._load_debits(wanted.debits)
@@ -152,6 +151,7 @@ class PostgresTransaction:
         await self._top_ups.load(self.state, wanted)
         await self._usage.lock(self.state, wanted)
         await self._usage.count_spans(self.state, wanted.spans)
+        return bool(locked or locked_wallets or wanted.documents or wanted.counts)
 
     async def _load_names(self, names: Collection[Name]) -> None:
         for name in names:
@@ -215,8 +215,11 @@ class PostgresTransaction:
         for customer, keys in found.items():
             self.state.customer_wallets[customer] = tuple(keys)
 
-    async def _lock(self, wanted: Wanted) -> None:
-        """Lock every wallet that is wanted, by itself or for something in it, in the order of their keys."""
+    async def _lock(self, wanted: Wanted) -> bool:
+        """Lock every wallet that is wanted, by itself or for something in it, in the order of their keys.
+
+        Whether there was any that was not locked yet.
+        """
         keys = set(wanted.wallets)
         keys |= {key for grant in wanted.grants if (key := self.state.grant_wallets[grant])}
         keys |= {key for hold in wanted.holds if (key := self.state.hold_wallets[hold])}
@@ -227,6 +230,7 @@ class PostgresTransaction:
         keys -= self.state.wallets.keys()
         if keys:
             await self._load_wallets(keys)
+        return bool(keys)
 
     async def _find_places(self, wanted: Wanted) -> bool:
         """Find which wallets things are in that are named by their ids; whether any was to be found."""

@@ -57,8 +57,6 @@ V = TypeVar("V")
 class SqliteTransaction:
     """The writer's view of the file during one batch."""
 
-    waits_for_others = False  # it has waited before it began
-
     def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
         self._connection = connection
         self._queries = queries
@@ -87,8 +85,8 @@ class SqliteTransaction:
 
     # Loading -------------------------------------------------------------------------------------
 
-    async def load(self, wanted: Wanted) -> None:
-        """Load everything wanted. What is not there is loaded as None."""
+    async def load(self, wanted: Wanted) -> bool:
+        """Load everything wanted. What is not there is loaded as None. It has waited before it began."""
         state = self.state
         for name in wanted.names:
             row = self._row("find_name", name)
@@ -120,6 +118,7 @@ class SqliteTransaction:
         await usage.count_spans(self._connection, self._queries, state, wanted.spans)
         top_ups.load(self._connection, self._queries, state, wanted)
         self._load_wallets(wanted)
+        return False
 
     def _load_by_ids(self, wanted: Wanted) -> None:
         state = self.state
