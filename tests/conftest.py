@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import signal
@@ -36,6 +37,8 @@ def clusters() -> Iterator[Clusters]:
 #: One certificate, of nobody: the tests' clients speak no TLS, and each would spend 20 ms on reading the
 #: certificates of the world before its first request.
 TRUSTED = Path(__file__).parent / "support" / "nobody.pem"
+#: How long clients wait for an answer that comes at once when nothing else keeps the machine busy.
+PATIENCE_SECONDS = 60.0
 
 
 #: What is drawn is the same in every run: one that fails can be had again. How long it took says nothing of
@@ -49,11 +52,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """What a shell starts in the background ignores Ctrl-C, and so would every server of the tests."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["SSL_CERT_FILE"] = str(TRUSTED)
+    _be_patient()
     place = quick_place()
     if place is not None and config.option.basetemp is None:
         folder = tempfile.mkdtemp(prefix="drawdown-tests-", dir=place)
         config.option.basetemp = folder
         config.add_cleanup(lambda: shutil.rmtree(folder))
+
+
+def _be_patient() -> None:
+    """A client that is told nothing else waits for five seconds, which a busy machine may take to answer."""
+    by_default = inspect.signature(httpx.get).parameters["timeout"].default
+    for each in by_default.as_dict():
+        setattr(by_default, each, PATIENCE_SECONDS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

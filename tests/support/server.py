@@ -72,6 +72,7 @@ class Server:
     database: str
     log_path: Path
     output: list[str] = field(default_factory=list)
+    reading: threading.Thread = field(init=False, repr=False)
 
     def tenant(self) -> Tenant:
         return asyncio.run(new_tenant(self.url, self.database))
@@ -84,13 +85,19 @@ class Server:
     def stop(self, *expected: str) -> None:
         """Stop it as an operator does. It must end well, and have logged no errors but ``expected``."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(STOP_SECONDS) == 0, self.log_path.read_text()
+        assert self.wait() == 0, self.log_path.read_text()
         faults = [
             line
             for line in self.log_lines()
             if line["level"] in {"error", "critical"} and line["event"] not in expected
         ]
         assert not faults, faults
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended; ``output`` is whole then."""
+        status = self.process.wait(STOP_SECONDS)
+        self.reading.join(STOP_SECONDS)
+        return status
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -137,7 +144,8 @@ def _wait_until_listening(server: Server) -> str:
                 lines.put(line)
         lines.put("")
 
-    threading.Thread(target=read, daemon=True).start()
+    server.reading = threading.Thread(target=read, daemon=True)
+    server.reading.start()
     while line := lines.get(timeout=START_SECONDS):
         if line.startswith(LISTENING):
             return line.removeprefix(LISTENING).strip()
