@@ -12,11 +12,10 @@ from drawdown.engine.endpoints import DeliveryObserver, Settings
 from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.desk import Desk
 from drawdown.webhooks.formats import Formats
-from drawdown.webhooks.sending import Sender
 from tests.support.books import open_ledger_on
 from tests.support.receiver import Receiver, answering, receiver
 from tests.support.stores import Database
-from tests.webhooks.world import World, world
+from tests.webhooks.world import World, patient_sender, world
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +23,9 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def here(database: Database) -> AsyncIterator[World]:
     async with world(database) as made:
-        sender = Sender(allow_private=True, seconds_max=1.0)
         await made.deliverer.close()
-        made.deliverer = Deliverer(made.ledger, Formats([FORMAT]), sender, DeliveryObserver())
+        formats = Formats([FORMAT])
+        made.deliverer = Deliverer(made.ledger, formats, patient_sender(), DeliveryObserver())
         yield made
 
 

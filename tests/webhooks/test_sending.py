@@ -34,11 +34,13 @@ from tests.support.receiver import (
 pytestmark = pytest.mark.anyio
 
 SHORT = 1.0
+#: No answer that comes is late, however busy the machine is.
+PATIENT = 60.0
 
 
 @asynccontextmanager
 async def sender(**options: object) -> AsyncIterator[Sender]:
-    made = Sender(**{"allow_private": True, "seconds_max": SHORT, **options})  # type: ignore[arg-type]
+    made = Sender(**{"allow_private": True, "seconds_max": PATIENT, **options})  # type: ignore[arg-type]
     try:
         yield made
     finally:
@@ -48,6 +50,7 @@ async def sender(**options: object) -> AsyncIterator[Sender]:
 async def sent_to(behaviour: Behaviour, **options: object) -> tuple[Sent, float]:
     """What comes of sending there, and how long it takes."""
     async with receiver(behaviour) as server, sender(**options) as made:
+        made._opened()  # reading certificates takes a moment, which is none of the attempt's
         began = time.monotonic()
         found = await made.post(server.url, {"webhook-id": "evt_1"}, b"{}")
         assert len(server.received) == 1
@@ -90,10 +93,10 @@ async def test_a_redirect_is_not_followed() -> None:
 
 @pytest.mark.parametrize("behaviour", [silent, dripping])
 async def test_a_server_that_takes_its_time_is_given_only_so_much(behaviour: Behaviour) -> None:
-    sent, took = await sent_to(behaviour)
+    sent, took = await sent_to(behaviour, seconds_max=SHORT)
     assert sent.status is None
     assert sent.error == "no answer within 1 seconds"
-    assert SHORT <= took < SHORT + 20
+    assert SHORT <= took < SHORT + PATIENT
 
 
 async def test_of_a_huge_answer_only_the_beginning_is_read() -> None:
@@ -258,9 +261,9 @@ async def test_a_wish_to_be_left_alone_is_read_where_it_means_that(
 
 
 async def test_a_wish_may_be_a_date() -> None:
-    later = formatdate(time.time() + 100, usegmt=True)
+    later = formatdate(time.time() + 1_000, usegmt=True)
     sent, _ = await sent_to(answering(503, b"", f"retry-after: {later}"))
-    assert 90 < sent.retry_after <= 100
+    assert 900 < sent.retry_after <= 1_000
 
 
 async def test_name_servers_that_keep_silent_hold_up_nothing_else(
@@ -277,13 +280,13 @@ async def test_name_servers_that_keep_silent_hold_up_nothing_else(
 
     monkeypatch.setattr(socket, "getaddrinfo", silent_for_some)
     try:
-        async with receiver() as server, sender(seconds_max=SHORT) as made:
+        async with receiver() as server, sender(seconds_max=SHORT) as hasty, sender() as made:
             urls = [f"http://silent-{number}.example/" for number in range(60)]
-            lost = await asyncio.gather(*(made.post(url, {}, b"{}") for url in urls))
+            lost = await asyncio.gather(*(hasty.post(url, {}, b"{}") for url in urls))
             assert {each.error for each in lost} == {"no answer within 1 seconds"}
             sent = await made.post(f"http://localhost:{server.port}/", {}, b"{}")
             assert sent.arrived
-            await asyncio.wait_for(asyncio.to_thread(time.monotonic), 5)
+            await asyncio.wait_for(asyncio.to_thread(time.monotonic), PATIENT)
     finally:
         answered.set()
     for thread in threading.enumerate():

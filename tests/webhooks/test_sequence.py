@@ -22,12 +22,11 @@ from drawdown.engine.positions import BEGINNING
 from drawdown.webhooks.deliver import Deliverer
 from drawdown.webhooks.formats import Formats
 from drawdown.webhooks.outlet import JITTER
-from drawdown.webhooks.sending import Sender
 from tests.support.books import CREDITS, units
 from tests.support.receiver import Received, answering, receiver
 from tests.support.stores import Database
 from tests.webhooks.stories import PLAYS, Story
-from tests.webhooks.world import World, world
+from tests.webhooks.world import World, patient_sender, world
 
 pytestmark = pytest.mark.anyio
 DAY_SECONDS = 86_400
@@ -116,8 +115,8 @@ class Delivering:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        sender = Sender(allow_private=True, seconds_max=20)
-        self.deliverer = Deliverer(world.ledger, Formats([FORMAT]), sender, DeliveryObserver())
+        formats = Formats([FORMAT])
+        self.deliverer = Deliverer(world.ledger, formats, patient_sender(), DeliveryObserver())
 
     async def told(self, url: str, *types: str) -> Endpoint:
         settings = Settings(url=url, format=FORMAT.name, types=types or ("CUSTOMER_*",))

@@ -45,6 +45,11 @@ class Counted(DeliveryObserver):
         self.errors.append(error)
 
 
+def patient_sender() -> Sender:
+    """To which no answer that comes is late, however busy the machine is."""
+    return Sender(allow_private=True, seconds_max=60.0)
+
+
 class World:
     """One book, its desk, and a process that delivers."""
 
@@ -54,9 +59,8 @@ class World:
         self.seen = Counted()
         self.deliverer = self.another()
 
-    def another(self, seconds_max: float = 1.0) -> Deliverer:
-        sender = Sender(allow_private=True, seconds_max=seconds_max)
-        return Deliverer(self.ledger, FORMATS, sender, self.seen)
+    def another(self) -> Deliverer:
+        return Deliverer(self.ledger, FORMATS, patient_sender(), self.seen)
 
     async def endpoint(self, url: str, **more: Any) -> Endpoint:
         settings = Settings(url=url, format="native", **more)
