@@ -48,6 +48,7 @@ def _create_alias(world: World) -> Ask:
     body = {
         "customerId": world.customer(),
         "value": world.new("acme"),
+        "label": "Their own id",
         "sequenceAccountId": world.account,
     }
     return Ask("POST", "/customer-aliases", contract.Alias, 201, body)
@@ -55,7 +56,7 @@ def _create_alias(world: World) -> Ask:
 
 def _update_alias(world: World) -> Ask:
     made = world.alias()
-    body = {"value": world.new("acme"), "customerId": made.customer_id}
+    body = {"value": world.new("acme"), "customerId": made.customer_id, "label": "CRM ID"}
     return Ask("PUT", f"/customer-aliases/{made.id}", contract.Alias, body=body)
 
 
@@ -165,7 +166,7 @@ def _policy(world: World) -> str:
 
 
 def _add_type(world: World) -> Ask:
-    body = {"notificationType": "CREDIT_GRANT_CREATED"}
+    body = {"notificationTypes": ["CREDIT_GRANT_CREATED", "INVOICE_ISSUED"]}
     return Ask("POST", _policy(world) + "/notification-types", contract.Policy, body=body)
 
 
@@ -175,7 +176,7 @@ def _remove_type(world: World) -> Ask:
 
 
 def _add_recipient(world: World) -> Ask:
-    body = {"recipient": world.url()}
+    body = {"recipients": [world.url(), world.url()]}
     return Ask("POST", _policy(world) + "/recipients", contract.Policy, body=body)
 
 
@@ -191,20 +192,20 @@ CALLS: Mapping[str, Callable[[World], Ask]] = {
         f"/customers/{world.customer(**WHOLE)}", contract.Customer
     ),
     "GET /customers/by-alias/{alias}": lambda world: _get(
-        f"/customers/by-alias/{world.alias().value}", contract.Customer
+        f"/customers/by-alias/{world.alias().value}", contract.CustomerByAlias
     ),
     "PUT /customers/{id}": _update_customer,
     "POST /customers/{id}/archive": lambda world: Ask(
         "POST", f"/customers/{world.customer()}/archive", contract.Customer
     ),
     "GET /customers/{id}/aliases": lambda world: _get(
-        f"/customers/{world.alias().customer_id}/aliases", contract.Aliases
+        f"/customers/{world.alias().customer_id}/aliases", contract.CustomersAliases
     ),
     "POST /customer-aliases": _create_alias,
     "GET /customer-aliases": _list_aliases,
     "PUT /customer-aliases/{id}": _update_alias,
     "DELETE /customer-aliases/{id}": lambda world: Ask(
-        "DELETE", f"/customer-aliases/{world.alias().id}", None, 204
+        "DELETE", f"/customer-aliases/{world.alias().id}", contract.Alias
     ),
     "POST /credits": _create_credit,
     "GET /credits": _list_credits,
@@ -237,7 +238,7 @@ CALLS: Mapping[str, Callable[[World], Ask]] = {
         f"{POLICIES}/{world.policy().id}", contract.Policy
     ),
     "DELETE /notifications/policies/{id}": lambda world: Ask(
-        "DELETE", f"{POLICIES}/{world.policy().id}", None, 204
+        "DELETE", f"{POLICIES}/{world.policy().id}", contract.Policy
     ),
     "POST /notifications/policies/{id}/notification-types": _add_type,
     "DELETE /notifications/policies/{id}/notification-types/{type}": _remove_type,

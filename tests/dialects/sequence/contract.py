@@ -81,17 +81,33 @@ class Customers(Strict):
     pagination: Pagination
 
 
+class CustomerByAlias(Customer, kw_only=True):
+    """What the vendor answers there has fields of its earlier versions."""
+
+    email: str
+    billing_emails: list[str]
+    contact_name: str | UnsetType = UNSET
+
+
 class Alias(Strict):
     id: Uuid
     customer_id: Uuid
     sequence_account_id: Uuid
     value: str
     created_at: Moment
+    label: str | UnsetType = UNSET
+    deleted_at: Moment | UnsetType = UNSET
 
 
 class Aliases(Strict):
     items: list[Alias]
     pagination: Pagination
+
+
+class CustomersAliases(Strict):
+    """An unpaged list: no ``pagination``."""
+
+    items: list[Alias]
 
 
 class Credit(Strict):

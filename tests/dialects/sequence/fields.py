@@ -109,10 +109,12 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
     "POST /customer-aliases": {
         "customerId": _reference(required=True),
         "value": _ALIAS._replace(required=True),
+        "label": _text(),
         "sequenceAccountId": _ACCOUNT,
     },
     "PUT /customer-aliases/{id}": {
-        "value": _ALIAS._replace(required=True),
+        "label": _text(),
+        "value": _ALIAS,
         "customerId": _reference(),
     },
     "POST /credits": {
@@ -181,12 +183,21 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "sequenceAccountId": _ACCOUNT,
     },
     "POST /notifications/policies/{id}/notification-types": {
-        "notificationType": _word("customer_created", required=True)
+        "notificationTypes": Field(required=True, wrong=(*_NO_LIST, [])),
+        "notificationTypes[0]": _word("customer_created", required=True),
     },
     "POST /notifications/policies/{id}/recipients": {
-        "recipient": Field(
+        "recipients": Field(
+            required=True,
+            wrong=(
+                *(*_NO_LIST, []),
+                [f"https://hooks.example.com/{number}" for number in range(11)],
+                ["https://hooks.example.com/x"] * 2,
+            ),
+        ),
+        "recipients[0]": Field(
             required=True, wrong=(*_NO_TEXT, "", "x", "ftp://example.com", "http://127.0.0.1/")
-        )
+        ),
     },
 }
 

@@ -131,7 +131,7 @@ def _last(path: str, **more: Any) -> Callable[[World], Ask]:
 
 def _eleventh(world: World) -> Ask:
     made = world.policy(recipients=[world.url() for _ in range(10)])
-    body = {"recipient": world.url()}
+    body = {"recipients": [world.url()]}
     return Ask("POST", f"{POLICIES}/{made.id}/recipients", None, body=body)
 
 

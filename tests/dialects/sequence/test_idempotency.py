@@ -46,8 +46,8 @@ def other_than(ask: Ask, world: World) -> Ask:
         ("name", world.new("other")),
         ("eventType", world.new("other")),
         ("amount", "1"),
-        ("notificationType", "CREDIT_BALANCE_LOW"),
-        ("recipient", world.url()),
+        ("notificationTypes", ["CREDIT_BALANCE_LOW"]),
+        ("recipients", [world.url()]),
     ):
         if name in ask.body:
             return replace(ask, body=ask.body | {name: value})

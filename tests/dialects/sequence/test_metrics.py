@@ -69,11 +69,27 @@ def test_metrics_are_listed_newest_first(sequence: httpx.Client) -> None:
     assert [each.id for each in last.items] == made[:1]
 
 
+def test_a_count_may_name_a_property_which_it_does_not_look_at(
+    sequence: httpx.Client, customer: str
+) -> None:
+    """As the vendor's own example of a metric does. Events without it count; another changes nothing."""
+    body = metric_body(aggregationType="COUNT", metricType="GROUPED", groupingProperty="channel")
+    made = read(sequence.post("/usage-metrics", json=body), 201, Metric)
+    assert (made.aggregation_type, made.aggregation_property) == ("COUNT", "tokens")
+    for channel in ("chat", "mail"):
+        send(sequence, customer, eventProperties={"channel": channel})
+    path = f"/usage-metrics/{made.id}"
+    after = read(sequence.put(path, json=body | {"aggregationProperty": "words"}), 200, Metric)
+    assert after.aggregation_property == "words"
+    send(sequence, customer, 7)
+    assert value(sequence, made.id, customer) == "3"
+
+
 @pytest.mark.parametrize(
     ("more", "parts"),
     [
         ({"aggregationType": "CUSTOM"}, ("aggregationType", "CUSTOM")),
-        ({"aggregationType": "COUNT"}, ("aggregationProperty", "left out")),
+        ({"aggregationType": "COUNT", "aggregationProperty": ""}, ("aggregationProperty",)),
         ({"aggregationProperty": None}, ("aggregationProperty", "given")),
         ({"metricType": "GROUPED"}, ("groupingProperty", "given")),
         ({"groupingProperty": "model"}, ("groupingProperty", "left out")),

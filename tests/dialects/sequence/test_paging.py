@@ -32,12 +32,6 @@ class List(NamedTuple):
     query: Mapping[str, str] = {}
 
 
-def _of_a_customer(world: World) -> List:
-    customer = world.customer()
-    path = f"/customers/{customer}/aliases"
-    return List(path, contract.Aliases, lambda world: world.alias(customer).id)
-
-
 def _waiting(world: World) -> List:
     """Events for an alias that nobody has."""
     alias = world.new("nobody")
@@ -54,7 +48,6 @@ def _everybodys(world: World) -> str:
 
 MADE: Mapping[str, Callable[[World], List]] = {
     "GET /customers": lambda _: List("/customers", contract.Customers, World.customer),
-    "GET /customers/{id}/aliases": _of_a_customer,
     "GET /customer-aliases": lambda _: List(
         "/customer-aliases", contract.Aliases, lambda world: world.alias().id
     ),
@@ -74,6 +67,12 @@ KINDS: Mapping[str, Callable[[World], List]] = {
         "/usage-events", contract_usage.Events, _everybodys, {"sortOrder": "ASC"}
     ),
     "waiting": _waiting,
+    "customers, oldest first": lambda _: List(
+        "/customers", contract.Customers, World.customer, {"sortOrder": "ASC"}
+    ),
+    "living customers": lambda _: List(
+        "/customers", contract.Customers, World.customer, {"includeArchived": "false"}
+    ),
 }
 
 

@@ -133,6 +133,7 @@ class Saved:
                     "sequenceAccountId": ACCOUNT,
                     "value": text,
                     "createdAt": at(1),
+                    "label": f"as {name}",
                 }
             )
         return str(made["id"])

@@ -14,7 +14,16 @@ import pytest
 from drawdown.core.commands import CreateCustomer, CreateEntitlement
 from tests.importing.here import Here
 from tests.importing.sequence.saved import ACCOUNT as ACCOUNT_ID
-from tests.importing.sequence.saved import LATER, Grant, Object, Saved, an_account, at, date
+from tests.importing.sequence.saved import (
+    LATER,
+    Grant,
+    Object,
+    Saved,
+    an_account,
+    at,
+    date,
+    vendor_id,
+)
 from tests.support.commands import drawdown
 
 ACCOUNT = an_account()
@@ -91,7 +100,12 @@ def _check_people(http: httpx.Client) -> None:
     assert "customerAliases" not in people[EVE]
     assert "archivedAt" in people[GONE]
     assert get(http, "/customers/by-alias/a-1")["id"] == ADA
-    assert {each["customerId"] for each in listed(http, "/customer-aliases")} == {ADA, BOB}
+    aliases = listed(http, "/customer-aliases")
+    assert {(each["customerId"], each.get("label")) for each in aliases} == {
+        (ADA, "as Ada"),
+        (ADA, None),  # the one that only his own record has
+        (BOB, "as Bob"),
+    }
     assert http.get(f"/api/v1/customers/{ADA}").is_success
 
 
@@ -273,6 +287,19 @@ def test_what_is_in_the_way_is_named(file: Here, saved: Path) -> None:
 def test_an_alias_that_another_has_is_named(file: Here, saved: Path) -> None:
     file.apply(CreateCustomer(own_id="acme"))
     assert "The alias acme cannot be made" in file.bring(saved).failure()
+
+
+def test_an_alias_that_was_taken_back_is_not_brought_over(file: Here, tmp_path: Path) -> None:
+    """Another may have been given it since."""
+    account = Saved()
+    account.customer("Ada", "acme")
+    bob = account.customer("Bob", "gone", "acme")
+    account.aliases[0]["deletedAt"] = account.aliases[1]["deletedAt"] = at(2)
+    account.aliases[2]["id"] = vendor_id("alias", "acme", 1)
+    assert file.report(account.save(tmp_path / "back"))["equal"]
+    with file.serving() as http:
+        assert [each["value"] for each in listed(http, "/customer-aliases")] == ["acme"]
+        assert get(http, "/customers/by-alias/acme")["id"] == bob
 
 
 def test_a_name_that_other_credit_has_is_named(file: Here, saved: Path) -> None:

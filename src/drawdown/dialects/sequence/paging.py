@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -23,11 +24,24 @@ from drawdown.web.errors import BadRequest
 
 LIMIT = 20
 LIMIT_MAX = 100
+#: So many are looked at for one page of what no index knows of, in pieces.
+LOOKED_AT_MAX = 20_000
+_PIECE = 100
+_BEGINNING = Id(bytes(16))
 #: The bytes with which a cursor begins: so many that, with an id, it is written without padding.
 _SEAL_BYTES = 5
 
 Item = TypeVar("Item")
 Chunk = Callable[[Id | None, Id | None, int], Awaitable[list[Item]]]
+
+
+class SortBy(StrEnum):
+    CREATED_AT = "createdAt"
+
+
+class SortOrder(StrEnum):
+    DESC = "DESC"
+    ASC = "ASC"
 
 
 class Page(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +90,39 @@ def within(items: list[Item], id_of: Callable[[Item], Id]) -> Chunk[Item]:
         return [each for each in items if after is None or id_of(each) < after][:limit]
 
     return chunk
+
+
+def oldest_first(chunk: Chunk[Item]) -> Chunk[Item]:
+    """The same list, turned round."""
+
+    async def turned(after: Id | None, before: Id | None, limit: int) -> list[Item]:
+        if before is not None:
+            return await chunk(before, None, limit)
+        return await chunk(None, after or _BEGINNING, limit)
+
+    return turned
+
+
+def only(
+    chunk: Chunk[Item], id_of: Callable[[Item], Id], admits: Callable[[Item], bool], field: str
+) -> Chunk[Item]:
+    """Those of a list that are admitted: each is looked at, up to ``LOOKED_AT_MAX``.
+
+    Raises ``BadRequest`` for the field that asks for them, where more lie between.
+    """
+
+    async def chosen(after: Id | None, before: Id | None, limit: int) -> list[Item]:
+        kept: list[Item] = []
+        for _ in range(LOOKED_AT_MAX // _PIECE):
+            found = await chunk(after, before, _PIECE)
+            kept += [each for each in found if admits(each)]
+            if len(found) < _PIECE or len(kept) >= limit:
+                return kept[:limit]
+            last = id_of(found[-1])
+            after, before = (last, None) if before is None else (None, last)
+        raise BadRequest(field, "left out, or a cursor given: too many others lie between")
+
+    return chosen
 
 
 def _seal(call: Call, identifier: bytes) -> bytes:

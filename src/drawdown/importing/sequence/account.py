@@ -50,6 +50,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 class Alias(msgspec.Struct, frozen=True):
     text: str
     created_at: Instant
+    label: str | None = None
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -221,6 +222,8 @@ def _add_aliases(account: Account, problems: Problems, now: Instant) -> None:
     folder = account.folder
     read = folder.records(places.ALIASES, records.Alias, lambda each: each.id, problems)
     for page, record in reversed(read):
+        if record.deleted_at is not None:
+            continue  # it was taken back, and may be another's by now
         when = checked(problems, page, record.id, instant, record.created_at, "createdAt", now)
         if record.customer_id not in account.people:
             rule = "that of a customer on the pages of customers."
@@ -230,7 +233,8 @@ def _add_aliases(account: Account, problems: Problems, now: Instant) -> None:
             if taken != record.customer_id:
                 rule = f"that of one customer; {record.value} is of {taken}, too."
                 problems.add(Problem(page, record.id, "value", rule))
-            _add_alias(account, record.customer_id, Alias(record.value, when), refused)
+            alias = Alias(record.value, when, record.label or None)
+            _add_alias(account, record.customer_id, alias, refused)
     for page, customer in folder.records(
         places.CUSTOMERS, records.Customer, lambda each: each.id, problems
     ):

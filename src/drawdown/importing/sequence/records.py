@@ -60,6 +60,8 @@ class Alias(Record):
     customer_id: Id
     value: str
     created_at: Text
+    label: Text | None = None
+    deleted_at: Text | None = None
 
 
 class Metric(Record):

@@ -94,7 +94,7 @@ class Writer:
     async def _bring_aliases(self, there: str) -> None:
         owner = self._people[there].id
         changes = [
-            known.brought(owner, each.text, each.created_at, rank)
+            known.brought(owner, each.text, each.label, each.created_at, rank)
             for rank, each in enumerate(self._account.aliases.get(there, ()))
         ]
         for some in chunks(changes, known.AT_ONCE):

@@ -8,10 +8,17 @@ from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import Id
 from drawdown.dialects.sequence import imported
-from drawdown.dialects.sequence.answering import PROFILE, answer
+from drawdown.dialects.sequence.answering import PROFILE, answer, optional_text
 from drawdown.dialects.sequence.claims import claim
 from drawdown.dialects.sequence.customers import known, reading, rendering, wire
-from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.paging import (
+    Chunk,
+    SortOrder,
+    oldest_first,
+    only,
+    page,
+    within,
+)
 from drawdown.dialects.sequence.usage import unmapped
 from drawdown.engine.accounts import Role
 from drawdown.engine.ports import CustomerFilter
@@ -90,7 +97,9 @@ async def retrieve(call: Call) -> Answer:
 
 
 async def retrieve_by_alias(call: Call) -> Answer:
-    return await _shown(call, await _found(call, call.path["alias"]))
+    found = await _found(call, call.path["alias"])
+    texts = await known.texts_of(call.ledger, found)
+    return answer(call, 200, rendering.customer_by_alias(found, texts))
 
 
 async def _found(call: Call, text: str) -> types.Customer:
@@ -153,15 +162,44 @@ async def archive(call: Call) -> Answer:
 
 
 async def list_all(call: Call) -> Answer:
-    query: Page = call.query
-
-    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[types.Customer]:
-        asked = CustomerFilter(book=call.book, after=after, before=before, limit=limit)
-        return await call.ledger.customers(asked)
-
-    found, pagination = await page(call, query, chunk, lambda each: each.id)
+    query: wire.CustomersQuery = call.query
+    chunk = _listed(call, query) if query.alias is None else await _with_alias(call, query)
+    if not query.include_archived:
+        chunk = only(chunk, _id, lambda each: each.closed_at is None, "includeArchived")
+    if query.sort_order is SortOrder.ASC:
+        chunk = oldest_first(chunk)
+    found, pagination = await page(call, query, chunk, _id)
     items = [rendering.customer(each, await known.texts_of(call.ledger, each)) for each in found]
     return answer(call, 200, wire.CustomerPage(items=items, pagination=pagination))
+
+
+def _id(customer: types.Customer) -> Id:
+    return customer.id
+
+
+def _listed(call: Call, query: wire.CustomersQuery) -> Chunk[types.Customer]:
+    name, email = optional_text(query.legal_name, "legalName"), optional_text(query.email, "email")
+
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[types.Customer]:
+        asked = CustomerFilter(
+            book=call.book, name=name, email=email, after=after, before=before, limit=limit
+        )
+        return await call.ledger.customers(asked)
+
+    return chunk
+
+
+async def _with_alias(call: Call, query: wire.CustomersQuery) -> Chunk[types.Customer]:
+    """The one who has it, where the rest of the query is his, too."""
+    assert query.alias is not None
+    fields.reference(query.alias, "alias")
+    try:
+        found = await _found(call, query.alias)
+    except CustomerNotFound:
+        return within([], _id)
+    next_above = Id((int.from_bytes(found.id, "big") + 1).to_bytes(16, "big"))
+    same = await _listed(call, query)(next_above, None, 1)
+    return within([each for each in same if each.id == found.id], _id)
 
 
 ENDPOINTS = (
@@ -182,7 +220,7 @@ ENDPOINTS = (
         handler=list_all,
         summary="List customers, newest first",
         role=Role.VIEWER,
-        query=Page,
+        query=wire.CustomersQuery,
         answer=wire.CustomerPage,
     ),
     Endpoint(
@@ -191,7 +229,7 @@ ENDPOINTS = (
         handler=retrieve_by_alias,
         summary="Get the customer who has an alias",
         role=Role.VIEWER,
-        answer=wire.Customer,
+        answer=wire.CustomerByAlias,
         errors=(errors.CustomerNotFound,),
     ),
     Endpoint(

@@ -34,8 +34,12 @@ _decode = msgspec.json.Decoder(AliasRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def record_of(document: Document) -> AliasRecord:
+    return _decode(document.body)
+
+
 def text_of(document: Document) -> str:
-    return _decode(document.body).value
+    return record_of(document).value
 
 
 async def documents_of(ledger: Ledger, book: Id, customer: Id) -> list[Document]:
@@ -82,21 +86,25 @@ async def _check_own(ledger: Ledger, book: Id, alias: Id) -> None:
             raise NotAllowed("This alias is the id that the customer was made with: it stays.")
 
 
-def given(ledger: Ledger, customer: Id, texts: Iterable[str]) -> tuple[DocumentChange, ...]:
+def given(
+    ledger: Ledger, customer: Id, texts: Iterable[str], label: str | None = None
+) -> tuple[DocumentChange, ...]:
     """New aliases of a customer."""
     return tuple(
         DocumentChange(
             id=relocate(ledger.ids.new(), slot_of(customer)),
             owner=customer,
             kind=CUSTOMER_ALIAS,
-            body=_body(text),
+            body=_body(text, label),
             takes=text,
         )
         for text in texts
     )
 
 
-def brought(customer: Id, text: str, created_at: Instant, rank: int) -> DocumentChange:
+def brought(
+    customer: Id, text: str, label: str | None, created_at: Instant, rank: int
+) -> DocumentChange:
     """An alias that he had at the vendor: its id follows from it, and sorts by when it was made there.
 
     ``rank`` counts those of one customer, the oldest first.
@@ -105,7 +113,7 @@ def brought(customer: Id, text: str, created_at: Instant, rank: int) -> Document
         id=dated(customer, f"sequence.alias:{text}", created_at, rank),
         owner=customer,
         kind=CUSTOMER_ALIAS,
-        body=_body(text),
+        body=_body(text, label),
         takes=text,
     )
 
@@ -114,8 +122,11 @@ def taken_back(documents: Iterable[Document]) -> tuple[DocumentChange, ...]:
     return tuple(_change(each, None, gives_back=text_of(each)) for each in documents)
 
 
-def renamed(document: Document, text: str) -> DocumentChange:
-    return _change(document, _body(text), takes=text, gives_back=text_of(document))
+def changed(document: Document, text: str, label: str | None) -> DocumentChange:
+    before = text_of(document)
+    if text == before:
+        return _change(document, _body(text, label))
+    return _change(document, _body(text, label), takes=text, gives_back=before)
 
 
 def check_room(count: int, field: str) -> None:
@@ -141,8 +152,8 @@ def decided_anew(handler: Callable[[Call], Awaitable[Answer]]) -> Handler:
     return handle
 
 
-def _body(text: str) -> str:
-    return _encode(AliasRecord(value=text)).decode()
+def _body(text: str, label: str | None) -> str:
+    return _encode(AliasRecord(value=text, label=label)).decode()
 
 
 def _change(

@@ -15,10 +15,12 @@ from drawdown.dialects.sequence.answering import PROFILE
 from drawdown.dialects.sequence.customers.wire import (
     Address,
     Alias,
+    AliasRecord,
     BillingPreference,
     Contact,
     ContactShown,
     Customer,
+    CustomerByAlias,
     CustomerProfile,
     TaxStatus,
 )
@@ -55,6 +57,22 @@ def customer(found: types.Customer, aliases: Iterable[str]) -> Customer:
     )
 
 
+def customer_by_alias(found: types.Customer, aliases: Iterable[str]) -> CustomerByAlias:
+    """The main address is the first contact's; whom invoices go to are those who want them."""
+    shown = customer(found, aliases)
+    billed = [
+        each.email
+        for each in shown.contacts
+        if each.billing_preference is not BillingPreference.NONE
+    ]
+    return CustomerByAlias(
+        **msgspec.structs.asdict(shown),
+        email=found.email or "",
+        billing_emails=billed,
+        contact_name=shown.contacts[0].name if shown.contacts else None,
+    )
+
+
 def _contacts(profile: CustomerProfile, found: types.Customer) -> list[Contact]:
     """The first one's address is the customer's, which another dialect may have changed or taken away."""
     if found.email is None:
@@ -80,14 +98,16 @@ def _contact(kept: Contact, place: int, owner: types.Customer) -> ContactShown:
     )
 
 
-def alias(document: types.Document, text: str, account: Id, customer: str) -> Alias:
+def alias(document: types.Document, kept: AliasRecord, account: Id, customer: str) -> Alias:
     """``customer`` is his id as this dialect shows it."""
     return Alias(
         id=spell_uuid(document.id),
         customer_id=customer,
         sequence_account_id=spell_uuid(account),
-        value=text,
+        value=kept.value,
         created_at=text_of(document.created_at),
+        label=kept.label,
+        deleted_at=None if document.deleted_at is None else text_of(document.deleted_at),
     )
 
 

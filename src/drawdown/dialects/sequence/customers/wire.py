@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from drawdown.dialects.sequence.paging import Page, SortBy, SortOrder
 from drawdown.dialects.sequence.wire import (
     CountryCode,
     IntegrationShown,
@@ -110,30 +111,67 @@ class UpdateCustomerRequest(CreateCustomerRequest):
     """The customer as it is to be. Left out, the aliases stay as they are."""
 
 
+class CustomersQuery(Page):
+    """``legalName`` is a part of theirs, in any case; ``email`` and ``alias`` are whole."""
+
+    legal_name: str | None = None
+    email: str | None = None
+    alias: str | None = None
+    include_archived: bool = True
+    sort_by: SortBy = SortBy.CREATED_AT
+    sort_order: SortOrder = SortOrder.DESC
+
+
 class CustomerPage(Shown):
     items: list[Customer]
     pagination: Pagination
 
 
+class CustomerByAlias(Customer, kw_only=True):
+    """With what the vendor answers there, and nowhere else in this version: its earlier fields."""
+
+    email: str
+    billing_emails: list[str]
+    contact_name: str | None = None
+
+
 class CreateAliasRequest(Request):
     customer_id: str
     value: str
+    label: str | None = None
     sequence_account_id: str | None = None
 
 
 class UpdateAliasRequest(Request):
-    """The alias that is to stand in its place."""
+    """What it is called from now on; left out, it has no label. ``value`` is ours: another alias."""
 
-    value: str
+    label: str | None = None
+    value: str | None = None
     customer_id: str | None = None
 
 
 class Alias(Shown):
+    """``deletedAt`` is in the answer that takes one back, and in no other."""
+
     id: UuidText
     customer_id: UuidText
     sequence_account_id: UuidText
     value: str
     created_at: TimeText
+    label: str | None = None
+    deleted_at: TimeText | None = None
+
+
+class Aliases(Shown):
+    """All of a customer's: the vendor has no pages of them."""
+
+    items: list[Alias]
+
+
+class AliasesQuery(Page):
+    """The one that says this."""
+
+    value: str | None = None
 
 
 class AliasPage(Shown):
@@ -145,3 +183,4 @@ class AliasRecord(Shown):
     """What is kept of an alias."""
 
     value: str
+    label: str | None = None

@@ -20,7 +20,7 @@ from drawdown.dialects.sequence.answering import answer, check_account
 from drawdown.dialects.sequence.errors import NotAllowed, PolicyNotFound
 from drawdown.dialects.sequence.notifications import wire
 from drawdown.dialects.sequence.notifications.events import FORMAT, OWN_TYPES, TYPES
-from drawdown.dialects.sequence.paging import Page, page, within
+from drawdown.dialects.sequence.paging import page, within
 from drawdown.dialects.sequence.usage.reserving import reserve
 from drawdown.engine import endpoints as engine
 from drawdown.engine.accounts import Role
@@ -47,7 +47,7 @@ async def create(call: Call, *, allow_private: bool) -> Answer:
     if body.channel is wire.Channel.EMAIL:
         raise BadRequest("channel", "WEBHOOK: mail is not sent from here")
     urls = _urls(body.recipients, allow_private)
-    types = ALL if body.notification_types is None else _types(body.notification_types)
+    types = ALL if body.notification_types is None else _chosen(body.notification_types)
     name = fields.text(body.name, "name")
     secret = FORMAT.new_secret() if body.webhook_secret is None else _secret(body.webhook_secret)
     policy, repeated = await reserve(call, body, spell_uuid(call.ledger.ids.new()))
@@ -84,7 +84,11 @@ async def _tell(call: Call, settings: Settings, secret: str) -> engine.Endpoint:
 
 
 async def list_all(call: Call) -> Answer:
-    found, pagination = await page(call, call.query, within(await _policies(call), _id), _id)
+    query: wire.PoliciesQuery = call.query
+    asked = query.notification_type
+    asked = None if asked is None else _type(asked, "notificationType")
+    listed = [each for each in await _policies(call) if asked in (None, *_told(each[0]))]
+    found, pagination = await page(call, query, within(listed, _id), _id)
     items = [_shown(call, each) for each in found]
     return answer(call, 200, wire.PolicyPage(items=items, pagination=pagination))
 
@@ -94,17 +98,19 @@ async def retrieve(call: Call) -> Answer:
 
 
 async def delete(call: Call) -> Answer:
-    for each in await _found(call):
+    """Answers what there was."""
+    found = await _found(call)
+    for each in found:
         await _desk(call).delete(each.id)
-    return answer(call, 204)
+    return answer(call, 200, _shown(call, found))
 
 
-async def add_type(call: Call) -> Answer:
-    """Of a policy that is told of everything, it is told of this beside that."""
-    body: wire.AddTypeRequest = call.body
-    added = _type(body.notification_type, "notificationType")
+async def add_types(call: Call) -> Answer:
+    """Of a policy that is told of everything, it is told of these beside that."""
+    body: wire.AddTypesRequest = call.body
+    added = _types(body.notification_types)
     _, repeated = await reserve(call, (call.path["id"], body), "")
-    after = await _choose(call, lambda types: tuple(dict.fromkeys((*types, added))))
+    after = await _choose(call, lambda types: tuple(dict.fromkeys((*types, *added))))
     return msgspec.structs.replace(after, replayed=repeated)
 
 
@@ -135,22 +141,26 @@ async def _choose(call: Call, change: Callable[[tuple[str, ...]], tuple[str, ...
     return answer(call, 200, _shown(call, after))
 
 
-async def add_recipient(call: Call, *, allow_private: bool) -> Answer:
-    """Told from now on, signed with the policy's secret; one that was asked no more is asked again."""
-    body: wire.AddRecipientRequest = call.body
-    url = _url(body.recipient, "recipient", allow_private)
+async def add_recipients(call: Call, *, allow_private: bool) -> Answer:
+    """All of them, or none. Told from now on, signed with the policy's secret.
+
+    One that is told already stays so; one that was asked no more is asked again.
+    """
+    body: wire.AddRecipientsRequest = call.body
+    urls = _urls(body.recipients, allow_private)
     found = await _found(call)
     _, repeated = await reserve(call, (call.path["id"], body), "")
-    known = next((each for each in found if each.settings.url == url), None)
-    if known is not None and not known.enabled:
-        await _desk(call).enable(known.id, True)
-    if known is None:
-        if len(found) >= wire.RECIPIENTS_MAX:
-            raise NotAllowed(f"A policy has at most {wire.RECIPIENTS_MAX} recipients.")
-        profile = {**found[0].settings.profile, POLICY: _policy(found[0])}
-        settings = msgspec.structs.replace(found[0].settings, url=url, profile=profile)
-        found = [*found, await _tell(call, settings, found[0].secret)]
-    return msgspec.structs.replace(answer(call, 200, _shown(call, found)), replayed=repeated)
+    known = {each.settings.url for each in found}
+    new = [each for each in urls if each not in known]
+    if len(found) + len(new) > wire.RECIPIENTS_MAX:
+        raise NotAllowed(f"A policy has at most {wire.RECIPIENTS_MAX} recipients.")
+    profile = {**found[0].settings.profile, POLICY: _policy(found[0])}
+    settings = msgspec.structs.replace(found[0].settings, profile=profile)
+    made = await _made(call, settings, new, found[0].secret)
+    for each in found:
+        if each.settings.url in urls and not each.enabled:
+            await _desk(call).enable(each.id, True)
+    return msgspec.structs.replace(answer(call, 200, _shown(call, found + made)), replayed=repeated)
 
 
 async def remove_recipient(call: Call) -> Answer:
@@ -226,9 +236,13 @@ def _secret(text: str) -> str:
     return text
 
 
-def _types(given: list[str]) -> tuple[str, ...]:
+def _chosen(given: list[str]) -> tuple[str, ...]:
     if not given:
         raise BadRequest("notificationTypes", "at least one, or left out for all")
+    return _types(given)
+
+
+def _types(given: list[str]) -> tuple[str, ...]:
     named = [_type(each, f"notificationTypes[{place}]") for place, each in enumerate(given)]
     return tuple(dict.fromkeys(named))
 
@@ -286,10 +300,10 @@ def endpoints(*, allow_private: bool) -> tuple[Endpoint, ...]:
         Endpoint(
             method="POST",
             path="/notifications/policies/{id}/recipients",
-            handler=_in_our_words(partial(add_recipient, allow_private=allow_private)),
-            summary="Tell one more",
+            handler=_in_our_words(partial(add_recipients, allow_private=allow_private)),
+            summary="Tell more",
             role=Role.EDITOR,
-            body=wire.AddRecipientRequest,
+            body=wire.AddRecipientsRequest,
             answer=wire.Policy,
             errors=(PolicyNotFound, NotAllowed, errors.KeyReused),
         ),
@@ -304,7 +318,7 @@ _FIXED = (
         handler=_in_our_words(list_all),
         summary="List notification policies, newest first",
         role=Role.VIEWER,
-        query=Page,
+        query=wire.PoliciesQuery,
         answer=wire.PolicyPage,
     ),
     Endpoint(
@@ -322,16 +336,16 @@ _FIXED = (
         handler=_in_our_words(delete),
         summary="Delete a notification policy",
         role=Role.EDITOR,
-        status=204,
+        answer=wire.Policy,
         errors=(PolicyNotFound,),
     ),
     Endpoint(
         method="POST",
         path="/notifications/policies/{id}/notification-types",
-        handler=_in_our_words(add_type),
-        summary="Tell of one type more",
+        handler=_in_our_words(add_types),
+        summary="Tell of more types",
         role=Role.EDITOR,
-        body=wire.AddTypeRequest,
+        body=wire.AddTypesRequest,
         answer=wire.Policy,
         errors=(PolicyNotFound, errors.KeyReused),
     ),

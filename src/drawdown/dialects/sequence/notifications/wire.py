@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from drawdown.dialects.sequence.notifications.events import OWN_TYPES, TYPES
+from drawdown.dialects.sequence.paging import Page
 from drawdown.dialects.sequence.wire import Pagination, Request, Shown, TimeText, UuidText
 
 #: Those that the vendor has, and ours; of the vendor's some are never sent.
@@ -42,12 +43,18 @@ class CreatePolicyRequest(Request):
     sequence_account_id: str | None = None
 
 
-class AddTypeRequest(Request):
-    notification_type: str
+class PoliciesQuery(Page):
+    """Those that are told of a type."""
+
+    notification_type: TypeText | None = None
 
 
-class AddRecipientRequest(Request):
-    recipient: str
+class AddTypesRequest(Request):
+    notification_types: Annotated[list[str], Meta(min_length=1)]
+
+
+class AddRecipientsRequest(Request):
+    recipients: Annotated[list[str], Meta(min_length=1, max_length=RECIPIENTS_MAX)]
 
 
 class Policy(Shown):

@@ -63,6 +63,8 @@ class _Groups:
 
 async def calculate(call: Call, definition: Definition, query: CalculateQuery) -> Calculated:
     """Raises ``BadRequest`` for an alias that is nobody's, and for more than ``EVENTS_MAX`` events."""
+    if query.custom_parameters:
+        raise BadRequest("customParameters", "left out: no metric here has parameters")
     days = await days_of(call)
     start = days.first_instant(query.period_start, "periodStart")
     end = days.end(query.period_end, "periodEnd")

@@ -17,11 +17,11 @@ from drawdown.core.identity import spell_uuid
 from drawdown.core.types import Document, Id, Instant
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.customers.reading import NOBODY
-from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.paging import LOOKED_AT_MAX, Page, SortOrder, page
 from drawdown.dialects.sequence.usage import received, unmapped, wire
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Records
 from drawdown.dialects.sequence.usage.measures import REPLACED, event_type
-from drawdown.dialects.sequence.usage.wire import EventRecord, SortOrder
+from drawdown.dialects.sequence.usage.wire import EventRecord
 from drawdown.dialects.sequence.wire import Pagination
 from drawdown.engine.ports import DocumentFilter
 from drawdown.web import fields
@@ -30,8 +30,6 @@ from drawdown.web.errors import BadRequest
 
 _BEGINNING = Id(bytes(16))
 _CHUNK = 100
-#: So many of what is kept beside the ledger are looked at for one page.
-LOOKED_AT_MAX = 20_000
 
 
 class Item(NamedTuple):

@@ -75,17 +75,15 @@ def measure_of(definition: Definition) -> Measure:
     if definition.aggregation_type is AggregationType.CUSTOM:
         raise BadRequest("aggregationType", _CUSTOM_RULE)
     counts = definition.aggregation_type is AggregationType.COUNT
-    counted = _property(
-        definition.aggregation_property, "aggregationProperty", not counts, "aggregationType COUNT"
-    )
+    counted = _property(definition.aggregation_property, "aggregationProperty", not counts)
     grouped = definition.metric_type is MetricType.GROUPED
-    group = _property(
-        definition.grouping_property, "groupingProperty", grouped, "metricType SIMPLE"
-    )
+    group = _property(definition.grouping_property, "groupingProperty", grouped)
+    if group is not None and not grouped:
+        raise BadRequest("groupingProperty", "left out with metricType SIMPLE")
     return Measure(
         event_name=definition.event_type,
         aggregation=_AGGREGATIONS[definition.aggregation_type],
-        property=counted,
+        property=None if counts else counted,
         filter=_filter(definition),
         group_by=() if group is None else (group,),
         case_sensitive=definition.case_sensitive,
@@ -97,11 +95,9 @@ def is_same(one: Definition, other: Definition) -> bool:
     return measure_of(one) == measure_of(other) and one.deduction is other.deduction
 
 
-def _property(name: str | None, field: str, is_needed: bool, without: str) -> str | None:
+def _property(name: str | None, field: str, is_needed: bool) -> str | None:
     if name is None and not is_needed:
         return None
-    if not is_needed:
-        raise BadRequest(field, f"left out with {without}")
     if not properties.is_name(name):
         raise BadRequest(field, f"given: {properties.NAME_RULE}")
     return name

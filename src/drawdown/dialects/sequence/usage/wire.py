@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from drawdown.dialects.sequence.paging import Page
+from drawdown.dialects.sequence.paging import Page, SortBy, SortOrder
 from drawdown.dialects.sequence.wire import (
     DateText,
     Pagination,
@@ -140,11 +140,12 @@ class MetricPage(Shown):
 
 
 class CalculateQuery(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
-    """``periodEnd`` is the last day that counts."""
+    """``periodEnd`` is the last day that counts. Custom parameters are those of ``CUSTOM`` metrics."""
 
     customer_aliases: list[str]
     period_start: DateText
     period_end: DateText
+    custom_parameters: str | None = None
 
 
 class Calculated(Shown):
@@ -183,15 +184,6 @@ class UsageEvent(Shown):
 class EventPage(Shown):
     items: list[UsageEvent]
     pagination: Pagination
-
-
-class SortBy(StrEnum):
-    CREATED_AT = "createdAt"
-
-
-class SortOrder(StrEnum):
-    DESC = "DESC"
-    ASC = "ASC"
 
 
 class EventsQuery(Page):
