@@ -6,10 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from typing import Any
 
 import httpx
+
+#: Asked by nobody but ``Front.settle``.
+_LAST = "/last"
 
 
 class Front:
@@ -18,6 +21,8 @@ class Front:
     def __init__(self) -> None:
         self.url, self.asked = "", list[str]()
         self._halted = Event()
+        #: How many have come and not said yet what they want.
+        self._coming, self._changed = 0, Condition()
 
     def go_on(self) -> None:
         self._halted.set()
@@ -25,8 +30,32 @@ class Front:
     def wait(self) -> None:
         self._halted.wait(60)
 
+    def settle(self) -> None:
+        """Whatever has been sent by now is in ``asked`` then, also by a process that has ended since."""
+        httpx.get(self.url + _LAST).raise_for_status()  # all of it has come before this
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._coming, 60)
+
+    def came(self) -> None:
+        with self._changed:
+            self._coming += 1
+
+    def said(self, path: str | None) -> int:
+        """The number of the request; without a ``path`` there was none."""
+        with self._changed:
+            self._coming -= 1
+            self._changed.notify_all()
+            self.asked += [] if path is None else [path]
+            return len(self.asked)
+
 
 class _Server(ThreadingHTTPServer):
+    front: Front
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.front.came()
+        super().process_request(request, client_address)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Who asks may have gone, in this process, whose errors a test may be reading."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -50,9 +79,14 @@ def in_front_of(
     front = Front()
 
     class Handler(BaseHTTPRequestHandler):
+        number = 0
+
         def do_GET(self) -> None:
-            front.asked.append(self.path)
-            number = len(front.asked)
+            if self.path == _LAST:
+                self.send_response_only(204)
+                self.end_headers()
+                return
+            number = self.number = front.said(self.path)
             if halt_at and number >= halt_at:
                 assert stopped is not None
                 stopped.set()
@@ -73,10 +107,16 @@ def in_front_of(
             self.end_headers()
             self.wfile.write(body)
 
+        def finish(self) -> None:
+            if not self.number:
+                front.said(None)
+            super().finish()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Nobody reads it."""
 
     server = _Server(("127.0.0.1", 0), Handler)
+    server.front = front
     front.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever)
     thread.start()

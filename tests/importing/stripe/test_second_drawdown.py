@@ -222,6 +222,7 @@ def test_whatever_was_got_before_a_kill_is_not_asked_for_again(
         got = len(list(pages.rglob("*.json"))) - 1  # one says where it is from
         assert got >= 8  # at most as many are under way as are asked for at once
         assert file.is_empty()
+        front.settle()
         before = len(front.asked)
         front.go_on()
         ran = file.bring(pages, "--from", front.url, key=there.secret)
