@@ -31,13 +31,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "web": frozenset({"core", "config", "engine"}),
     "dialects": BELOW_THE_MOUTHS,
     "console": BELOW_THE_MOUTHS,
-    "cli": BELOW_THE_MOUTHS | {"client", "importing", "opening"},
+    "cli": BELOW_THE_MOUTHS | {"client", "importing", "naming", "opening"},
     # Moving over from a vendor: its pages are read as its dialect reads what it is sent.
     "importing": BELOW_THE_MOUTHS | {"dialects"},
     # Stands alone, so that a program that talks to a server has nothing of the server in it.
     "client": frozenset(),
     # Knows which store a database URL means, for the command line and for Python programs.
     "opening": frozenset({"core", "config", "engine", "store"}),
+    # Gathers from the dialects by which names documents are known, for `drawdown verify`.
+    "naming": frozenset({"core", "dialects"}),
     # A ledger inside a Python program: the client, over the native API in memory.
     "embedded": BELOW_THE_MOUTHS | {"client", "dialects", "opening"},
     # What `import drawdown` offers to Python programs, and what `python -m drawdown` runs.

@@ -52,11 +52,12 @@ def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
 async def walk(ledger: Ledger) -> Verified:
     """The end of the walk, with a bar on the way. Raises ``Fault`` at the first fault."""
     from drawdown.engine.ledger import Verified
+    from drawdown.naming import DOCUMENT_NAMES
 
     last = Verified(wallets=0, wallets_total=0, entries=0, totals={})
     with progress_bar("wallets") as bar:
         task = bar.add_task("Verifying", total=None)
-        async for last in ledger.verify():
+        async for last in ledger.verify(DOCUMENT_NAMES):
             bar.update(task, completed=last.wallets, total=last.wallets_total)
     return last
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Hashable, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
 
+from drawdown.core.claims import Bearer, Claimed
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
@@ -30,7 +31,7 @@ from drawdown.core.types import (
     Reference,
     TestClock,
 )
-from drawdown.core.usage.records import Attachment, Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Attachment, Catalog, Count, Event, Meter, ValueKey
 from drawdown.core.usage.spans import Span, Use
 from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpRequest
 from drawdown.engine.accounts import Account, ApiKey
@@ -301,6 +302,27 @@ class Audit(Protocol):
         """What is kept of his use of the meters that are watched."""
 
     async def find_catalog(self, book: Id) -> Catalog: ...
+    async def list_books(self) -> list[Id]: ...
+    async def list_meters(self, book: Id) -> list[Meter]: ...
+    async def list_customers(self, customers: CustomerFilter) -> list[Customer]: ...
+    async def list_entitlements(
+        self, book: Id, after: Id | None, limit: int
+    ) -> list[Entitlement]: ...
+    async def list_documents(self, documents: DocumentFilter) -> list[Document]: ...
+
+    @property
+    def claims_apart(self) -> bool:
+        """Whether claims are apart from what is done under them, and may be ahead of it."""
+
+    def walk_claims(self) -> AsyncIterator[list[Claimed]]:
+        """Every claim, some at a time, in the order of their keys."""
+
+    async def read_names(self, names: Sequence[Name]) -> Mapping[Name, Id]:
+        """What those of the names lead to that are claimed."""
+
+    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> Mapping[Id, Bearer]:
+        """Those that are there, of one kind."""
+
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the store as a whole, given how many entries the wallets led to."""
 

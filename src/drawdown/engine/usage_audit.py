@@ -10,10 +10,11 @@ from drawdown.core.types import Id
 from drawdown.core.usage.fold import RatesByText, UsageFold, rates_by_text
 from drawdown.core.usage.records import Catalog, Event
 from drawdown.core.watching.usage_fold import TotalsFold
+from drawdown.engine.claims_audit import ClaimsAudit
 from drawdown.engine.ports import Audit
 
 
-async def verify_usage(audit: Audit) -> AsyncIterator[int]:
+async def verify_usage(audit: Audit, claims: ClaimsAudit) -> AsyncIterator[int]:
     """Yields how many events were seen, after each customer. Raises ``Fault`` at the first that is wrong."""
     seen, of_book = 0, dict[Id, tuple[Catalog, RatesByText]]()
     last: Event | None = None
@@ -33,8 +34,10 @@ async def verify_usage(audit: Audit) -> AsyncIterator[int]:
             fold, watched = UsageFold(rates), TotalsFold(event.customer, catalog)
         _add(fold, event)
         watched.add(event)
+        await claims.add(event)
         last = event
         seen += 1
+    await claims.end()
 
 
 def _add(fold: UsageFold, event: Event) -> None:

@@ -24,7 +24,7 @@ SCATTERED = frozenset(
         "prunable_claims", "late_wallets",
         "next_wallets", "count_wallets", "count_entries", "count_stray_entries",
         "count_wrong_operations", "count_stray_holds", "list_operations", "oldest_writer",
-        "next_events", "count_stray_counts", "count_wrong_events",
+        "next_events", "count_stray_counts", "count_wrong_events", "walk_claims",
         "clock_due", "count_clock",
     }
 )  # fmt: skip

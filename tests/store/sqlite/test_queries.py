@@ -17,7 +17,9 @@ from drawdown.store.sqlite.reads import event_list, grant_list, hold_list
 
 QUERIES = load_queries("drawdown.store.sqlite")
 SOURCES = "\n".join(
-    path.read_text(encoding="utf-8") for path in Path(opening.__file__).parent.glob("*.py")
+    path.read_text(encoding="utf-8")
+    for folder in Path(opening.__file__).parents[:2]
+    for path in folder.glob("*.py")
 )
 #: Statements that look at a whole table, and why they may.
 SCANS = {
@@ -29,6 +31,7 @@ SCANS = {
     "count_wrong_events": "verify",
     "find_keys": "the hashes that are given to it",
     "list_accounts": "accounts are few",
+    "list_books": "books are few",
     "list_endpoints": "endpoints are few",
     "operations_of": "the owners that are given to it",
     "tally_retries": "what waits is little",

@@ -9,14 +9,24 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from drawdown.core.claims import Claimed, check_slot
 from drawdown.core.fold import Fault
 from drawdown.core.identity import slot_of
 from drawdown.core.types import Document, Id
-from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Count, Event, ValueKey
 from drawdown.core.watching.usage_crossings import KIND
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import document_rows, top_up_rows, usage_rows
-from drawdown.store.postgres.reads import SEQ_MAX, entry_of, grant_of, hold_of, schedule_of
+from drawdown.store.bearers import CLAIMS_AT_ONCE, claimed_of
+from drawdown.store.postgres.reads import (
+    SEQ_MAX,
+    PostgresReads,
+    entry_of,
+    grant_of,
+    hold_of,
+    schedule_of,
+)
+from drawdown.store.postgres.slots import claim_slot
 from drawdown.store.rows import optional_overage
 from drawdown.store.usage_rows import readable
 
@@ -26,12 +36,21 @@ STATEMENT_SECONDS = 6 * 3600.0
 _FIRST = (-1, bytes(16), bytes(16))
 
 
-class PostgresAudit:
+def _claimed(row: Any) -> Claimed:
+    """Raises ``Fault`` for a claim that stands where nobody looks for it."""
+    claim = claimed_of(tuple(row)[1:])
+    check_slot(claim, claim_slot(*claim.name) == row[0])
+    return claim
+
+
+class PostgresAudit(PostgresReads):
     """Every wallet with its grants and entries, and what can only be seen over all of them."""
 
+    claims_apart = False
+
     def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, str]) -> None:
+        super().__init__(connection, queries)
         self._connection = connection
-        self._queries = queries
         self.wallets = 0
 
     async def begin(self) -> None:
@@ -126,10 +145,11 @@ class PostgresAudit:
         found = await self._fetch("customer_documents", slot_of(customer), customer, KIND)
         return [document_rows.document_of(tuple(row)) for row in found]
 
-    async def find_catalog(self, book: Id) -> Catalog:
-        return usage_rows.catalog(
-            await self._fetch("book_meters", [book]), await self._fetch("book_rates", [book])
-        )
+    async def walk_claims(self) -> AsyncIterator[list[Claimed]]:
+        after: tuple[Any, ...] = (-1, bytes(16), "", "")
+        while found := await self._fetch("walk_claims", *after, CLAIMS_AT_ONCE):
+            yield [_claimed(row) for row in found]
+            after = tuple(found[-1])[:4]
 
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the database as a whole, given how many entries the wallets led to."""

@@ -313,7 +313,7 @@ class CitusStore(PostgresStore):
 
     @asynccontextmanager
     async def audit(self) -> AsyncIterator[Audit]:
-        audit = SpreadAudit([self._shards.part(group) for group in self._shards.groups()])
+        audit = SpreadAudit(self, self._shards)
         await audit.begin()
         yield audit
 

@@ -775,6 +775,23 @@ WHERE coalesce(e.kept, 0) <> (
 -- name: count_stray_holds
 SELECT count(*) FROM hold WHERE state <> 'open' AND held <> 0
 
+-- name: list_books
+SELECT id FROM book ORDER BY id
+
+-- name: walk_claims
+SELECT slot, book, space, key, target, answer IS NOT NULL, octet_length(fingerprint) > 0
+FROM claim WHERE (slot, book, space, key) > ($1, $2, $3, $4) ORDER BY slot, book, space, key LIMIT $5
+
+-- name: find_meter
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
+FROM meter WHERE id = ANY ($1::uuid[])
+
+-- name: find_event_name
+SELECT e.id, e.book, e.own_id
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN usage_event e ON e.slot = u.slot AND e.id = u.id
+WHERE e.slot = ANY ($3::int[])
+
 -- name: next_events
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (slot, customer, id) > ($1, $2, $3) ORDER BY slot, customer, id LIMIT $4

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from drawdown.core.claims import Bearer
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule
@@ -28,7 +29,7 @@ from drawdown.core.types import (
     Instant,
     Operation,
 )
-from drawdown.core.usage.records import Attachment, Catalog, Event
+from drawdown.core.usage.records import Attachment, Catalog, Event, Meter
 from drawdown.core.usage.spans import Span, Use, use_of
 from drawdown.core.watching.top_ups import Standing, TopUp, TopUpRequest
 from drawdown.engine.ports import (
@@ -45,6 +46,7 @@ from drawdown.engine.ports import (
     TopUpRequestFilter,
 )
 from drawdown.store import directory_rows, document_rows, rows, top_up_rows, usage_rows
+from drawdown.store.bearers import BEARERS
 from drawdown.store.postgres.operations import find_operations, operation_of
 from drawdown.store.postgres.slots import claim_slot
 
@@ -124,6 +126,21 @@ class PostgresReads:
     async def read_entitlements(self, ids: Sequence[Id]) -> dict[Id, Entitlement]:
         found = await self._fetch("find_entitlement", ids)
         return {row[0]: rows.entitlement_of(tuple(row)) for row in found}
+
+    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> dict[Id, Bearer]:
+        """Kinds of credit and meters are on every server, so it does not matter which one is asked."""
+        query, read = BEARERS[kind]
+        if kind in (Entitlement, Meter):
+            found = await self._fetch(query, ids)
+        else:
+            found = await self._find(query, id_columns(ids))
+        return {row[0]: usage_rows.readable(read, tuple(row)) for row in found}
+
+    async def list_books(self) -> list[Id]:
+        return [row[0] for row in await self._fetch("list_books")]
+
+    async def list_meters(self, book: Id) -> list[Meter]:
+        return [usage_rows.meter_of(tuple(row)) for row in await self._fetch("book_meters", [book])]
 
     async def read_wallets(self, keys: Sequence[WalletKey]) -> dict[WalletKey, Row]:
         """Their rows: who asks makes a wallet of his own, which he may change."""

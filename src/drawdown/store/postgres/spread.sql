@@ -99,6 +99,11 @@ WHERE o.slot = ANY ($1::int[]) AND coalesce(e.kept, 0) <> (
 -- name: group_count_stray_holds
 SELECT count(*) FROM hold WHERE slot = ANY ($1::int[]) AND state <> 'open' AND held <> 0
 
+-- name: group_walk_claims
+SELECT slot, book, space, key, target, answer IS NOT NULL, octet_length(fingerprint) > 0
+FROM claim WHERE slot = ANY ($6::int[]) AND (slot, book, space, key) > ($1, $2, $3, $4)
+ORDER BY slot, book, space, key LIMIT $5
+
 -- name: group_next_events
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE slot = ANY ($5::int[]) AND (slot, customer, id) > ($1, $2, $3)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 
 import apsw
 import msgspec
 
+from drawdown.core.claims import Bearer, Claimed
 from drawdown.core.fold import Fault
+from drawdown.core.state import Name
 from drawdown.core.types import Document, Id
-from drawdown.core.usage.records import Catalog, Count, Event, ValueKey
+from drawdown.core.usage.records import Count, Event, Meter, ValueKey
 from drawdown.core.watching.usage_crossings import KIND
 from drawdown.engine.ports import WalletAudit
 from drawdown.store import document_rows, rows, top_up_rows, usage_rows
+from drawdown.store.bearers import BEARERS, CLAIMS_AT_ONCE, claimed_of
+from drawdown.store.sqlite.reads import SqliteReads
 from drawdown.store.usage_rows import readable
 
 _CHUNK = 100
 
 
-class SqliteAudit:
+class SqliteAudit(SqliteReads):
     """Every wallet with its grants and entries, and what can only be seen over all of them."""
 
+    claims_apart = False
+
     def __init__(self, connection: apsw.Connection, queries: dict[str, str]) -> None:
-        self._connection = connection
-        self._queries = queries
+        super().__init__(connection, queries)
         connection.execute("BEGIN")
         self.wallets: int = self._count("count_wallets")
 
@@ -52,7 +57,7 @@ class SqliteAudit:
     def _readable(self, row: rows.Row) -> WalletAudit:
         """The wallet of a row. Raises ``Fault`` when something of it was never written by a ledger."""
         try:
-            return self._wallet(row)
+            return self._audited(row)
         except (
             apsw.CorruptError,
             msgspec.MsgspecError,
@@ -62,7 +67,7 @@ class SqliteAudit:
         ) as error:
             raise Fault(f"wallet {row[0]} cannot be read: {error!r}") from error
 
-    def _wallet(self, row: rows.Row) -> WalletAudit:
+    def _audited(self, row: rows.Row) -> WalletAudit:
         number, customer, entitlement = row[:3]
         grants = self._rows("grants_of_wallet", (number,))
         holds = self._rows("holds_of_wallet", (number,))
@@ -127,10 +132,26 @@ class SqliteAudit:
         found = self._rows("customer_documents", (customer, KIND))
         return [document_rows.document_of(row) for row in found]
 
-    async def find_catalog(self, book: Id) -> Catalog:
-        return usage_rows.catalog(
-            self._rows("book_meters", (book,)), self._rows("book_rates", (book,))
-        )
+    async def list_books(self) -> list[Id]:
+        return [row[0] for row in self._rows("list_books")]
+
+    async def list_meters(self, book: Id) -> list[Meter]:
+        return [usage_rows.meter_of(row) for row in self._rows("book_meters", (book,))]
+
+    async def walk_claims(self) -> AsyncIterator[list[Claimed]]:
+        after: tuple[object, ...] = (b"", "", "")
+        while found := self._rows("walk_claims", (*after, CLAIMS_AT_ONCE)):
+            yield [claimed_of(row) for row in found]
+            after = found[-1][:3]
+
+    async def read_names(self, names: Sequence[Name]) -> dict[Name, Id]:
+        found = ((name, self._row("find_name", name)) for name in names)
+        return {name: row[0] for name, row in found if row is not None}
+
+    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> dict[Id, Bearer]:
+        query, read = BEARERS[kind]
+        found = (self._row(query, (each,)) for each in ids)
+        return {row[0]: readable(read, row) for row in found if row is not None}
 
     async def find_fault(self, entries_seen: int) -> str | None:
         """What is wrong with the file as a whole, given how many entries the wallets led to."""

@@ -445,6 +445,20 @@ SELECT count(*) FROM operation o WHERE o.entries <> (
   SELECT count(*) FROM entry e
   WHERE e.number >= o.first_entry AND e.number < o.first_entry + o.entries AND e.operation = o.number)
 
+-- name: list_books
+SELECT id FROM book ORDER BY id
+
+-- name: walk_claims
+SELECT book, space, key, target, answer IS NOT NULL, length(fingerprint) > 0
+FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT ?
+
+-- name: find_meter
+SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
+FROM meter WHERE id = ?
+
+-- name: find_event_name
+SELECT id, book, own_id FROM usage_event WHERE id = ?
+
 -- name: next_events
 SELECT id, customer, book, own_id, name, time, recorded_at, properties, charges, overridden_by, revision
 FROM usage_event WHERE (customer, id) > (?, ?) ORDER BY customer, id LIMIT ?

@@ -1,0 +1,326 @@
+"""`verify` finds names that lead nowhere, lead to another, or could be given twice, on every store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+
+from drawdown.core.amounts import Amount
+from drawdown.core.commands import (
+    AmendEntitlement,
+    CloseEntitlement,
+    CreateCustomer,
+    CreateEntitlement,
+    CreateMeter,
+    Debit,
+    DocumentChange,
+    KeepDocuments,
+    RecordUsage,
+    ReopenEntitlement,
+)
+from drawdown.core.fold import Fault
+from drawdown.core.identity import relocate, slot_of
+from drawdown.core.requests import Accepted, Answer, Claim
+from drawdown.core.state import Name
+from drawdown.core.types import Id
+from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.engine.claims_audit import ClaimsAudit
+from drawdown.engine.clocks import ManualClock, TimeOrderedIds
+from drawdown.engine.ledger import Ledger
+from drawdown.engine.ports import Audit
+from drawdown.naming import DOCUMENT_NAMES
+from drawdown.opening import is_postgres
+from drawdown.store.postgres.slots import claim_slot
+from tests.support.books import CREDITS, START, Book, open_book, open_ledger_on, verified
+from tests.support.stores import TOGETHER, Database, tamper
+
+pytestmark = pytest.mark.anyio
+
+#: What is done to the database, and what the fault must speak of.
+TAMPERINGS = {
+    # A claim that is not there.
+    "DELETE FROM claim WHERE space = 'customer.own_id' AND key = 'ada'": "customer id 'ada'.* no claim",
+    "DELETE FROM claim WHERE space LIKE 'document.%' AND key = 'ada'": "the alias 'ada'.* no claim",
+    "DELETE FROM claim WHERE key = 'lovelace'": "customer.alias .*the alias 'lovelace'.* no claim",
+    "DELETE FROM claim WHERE key = 'fuel'": "entitlement code 'fuel'.* no claim",
+    "DELETE FROM claim WHERE key = 'Petrol'": "entitlement name 'Petrol'.* no claim",
+    "DELETE FROM claim WHERE space = 'meter.code'": "meter .* has the meter code 'calls'.* no claim",
+    "DELETE FROM claim WHERE space = 'usage.event' AND key = 'e2'": "usage event id 'e2'.* no claim",
+    "DELETE FROM claim WHERE key = 'prod_own'": "name of a stripe.product 'prod_own'.* no claim",
+    # A claim on another name than its own.
+    "UPDATE customer SET own_id = 'eve' WHERE own_id = 'ada'": "'ada'.* leads to customer .*not called so",
+    "UPDATE entitlement SET code = 'coal' WHERE code = 'fuel'": "code 'fuel'.* leads to entitlement",
+    "UPDATE entitlement SET name = 'Coal' WHERE code = 'fuel'": "name 'Petrol'.* leads to entitlement",
+    "UPDATE entitlement SET closed_at = 1 WHERE code = 'fuel'": "name 'Petrol'.* leads to entitlement",
+    "UPDATE meter SET code = 'hits'": "meter code 'calls'.* leads to meter",
+    "UPDATE usage_event SET own_id = 'e9' WHERE own_id = 'e2'": "usage event id 'e[29]'",
+    "UPDATE document SET body = replace(body, 'prod_own', 'prod_odd')": (
+        "'prod_own'.* leads to stripe.product|stripe.product .*'prod_odd'.* no claim"
+    ),
+    "UPDATE document SET body = replace(body, 'lovelace', 'byron')": (
+        "'lovelace'.* leads to customer.alias|customer.alias .*'byron'.* no claim"
+    ),
+    "UPDATE document SET kind = 'odd' WHERE kind = 'stripe.product'": "'prod_own'.* leads to odd",
+    "UPDATE document SET body = '{' WHERE kind = 'stripe.product'": "stripe.product .* cannot be read",
+    # A claim on what is not there.
+    "DELETE FROM customer WHERE own_id = 'grace'": "'grace'.* leads to .*, which is not there",
+    "DELETE FROM entitlement WHERE code = 'coupons'": "'coupons'.* leads to .*, which is not there",
+    "DELETE FROM document WHERE kind = 'customer.alias'": "alias 'lovelace'.* which is not there",
+    "DELETE FROM meter": "meter code 'calls'.* which is not there",
+    "UPDATE claim SET target = NULL WHERE key = 'prod_own'": "'prod_own'.* leads to nothing",
+    "UPDATE claim SET status = NULL, answer = NULL, fingerprint = NULL WHERE key = 'again'": (
+        "idempotency key of test 'again'.* holds no answer and leads to nothing"
+    ),
+    "UPDATE claim SET space = 'entitlement.cod' WHERE space = 'entitlement.code' AND key = 'fuel'": (
+        "'fuel'.* (holds no answer|not in the slot)"
+    ),
+    # Two names that were exchanged.
+    "UPDATE claim SET target = (SELECT c.target FROM claim c WHERE c.space = 'customer.own_id'"
+    " AND c.key = 'grace') WHERE space = 'customer.own_id' AND key = 'ada'": (
+        "'ada'.* leads to customer .*not called so"
+    ),
+}
+ALIAS, PRODUCT = "customer.alias", "stripe.product"
+DRAWN = TimeOrderedIds()
+#: What a claim has while somebody is at it.
+PENDING = "fingerprint = (SELECT c.fingerprint FROM claim c WHERE c.key = 'again')"
+
+
+async def busy(database: Database) -> tuple[Ledger, Id]:
+    """A ledger and its book, with everything that has names, some of which were changed or given back."""
+    ledger = open_ledger_on(await database.open(), ManualClock(START))
+    book = await open_book(ledger)
+    ada = await made(ledger, book.id, CreateCustomer(own_id="ada"))
+    await made(ledger, book.id, CreateCustomer(own_id="grace"))
+    await made(ledger, book.id, CreateCustomer(name="Nobody in particular"))
+    await kinds(ledger, book.id)
+    measure = Measure(event_name="call", aggregation=Aggregation.COUNT)
+    await ledger.apply(book.id, CreateMeter(code="calls", measure=measure))
+    for number in range(3):
+        event = RecordUsage(customer="ada", own_id=f"e{number}", name="call", properties={})
+        await ledger.apply(book.id, event)
+    await documents(ledger, book.id, ada)
+    await answered(ledger, book)
+    return ledger, book.id
+
+
+async def kinds(ledger: Ledger, book: Id) -> None:
+    """Open and closed, renamed, without a name, without anything, and a currency."""
+    for code, name in (("fuel", "Fuel"), ("coupons", None), ("old", "Old"), ("back", "Back")):
+        await ledger.apply(book, CreateEntitlement(code=code, name=name, unit="u", scale=0))
+    await ledger.apply(book, AmendEntitlement(entitlement="fuel", name="Petrol"))
+    await ledger.apply(book, CloseEntitlement(entitlement="old"))
+    await ledger.apply(book, CloseEntitlement(entitlement="back"))
+    await ledger.apply(book, ReopenEntitlement(entitlement="back"))
+    await ledger.apply(book, CreateEntitlement(name="Old", unit="u", scale=0))
+    bare = await ledger.apply(book, CreateEntitlement(unit="u", scale=0))
+    assert bare.entitlement is not None
+    for command in (CloseEntitlement, ReopenEntitlement):
+        await ledger.apply(book, command(entitlement=bare.entitlement.id))
+
+
+async def documents(ledger: Ledger, book: Id, customer: Id) -> None:
+    """Some with names, one without, one renamed, one deleted."""
+    await keep(ledger, book, change(customer, ALIAS, '{"value":"lovelace"}', "lovelace"), customer)
+    await keep(
+        ledger, book, change(book, PRODUCT, '{"name":"Own","own_id":"prod_own"}', "prod_own")
+    )
+    await keep(ledger, book, change(book, PRODUCT, '{"name":"Any"}'))
+    first = change(book, ALIAS, '{"value":"first"}', "first")
+    await keep(ledger, book, first)
+    await keep(ledger, book, later(first, 1, '{"value":"second"}', "second", "first"))
+    await keep(ledger, book, later(first, 2, None, None, "second"))
+
+
+async def made(ledger: Ledger, book: Id, command: CreateCustomer) -> Id:
+    customer = (await ledger.apply(book, command)).customer
+    assert customer is not None
+    return customer.id
+
+
+async def answered(ledger: Ledger, book: Book) -> None:
+    """A request under an idempotency key."""
+    await book.grant("ada", 5)
+    spend = Debit(customer="ada", entitlement=CREDITS, amount=Amount(1))
+    claim = Claim("test", "again", b"same")
+    await ledger.submit(book.id, spend, rendered, claim=claim)
+
+
+def change(owner: Id, kind: str, body: str, takes: str | None = None) -> DocumentChange:
+    identifier = relocate(DRAWN.new(), slot_of(owner))
+    return DocumentChange(id=identifier, owner=owner, kind=kind, body=body, takes=takes)
+
+
+def later(
+    before: DocumentChange, revision: int, body: str | None, takes: str | None, gives_back: str
+) -> DocumentChange:
+    return DocumentChange(
+        id=before.id,
+        owner=before.owner,
+        kind=before.kind,
+        body=body,
+        revision=revision,
+        takes=takes,
+        gives_back=gives_back,
+    )
+
+
+async def keep(
+    ledger: Ledger, book: Id, changed: DocumentChange, customer: Id | None = None
+) -> None:
+    await ledger.submit(book, KeepDocuments(customer=customer), rendered, documents=(changed,))
+
+
+async def insert(url: str, name: Name, target: str) -> None:
+    """A claim, as the store would keep it."""
+    book, space, text = name
+    written, slot, column = f"x'{book.hex()}'", "", ""
+    if is_postgres(url):
+        written, slot, column = f"'{book.hex()}'::uuid", f"{claim_slot(*name)}, ", "slot, "
+    values = f"{slot}{written}, '{space}', '{text}', 1, ({target})"
+    await tamper(
+        url, f"INSERT INTO claim ({column}book, space, key, created_at, target) SELECT {values}"
+    )
+
+
+def rendered(accepted: Accepted) -> Answer:
+    return Answer(status=200, body=b"done")
+
+
+async def test_names_that_nobody_touched_are_in_order(database: Database) -> None:
+    ledger, _ = await busy(database)
+    assert (await verified(ledger)).events == 3
+    await ledger.close()
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+async def test_a_change_behind_its_back_is_found(database: Database, tampering: str) -> None:
+    ledger, _ = await busy(database)
+    await tamper(database.url, tampering)
+    with pytest.raises(Fault, match=TAMPERINGS[tampering]):
+        await verified(ledger)
+    await ledger.close()
+
+
+#: A claim that nobody made: its space, its key, what it leads to by an SQL query, and what is told of it.
+INSERTED = {
+    "a second id of a customer": (
+        "customer.own_id",
+        "SELECT id FROM customer WHERE own_id = 'ada'",
+        "customer id 'stray'.* leads to customer .*not called so",
+    ),
+    "an alias without a document": (
+        "document.customer.alias",
+        "SELECT id FROM customer WHERE own_id = 'ada'",
+        "alias 'stray'.* leads to customer .*not called so",
+    ),
+    "a second name of a document": (
+        "document.customer.alias",
+        "SELECT id FROM document WHERE kind = 'stripe.product' LIMIT 1",
+        "alias 'stray'.* leads to stripe.product",
+    ),
+    "the name of a closed kind of credit": (
+        "entitlement.name",
+        "SELECT id FROM entitlement WHERE code = 'old'",
+        "entitlement name 'stray'.* leads to entitlement",
+    ),
+    "the id of no event": (
+        "usage.event",
+        "SELECT id FROM customer WHERE own_id = 'ada'",
+        "usage event id 'stray'.* is not there",
+    ),
+    "a key without an answer": ("stripe", "NULL", "key of stripe 'stray'.* holds no answer"),
+}
+
+
+@pytest.mark.parametrize("what", INSERTED)
+async def test_a_claim_that_nobody_made_is_found(database: Database, what: str) -> None:
+    space, target, told = INSERTED[what]
+    ledger, book = await busy(database)
+    await insert(database.url, (book, space, "stray"), target)
+    with pytest.raises(Fault, match=told):
+        await verified(ledger)
+    await ledger.close()
+
+
+async def test_a_document_that_is_deleted_has_given_its_name_back(
+    database: Database, request: pytest.FixtureRequest
+) -> None:
+    """Where claims are apart, it may be given back later: who wants the name has it then."""
+    ledger, _ = await busy(database)
+    await tamper(database.url, "UPDATE document SET deleted_at = 1 WHERE kind = 'stripe.product'")
+    if request.node.callspec.params["database"] in TOGETHER:
+        with pytest.raises(Fault, match=r"'prod_own'.* leads to deleted stripe.product"):
+            await verified(ledger)
+    else:
+        assert (await verified(ledger)).events == 3
+    await ledger.close()
+
+
+class Meanwhile:
+    """An audit of the store beside which something happens, once, before it is asked for something."""
+
+    def __init__(self, audit: Audit, asked: str, happens: Callable[[], Awaitable[object]]) -> None:
+        self._audit, self._asked, self._happens = audit, asked, happens
+        self.happened = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._audit, name)
+        if name != self._asked:
+            return found
+
+        async def ask(*given: Any) -> Any:
+            if not self.happened:
+                self.happened = True
+                await self._happens()
+            return await found(*given)
+
+        return ask
+
+
+@pytest.mark.parametrize("asked", ["find_bearers", "read_names"])
+async def test_what_is_renamed_meanwhile_is_no_fault(database: Database, asked: str) -> None:
+    """After its claim was read, and after it was read itself: not all shards are of one moment."""
+    ledger, book = await busy(database)
+
+    async def rename() -> None:
+        await ledger.apply(book, AmendEntitlement(entitlement="fuel", name="Diesel"))
+
+    async with ledger.store.audit() as audit:
+        beside = Meanwhile(audit, asked, rename)
+        await ClaimsAudit(cast(Audit, beside), DOCUMENT_NAMES).verify()
+    assert beside.happened
+    assert (await verified(ledger)).events == 3
+    await ledger.close()
+
+
+async def test_a_claim_whose_effect_is_not_there_yet_is_no_fault_where_they_are_apart(
+    database: Database, request: pytest.FixtureRequest
+) -> None:
+    """A server died between the claim and what is done under it; who asks again goes on."""
+    ledger, book = await busy(database)
+    for space in ("usage.event", "document.stripe.product", "stripe"):
+        name = (book, space, "begun")
+        await insert(database.url, name, "SELECT id FROM customer WHERE own_id = 'ada'")
+    await tamper(database.url, f"UPDATE claim SET {PENDING} WHERE key = 'begun'")
+    if request.node.callspec.params["database"] in TOGETHER:
+        with pytest.raises(Fault, match="'begun'"):
+            await verified(ledger)
+    else:
+        assert (await verified(ledger)).events == 3
+    await ledger.close()
+
+
+async def test_claims_are_checked_some_at_a_time(database: Database) -> None:
+    """Also those of the second thousand."""
+    ledger, book = await busy(database)
+    asked = [CreateCustomer(own_id=f"customer-{number}") for number in range(1_100)]
+    await asyncio.gather(*(ledger.apply(book, each) for each in asked))
+    assert (await verified(ledger)).events == 3
+    await tamper(database.url, "UPDATE customer SET own_id = 'odd' WHERE own_id = 'customer-7'")
+    with pytest.raises(Fault, match=r"'customer-7'.* leads to customer .*not called so"):
+        await verified(ledger)
+    await ledger.close()
