@@ -226,7 +226,7 @@ def test_every_line_of_the_log_is_described_with_its_fields(tenant: Tenant, serv
     assert set(described) == set(logged)
     with tenant.client() as client:
         client.get("/customers")
-    line = next(line for line in server.log_lines() if line["event"] == "request")
+    line = server.logged("request")
     assert described["request"] | {"event", "level", "timestamp"} == set(line)
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from drawdown.opening import open_ledger
 
 START_SECONDS = 60
 STOP_SECONDS = 60
+LOG_SECONDS = 60
 LISTENING = "listening on "
 COMMAND = (sys.executable, "-m", "drawdown", "serve")
 
@@ -60,7 +62,7 @@ class Tenant:
         """
         secret = (key or self.test.editor).secret
         headers = {"authorization": f"Bearer {secret}"}
-        return httpx.Client(base_url=self.url + base, headers=headers, timeout=30, verify=False)
+        return httpx.Client(base_url=self.url + base, headers=headers, timeout=60, verify=False)
 
 
 @dataclass
@@ -81,6 +83,16 @@ class Server:
         """What it has logged so far, without a line that is still being written."""
         lines = self.log_path.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def logged(self, event: str) -> dict[str, object]:
+        """The first line of an event, once it has been written: a request's is, after its answer."""
+        last = time.monotonic() + LOG_SECONDS
+        while True:
+            for line in self.log_lines():
+                if line["event"] == event:
+                    return line
+            assert time.monotonic() < last, f"nothing is logged of {event!r}"
+            time.sleep(0.02)
 
     def stop(self, *expected: str) -> None:
         """Stop it as an operator does. It must end well, and have logged no errors but ``expected``."""
