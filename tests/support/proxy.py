@@ -42,6 +42,8 @@ class Proxy:
         self._database = parts.path
         self._socket = Path(parts.query.removeprefix("host=")) / ".s.PGSQL.5432"
         self.faults: deque[Fault] = deque()
+        #: Set once a reply does not come (``STALL``).
+        self.stalled = asyncio.Event()
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -155,6 +157,7 @@ class _Link:
         if fault.reply == CUT:
             return False
         if fault.reply == STALL:
+            self._proxy.stalled.set()
             await self._reader.read()  # until the client has given up
             return False
         state = b"E" if fault.at == PREPARED else b"I"
