@@ -65,7 +65,7 @@ class ClockedServer:
 
     def client(self) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.secret}"}
-        return httpx.Client(base_url=self.url + "/api/v1", headers=headers, timeout=20)
+        return httpx.Client(base_url=self.url + "/api/v1", headers=headers, timeout=60)
 
 
 @contextlib.contextmanager

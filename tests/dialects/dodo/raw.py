@@ -24,7 +24,7 @@ def exchange(url: str, message: bytes) -> Raw:
     """Send ``message`` to the server at ``url`` and read its answer to the end of the connection."""
     address = urlsplit(url)
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), timeout=20) as connection:
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as connection:
         connection.sendall(message)
         answer = b""
         while part := connection.recv(65_536):

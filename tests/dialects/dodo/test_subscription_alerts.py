@@ -36,9 +36,10 @@ def listening() -> Iterator[tuple[Receiver, asyncio.Runner]]:
 
 
 def told(got: Receiver, runner: asyncio.Runner, count: int) -> list[tuple[Any, ...]]:
-    """The first ``count`` events, in their order."""
+    """The first ``count`` events, in the order of what they tell of: they arrive as they do."""
     runner.run(got.wait(count))
-    events = sorted((each.event for each in got.received), key=lambda each: each["timestamp"])
+    by_id = sorted(got.received, key=lambda each: each.headers["webhook-id"])
+    events = sorted((each.event for each in by_id), key=lambda each: each["timestamp"])
     return [
         (
             event["data"]["available_balance"],

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.dialects.native.support import Json, created, grant, new_customer, ok, problem
+from tests.dialects.native.test_events import events
 
 #: The feed of a database that several may write to stops two seconds before now.
 PATIENCE_SECONDS = 60
@@ -38,19 +39,14 @@ def draw(client: httpx.Client, customer: str, entitlement: str, amount: str) -> 
     created(client.post("/debits", json=body | {"idempotency_key": uuid.uuid4().hex}))
 
 
-def told(client: httpx.Client, **query: str) -> list[Json]:
-    found: list[Json] = ok(client.get("/events-feed", params=query))["data"]
-    return found
-
-
 def triggered(client: httpx.Client, customer: str) -> list[Json]:
     """What the feed tells of a customer's alerts, once it tells of what is done now."""
     marker = new_customer(client)
     until = time.monotonic() + PATIENCE_SECONDS
-    while not told(client, customer=marker):
+    while not events(client, customer=marker):
         assert time.monotonic() < until, "the feed stands still"
         time.sleep(0.1)
-    return told(client, customer=customer, type="alert.triggered")
+    return events(client, customer=customer, type="alert.triggered")
 
 
 def test_an_alert_is_answered_as_it_was_asked_for(

@@ -516,7 +516,7 @@ def raw_exchange(url: str, sent: bytes) -> bytes:
     """Send bytes and read until the server closes the connection."""
     parts = urlsplit(url)
     assert parts.hostname
-    with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=60) as connection:
         connection.sendall(sent)
         received = b""
         while part := connection.recv(65536):

@@ -260,7 +260,7 @@ def test_a_query_that_does_not_fit(
 def converse(url: str, request: bytes, *, hang_up: bool = False) -> bytes:
     """Send bytes as they are and read until the server has nothing more to say."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(request)
         if hang_up:
             connection.shutdown(socket.SHUT_WR)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import stripe
 
+from tests.dialects.native.test_events import events
 from tests.dialects.stripe.conftest import METERED, MakeGrant, asked, usd
 from tests.dialects.stripe.test_billing import DAY, HOUR, START, Stage
 
@@ -179,8 +180,7 @@ def fed(native: httpx.Client, *, customer: str, last: str) -> list[Any]:
     """The feed of a customer once there is an event of a type."""
     until = time.monotonic() + 60
     while True:
-        page = native.get("/events-feed", params={"customer": customer, "limit": 100}).json()
-        found: list[Any] = page["data"]
+        found = events(native, customer=customer, limit=100)
         if any(each["type"] == last for each in found):
             return found
         assert time.monotonic() < until
