@@ -85,6 +85,7 @@ TAMPERED = {
     "a time": "UPDATE entry SET at = at - 1 WHERE seq = 1",
     "a missing entry": "DELETE FROM entry WHERE seq = 2",
     "a missing wallet": "DELETE FROM wallet",
+    "a missing claim": "DELETE FROM claim WHERE space = 'customer.own_id'",
     "a missing operation": "DELETE FROM operation WHERE kind = 'debit'",
 }
 

@@ -1,4 +1,4 @@
-"""`drawdown verify`: every wallet computed again from its entries."""
+"""`drawdown verify`: every wallet computed again from its entries, every name held to what it leads to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ WHERE = ("posted", "pending", "used", "expired", "voided")
 def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
     """Recompute every wallet from its entries, and all that usage was counted as from its events.
 
-    Checks the chain, the invariants and double entry, and that each event has the entries it was charged.
+    Checks the chain, the invariants and double entry, that each event has the entries it was charged, and
+    that each name that is unique in a book leads to what is called so.
 
     Exits 1 naming the first fault. A server may be running meanwhile.
 
