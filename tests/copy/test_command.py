@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -158,19 +159,39 @@ def test_while_it_waits_for_the_server_the_copy_follows(
 ) -> None:
     """So that little is left for the stop, however long the operator takes."""
     monkeypatch.setattr(copy, "FOLLOW_SECONDS", 0.05)
+    caught_up = counting(monkeypatch)
     server = serve(database=sqlite_url(path))
     load = Load(server.tenant())
     load.grow(1)
     with ThreadPoolExecutor(1) as thread:
         finishing = thread.submit(copied, path, target, "--finish")
-        time.sleep(3)
+        wait_for(caught_up, 2)
         load.grow(1)
-        time.sleep(2)
+        while caught_up.acquire(blocking=False):
+            pass  # that was before
+        wait_for(caught_up, 2)  # one may be under way
         server.stop()
         done = finishing.result(60)
     assert done["finished"] is True
-    assert done["passes"] > 2
+    assert done["passes"] > 3
     assert done["tables"]["entry"] == [2_002, 2_002]
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Let go once each time that a copy has caught up."""
+    caught_up, catch_up = threading.Semaphore(0), copy._catch_up
+
+    async def counted(*given: Any) -> None:
+        await catch_up(*given)
+        caught_up.release()
+
+    monkeypatch.setattr(copy, "_catch_up", counted)
+    return caught_up
+
+
+def wait_for(caught_up: threading.Semaphore, times: int) -> None:
+    for _ in range(times):
+        assert caught_up.acquire(timeout=60)
 
 
 def test_a_second_copy_goes_on_where_the_first_one_was(filled: Path, target: str) -> None:
