@@ -51,12 +51,12 @@ def test_the_first_key_is_an_admins_and_is_told_once(url: str) -> None:
     assert "sk_test_" not in drawdown("keys", "list", "--database", url).out
 
 
-def test_account_and_mode_are_what_was_asked_for(path: Path, url: str) -> None:
-    words = ("init", "--account", "north", "--mode", "live", "--database", url, "--json")
-    made = drawdown(*words).json()
+def test_account_mode_and_zone_are_what_was_asked_for(path: Path, url: str) -> None:
+    words = ("init", "--account", "north", "--mode", "live", "--zone", "Asia/Kathmandu")
+    made = drawdown(*words, "--database", url, "--json").json()
     assert made["prepared"] is True
     assert made["database"] == str(path)
-    assert made["account"]["name"] == "north"
+    assert (made["account"]["name"], made["account"]["zone"]) == ("north", "Asia/Kathmandu")
     assert (made["key"]["mode"], made["key"]["role"]) == ("live", "admin")
     principal = who(url, made["key"]["secret"], made["key"]["id"])
     assert principal is not None
@@ -92,8 +92,12 @@ def test_an_empty_file_is_prepared(path: Path, url: str) -> None:
     assert drawdown("init", "--database", url, "--json").json()["prepared"] is True
 
 
-def test_a_name_that_cannot_be_shown_is_refused(url: str) -> None:
-    assert "1 to 100 characters" in drawdown("init", "--account", "", "--database", url).failure()
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--account", ""), "1 to 100 characters"), (("--zone", "Berlin"), "zone must be the name")],
+)
+def test_what_no_account_can_have_is_refused(url: str, words: tuple[str, ...], said: str) -> None:
+    assert said in drawdown("init", *words, "--database", url).failure()
     assert drawdown("accounts", "list", "--database", url, "--json").json() == []
 
 

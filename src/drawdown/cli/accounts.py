@@ -9,7 +9,7 @@ from rich.table import Table
 
 from drawdown.cli.database import DEFAULT, Database, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.options import Json
+from drawdown.cli.options import Json, Zone
 from drawdown.cli.output import console, minute, show_json
 from drawdown.core import identity
 from drawdown.core.times import text_of
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Accounts: who operates the server.")
 
 
-_ZONE_HELP = "The time zone of its days, such as Europe/Berlin, where a dialect names days."
-
-
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="What to call it; unique on this server.")],
-    zone: Annotated[str, typer.Option(help=_ZONE_HELP)] = ZONE_DEFAULT,
+    zone: Zone = ZONE_DEFAULT,
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -43,7 +40,7 @@ def create(
 @app.command("set")
 def set_(
     account: Annotated[str, typer.Argument(help="Its name or id.")],
-    zone: Annotated[str, typer.Option(help=_ZONE_HELP)],
+    zone: Zone,
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:

@@ -11,10 +11,10 @@ import typer
 
 from drawdown.cli.database import DEFAULT, Database, place, placed, refusals, with_ledger
 from drawdown.cli.failures import Failure
-from drawdown.cli.options import URL_DEFAULT, Json
+from drawdown.cli.options import URL_DEFAULT, Json, Zone
 from drawdown.cli.output import console, counted, show_json
 from drawdown.core.types import Mode
-from drawdown.engine.accounts import FIRST_ACCOUNT
+from drawdown.engine.accounts import FIRST_ACCOUNT, ZONE_DEFAULT
 
 if TYPE_CHECKING:
     from drawdown.cli.first import First
@@ -35,6 +35,7 @@ def init(
     mode: Annotated[
         Mode, typer.Option(help="Which of the account's two books the first key opens.")
     ] = Mode.TEST,
+    zone: Zone = ZONE_DEFAULT,
     database: Database = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +49,7 @@ def init(
     with refusals(database):
         where = place(database)
         before = _prepared(database)
-        first = None if before else _prepare(database, account, mode)
+        first = None if before else _prepare(database, account, mode, zone)
         if first is None:
             _tell_prepared(where, before or _prepared(database), as_json)
             return
@@ -89,13 +90,14 @@ def _prepared_file(path: Path) -> Prepared | None:
         return Prepared(accounts, len(found.keys()), found.schema, found.pending)
 
 
-def _prepare(database: str, account: str, mode: Mode) -> First | None:
+def _prepare(database: str, account: str, mode: Mode, zone: str) -> First | None:
+    from drawdown.core.errors import FieldInvalid
     from drawdown.engine.accounts import AccountNameInvalid
 
     async def first(ledger: Ledger) -> First | None:
         try:
-            return await ledger.accounts.first_start(account, mode)
-        except AccountNameInvalid as error:
+            return await ledger.accounts.first_start(account, mode, zone)
+        except (AccountNameInvalid, FieldInvalid) as error:
             raise Failure(str(error)) from None
 
     return with_ledger(database, first, create=True, tell=False)
@@ -109,7 +111,11 @@ def _document(where: str, first: First) -> dict[str, object]:
     return {
         "prepared": True,
         "database": where,
-        "account": {"id": spell(ACCOUNT_PREFIX, account.id), "name": account.name},
+        "account": {
+            "id": spell(ACCOUNT_PREFIX, account.id),
+            "name": account.name,
+            "zone": account.zone,
+        },
         "key": {
             "id": spell(KEY_PREFIX, key.id),
             "secret": secret,

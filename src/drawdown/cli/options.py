@@ -9,6 +9,13 @@ import typer
 URL_DEFAULT = "http://127.0.0.1:8080"
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Zone = Annotated[
+    str,
+    typer.Option(
+        "--zone",
+        help="The time zone of its days, such as Europe/Berlin, where a dialect names days.",
+    ),
+]
 Url = Annotated[str, typer.Option("--url", envvar="DRAWDOWN_URL", help="The server.")]
 Key = Annotated[
     str | None,

@@ -125,13 +125,16 @@ class Accounts:
         return await self._store.revoke_key(key, self._clock.now())
 
     async def first_start(
-        self, name: str = FIRST_ACCOUNT, mode: Mode = Mode.TEST
+        self, name: str = FIRST_ACCOUNT, mode: Mode = Mode.TEST, zone: str = ZONE_DEFAULT
     ) -> tuple[Account, ApiKey, str] | None:
-        """On an empty database: an account and an admin's key to its book. None on any other."""
+        """On an empty database: an account and an admin's key to its book. None on any other.
+
+        Raises ``FieldInvalid``: the zone.
+        """
         if await self._store.list_accounts():
             return None
         try:
-            account = await self.create_account(name)
+            account = await self.create_account(name, zone)
         except AccountExists:  # another process was first
             return None
         key, secret = await self.create_key(account.id, mode, Role.ADMIN, FIRST_KEY)
