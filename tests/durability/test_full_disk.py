@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.dialects.native.support import balance, customer_with, debit_body
 from tests.durability.test_parallel import drawdown
-from tests.durability.torture_database import UNAVAILABLE, until
+from tests.durability.torture_database import UNAVAILABLE, readiness, until
 from tests.support.disk import Disk, small_disk
 from tests.support.postgres import VERSIONS
 from tests.support.replication import Machine
@@ -78,7 +78,7 @@ def fill_and_make_room(asked: Asked, disk: Disk, ending: Machine | None = None) 
     disk.fill()
     refused = asked.until_refused()
     assert balance(asked.client, asked.customer)["used"] == str(len(asked.acknowledged))
-    assert httpx.get(f"{asked.server.url}/health/ready").status_code == 503
+    assert readiness(asked.server.url) == 503
     if ending is not None:
         ending.begin_log_file()
     disk.make_room()

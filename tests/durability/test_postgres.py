@@ -21,7 +21,7 @@ from tests.dialects.native.support import balance, customer_with, debit, debit_b
 from tests.durability.operations import Json
 from tests.durability.test_kill import KINDS
 from tests.durability.test_parallel import at_once, drawdown
-from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, until
+from tests.durability.torture_database import UNAVAILABLE, DatabaseTorture, expel, readiness, until
 from tests.support.postgres import DURABLE, VERSIONS, Cluster, Clusters, started
 from tests.support.server import Server
 
@@ -69,8 +69,8 @@ def test_a_stopped_database_is_503_and_service_returns_by_itself(
                 assert answer.status_code == 503, answer.text
                 assert int(answer.headers["retry-after"]) >= 1
                 assert answer.json()["code"]
-            assert httpx.get(f"{server.url}/health/ready").status_code == 503
-            assert httpx.get(f"{server.url}/health/live").status_code == 200
+            assert readiness(server.url) == 503
+            assert httpx.get(f"{server.url}/health/live", timeout=60).status_code == 200
             cluster.postgres.start()
             until(server.url, 200)
             assert client.post("/debits", json=body).content == before.content
@@ -89,9 +89,7 @@ def test_a_database_that_takes_no_connection_is_503(cluster: Cluster, serve: Sta
         with server.tenant().client() as client:
             customer = customer_with(client, [("50", "paid")])
             cluster.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
-            cluster.sql(
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-            )
+            expel(cluster, "datname", name)
             until(server.url, 503)
             answer = debit(client, customer, "1")
             assert (answer.status_code, "retry-after" in answer.headers) == (503, True)

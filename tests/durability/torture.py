@@ -158,7 +158,7 @@ class Torture:
         return httpx.AsyncClient(
             base_url=server.url,
             headers={"authorization": f"Bearer {self._tenant.test.editor.secret}"},
-            timeout=30,
+            timeout=60,
             verify=False,
             limits=httpx.Limits(max_connections=1),
         )

@@ -18,12 +18,28 @@ RETURNS_SECONDS = 60
 UNAVAILABLE = "the database is unavailable"
 
 
+def readiness(url: str) -> int:
+    """What the server says of itself; it may have to wait for its database before it can tell."""
+    return httpx.get(f"{url}/health/ready", timeout=60).status_code
+
+
 def until(url: str, status: int) -> None:
     """Wait until the server says so of itself."""
     last = time.monotonic() + RETURNS_SECONDS
-    while httpx.get(f"{url}/health/ready", timeout=30).status_code != status:
+    while readiness(url) != status:
         assert time.monotonic() < last, f"{url} was not {status} within {RETURNS_SECONDS} s"
         time.sleep(0.02)
+
+
+def expel(cluster: Cluster, column: str, value: str) -> None:
+    """End the connections that a database or a role has, and wait until they are gone; also those that are
+    just being made."""
+    now = cluster.sql("SELECT clock_timestamp()").strip()
+    whose = f"pg_stat_activity WHERE backend_start <= '{now}' AND {column} = '{value}'"
+    last = time.monotonic() + RETURNS_SECONDS
+    while cluster.sql(f"SELECT pg_terminate_backend(pid) FROM {whose}").strip():
+        assert time.monotonic() < last, f"the connections of {value} do not end"
+        time.sleep(0.05)
 
 
 @dataclass

@@ -31,7 +31,8 @@ class Machine(Postgres):
         settings: Mapping[str, str] = DURABLE,
         primary: Machine | None = None,
     ) -> None:
-        self.port = _free_port()
+        self._kept = _keep_port()
+        self.port: int = self._kept.getsockname()[1]
         self._primary = primary
         self._stopped: list[int] = []
         directory.mkdir(parents=True, exist_ok=True)
@@ -46,6 +47,7 @@ class Machine(Postgres):
         """Nothing of it is left running; what it held is no longer wanted."""
         self.kill()
         self.close()
+        self._kept.close()
 
     def _fill(self) -> None:
         if self._primary is None:
@@ -124,8 +126,10 @@ class Machine(Postgres):
 
     def freeze(self) -> None:
         """It answers nothing any more, and refuses nothing: a machine that hangs."""
+        self._stop_processes([self._server.pid])
+        _wait_until(self._server.pid, "T")  # from then on it starts no other
         children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
-        self._stop_processes([self._server.pid, *map(int, children.read_text().split())])
+        self._stop_processes([*map(int, children.read_text().split())])
 
     def _stop_processes(self, processes: list[int]) -> None:
         self._stopped += processes
@@ -133,11 +137,14 @@ class Machine(Postgres):
             os.kill(process, signal.SIGSTOP)
 
     def kill(self) -> None:
-        """As a power cut would: also what had been stopped ends."""
+        """As a power cut would: all of it has ended when this returns, and writes nothing any more."""
+        if self._server.poll() is None:
+            self.freeze()
         super().kill()
         for process in self._stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+            _wait_until(process, "Z")
         self._stopped = []
 
     def lose(self) -> None:
@@ -154,8 +161,25 @@ def url_of(machines: list[Machine], database: str) -> str:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def _keep_port() -> socket.socket:
+    """A port that nobody else is given while this is open. Who names it may listen there all the same."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    return kept
+
+
+def _wait_until(process: int, state: str) -> None:
+    """Until a process is in that state, as the system calls it, or gone."""
+    last = time.monotonic() + PATIENCE_SECONDS
+    while state not in _state(process):
+        assert time.monotonic() < last, f"process {process} is {_state(process)}, not {state}"
+        time.sleep(0.001)
+
+
+def _state(process: int) -> str:
+    """One letter; of what is gone all that it may be waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "TZ"

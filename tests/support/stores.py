@@ -84,6 +84,7 @@ async def tamper(url: str, statement: str) -> None:
         await connection.close()
     else:
         file = apsw.Connection(str(sqlite_path(url)))
+        file.set_busy_timeout(60_000)
         file.execute(statement)
         changed = file.changes()
         file.close()
