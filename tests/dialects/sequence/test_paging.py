@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,6 +21,7 @@ from tests.dialects.sequence.world import POLICIES, World
 from tests.support.server import Server, Tenant
 
 COUNT = 7
+_EVENTS = count()
 LISTS = [row for row in ENDPOINTS if row.query is not None and issubclass(row.query, Page)]
 
 
@@ -42,8 +44,8 @@ def _waiting(world: World) -> List:
 
 def _everybodys(world: World) -> str:
     """An event of somebody, or one that waits."""
-    number = int(world.new("n").rpartition("-")[2])
-    return world.event(**({"customerAlias": "nobody"} if number % 2 else {})).id
+    waits = next(_EVENTS) % 2
+    return world.event(**({"customerAlias": "nobody"} if waits else {})).id
 
 
 MADE: Mapping[str, Callable[[World], List]] = {
