@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from drawdown.core.amounts import Amount
-from drawdown.core.commands import CreateCustomer, CreateEntitlement
+from drawdown.core.commands import CreateCustomer, CreateEntitlement, IssueGrant
 from drawdown.core.errors import CustomerNotFound
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
@@ -93,7 +93,8 @@ async def change(ledger: Ledger, book: Id, record: MetricRecord, metric: Id) -> 
     if known is None:
         asked = METRICS.new(metric, book, record, takes=record.definition.name)
     else:
-        asked = METRICS.changed(known, record)
+        gone = None if record.deleted_at is None else record.definition.name
+        asked = METRICS.changed(known, record, gives_back=gone)
     begin = partial(standing.with_metric, metric)
     documents = await kept.wait(ledger, book, begin, asked)
     await standing.carry_out(ledger, book, METRICS.read(documents[0]))
@@ -159,12 +160,38 @@ async def test_a_definition_for_which_there_is_no_room_leaves_the_old_one_counti
         await change(Stopping(ledger, 1), book, other, metric)  # type: ignore[arg-type]
     with monkeypatch.context() as full:
         full.setattr("drawdown.core.usage.catalog.METERS_MAX", 1)
+        full.setattr("drawdown.core.usage.catalog.CLOSED_FACTOR", 1)
         await standing.finish(ledger, book)
         [meter] = (await ledger.catalog(book)).meters.values()
         assert (meter.closed_at, meter.measure.property) == (None, "tokens")
     await standing.finish(ledger, book)
     meters = (await ledger.catalog(book)).meters.values()
     assert [each.measure.property for each in meters if each.closed_at is None] == ["n"]
+
+
+@pytest.mark.parametrize("database", [SQLITE, SPREAD], indirect=True)
+async def test_whenever_an_event_comes_while_its_metric_changes_it_draws_once(
+    ledger: Ledger,
+) -> None:
+    """By the old definition or by the new one. Here both count it as it is."""
+    book, metric = await metered(ledger)
+    await ledger.apply(book, CreateCustomer(own_id="ada"))
+    credit = IssueGrant(customer="ada", entitlement=metric, amount=Amount(1_000))
+    await ledger.apply(book, credit)
+    stop, sent_ones, has_come = 0, 0, True
+    while has_come:
+        record = MetricRecord(replace(TOKENS, case_sensitive=bool(stop % 2)), generation=stop + 2)
+        event = partial(sent, ledger, book, "ada", f"e-{stop}", 1)
+        between = Between(ledger, stop, event)
+        await change(between, book, record, metric)  # type: ignore[arg-type]
+        has_come = between.has_come
+        sent_ones += has_come
+        stop += 1
+        balance = await ledger.balance(book, "ada", metric)
+        assert balance.used == sent_ones * 10**standing.SCALE, stop
+        assert opened(await ledger.catalog(book)) == (1, 1)
+    assert sent_ones > 10
+    await verified(ledger)
 
 
 async def metered(ledger: Ledger) -> tuple[Id, Id]:
@@ -359,3 +386,36 @@ async def test_so_many_may_wait_and_no_more(ledger: Ledger) -> None:
     assert await kept.UNMAPPED.named(ledger, book, "second") is None
     again = await unmapped.keep_waiting(ledger, book, given("later", "first", 2))
     assert (again.id, again.revision) == (first.id, 2)
+
+
+async def test_what_is_cancelled_waits_for_nobody_and_takes_no_room(ledger: Ledger) -> None:
+    """Whether it had counted, waited, or was never there; it counts, or waits, when it is sent again."""
+    book, _ = await metered(ledger)
+    await ledger.apply(book, CreateCustomer(own_id="ada"))
+    await unmapped.keep_waiting(ledger, book, given("later", "waits", 1))
+    await sent(ledger, book, "ada", "counts", 1)
+
+    async def counted() -> tuple[int, int]:
+        waiting = await kept.waiting(ledger, book)
+        assert waiting is not None
+        return waiting.body.events, waiting.body.cancelled
+
+    many = partial(replace, events=unmapped.UNMAPPED_MAX)
+    await kept.wait(ledger, book, many)
+    full = unmapped.UNMAPPED_MAX
+    for own_id in ("counts", "unknown"):
+        for tokens in (1, 2):
+            await sent(ledger, book, "VOID", own_id, tokens)
+            assert await standing_of(ledger, book, own_id) == {("waits for VOID", tokens)}
+    assert await counted() == (full, 2)
+    with pytest.raises(TooManyUnmapped):
+        await unmapped.keep_waiting(ledger, book, given("later", "unknown", 1))
+    assert await standing_of(ledger, book, "unknown") == {("waits for VOID", 2)}
+    await sent(ledger, book, "VOID", "waits", 1)
+    assert await counted() == (full - 1, 3)
+    await sent(ledger, book, "later", "unknown", 3)
+    assert await counted() == (full, 2)
+    for own_id in ("waits", "counts"):
+        await sent(ledger, book, "ada", own_id, 4)
+        assert await standing_of(ledger, book, own_id) == {("counts for ada", 4)}
+    assert await counted() == (full, 0)

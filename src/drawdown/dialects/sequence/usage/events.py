@@ -57,7 +57,9 @@ async def _waiting(call: Call, own_id: str) -> Kept[EventRecord] | None:
         await standing.finish(call.ledger, call.book)
     if waiting.body.aliases and waiting.document.updated_at + unmapped.PATIENCE < call.now:
         await unmapped.go_on(call.ledger, call.book, waiting.body.aliases)
-    return await UNMAPPED.named(call.ledger, call.book, own_id) if waiting.body.events else None
+    if not waiting.body.events and not waiting.body.cancelled:
+        return None
+    return await UNMAPPED.named(call.ledger, call.book, own_id)
 
 
 async def _given(call: Call) -> tuple[Given, bool]:

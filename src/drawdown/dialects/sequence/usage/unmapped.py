@@ -23,6 +23,7 @@ from drawdown.core.errors import (
 from drawdown.core.identity import derive
 from drawdown.core.times import text_of
 from drawdown.core.types import MICROSECONDS, Document, Id, Instant
+from drawdown.dialects.sequence.customers.reading import NOBODY
 from drawdown.dialects.sequence.errors import TooManyUnmapped
 from drawdown.dialects.sequence.usage import kept, received
 from drawdown.dialects.sequence.usage.kept import SUPERSEDED, UNMAPPED, Kept
@@ -34,7 +35,7 @@ from drawdown.engine.ports import DocumentFilter
 from drawdown.web import fields
 from drawdown.web.errors import BadRequest
 
-#: So many wait in a book.
+#: So many wait in a book. Those that are cancelled do not: there is room for as many as are sent.
 UNMAPPED_MAX = 10_000
 #: So many are taken away at once.
 PIECE = 25
@@ -48,7 +49,7 @@ async def keep_waiting(ledger: Ledger, book: Id, given: Given) -> Document:
     """Raises ``TooManyUnmapped``. What was received under its id before counts nothing any more."""
     for _ in range(kept.ATTEMPTS):
         known = await UNMAPPED.named(ledger, book, given.own_id)
-        if known is None:
+        if given.alias != NOBODY and (known is None or _is_cancelled(known.body)):
             await _check_room(ledger, book)
         last = await received.void(ledger, book, given.own_id)
         if known is not None:
@@ -69,11 +70,14 @@ async def _put(
     if known is None:
         name = record.customer_event_id
         new = UNMAPPED.new(kept.new_id(ledger, book), book, record, takes=name)
-        return (await kept.wait(ledger, book, _one_more, new))[0]
+        return (await kept.wait(ledger, book, partial(_one_more, record), new))[0]
     if known.body == record:
         return known.document
-    changed = UNMAPPED.changed(known, record)
-    return (await kept.keep(ledger, book, changed, _as_it_was(known)))[0]
+    changes = UNMAPPED.changed(known, record), _as_it_was(known)
+    if _is_cancelled(known.body) == _is_cancelled(record):
+        return (await kept.keep(ledger, book, *changes))[0]
+    instead = partial(_one_instead, known.body, record)
+    return (await kept.wait(ledger, book, instead, *changes))[0]
 
 
 async def _give_way(
@@ -95,8 +99,8 @@ async def _uncount(ledger: Ledger, book: Id, said: EventRecord) -> bool:
 
 async def _check_room(ledger: Ledger, book: Id) -> None:
     waiting = await kept.waiting(ledger, book)
-    if waiting is not None:
-        _one_more(waiting.body)
+    if waiting is not None and waiting.body.events >= UNMAPPED_MAX:
+        raise TooManyUnmapped(UNMAPPED_MAX)
 
 
 def _as_it_was(known: Kept[EventRecord]) -> DocumentChange:
@@ -120,10 +124,29 @@ def time_of(event: Kept[EventRecord]) -> Instant:
     return fields.instant(event.body.event_timestamp, "")
 
 
-def _one_more(body: WaitingRecord) -> WaitingRecord:
+def _is_cancelled(record: EventRecord) -> bool:
+    return record.customer_alias == NOBODY
+
+
+def _one_more(record: EventRecord, body: WaitingRecord) -> WaitingRecord:
+    if _is_cancelled(record):
+        return msgspec.structs.replace(body, cancelled=body.cancelled + 1)
     if body.events >= UNMAPPED_MAX:
         raise TooManyUnmapped(UNMAPPED_MAX)
     return msgspec.structs.replace(body, events=body.events + 1)
+
+
+def _fewer(records: Collection[EventRecord], body: WaitingRecord) -> WaitingRecord:
+    cancelled = sum(map(_is_cancelled, records))
+    return msgspec.structs.replace(
+        body,
+        events=max(body.events - len(records) + cancelled, 0),
+        cancelled=max(body.cancelled - cancelled, 0),
+    )
+
+
+def _one_instead(gone: EventRecord, record: EventRecord, body: WaitingRecord) -> WaitingRecord:
+    return _one_more(record, _fewer([gone], body))
 
 
 async def forget(ledger: Ledger, book: Id, known: Kept[EventRecord]) -> None:
@@ -222,8 +245,5 @@ async def _take_away(
     changes = [
         UNMAPPED.changed(each, None, gives_back=each.body.customer_event_id) for each in events
     ]
-
-    def fewer(body: WaitingRecord) -> WaitingRecord:
-        return msgspec.structs.replace(body, events=max(body.events - len(events), 0))
-
+    fewer = partial(_fewer, [each.body for each in events])
     await kept.wait(ledger, book, fewer, *changes, *beside)

@@ -220,8 +220,12 @@ class MovedRecord(Shown):
 
 
 class WaitingRecord(Shown):
-    """What is not done yet: metrics under way, aliases to be mapped, and how many events wait for theirs."""
+    """What is not done yet: metrics under way, aliases to be mapped, and how many events wait for theirs.
+
+    ``cancelled``: how many are kept with those that wait, and wait for nobody.
+    """
 
     metrics: tuple[UuidText, ...] = ()
     aliases: tuple[str, ...] = ()
     events: int = 0
+    cancelled: int = 0
