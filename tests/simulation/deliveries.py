@@ -60,7 +60,7 @@ class Network(Sender):
     def __init__(self, random: Random, counts: Counter[str]) -> None:
         super().__init__(allow_private=True, trusted=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self._random, self._counts = random, counts
-        self.failing = 0.3
+        self.failing, self.hanging = 0.3, 0.0
         self.log: list[Attempt] = []
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Sent:
@@ -69,12 +69,17 @@ class Network(Sender):
         if self._random.random() < self.failing:
             sent = self._random.choice(FAILURES)
             self._counts[f"answered {sent.status}"] += 1
-        for _ in range(self._random.randrange(8)):
-            await asyncio.sleep(0)
+        await self._pass()
         self.log.append(Attempt(url, headers["webhook-id"], body, sent.arrived))
+        await self._pass()
+        return sent
+
+    async def _pass(self) -> None:
+        """A few turns, or for ever."""
         for _ in range(self._random.randrange(8)):
             await asyncio.sleep(0)
-        return sent
+        if self._random.random() < self.hanging:
+            await asyncio.Event().wait()
 
 
 class DeliveryPlay:
@@ -112,8 +117,9 @@ class DeliveryPlay:
         for _ in range(self._random.randrange(4)):
             await self._something_happens()
         self._move(self._random.choice((0.1, 1, 10, 400)))
-        await self._tick()
         chance = self._random.random()
+        self._network.hanging = 0.3 if chance < 0.15 else 0.0  # or all would have landed by then
+        await self._tick()
         if chance < 0.15:
             await self._die()
         elif chance < 0.25:
@@ -145,7 +151,7 @@ class DeliveryPlay:
         self._deliverer = self._new_process()
 
     async def _heal(self) -> None:
-        self._network.failing = 0
+        self._network.failing = self._network.hanging = 0.0
         quiet = 0
         while quiet < 3:
             before = len(self._network.log)
