@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from drawdown.core.times import text_of
+from drawdown.core.types import MICROSECONDS, Instant
 from drawdown.dialects.native.events import FORMAT
+from drawdown.engine.clocks import ManualClock
+from tests.conftest import NewUrl
+from tests.support.clocked_server import clocked_server
 from tests.support.server import Tenant
 
+START = Instant(1_767_225_600_000_000)  # 2026-01-01T00:00:00Z
 #: The feed of a database that several may write to stops two seconds before now.
 SEEN_SECONDS = 60
 
 
-@pytest.fixture
-def happened(native: httpx.Client) -> httpx.Client:
+@pytest.fixture(scope="module")
+def happened(new_url: NewUrl) -> Iterator[httpx.Client]:
     """A book in which about everything has happened that is asked for with credit alone."""
+    with new_url() as url, clocked_server(url, START) as server, server.client() as client:
+        fill(client, server.clock)
+        server.clock.instant = Instant(server.clock.instant + 60 * MICROSECONDS)
+        yield client
+
+
+def fill(native: httpx.Client, clock: ManualClock) -> None:
     post(native, "/customers", id="ada", name="Ada")
     post(native, "/entitlements", code="images", unit="image", scale=1)
     wallet = {"customer": "ada", "entitlement": "images"}
@@ -36,15 +49,15 @@ def happened(native: httpx.Client) -> httpx.Client:
     post(native, f"/holds/{released['id']}/release")
     post(native, f"/grants/{other['id']}/expire")
     post(native, f"/grants/{grant['id']}/void")
-    at = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    soon = Instant(clock.instant + 5 * MICROSECONDS)
+    at = text_of(soon)
     post(native, "/grants", **wallet, amount="3", effective_at=at)
     post(native, "/grants", **wallet, amount="4", expires_at=at)
     post(native, "/holds", **wallet, amount="1", idempotency_key="7", expires_in=1)
-    time.sleep(5.2)
+    clock.instant = soon
     post(native, "/debits", **wallet, amount="3", idempotency_key="8")
     assert native.patch("/customers/ada", json={"name": "Ada Lovelace"}).status_code == 200
     post(native, "/customers/ada/close")
-    return native
 
 
 def post(client: httpx.Client, path: str, **body: Any) -> Any:

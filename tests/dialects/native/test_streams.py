@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from drawdown.cli.server import GRACE_SECONDS
 from tests.conftest import StartServer
 from tests.dialects.native.test_events import post
 from tests.support.server import Tenant
@@ -91,11 +93,17 @@ def test_who_comes_again_is_shown_only_what_has_changed(ada: httpx.Client) -> No
 
 
 def test_time_changes_a_balance_too(ada: httpx.Client) -> None:
-    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 5)) + ".999Z"
-    post(ada, "/grants", customer="ada", entitlement="images", amount="5", effective_at=soon)
+    """In two seconds, and not before it is there, the grant can be used."""
     stream = Stream(ada)
     assert stream.wait(1)[0][1]["available"] == "10"
-    assert stream.wait(2)[1][1]["available"] == "15"
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    asked = {"amount": "5", "effective_at": soon.isoformat()}
+    post(ada, "/grants", customer="ada", entitlement="images", **asked)
+    count = 2
+    while (balance := stream.wait(count)[-1][1])["available"] != "15":
+        assert (balance["available"], balance["pending"]) == ("10", "5")
+        count += 1
+    assert datetime.fromisoformat(balance["as_of"]) >= soon
     stream.close()
 
 
@@ -106,6 +114,7 @@ def test_a_customer_who_is_not_there_has_no_stream(ada: httpx.Client, tenant: Te
 
 
 def test_streams_end_when_the_server_stops(serve: StartServer) -> None:
+    """At once, and not when its patience with what it still answers is over."""
     running = serve()
     with running.tenant().client() as client:
         post(client, "/customers", id="ada")
@@ -115,8 +124,8 @@ def test_streams_end_when_the_server_stops(serve: StartServer) -> None:
             stream.wait(1)
         began = time.monotonic()
         running.stop()
+        assert time.monotonic() - began < GRACE_SECONDS
         for stream in streams:
-            assert stream.ended.wait(20)
-        assert time.monotonic() - began < 20
+            assert stream.ended.wait(60)
         for stream in streams:
             stream.close()
