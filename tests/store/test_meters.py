@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from drawdown.core.amounts import Amount
@@ -13,13 +14,14 @@ from drawdown.core.commands import (
     RecordUsage,
     ReopenMeter,
 )
-from drawdown.core.errors import MeterNotFound, TooManyMeters
+from drawdown.core.errors import MeterNotFound, RateNotFound, TooManyMeters
 from drawdown.core.types import MICROSECONDS, Id, Instant
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.core.usage.rating import PerUnit
 from drawdown.core.usage.records import METERS_MAX
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
+from drawdown.engine.positions import BEGINNING
 from tests.support.books import CREDITS, Book, open_book, verified
 from tests.support.stores import Database, opened
 
@@ -106,3 +108,57 @@ async def test_a_meter_for_which_there_was_no_room_leaves_its_code_free(
     meter = (await ledger.apply(book.id, asked)).meter
     assert meter is not None
     assert meter.code == "calls"
+
+
+async def test_a_meter_that_takes_the_place_of_an_open_one_has_room(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each that is open there may be one: the old one is closed next."""
+    monkeypatch.setattr("drawdown.core.usage.catalog.METERS_MAX", 2)
+    book = await open_book(ledger)
+    old = [await made(book, f"old-{number}") for number in range(2)]
+    for number, each in enumerate(old):
+        await made(book, f"new-{number}", replaces=each)
+    with pytest.raises(TooManyMeters):
+        await made(book, "more", replaces=old[0])
+    await ledger.apply(book.id, CloseMeter(meter=old[0]))
+    with pytest.raises(TooManyMeters):
+        await made(book, "more", replaces=old[0])
+    with pytest.raises(MeterNotFound):
+        await made(book, "more", replaces=Id(bytes(16)))
+
+
+async def made(book: Book, code: str, replaces: Id | None = None) -> Id:
+    asked = CreateMeter(code=code, measure=CALLS, replaces=replaces)
+    meter = (await book.ledger.apply(book.id, asked)).meter
+    assert meter is not None
+    return meter.id
+
+
+async def test_a_rate_ends_those_in_whose_place_it_is(
+    database: Database, ledger: Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At one instant, and each is told as if it had been closed by itself; where it is refused they go on."""
+    monkeypatch.setattr("drawdown.core.usage.catalog.RATES_MAX", 2)
+    book = await open_book(ledger)
+    await made(book, "calls")
+    asked = CreateRate(meter="calls", entitlement=CREDITS, price=PerUnit(price=Amount(1)))
+    old = [(await ledger.apply(book.id, asked)).rate for _ in range(2)]
+    both = tuple(each.id for each in old if each is not None)
+    clock.instant = Instant(clock.instant + MICROSECONDS)
+    for refused, replaces in ((TooManyMeters, ()), (RateNotFound, (both[0], Id(bytes(16))))):
+        with pytest.raises(refused):
+            await ledger.apply(book.id, msgspec.structs.replace(asked, replaces=replaces))
+    new = (await ledger.apply(book.id, msgspec.structs.replace(asked, replaces=both))).rate
+    assert new is not None
+    async with opened(database) as store:
+        rates = (await store.find_catalog(book.id)).rates
+    assert {name: each.closed_at for name, each in rates.items()} == {
+        **dict.fromkeys(both, new.created_at),
+        new.id: None,
+    }
+    page = await ledger.recorded(BEGINNING, book=book.id, limit=100)
+    told = [each.operation for each in page.found if each.operation.kind == "close_rate"]
+    assert len(told) == len(both)
+    assert {each.subject for each in told} == set(both)
+    await verified(ledger)

@@ -547,19 +547,24 @@ class FailTopUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateMeter(msgspec.Struct, frozen=True, kw_only=True):
-    """Count usage events. ``code`` is unique in the book; what a meter counts never changes."""
+    """Count usage events. ``code`` is unique in the book; what a meter counts never changes.
+
+    ``replaces``: an open meter in whose place it is, and which is closed next: there is room for it.
+    """
 
     code: str
     name: str | None = None
     measure: Measure
     debits: Debits = Debits.AT_ONCE
     profiles: Profiles = {}
+    replaces: Id | None = None
 
 
 class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
     """Charge what a meter counts from credit of an entitlement. A rate never changes.
 
-    ``rest_of``: another rate of the meter; only what nothing pays for by that is charged.
+    ``rest_of``: another rate of the meter; only what nothing pays for by that is charged. ``replaces``: rates
+    that are closed with it, so that no usage comes between.
     """
 
     meter: Reference
@@ -568,6 +573,7 @@ class CreateRate(msgspec.Struct, frozen=True, kw_only=True):
     period: Period = Period()
     customers: Customers = Customers.ALL
     rest_of: Id | None = None
+    replaces: tuple[Id, ...] = ()
 
 
 class CloseMeter(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,10 +129,14 @@ def record(
     *,
     subject: Id | None = None,
     changed: bytes = b"",
+    apart: str = "",
 ) -> None:
-    """So that what was made is found where everything else is that happened. What it is, its record says."""
+    """So that what was made is found where everything else is that happened. What it is, its record says.
+
+    ``apart`` tells it from what else of the kind the request has done.
+    """
     operation = Operation(
-        id=derive(request.id, kind),
+        id=derive(request.id, kind + apart),
         customer=owner,
         entitlement=None,
         kind=kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from typing import Any
 
 import msgspec
@@ -57,7 +57,7 @@ from drawdown.core.usage.records import (
 def create_meter(request: Request, command: CreateMeter, state: State) -> Accepted:
     """One made by the same request before is answered.
 
-    Raises ``FieldInvalid``, ``AlreadyExists`` and ``TooManyMeters``.
+    Raises ``FieldInvalid``, ``AlreadyExists``, ``MeterNotFound`` and ``TooManyMeters``.
     """
     catalog = state.catalogs[request.book]
     made = catalog.meters.get(request.id)
@@ -66,7 +66,9 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
     check_own_id("code", command.code)
     meters.check(command.measure, "")
     _check_size(command.measure, "filter")
-    _check_room(catalog.meters.values(), METERS_MAX, "meters")
+    old = None if command.replaces is None else find_meter(request, command.replaces, state)
+    more = METERS_MAX if old is not None and old.closed_at is None else 0
+    _check_room(catalog.meters.values(), METERS_MAX, "meters", more)
     claim_name(request, (request.book, METER_CODE, command.code), "code", state)
     meter = Meter(
         id=request.id,
@@ -89,7 +91,8 @@ def create_meter(request: Request, command: CreateMeter, state: State) -> Accept
 def create_rate(request: Request, command: CreateRate, state: State) -> Accepted:
     """One made by the same request before is answered.
 
-    Raises ``FieldInvalid``, ``MeterNotFound``, ``EntitlementNotFound`` and ``TooManyMeters``.
+    Raises ``FieldInvalid``, ``MeterNotFound``, ``RateNotFound``, ``EntitlementNotFound`` and
+    ``TooManyMeters``.
     """
     catalog = state.catalogs[request.book]
     meter = find_meter(request, command.meter, state)
@@ -106,7 +109,9 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     _check_rest(command.rest_of, meter, entitlement, catalog)
     if command.period.unit is not None:
         calendar.zone_of(command.period.zone, "period.zone")
-    _check_room(catalog.rates.values(), RATES_MAX, "rates")
+    old = [_find_rate(request, each, state) for each in command.replaces]
+    old = [each for each in old if each.closed_at is None]
+    _check_room(catalog.rates.values(), RATES_MAX, "rates", len(old))
     rate = Rate(
         id=request.id,
         book=request.book,
@@ -121,6 +126,8 @@ def create_rate(request: Request, command: CreateRate, state: State) -> Accepted
     catalog.add_rate(rate)
     state.changes.rates.append(rate)
     record(request, state, "rate", request.book)
+    for each in old:
+        _close_rate(request, each, state, apart=each.id.hex())
     return Accepted(meter=meter, rate=rate, entitlement=entitlement)
 
 
@@ -179,14 +186,18 @@ def _change(request: Request, before: Meter, state: State, **to: Any) -> Meter:
 
 def close_rate(request: Request, command: CloseRate, state: State) -> Accepted:
     """Raises ``RateNotFound``."""
-    catalog = state.catalogs[request.book]
     rate = _find_rate(request, command.rate, state)
     if rate.closed_at is None:
-        rate = msgspec.structs.replace(rate, closed_at=request.at)
-        catalog.close_rate(rate)
-        state.changes.closed_rates.append(rate)
-        record(request, state, "close_rate", request.book, subject=rate.id)
+        rate = _close_rate(request, rate, state)
     return _accepted(request, rate, state)
+
+
+def _close_rate(request: Request, before: Rate, state: State, apart: str = "") -> Rate:
+    after = msgspec.structs.replace(before, closed_at=request.at)
+    state.catalogs[request.book].close_rate(after)
+    state.changes.closed_rates.append(after)
+    record(request, state, "close_rate", request.book, subject=after.id, apart=apart)
+    return after
 
 
 def attach_rate(request: Request, command: AttachRate, state: State) -> Accepted:
@@ -272,10 +283,19 @@ def _check_size(definition: Measure | Price | Table, field: str) -> None:
         raise FieldInvalid(field, f"shorter: at most {DEFINITION_BYTES_MAX:,} bytes are kept")
 
 
-def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str) -> None:
-    """Few enough are open, and few enough were ever made."""
-    if sum(each.closed_at is None for each in made) >= maximum:
+def check_rates(catalog: Catalog) -> None:
+    """That there can be one more in the place of another. Raises ``TooManyMeters``."""
+    _check_ever_made(catalog.rates, RATES_MAX, "rates")
+
+
+def _check_room(made: Collection[Meter | Rate], maximum: int, kind: str, more: int) -> None:
+    """Few enough are open, and few enough were ever made. ``more`` may be open while they are replaced."""
+    if sum(each.closed_at is None for each in made) >= maximum + more:
         raise TooManyMeters(maximum=maximum, kind=kind)
+    _check_ever_made(made, maximum, kind)
+
+
+def _check_ever_made(made: Sized, maximum: int, kind: str) -> None:
     if len(made) >= maximum * CLOSED_FACTOR:
         raise TooManyMeters(maximum=maximum * CLOSED_FACTOR, kind=f"{kind}, with closed ones")
 

@@ -9,7 +9,7 @@ import msgspec
 from drawdown.core import errors
 from drawdown.core.commands import AmendEntitlement, AmendMeter
 from drawdown.core.errors import AlreadyExists, EntitlementNotFound, LedgerError
-from drawdown.core.identity import parse, spell_uuid
+from drawdown.core.identity import derive, parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
 from drawdown.core.types import Document, Entitlement, Id
@@ -38,12 +38,28 @@ async def create(call: Call) -> Answer:
     name, repeated = await reserve(call, asked, new)
     identifier = parse(name)
     assert identifier is not None, "it was spelled here"
-    found = await METRICS.find(call.ledger, call.book, identifier) if repeated else None
+    found = None
+    if repeated:
+        identifier, found = await _made_before(call, identifier)
     if found is not None:
         await standing.finish(call.ledger, call.book)
         given = await _answer(call, 201, found)
         return msgspec.structs.replace(given, replayed=True)
     return await _answer(call, 201, await _made(call, identifier, asked))
+
+
+async def _made_before(call: Call, identifier: Id) -> tuple[Id, Kept[MetricRecord] | None]:
+    """What the same request has made; or None, and under which id it is to be made.
+
+    That is another one each time that it was refused: what was half made under the one before is gone.
+    """
+    while True:
+        document = await call.ledger.store.find_document(identifier)
+        if document is None:
+            return identifier, None
+        if document.deleted_at is None:
+            return identifier, METRICS.read(document)
+        identifier = derive(identifier, "sequence.again")
 
 
 async def _made(call: Call, identifier: Id, asked: Definition) -> Kept[MetricRecord]:

@@ -7,7 +7,7 @@ The book's ``sequence.waiting`` names the metric until all is done, for whoever 
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -23,10 +23,16 @@ from drawdown.core.commands import (
     CreateMeter,
     CreateRate,
 )
-from drawdown.core.errors import AlreadyExists, EntitlementNotFound, TooManyMeters
+from drawdown.core.errors import (
+    AlreadyExists,
+    DocumentNotFound,
+    EntitlementNotFound,
+    TooManyMeters,
+)
 from drawdown.core.identity import derive, parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.types import Id, Shortfall
+from drawdown.core.usage.catalog import check_rates
 from drawdown.core.usage.rating import PerCredit
 from drawdown.core.usage.records import Catalog, Debits, Meter
 from drawdown.dialects.sequence import imported
@@ -52,15 +58,19 @@ async def carry_out(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> Non
 
 
 async def undo(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
-    """Of one that was refused when it was half made nothing is left but what is closed."""
+    """Of one that was refused when it was half made nothing is left but what is closed.
+
+    Whoever else has come upon it may have done so by now.
+    """
     await _close(ledger, book, metric)
     name = metric.body.definition.name
-    await kept.wait(
-        ledger,
-        book,
-        partial(without_metric, metric.document.id),
-        METRICS.changed(metric, None, gives_back=name),
-    )
+    with suppress(DocumentNotFound):
+        await kept.wait(
+            ledger,
+            book,
+            partial(without_metric, metric.document.id),
+            METRICS.changed(metric, None, gives_back=name),
+        )
 
 
 async def done(ledger: Ledger, book: Id, metric: Id) -> None:
@@ -105,36 +115,50 @@ async def _end(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
 
 
 async def _make(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
-    """The new rate and the end of the old are decided together, so that no event comes between."""
-    identifier, body = metric.document.id, metric.body
-    definition = body.definition
-    entitlement = CreateEntitlement(
-        name=definition.name,
-        unit=definition.unit or UNIT,
+    """No event comes between the new rate and the end of the old; that goes on where something is refused."""
+    identifier, generation = metric.document.id, metric.body.generation
+    meter_id = meter_of(identifier, generation)
+    rate_id = derive(meter_id, "sequence.rate")
+    await _entitle(ledger, book, _credit(metric.body), identifier)
+    catalog = await ledger.catalog(book)
+    old = _meters(catalog, identifier, before=generation)
+    if old and rate_id not in catalog.rates:
+        check_rates(catalog)
+    await _do(ledger, book, _counter(metric, old), meter_id)
+    catalog = await ledger.catalog(book)
+    if catalog.meters[meter_id].closed_at is not None:
+        return  # somebody has come further by now
+    old = _meters(catalog, identifier, before=generation)
+    rate = CreateRate(
+        meter=meter_id,
+        entitlement=identifier,
+        price=_ONE_EACH,
+        replaces=tuple(_rates(catalog, old)),
+    )
+    await _do(ledger, book, rate, rate_id)
+    for each in old:
+        await _do(ledger, book, CloseMeter(meter=each.id))
+
+
+def _credit(body: MetricRecord) -> CreateEntitlement:
+    return CreateEntitlement(
+        name=body.definition.name,
+        unit=body.definition.unit or UNIT,
         scale=SCALE,
         shortfall=Shortfall.CAP,
         profiles={} if body.there is None else imported.profile(body.there.id),
     )
-    meter = CreateMeter(
-        code=_code(identifier, body.generation),
+
+
+def _counter(metric: Kept[MetricRecord], old: Sequence[Meter]) -> CreateMeter:
+    definition = metric.body.definition
+    return CreateMeter(
+        code=_code(metric.document.id, metric.body.generation),
         name=definition.name,
         measure=measure_of(definition),
         debits=_DEBITS[definition.deduction],
+        replaces=old[-1].id if old else None,
     )
-    meter_id = meter_of(identifier, body.generation)
-    await _entitle(ledger, book, entitlement, identifier)
-    await _do(ledger, book, meter, meter_id)
-    catalog = await ledger.catalog(book)
-    if catalog.meters[meter_id].closed_at is not None:
-        return  # somebody has come further by now
-    rate = CreateRate(meter=meter_id, entitlement=identifier, price=_ONE_EACH)
-    old = _meters(catalog, identifier, before=body.generation)
-    await asyncio.gather(
-        *(_do(ledger, book, each) for each in _rates(catalog, old)),
-        _do(ledger, book, rate, derive(meter_id, "sequence.rate")),
-    )
-    for each in old:
-        await _do(ledger, book, CloseMeter(meter=each.id))
 
 
 async def _entitle(ledger: Ledger, book: Id, asked: CreateEntitlement, metric: Id) -> None:
@@ -159,8 +183,10 @@ async def _is_there(ledger: Ledger, book: Id, metric: Id) -> bool:
 async def _close(ledger: Ledger, book: Id, metric: Kept[MetricRecord]) -> None:
     catalog = await ledger.catalog(book)
     meters = _meters(catalog, metric.document.id)
-    for command in (*_rates(catalog, meters), *(CloseMeter(meter=each.id) for each in meters)):
-        await _do(ledger, book, command)
+    for rate in _rates(catalog, meters):
+        await _do(ledger, book, CloseRate(rate=rate))
+    for meter in meters:
+        await _do(ledger, book, CloseMeter(meter=meter.id))
     with suppress(EntitlementNotFound):
         await _do(ledger, book, CloseEntitlement(entitlement=metric.document.id))
 
@@ -189,11 +215,11 @@ def _meters(catalog: Catalog, metric: Id, before: int | None = None) -> list[Met
     return [each for each in found if int(each.code.removeprefix(begins)) < before]
 
 
-def _rates(catalog: Catalog, meters: list[Meter]) -> list[Command]:
-    """The ends of all open rates of some meters, those of the rest among them."""
+def _rates(catalog: Catalog, meters: list[Meter]) -> list[Id]:
+    """All open rates of some meters, those of the rest among them."""
     gone = {each.id for each in meters}
     rates = catalog.rates.values()
-    return [CloseRate(rate=each.id) for each in rates if each.meter in gone and not each.closed_at]
+    return [each.id for each in rates if each.meter in gone and each.closed_at is None]
 
 
 async def _do(ledger: Ledger, book: Id, command: Command, identifier: Id | None = None) -> None:
