@@ -373,7 +373,7 @@ async def played(world: World, seed: int, steps: int) -> Counter[str]:
 
 
 #: On SQLite some long plays, on PostgreSQL a short one. In each of them much of everything happens.
-PLAYS = ((SQLITE, 3, 150), (SQLITE, 10, 150), (SQLITE, 17, 150), (SPREAD, 3, 60))
+PLAYS = ((SQLITE, 3, 150), (SQLITE, 11, 150), (SQLITE, 16, 150), (SPREAD, 3, 60))
 
 
 @pytest.mark.parametrize(("kind", "seed", "steps"), PLAYS)
