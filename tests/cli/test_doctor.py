@@ -214,7 +214,7 @@ def another_process(path: Path, statement: str) -> Iterator[None]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_a_file_that_stays_locked_is_a_fault(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -85,13 +84,19 @@ def test_a_hold_that_somebody_else_has_ended_is_left_in_peace(ada: Client) -> No
 
 def test_a_hold_that_has_expired_is_left_in_peace(ada: Client) -> None:
     """Its credit came back by itself; a capture comes too late."""
-    end = datetime.now(UTC) + timedelta(seconds=3)
-    with ada.hold("ada", "tokens", 30, expires_at=end) as hold:
-        time.sleep(3.1)
+    began = datetime(2031, 1, 31, tzinfo=UTC)
+    clock = ada.create_test_clock(began)
+    ada.create_customer("clocked", test_clock=clock.id)
+    ada.grant("clocked", "tokens", 100)
+    end = began + timedelta(seconds=3)
+    with ada.hold("clocked", "tokens", 30, expires_at=end) as hold:
+        clock = ada.advance_test_clock(clock.id, end)
+        while clock.status == "advancing":
+            clock = ada.get_test_clock(clock.id)
         with pytest.raises(HoldEnded) as caught:
             hold.capture(1)
     assert caught.value.state == "expired"
-    assert ada.balance("ada", "tokens").available == 100
+    assert ada.balance("clocked", "tokens").available == 100
 
 
 def test_without_a_block_it_is_the_callers_to_settle(ada: Client) -> None:
@@ -156,7 +161,7 @@ def test_a_hold_is_captured_from_elsewhere(ada: Client) -> None:
 @pytest.fixture
 def shaky(connect: Connect, between: Unreliable, tenant: Tenant, ada: Client) -> Client:
     """Over the unreliable network; ``ada`` has her 100 tokens."""
-    return connect(between.url, tenant.test.editor.secret, timeout=1.0, attempts_max=2)
+    return connect(between.url, tenant.test.editor.secret, attempts_max=2)
 
 
 def test_replies_that_are_lost_change_nothing(

@@ -28,10 +28,10 @@ FAULTS: list[Fault] = ["request lost", "reply lost", Answers(503), Answers(429),
 @pytest.fixture
 def shaky(connect: Connect, between: Unreliable, tenant: Tenant, ada: Client) -> Client:
     """Over the unreliable network; ``ada`` has her 100 tokens."""
-    return connect(between.url, tenant.test.editor.secret, timeout=1.0)
+    return connect(between.url, tenant.test.editor.secret)
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, "reply late", Answers(504, b"<html>")], ids=str)
+@pytest.mark.parametrize("fault", [*FAULTS, Answers(504, b"<html>")], ids=str)
 def test_a_debit_is_made_once_whatever_was_lost(
     shaky: Client, between: Unreliable, ada: Client, fault: Fault
 ) -> None:
@@ -41,8 +41,21 @@ def test_a_debit_is_made_once_whatever_was_lost(
     assert ada.balance("ada", "tokens").available == Decimal("98.5")
     first, second = between.keys()
     assert first == second
-    assert made.replayed == (fault in ("reply lost", "reply late"))
+    assert made.replayed == (fault == "reply lost")
     assert ada.get_debit(made.id).amount == Decimal("1.5")
+
+
+def test_a_debit_is_made_once_although_its_answer_took_too_long(
+    connect: Connect, between: Unreliable, tenant: Tenant, ada: Client
+) -> None:
+    """As often as that is the case: on a machine that is busy enough, it is more than once."""
+    hasty = connect(between.url, tenant.test.editor.secret, timeout=1.0, attempts_max=20)
+    between.faults = ["reply late"]
+    made = hasty.debit("ada", "tokens", "1.5")
+    assert ada.balance("ada", "tokens").available == Decimal("98.5")
+    assert len(between.keys()) >= 2
+    assert len(set(between.keys())) == 1
+    assert made.replayed
 
 
 def test_a_batch_is_made_once_although_its_answer_was_lost(
@@ -153,7 +166,7 @@ def test_a_server_says_how_long_to_wait(shaky: Client, between: Unreliable) -> N
     between.faults = [Answers(503, b"", {"Retry-After": "1"})]
     shaky.debit("ada", "tokens", 1)
     first, second = between.seen
-    assert 1.0 <= second.at - first.at < 5.0
+    assert 1.0 <= second.at - first.at < 30.0
 
 
 @pytest.mark.parametrize(

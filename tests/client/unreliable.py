@@ -110,7 +110,7 @@ def _pass_on(handler: BaseHTTPRequestHandler, network: Unreliable) -> None:
 
 
 def _asked(handler: BaseHTTPRequestHandler, target: str, body: bytes) -> Answers:
-    connection = HTTPConnection(urlsplit(target).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(target).netloc, timeout=60)
     try:
         headers = {name: value for name, value in handler.headers.items() if name != "Host"}
         connection.request(handler.command, handler.path, body or None, headers)

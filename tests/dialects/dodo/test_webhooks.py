@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -252,18 +251,18 @@ def test_both_sdks_verify_what_is_delivered(
     dodo.close()
 
 
-def test_what_failed_comes_again_under_its_id_within_20_seconds(
+def test_what_failed_comes_again_under_its_id(
     delivering: Tenant, listening: tuple[Receiver, asyncio.Runner]
 ) -> None:
+    """By itself, and soon: when, is said in `tests/webhooks`."""
     got, runner = listening
     dodo = Dodo(delivering.url, delivering.test.editor.secret, blocking=True)
     got.behaviour = answering(503)
     secret_of = make(dodo, url=got.url).id
     dodo.credit(dodo.customer(), dodo.entitlement().id, "1")
     runner.run(got.wait(1))
-    began, got.behaviour = time.monotonic(), answering(204)
+    got.behaviour = answering(204)
     runner.run(got.wait(2))
-    assert time.monotonic() - began < 20
     first, second = got.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     secret = dodo(lambda client: client.webhooks.retrieve_secret(secret_of)).secret
