@@ -340,8 +340,10 @@ def test_a_period_ends_with_the_last_instant_there_is(client: Client) -> None:
     price = make_price(client, make_meter(client).id, unit_amount=5)
     made = client.v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
     assert made["items"].data[0].current_period_end == last
-    client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": last})
-    assert client.v1.test_helpers.test_clocks.retrieve(clock.id).status == "ready"
+    clocks = client.v1.test_helpers.test_clocks
+    clocks.advance(clock.id, {"frozen_time": last})
+    while clocks.retrieve(clock.id).status != "ready":
+        time.sleep(0.02)
     assert client.v1.subscriptions.retrieve(made.id).status == "active"
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import stripe
 from stripe.billing import CreditGrant
 
+from drawdown.core.types import MICROSECONDS, Instant
 from tests.dialects.stripe.conftest import METERED, MakeGrant, asked, sdk, usd
+from tests.support.clocked_server import ClockedServer, clocked_server
 from tests.support.server import Tenant
 
 DAY = 86_400
+#: 2026-10-28T12:00:00Z
+START = 1_793_188_800
+
+
+@pytest.fixture
+def timed(database_url: str) -> Iterator[ClockedServer]:
+    """A server of the test's own, whose time passes when it is told to."""
+    with clocked_server(database_url, Instant(START * MICROSECONDS)) as running:
+        yield running
 
 
 def refused(error: stripe.StripeError) -> tuple[int | None, str | None, str | None, str | None]:
@@ -37,7 +49,7 @@ def test_a_new_grant_shows_what_was_asked_for(make_grant: MakeGrant) -> None:
     assert grant.amount.to_dict() == usd(1000)
     assert grant.applicability_config.to_dict() == METERED
     assert (grant.name, grant.category, grant.priority) == ("Purchased Credits", "promotional", 10)
-    assert before <= grant.created <= before + 5
+    assert before <= grant.created <= time.time()
     assert grant.created == grant.updated == grant.effective_at
     assert grant.expires_at == before + DAY
     assert grant.metadata.to_dict() == {"order": "17"}
@@ -158,12 +170,12 @@ def test_voiding_leaves_the_expiry_alone(
     assert grant.expires_at == later
 
 
-def test_an_effective_time_just_past_is_now(make_grant: MakeGrant) -> None:
+def test_an_effective_time_just_past_is_now(timed: ClockedServer) -> None:
     """A clock that is up to a minute behind still means the present."""
-    before = int(time.time())
-    grant = make_grant(effective_at=before - 50)
-    assert grant.effective_at is not None
-    assert before <= grant.effective_at <= before + 5
+    client = sdk(timed.url, timed.secret)
+    customer = client.v1.customers.create()
+    past = asked(customer.id, effective_at=START - 60)
+    assert client.v1.billing.credit_grants.create(past).effective_at == START
 
 
 def test_an_effective_time_to_come_stands_as_given(make_grant: MakeGrant) -> None:
@@ -289,13 +301,12 @@ def test_drawing_on_a_grant_does_not_update_it(
     assert journey.grants.retrieve(grant.id).to_dict() == grant.to_dict()
 
 
-def test_a_grant_ends_at_its_expiry_by_itself(
-    client: stripe.StripeClient, make_grant: MakeGrant
-) -> None:
+def test_a_grant_ends_at_its_expiry_by_itself(timed: ClockedServer) -> None:
     """Time is a fact: nothing need have run for an expired grant to refuse what only a living one takes."""
-    expires_at = int(time.time()) + 2
-    grant = make_grant(expires_at=expires_at)
-    time.sleep(expires_at - time.time() + 0.05)
+    client = sdk(timed.url, timed.secret)
+    customer = client.v1.customers.create()
+    grant = client.v1.billing.credit_grants.create(asked(customer.id, expires_at=START + 2))
+    timed.clock.instant = Instant((START + 2) * MICROSECONDS)
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.billing.credit_grants.void_grant(grant.id)
     assert refused(caught.value)[3] == EXPIRED
