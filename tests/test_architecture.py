@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # Knows which store a database URL means, for the command line and for Python programs.
     "opening": frozenset({"core", "config", "engine", "store"}),
     # Gathers from the dialects by which names documents are known, for `drawdown verify`.
-    "naming": frozenset({"core", "dialects"}),
+    "naming": frozenset({"core", "engine", "dialects"}),
     # A ledger inside a Python program: the client, over the native API in memory.
     "embedded": BELOW_THE_MOUTHS | {"client", "dialects", "opening"},
     # What `import drawdown` offers to Python programs, and what `python -m drawdown` runs.

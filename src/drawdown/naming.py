@@ -1,9 +1,11 @@
-"""By which names the documents of all dialects are known, for who looks at a ledger without serving it."""
+"""What the dialects say of names and of ids from elsewhere, for who looks at a ledger without serving it."""
 
 from __future__ import annotations
 
-from drawdown.core.claims import NamesByKind
 from drawdown.dialects.sequence import names as sequence
 from drawdown.dialects.stripe import names as stripe
+from drawdown.engine.claims_audit import Naming
 
-DOCUMENT_NAMES: NamesByKind = {**sequence.NAMES, **stripe.NAMES}
+NAMING = Naming(
+    documents={**sequence.NAMES, **stripe.NAMES}, leads={**sequence.LEADS, **stripe.LEADS}
+)

@@ -22,7 +22,7 @@ from drawdown.importing.moving import Vendor
 from drawdown.importing.pages import Folder
 from drawdown.importing.sequence.vendor import SEQUENCE
 from drawdown.importing.stripe.vendor import STRIPE
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 from tests.importing.dying import Dying
 from tests.importing.saved import an_account as a_dodo_account
 from tests.importing.sequence.saved import an_account as a_sequence_account
@@ -117,7 +117,7 @@ async def count(moving: Moving, store: Store) -> tuple[int, ...]:
     """Wallets, entries, operations of customers, documents, people and the gone; all of it adds up."""
     ledger = Ledger(store, SystemClock(), TimeOrderedIds())
     book = await book_of(ledger)
-    verified = [(each.wallets, each.entries) async for each in ledger.verify(DOCUMENT_NAMES)]
+    verified = [(each.wallets, each.entries) async for each in ledger.verify(NAMING)]
     people = await ledger.customers(CustomerFilter(book=book, limit=100))
     operations = [each async for each in store.walk_operations(book, [one.id for one in people])]
     kept = [

@@ -26,7 +26,7 @@ from drawdown.engine import batcher
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ports import DocumentFilter, StoreUnavailable
 from drawdown.engine.test_clocks import TestClocks
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 from drawdown.store.postgres import transaction as postgres_transaction
 from drawdown.store.sqlite import connection, transaction
 from tests.simulation import faults, plays
@@ -177,7 +177,7 @@ class EngineWorld:
         await self._site.close()
 
     async def verify(self) -> None:
-        async for _ in (await self._server(0)).ledger.verify(DOCUMENT_NAMES):
+        async for _ in (await self._server(0)).ledger.verify(NAMING):
             pass
 
     # Asking --------------------------------------------------------------------------------------

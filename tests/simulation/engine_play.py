@@ -16,7 +16,7 @@ from drawdown.core.types import Instant, Mode
 from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import StoreUnavailable
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 from tests.simulation import compare, faults
 from tests.simulation.core_play import is_known, told
 from tests.simulation.looking import EVERYTHING, Looking
@@ -84,7 +84,7 @@ class EnginePlay:
         await self._planned.check(store, await self._site.recorded())
 
     async def _verify(self) -> None:
-        async for _ in (await self._server(0)).ledger.verify(DOCUMENT_NAMES):
+        async for _ in (await self._server(0)).ledger.verify(NAMING):
             pass
 
     # One turn ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`verify` finds names that lead nowhere, lead to another, or could be given twice, on every store."""
+"""`verify` finds names, and ids of elsewhere, that lead nowhere, to another, or could be given twice."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from msgspec import to_builtins
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
@@ -27,11 +28,13 @@ from drawdown.core.requests import Accepted, Answer, Claim
 from drawdown.core.state import Name
 from drawdown.core.types import Id
 from drawdown.core.usage.meters import Aggregation, Measure
+from drawdown.dialects.sequence import imported as sequence
+from drawdown.dialects.stripe import imported as stripe
 from drawdown.engine.claims_audit import ClaimsAudit
 from drawdown.engine.clocks import ManualClock, TimeOrderedIds
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Audit
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 from drawdown.opening import is_postgres
 from drawdown.store.postgres.slots import claim_slot
 from tests.support.books import CREDITS, START, Book, open_book, open_ledger_on, verified
@@ -77,6 +80,26 @@ TAMPERINGS = {
     "UPDATE claim SET space = 'entitlement.cod' WHERE space = 'entitlement.code' AND key = 'fuel'": (
         "'fuel'.* (holds no answer|not in the slot)"
     ),
+    # An id of elsewhere.
+    "DELETE FROM document WHERE kind = 'stripe.imported_transaction'": (
+        "stripe.imported_id .* leads to .*, which is not there"
+    ),
+    "UPDATE document SET body = replace(body, 'cbtxn_1', 'cbtxn_2')": "stripe.imported_id .* another id",
+    "UPDATE credit_grant SET profiles = replace(profiles, 'credgr_1', 'credgr_2')": (
+        "stripe.imported_id .* another id"
+    ),
+    "UPDATE credit_grant SET profiles = replace(profiles, 'gr_1', 'gr_2')": (
+        "sequence.imported_id .* another id"
+    ),
+    "UPDATE entitlement SET profiles = replace(profiles, 'met_1', 'met_2')": (
+        "sequence.imported_id .* another id"
+    ),
+    "UPDATE document SET body = '{\"id\":\"019a\"}' WHERE kind = 'sequence.imported_id'": (
+        "sequence.imported_id .* leads to .*, which is not there|sequence.imported_id .* cannot be read"
+    ),
+    "UPDATE document SET body = '{}' WHERE kind = 'stripe.imported_id'": (
+        "stripe.imported_id .* cannot be read"
+    ),
     # Two names that were exchanged.
     "UPDATE claim SET target = (SELECT c.target FROM claim c WHERE c.space = 'customer.own_id'"
     " AND c.key = 'grace') WHERE space = 'customer.own_id' AND key = 'ada'": (
@@ -104,6 +127,7 @@ async def busy(database: Database) -> tuple[Ledger, Id]:
         await ledger.apply(book.id, event)
     await documents(ledger, book.id, ada)
     await answered(ledger, book)
+    await brought_over(ledger, book, ada)
     return ledger, book.id
 
 
@@ -147,6 +171,35 @@ async def answered(ledger: Ledger, book: Book) -> None:
     spend = Debit(customer="ada", entitlement=CREDITS, amount=Amount(1))
     claim = Claim("test", "again", b"same")
     await ledger.submit(book.id, spend, rendered, claim=claim)
+
+
+async def brought_over(ledger: Ledger, book: Book, customer: Id) -> None:
+    """Two grants, a transaction and a metric that go by a vendor's ids."""
+    there = stripe.GrantThere(id="credgr_1", created=1, updated=1, left=5)
+    first = await book.grant("ada", 5, profiles={stripe.PROFILE: to_builtins(there)})
+    given = sequence.GrantThere(id="gr_1", created_at=START)
+    second = await book.grant("ada", 5, profiles={sequence.PROFILE: to_builtins(given)})
+    metric = CreateEntitlement(unit="u", scale=0, profiles=sequence.profile("met_1"))
+    kind = (await ledger.apply(book.id, metric)).entitlement
+    assert kind is not None
+    moved = stripe.TransactionThere(
+        id="cbtxn_1",
+        created=1,
+        effective_at=1,
+        kind="credits_granted",
+        grant="credgr_1",
+        currency="usd",
+        value=5,
+    )
+    transaction = stripe.transaction_change(customer, 0, moved)
+    await keep(ledger, book.id, transaction, customer)
+    places = (
+        stripe.place_of_grant(book.id, "credgr_1", first.id),
+        stripe.place_of_transaction(book.id, "cbtxn_1", transaction.id),
+        sequence.place_of(book.id, "gr_1", second.id),
+        sequence.place_of(book.id, "met_1", kind.id),
+    )
+    await ledger.submit(book.id, KeepDocuments(), rendered, documents=places)
 
 
 def change(owner: Id, kind: str, body: str, takes: str | None = None) -> DocumentChange:
@@ -291,7 +344,7 @@ async def test_what_is_renamed_meanwhile_is_no_fault(database: Database, asked: 
 
     async with ledger.store.audit() as audit:
         beside = Meanwhile(audit, asked, rename)
-        await ClaimsAudit(cast(Audit, beside), DOCUMENT_NAMES).verify()
+        await ClaimsAudit(cast(Audit, beside), NAMING).verify()
     assert beside.happened
     assert (await verified(ledger)).events == 3
     await ledger.close()

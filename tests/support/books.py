@@ -17,7 +17,7 @@ from drawdown.engine.clocks import ManualClock, SystemClock, TimeOrderedIds
 from drawdown.engine.jobs import Jobs
 from drawdown.engine.ledger import Ledger, Verified
 from drawdown.engine.ports import Store
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 
 START = Instant(1_767_225_600_000_000)  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000
@@ -121,4 +121,4 @@ async def worked_off(jobs: Jobs) -> None:
 
 async def verified(ledger: Ledger) -> Verified:
     """The end of ``verify``. Raises ``Fault`` at the first fault."""
-    return [progress async for progress in ledger.verify(DOCUMENT_NAMES)][-1]
+    return [progress async for progress in ledger.verify(NAMING)][-1]

@@ -53,12 +53,12 @@ def verify(database: Database = DEFAULT, as_json: Json = False) -> None:
 async def walk(ledger: Ledger) -> Verified:
     """The end of the walk, with a bar on the way. Raises ``Fault`` at the first fault."""
     from drawdown.engine.ledger import Verified
-    from drawdown.naming import DOCUMENT_NAMES
+    from drawdown.naming import NAMING
 
     last = Verified(wallets=0, wallets_total=0, entries=0, totals={})
     with progress_bar("wallets") as bar:
         task = bar.add_task("Verifying", total=None)
-        async for last in ledger.verify(DOCUMENT_NAMES):
+        async for last in ledger.verify(NAMING):
             bar.update(task, completed=last.wallets, total=last.wallets_total)
     return last
 

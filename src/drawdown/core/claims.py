@@ -113,7 +113,7 @@ def _text_of(document: Document, documents: NamesByKind) -> str | None:
     try:
         return read(document.body)
     except msgspec.MsgspecError as error:
-        raise Fault(f"{_described(document)} cannot be read: {error}") from None
+        raise Fault(f"{described(document)} cannot be read: {error}") from None
 
 
 def fault_of_claim(
@@ -135,7 +135,7 @@ def fault_of_claim(
         return _told(claim.name, f"leads to {written(claim.target)}, which is not there", _RESTORE)
     if _leads_to(claim.name, bearer, documents, apart=apart):
         return None
-    return _told(claim.name, f"leads to {_described(bearer)}, which is not called so", _POINT)
+    return _told(claim.name, f"leads to {described(bearer)}, which is not called so", _POINT)
 
 
 def _leads_to(name: Name, bearer: Bearer, documents: NamesByKind, *, apart: bool) -> bool:
@@ -162,12 +162,12 @@ def fault_of_name(name: Name, bearer: Bearer, target: Id | None) -> str | None:
     """What is wrong with a name that something has. ``target``: what its claim leads to, if there is one."""
     if target is None:
         return (
-            f"{_described(bearer)} has the {_words(name)}, but there is no claim on it, so another may take"
+            f"{described(bearer)} has the {_words(name)}, but there is no claim on it, so another may take"
             " it: insert the claim, or restore a backup that has it"
         )
     if target != bearer.id:
         return (
-            f"{_described(bearer)} has the {_words(name)}, but the claim on it leads to {written(target)}:"
+            f"{described(bearer)} has the {_words(name)}, but the claim on it leads to {written(target)}:"
             " point it to whose it is, and call the other something else"
         )
     return None
@@ -194,7 +194,8 @@ def _words(name: Name) -> str:
     return f"{words or f'idempotency key of {space}'} {text!r} in book {written(book)}"
 
 
-def _described(bearer: Bearer) -> str:
+def described(bearer: Bearer) -> str:
+    """As an operator finds it."""
     what = bearer.kind if isinstance(bearer, Document) else _NOUNS[type(bearer)]
     deleted = "deleted " if isinstance(bearer, Document) and bearer.deleted_at is not None else ""
     return f"{deleted}{what} {written(bearer.id)}"

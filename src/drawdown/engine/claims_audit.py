@@ -7,6 +7,10 @@ one moment: what seems wrong is looked at again, and is wrong when it has not ch
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import msgspec
 
 from drawdown.core.claims import (
     Bearer,
@@ -19,23 +23,33 @@ from drawdown.core.claims import (
     names_of,
 )
 from drawdown.core.fold import Fault
+from drawdown.core.imported_ids import Kept, Leads, check_lead, target_of
 from drawdown.core.state import Name
-from drawdown.core.types import Id
+from drawdown.core.types import Document, Id
 from drawdown.core.usage.records import Event
 from drawdown.engine.ports import Audit, CustomerFilter, DocumentFilter
 
+Listed = TypeVar("Listed", bound=Bearer)
 #: What claims lead to, by its kind: a document may have the id of something else.
 Found = dict[tuple[type[Bearer], Id | None], Bearer]
 #: So many are looked up at once.
 AT_ONCE = 1_000
 
 
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
+    """What dialects know: by which names documents of a kind are known, and which lead from ids elsewhere."""
+
+    documents: NamesByKind
+    leads: Leads
+
+
 class ClaimsAudit:
     """The claims of everything, as one audit of the store finds them."""
 
-    def __init__(self, audit: Audit, documents: NamesByKind) -> None:
+    def __init__(self, audit: Audit, naming: Naming) -> None:
         self._audit = audit
-        self._documents = documents
+        self._documents = naming.documents
+        self._leads = naming.leads
         self._events: list[EventNamed] = []
 
     async def verify(self) -> None:
@@ -103,14 +117,14 @@ class ClaimsAudit:
         await self._check_pages(customers)
         await self._check_pages(entitlements)
         for kind in self._documents:
-            await self._check_documents(book, kind)
+            await self._check_pages(partial(self._documents_of, book, kind))
+        for kind in self._leads:
+            async for page in _pages(partial(self._documents_of, book, kind)):
+                await self._check_leads(page)
 
-    async def _check_documents(self, book: Id, kind: str) -> None:
-        async def documents(after: Id | None) -> Sequence[Bearer]:
-            asked = DocumentFilter(book=book, kind=kind, limit=AT_ONCE, after=after)
-            return await self._audit.list_documents(asked)
-
-        await self._check_pages(documents)
+    async def _documents_of(self, book: Id, kind: str, after: Id | None) -> Sequence[Document]:
+        asked = DocumentFilter(book=book, kind=kind, limit=AT_ONCE, after=after)
+        return await self._audit.list_documents(asked)
 
     async def _check_pages(self, read: Callable[[Id | None], Awaitable[Sequence[Bearer]]]) -> None:
         async for page in _pages(read):
@@ -124,6 +138,21 @@ class ClaimsAudit:
             if fault is not None and await self._has(bearer, name):
                 raise Fault(fault)
 
+    async def _check_leads(self, documents: Sequence[Document]) -> None:
+        """From what ids of elsewhere lead to, to what goes by them."""
+        targets = [(each, *target_of(each, self._leads)) for each in documents]
+        wanted: dict[type[Kept], list[Id]] = {}
+        for _, kinds, target in targets:
+            for kind in kinds:
+                wanted.setdefault(kind, []).append(target)
+        found: dict[tuple[type[Kept], Id], Kept] = {}
+        for kind, ids in wanted.items():
+            there = await self._audit.find_bearers(kind, ids)
+            found |= {(kind, each): kept for each, kept in there.items()}
+        for document, kinds, target in targets:
+            known = next((found[kind, target] for kind in kinds if (kind, target) in found), None)
+            check_lead(document, target, known, self._leads)
+
     async def _has(self, bearer: Bearer, name: Name) -> bool:
         """Whether something is still called so."""
         found = await self._audit.find_bearers(type(bearer), [bearer.id])
@@ -131,8 +160,8 @@ class ClaimsAudit:
 
 
 async def _pages(
-    read: Callable[[Id | None], Awaitable[Sequence[Bearer]]],
-) -> AsyncIterator[Sequence[Bearer]]:
+    read: Callable[[Id | None], Awaitable[Sequence[Listed]]],
+) -> AsyncIterator[Sequence[Listed]]:
     """All of a list, newest first."""
     after: Id | None = None
     while found := await read(after):

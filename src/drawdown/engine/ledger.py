@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import msgspec
 
 from drawdown.core import invariants
-from drawdown.core.claims import NamesByKind
 from drawdown.core.commands import Command, CreateTestClock, DocumentChange, Settle
 from drawdown.core.context import written
 from drawdown.core.errors import FieldInvalid, LedgerError
@@ -26,7 +25,7 @@ from drawdown.core.watching.top_up_invariants import check_top_up
 from drawdown.engine.access import Accounts
 from drawdown.engine.accounts import Principal
 from drawdown.engine.batcher import BATCH_MAX, BatchObserver, Refuse, Render, Submission, Waiter
-from drawdown.engine.claims_audit import ClaimsAudit
+from drawdown.engine.claims_audit import ClaimsAudit, Naming
 from drawdown.engine.jobs import CLAIMS_KEPT_DAYS, Jobs
 from drawdown.engine.ports import (
     Clock,
@@ -309,13 +308,13 @@ class Ledger(CreditReads, PlanReads):
 
     # Audit ---------------------------------------------------------------------------------------
 
-    async def verify(self, documents: NamesByKind) -> AsyncIterator[Verified]:
+    async def verify(self, naming: Naming) -> AsyncIterator[Verified]:
         """Compute every wallet again from its entries; yields after each. Raises ``Fault`` at the first.
 
         Checks the chain, the invariants, double entry, that each cycle has one grant and what rolled over
         is somewhere, that each payment for a top-up has one, that invoices say what credit paid, that no
-        entry or operation stands alone, and that names lead to what is called so. ``documents`` tells by
-        which names those of a kind are known; of other kinds only where names lead to is looked at.
+        entry or operation stands alone, and that names and ids from elsewhere lead to what is called so.
+        Of documents whose kind ``naming`` leaves out only where their names lead to is looked at.
         """
         progress = Verified(wallets=0, wallets_total=0, entries=0, totals={})
         async with self._store.audit() as audit:
@@ -323,7 +322,7 @@ class Ledger(CreditReads, PlanReads):
             async for wallet in audit.walk():
                 _verify_wallet(wallet, progress, self._players)
                 yield progress
-            claims = ClaimsAudit(audit, documents)
+            claims = ClaimsAudit(audit, naming)
             async for progress.events in verify_usage(audit, claims):
                 yield progress
             fault = await audit.find_fault(progress.entries)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from drawdown.core.claims import Bearer, Claimed
+from drawdown.core.imported_ids import GrantKept
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule, ScheduleState
 from drawdown.core.state import Name, State, Wallet, Wanted
@@ -37,6 +38,9 @@ from drawdown.core.watching.top_ups import RequestState, Standing, TopUp, TopUpR
 from drawdown.engine.accounts import Account, ApiKey
 from drawdown.engine.endpoints import EndpointStore
 from drawdown.engine.positions import Position
+
+#: What ``verify`` looks up by its id.
+Sought = TypeVar("Sought", bound=Bearer | GrantKept)
 
 
 class StoreUnavailable(Exception):
@@ -320,7 +324,7 @@ class Audit(Protocol):
     async def read_names(self, names: Sequence[Name]) -> Mapping[Name, Id]:
         """What those of the names lead to that are claimed."""
 
-    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> Mapping[Id, Bearer]:
+    async def find_bearers(self, kind: type[Sought], ids: Sequence[Id]) -> Mapping[Id, Sought]:
         """Those that are there, of one kind."""
 
     async def find_fault(self, entries_seen: int) -> str | None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from drawdown.core.claims import Bearer, Claimed, EventNamed
+import msgspec
+
+from drawdown.core.claims import Claimed, EventNamed
+from drawdown.core.imported_ids import GrantKept
 from drawdown.core.types import Customer, Document, Entitlement
 from drawdown.core.usage.records import Meter
 from drawdown.store import document_rows, rows, usage_rows
@@ -18,12 +22,17 @@ def event_named_of(row: Row) -> EventNamed:
     return EventNamed(*row)
 
 
-BEARERS: Mapping[type[Bearer], tuple[str, Callable[[Row], Bearer]]] = {
+def grant_kept_of(row: Row) -> GrantKept:
+    return GrantKept(row[0], row[1], msgspec.json.decode(row[2]))
+
+
+BEARERS: Mapping[type[Any], tuple[str, Callable[[Row], Any]]] = {
     Customer: ("find_customer", rows.customer_of),
     Entitlement: ("find_entitlement", rows.entitlement_of),
     Meter: ("find_meter", usage_rows.meter_of),
     Document: ("find_document", document_rows.document_of),
     EventNamed: ("find_event_name", event_named_of),
+    GrantKept: ("find_grant_profiles", grant_kept_of),
 }
 
 

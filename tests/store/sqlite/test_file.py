@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from drawdown.engine.ports import NotALedger, SchemaNewer, StoreUnavailable, StoreUnusable
-from drawdown.naming import DOCUMENT_NAMES
+from drawdown.naming import NAMING
 from drawdown.store.sqlite import connection as opening
 from drawdown.store.sqlite.connection import (
     APPLICATION_ID,
@@ -176,7 +176,7 @@ async def test_verify_sees_one_moment_of_the_file(path: Path) -> None:
     for customer in customers:
         await book.grant(customer, 100)
     entries = []
-    async for progress in ledger.verify(DOCUMENT_NAMES):
+    async for progress in ledger.verify(NAMING):
         entries.append(progress.entries)
         for customer in customers:
             await book.debit(customer, 1)

@@ -157,7 +157,12 @@ async def find(ledger: Ledger, book: Id, text: str) -> Id | None:
         document = await ledger.document(book, _place_id(book, text), PLACE)
     except DocumentNotFound:
         return None
-    return Id(bytes.fromhex(_place(document.body).id))
+    return id_in(document.body)
+
+
+def id_in(body: str) -> Id:
+    """Where a place leads to."""
+    return Id(bytes.fromhex(_place(body).id))
 
 
 # Transactions ------------------------------------------------------------------------------------

@@ -161,23 +161,30 @@ def _place_id(book: Id, text: str) -> Id:
 
 async def find_grant(ledger: Ledger, book: Id, text: str) -> Id | None:
     """The grant that the vendor calls so."""
-    found = await _find_place(ledger, book, text)
-    return None if found is None or found.grant is None else Id(bytes.fromhex(found.grant))
+    return (await _find_place(ledger, book, text))[0]
 
 
 async def find_transaction(ledger: Ledger, book: Id, text: str) -> Document | None:
     """The transaction that the vendor calls so."""
-    found = await _find_place(ledger, book, text)
-    if found is None or found.transaction is None:
-        return None
-    return await ledger.document(book, Id(bytes.fromhex(found.transaction)), TRANSACTION)
+    _, transaction = await _find_place(ledger, book, text)
+    return None if transaction is None else await ledger.document(book, transaction, TRANSACTION)
 
 
-async def _find_place(ledger: Ledger, book: Id, text: str) -> _Place | None:
+async def _find_place(ledger: Ledger, book: Id, text: str) -> tuple[Id | None, Id | None]:
     try:
-        return _place((await ledger.document(book, _place_id(book, text), PLACE)).body)
+        return ids_in((await ledger.document(book, _place_id(book, text), PLACE)).body)
     except DocumentNotFound:
-        return None
+        return None, None
+
+
+def ids_in(body: str) -> tuple[Id | None, Id | None]:
+    """Where a place leads to: the grant, or the document of the transaction."""
+    place = _place(body)
+    grant, transaction = (
+        None if text is None else Id(bytes.fromhex(text))
+        for text in (place.grant, place.transaction)
+    )
+    return grant, transaction
 
 
 # Transactions ------------------------------------------------------------------------------------

@@ -786,6 +786,12 @@ FROM claim WHERE (slot, book, space, key) > ($1, $2, $3, $4) ORDER BY slot, book
 SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE id = ANY ($1::uuid[])
 
+-- name: find_grant_profiles
+SELECT g.id, g.book, g.profiles
+FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)
+JOIN credit_grant g ON g.slot = u.slot AND g.id = u.id
+WHERE g.slot = ANY ($3::int[])
+
 -- name: find_event_name
 SELECT e.id, e.book, e.own_id
 FROM unnest($1::int[], $2::uuid[]) AS u (slot, id)

@@ -6,7 +6,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from drawdown.core.claims import Bearer
 from drawdown.core.identity import slot_of
 from drawdown.core.requests import ClaimRecord
 from drawdown.core.schedules.terms import Schedule
@@ -41,6 +40,7 @@ from drawdown.engine.ports import (
     GrantFilter,
     HoldFilter,
     ScheduleFilter,
+    Sought,
     StoredDebit,
     TopUpFilter,
     TopUpRequestFilter,
@@ -127,7 +127,7 @@ class PostgresReads:
         found = await self._fetch("find_entitlement", ids)
         return {row[0]: rows.entitlement_of(tuple(row)) for row in found}
 
-    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> dict[Id, Bearer]:
+    async def find_bearers(self, kind: type[Sought], ids: Sequence[Id]) -> dict[Id, Sought]:
         """Kinds of credit and meters are on every server, so it does not matter which one is asked."""
         query, read = BEARERS[kind]
         if kind in (Entitlement, Meter):

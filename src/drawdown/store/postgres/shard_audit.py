@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from drawdown.core.claims import Bearer, Claimed
+from drawdown.core.claims import Claimed
 from drawdown.core.state import Name
 from drawdown.core.types import Customer, Document, Entitlement, Id
 from drawdown.core.usage.records import Catalog, Count, Event, Meter, ValueKey
-from drawdown.engine.ports import Audit, CustomerFilter, DocumentFilter, Group, WalletAudit
+from drawdown.engine.ports import Audit, CustomerFilter, DocumentFilter, Group, Sought, WalletAudit
 from drawdown.store.postgres.audit import PostgresAudit
 from drawdown.store.postgres.reads import PostgresReads
 
@@ -98,8 +98,8 @@ class SpreadAudit:
             found |= await self._placement.part(group).read_names(some)
         return found
 
-    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> dict[Id, Bearer]:
-        found: dict[Id, Bearer] = {}
+    async def find_bearers(self, kind: type[Sought], ids: Sequence[Id]) -> dict[Id, Sought]:
+        found: dict[Id, Sought] = {}
         for group, some in _grouped(ids, self._placement.of).items():
             found |= await self._placement.part(group).find_bearers(kind, some)
         return found

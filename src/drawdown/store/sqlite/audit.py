@@ -8,13 +8,13 @@ from functools import partial
 import apsw
 import msgspec
 
-from drawdown.core.claims import Bearer, Claimed
+from drawdown.core.claims import Claimed
 from drawdown.core.fold import Fault
 from drawdown.core.state import Name
 from drawdown.core.types import Document, Id
 from drawdown.core.usage.records import Count, Event, Meter, ValueKey
 from drawdown.core.watching.usage_crossings import KIND
-from drawdown.engine.ports import WalletAudit
+from drawdown.engine.ports import Sought, WalletAudit
 from drawdown.store import document_rows, rows, top_up_rows, usage_rows
 from drawdown.store.bearers import BEARERS, CLAIMS_AT_ONCE, claimed_of
 from drawdown.store.sqlite.reads import SqliteReads
@@ -148,7 +148,7 @@ class SqliteAudit(SqliteReads):
         found = ((name, self._row("find_name", name)) for name in names)
         return {name: row[0] for name, row in found if row is not None}
 
-    async def find_bearers(self, kind: type[Bearer], ids: Sequence[Id]) -> dict[Id, Bearer]:
+    async def find_bearers(self, kind: type[Sought], ids: Sequence[Id]) -> dict[Id, Sought]:
         query, read = BEARERS[kind]
         found = (self._row(query, (each,)) for each in ids)
         return {row[0]: readable(read, row) for row in found if row is not None}

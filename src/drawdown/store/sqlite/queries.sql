@@ -456,6 +456,9 @@ FROM claim WHERE (book, space, key) > (?, ?, ?) ORDER BY book, space, key LIMIT 
 SELECT id, book, code, name, measure, debits, created_at, closed_at, updated_at, profiles, watch
 FROM meter WHERE id = ?
 
+-- name: find_grant_profiles
+SELECT id, book, profiles FROM credit_grant WHERE id = ?
+
 -- name: find_event_name
 SELECT id, book, own_id FROM usage_event WHERE id = ?
 
