@@ -19,6 +19,7 @@ from tests.dialects.native.support import (
     problem,
 )
 from tests.dialects.native.test_events import settled
+from tests.dialects.native.test_test_clocks import advance
 from tests.support.server import Tenant
 
 
@@ -283,8 +284,3 @@ def test_on_a_test_clock_a_request_expires_and_a_cap_is_told_of_once(native: htt
         "cap": {"amount": "30", "per": "month"},
         "until": "2026-02-01T00:00:00Z",
     }
-
-
-def advance(client: httpx.Client, clock: str, to: str) -> None:
-    answered = client.post(f"/test-clocks/{clock}/advance", json={"to": to})
-    assert ok(answered)["status"] == "ready"

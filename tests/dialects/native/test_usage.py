@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from drawdown.dialects.native.usage import OVERRIDES_AT_ONCE
+from tests.dialects.native.test_test_clocks import advance
 from tests.support.server import Tenant
 
 METER = {"code": "tokens", "event_name": "call", "aggregation": "sum", "property": "tokens"}
@@ -215,8 +216,7 @@ def test_late_usage_is_paid_by_what_has_expired_since(native: httpx.Client) -> N
     post(native, "grants", body | {"expires_at": "2026-01-02T00:00:00Z"})
     post(native, "meters", METER)
     post(native, "rates", RATE)
-    advance = {"to": "2026-01-03T00:00:00Z", "idempotency_key": "on"}
-    assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+    advance(native, clock, "2026-01-03T00:00:00Z")
     for n, drawn in enumerate(["6", "3", "0"]):
         event = EVENT | {"id": f"late{n}", "time": "2026-01-01T23:00:00Z"}
         tokens = 2_000 if n == 0 else 1_000
@@ -425,8 +425,7 @@ def test_a_rate_may_sum_up_over_the_cycles_of_the_customers_schedule(
     assert rate["period"] == {"unit": "month", "zone": "UTC", "cycle": True}
     drawn: dict[str, list[str]] = {"ann": [], "bob": []}
     for n, day in enumerate(["2026-01-20", "2026-02-10", "2026-02-20"]):
-        advance = {"to": f"{day}T12:00:00Z", "idempotency_key": f"to {day}"}
-        assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+        advance(native, clock, f"{day}T12:00:00Z")
         for customer, found in drawn.items():
             event = {"id": f"{customer}{n}", "customer": customer, "name": "call"}
             event = post(native, "events", event | {"properties": {"tokens": 500}})
@@ -495,8 +494,7 @@ def test_late_usage_is_explained_though_what_paid_has_expired(native: httpx.Clie
     post(native, "grants", body)
     post(native, "meters", METER)
     post(native, "rates", RATE)
-    advance = {"to": "2026-01-03T00:00:00Z", "idempotency_key": "on"}
-    assert native.post(f"test-clocks/{clock}/advance", json=advance).is_success
+    advance(native, clock, "2026-01-03T00:00:00Z")
     late = EVENT | {"time": "2026-01-01T23:00:00Z", "properties": {"tokens": 4_000}}
     debit = post(native, "events", late)["debit"]
     draws = native.get(f"debits/{debit}/explain").json()["draws"]
