@@ -67,6 +67,9 @@ async def test_what_becomes_of_grants_is_told_once_each_whatever_is_played(
     assert [each["notificationType"] for each in told] == [each.type for each in events]
     assert {each.type for each in events} <= set(FORMAT.types)
     assert {each["sequenceAccountId"] for each in told} <= {account}
+    for each in told:
+        if each["notificationType"] != "CREDIT_BALANCE_LOW":
+            assert each["resource"]["id"] == each["resourceId"]
     of_grants = [
         (each["notificationType"], each["resourceId"])
         for each in told

@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from drawdown.dialects.sequence.notifications.events import TYPES, signature
 from tests.conftest import StartServer
-from tests.dialects.sequence.contract import Policies, Policy, read, refusal
+from tests.dialects.sequence.contract import Customer, Grant, Policies, Policy, read, refusal
 from tests.dialects.sequence.support import CUSTOMER, client, drawn, new_credit, new_customer
 from tests.support.receiver import listening
 from tests.support.server import Tenant
@@ -371,14 +371,23 @@ def test_what_happens_is_told_and_signed(telling: Tenant) -> None:
     ]
     for each in told:
         assert (each["sequenceAccountId"], each["resourceType"]) == (account, "CUSTOMER")
-        assert each["resourceId"] == customer
+        resource = msgspec.convert(each["resource"], Customer)
+        assert each["resourceId"] == resource.id == customer
+        if each["notificationType"] != "CUSTOMER_CREATED":
+            assert resource.legal_name == "Acme plc"
+        if each["notificationType"] == "CUSTOMER_ARCHIVED":
+            assert isinstance(resource.archived_at, str)
     kinds: dict[str, list[Any]] = {}
     for each in of_credit:
         said = json.loads(each.body)
         kinds.setdefault(said["notificationType"], []).append(said)
     made = {each["resourceId"] for each in kinds["CREDIT_GRANT_CREATED"]}
     assert made == {first, second}
-    assert [each["resourceId"] for each in kinds["CREDIT_GRANT_EXPIRED"]] == [second]
+    [expired] = kinds["CREDIT_GRANT_EXPIRED"]
+    grant = msgspec.convert(expired["resource"], Grant)
+    assert (expired["resourceId"], expired["resourceType"]) == (second, "CREDIT_GRANT")
+    assert (grant.id, grant.customer_id, grant.type) == (second, customer, "CASH")
+    assert (grant.original_amount, grant.current_balance) == ("10", "0")
     [low] = kinds["CREDIT_BALANCE_LOW"]
     assert low["resourceId"] == customer
     assert low["resource"] == {"id": "USD", "balance": "7.5", "threshold": "9"}

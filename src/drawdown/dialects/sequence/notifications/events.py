@@ -12,11 +12,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from drawdown.core import amounts
+from drawdown.core import amounts, types
 from drawdown.core.identity import spell_uuid
-from drawdown.core.types import AlertKind, Entry, EntryKind, Id, Instant
+from drawdown.core.types import AlertKind, EntryKind, Id, Instant
 from drawdown.core.watching.watch import Notice
 from drawdown.dialects.sequence import imported
+from drawdown.dialects.sequence.credit import rendering as credit
+from drawdown.dialects.sequence.credit.wire import Grant
+from drawdown.dialects.sequence.customers import known
+from drawdown.dialects.sequence.customers import rendering as customers
+from drawdown.dialects.sequence.customers.wire import Customer
+from drawdown.dialects.sequence.dates import Days
 from drawdown.dialects.sequence.wire import Shown, UuidText
 from drawdown.engine.endpoints import Endpoint
 from drawdown.engine.ledger import Ledger
@@ -55,11 +61,13 @@ class LowBalance(Shown):
 
 
 class Notification(Shown):
+    """``resource`` is the customer or grant as a list has it when this is sent."""
+
     notification_type: str
     sequence_account_id: UuidText
     resource_type: str | None = None
     resource_id: UuidText | None = None
-    resource: LowBalance | None = None
+    resource: Customer | Grant | LowBalance | None = None
 
 
 class _Changed(msgspec.Struct):
@@ -78,11 +86,11 @@ class SequenceFormat(Format):
     types = TYPES
 
     async def render(self, ledger: Ledger, recorded: Recorded) -> Sequence[Event]:
-        account = spell_uuid(await ledger.accounts.of_book(recorded.book))
+        account = await ledger.accounts.of_book(recorded.book)
         changed = _changed(recorded.operation.changed or b"{}")
         told = [
             *await _customers(ledger, recorded, changed, account),
-            *await _grants(ledger, recorded.entries, account),
+            *await _grants(ledger, recorded, account),
         ]
         for notice in changed.alerts[1]:
             told += await _low(ledger, recorded, notice, account)
@@ -118,7 +126,7 @@ def signature(secret: str, milliseconds: int, body: bytes) -> str:
 
 
 async def _customers(
-    ledger: Ledger, recorded: Recorded, changed: _Changed, account: str
+    ledger: Ledger, recorded: Recorded, changed: _Changed, account: Id
 ) -> list[Notification]:
     """Of one who was brought over the vendor has told that he was made, and that he was archived there."""
     told = _OF_CUSTOMERS.get(recorded.operation.kind)
@@ -127,31 +135,43 @@ async def _customers(
     owner = await ledger.customer(recorded.book, recorded.operation.customer)
     if imported.was_told(owner, told == "CUSTOMER_CREATED", told == "CUSTOMER_ARCHIVED"):
         return []
-    return [_notification(told, account, "CUSTOMER", imported.customer_id(owner))]
+    shown = customers.customer(owner, await known.texts_of(ledger, owner))
+    return [_notification(told, account, "CUSTOMER", shown.id, shown)]
 
 
-async def _grants(ledger: Ledger, entries: Sequence[Entry], account: str) -> list[Notification]:
+async def _grants(ledger: Ledger, recorded: Recorded, account: Id) -> list[Notification]:
     """What brought a grant over is no news; what had ended since its page was made is."""
     found = []
-    for each in entries:
+    for each in recorded.entries:
         grant = await ledger.store.find_grant(each.grant) if each.kind in _OF_GRANTS else None
         if grant is not None and not imported.is_known(each, grant):
+            shown = await _shown(ledger, recorded.book, grant, account)
             told = _OF_GRANTS[each.kind]
-            found.append(_notification(told, account, "CREDIT_GRANT", imported.grant_id(grant)))
+            found.append(_notification(told, account, "CREDIT_GRANT", shown.id, shown))
     return found
 
 
-def _notification(told: str, account: str, kind: str, resource: str) -> Notification:
+async def _shown(ledger: Ledger, book: Id, grant: types.Grant, account: Id) -> Grant:
+    kind = await ledger.entitlement(book, grant.entitlement)
+    owner = imported.customer_id(await ledger.customer(book, grant.customer))
+    days = Days(await ledger.accounts.zone_of(account))
+    return credit.grant(grant, kind, account, owner, days)
+
+
+def _notification(
+    told: str, account: Id, kind: str, identifier: str, resource: Customer | Grant | LowBalance
+) -> Notification:
     return Notification(
         notification_type=told,
-        sequence_account_id=account,
+        sequence_account_id=spell_uuid(account),
         resource_type=kind,
-        resource_id=resource,
+        resource_id=identifier,
+        resource=resource,
     )
 
 
 async def _low(
-    ledger: Ledger, recorded: Recorded, notice: Notice, account: str
+    ledger: Ledger, recorded: Recorded, notice: Notice, account: Id
 ) -> list[Notification]:
     """What an alert on what is available says; others are about no balance: of use, or of days."""
     if notice.kind is not AlertKind.AVAILABLE_BELOW or notice.threshold is None:
@@ -163,8 +183,7 @@ async def _low(
         threshold=amounts.render(notice.threshold, kind.scale),
     )
     owner = await ledger.customer(recorded.book, recorded.operation.customer)
-    told = _notification(BALANCE_LOW, account, "CUSTOMER", imported.customer_id(owner))
-    return [msgspec.structs.replace(told, resource=low)]
+    return [_notification(BALANCE_LOW, account, "CUSTOMER", imported.customer_id(owner), low)]
 
 
 def _event(recorded: Recorded, ordinal: int, told: Notification) -> Event:
