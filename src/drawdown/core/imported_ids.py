@@ -14,7 +14,7 @@ from drawdown.core.claims import described
 from drawdown.core.context import written
 from drawdown.core.fold import Fault
 from drawdown.core.identity import derive
-from drawdown.core.types import Document, Entitlement, Id, Profiles
+from drawdown.core.types import NOTHING, Document, Entitlement, Id, Profiles
 
 
 class GrantKept(msgspec.Struct, frozen=True, gc=False):
@@ -45,9 +45,12 @@ Leads = Mapping[str, Lead]
 def target_of(document: Document, leads: Leads) -> tuple[tuple[type[Kept], ...], Id]:
     """Raises ``Fault`` for a document that cannot be read."""
     try:
-        return leads[document.kind].target(document.body)
+        kinds, target = leads[document.kind].target(document.body)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Fault(f"{described(document)} cannot be read: {error}") from None
+    if len(target) != len(NOTHING):
+        raise Fault(f"{described(document)} cannot be read: {target.hex()} is no id")
+    return kinds, target
 
 
 def check_lead(document: Document, target: Id, found: Kept | None, leads: Leads) -> None:
