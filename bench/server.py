@@ -14,7 +14,7 @@ from types import TracebackType
 from bench.children import ROOT, BenchError, run
 from bench.costs import family, processor_seconds
 
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 60
 VERIFY_SECONDS = 3600
 
@@ -28,7 +28,7 @@ def drawdown() -> str:
 
 def resident_kilobytes(process: int) -> int:
     """How much memory a process holds, as ``ps`` says it."""
-    return int(run(["ps", "-o", "rss=", "-p", str(process)], timeout_seconds=10))
+    return int(run(["ps", "-o", "rss=", "-p", str(process)], timeout_seconds=60))
 
 
 class Server:

@@ -227,7 +227,7 @@ def test_a_child_that_fails_says_why() -> None:
         port=1, secret="", ask=Ask.DEBIT, customers=1, connections=1, warm_up=0.0, seconds=0.1
     )
     with pytest.raises(BenchError, match="ConnectionRefusedError"):
-        run_module("bench.load", plan, load.Outcome, 30)
+        run_module("bench.load", plan, load.Outcome, 60)
 
 
 def test_a_word_that_pgbench_did_not_say_is_a_failure() -> None:
@@ -245,6 +245,6 @@ def plan_of(server: Server, secret: str, requests_max: int) -> load.Plan:
         customers=CUSTOMERS,
         connections=2,
         warm_up=0.0,
-        seconds=20.0,
+        seconds=120.0,
         requests_max=requests_max,
     )
