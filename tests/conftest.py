@@ -10,10 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from tests.support.places import quick_place
 from tests.support.postgres import Clusters
@@ -45,6 +47,10 @@ PATIENCE_SECONDS = 60.0
 #: what is tested: a machine may be busy.
 settings.register_profile("drawdown", derandomize=True, database=None, deadline=None)
 settings.load_profile("drawdown")
+#: Hypothesis would draw constants of whatever modules have been imported by then, in each process others.
+mock.patch.object(
+    providers, "_get_local_constants", return_value=providers._local_constants
+).start()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -127,7 +127,7 @@ def assert_answers_are_as_documented(
 def _schema_at(base: str, document: str) -> Any:
     """Read once of each server."""
     schema = schemathesis.openapi.from_url(base + document)
-    schema.config.update(base_url=base)
+    schema.config.update(base_url=base, request_timeout=60)
     return schema
 
 
