@@ -43,24 +43,28 @@ def _claimed(row: Any) -> Claimed:
     return claim
 
 
+class _Patient:
+    """A connection whose statements may take long."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: str, *args: object) -> list[Any]:
+        found: list[Any] = await self._connection.fetch(query, *args, timeout=STATEMENT_SECONDS)
+        return found
+
+
 class PostgresAudit(PostgresReads):
     """Every wallet with its grants and entries, and what can only be seen over all of them."""
 
     claims_apart = False
 
     def __init__(self, connection: asyncpg.Connection, queries: Mapping[str, str]) -> None:
-        super().__init__(connection, queries)
-        self._connection = connection
+        super().__init__(_Patient(connection), queries)
         self.wallets = 0
 
     async def begin(self) -> None:
         self.wallets = await self._count("count_wallets")
-
-    async def _fetch(self, query: str, *bindings: object) -> list[Any]:
-        found: list[Any] = await self._connection.fetch(
-            self._queries[query], *bindings, timeout=STATEMENT_SECONDS
-        )
-        return found
 
     async def _count(self, query: str) -> int:
         count: int = (await self._fetch(query))[0][0]
