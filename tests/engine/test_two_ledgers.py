@@ -115,6 +115,7 @@ async def test_two_ledgers_on_one_database_are_one(
     players = Players(books, clock, seed)
     await players.begin(100)
     monkeypatch.setattr(sqlite_store, "BEGIN_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(sqlite_store, "BEGIN_TRIES", 60_000)  # a minute all the same
     for step in range(STEPS):
         await players.step()
         one, two = [await book.balance(CUSTOMER) for book in books]
