@@ -376,8 +376,13 @@ def test_a_parent_that_is_killed_under_load_loses_nothing(
 
 def test_a_signal_to_all_processes_at_once_ends_it_well(group: Server) -> None:
     """As a terminal sends it, or a service manager: nobody is started again."""
-    for pid in (*children(group), group.process.pid):
+    pids = children(group)
+    group.process.send_signal(
+        signal.SIGSTOP
+    )  # at once for it, however long the others take to be told
+    for pid in (*pids, group.process.pid):
         os.kill(pid, signal.SIGINT)
+    group.process.send_signal(signal.SIGCONT)
     assert group.wait() == 0
     assert group.output[-1] == "stopped"
     assert not [line for line in group.log_lines() if "worker ended" in str(line["event"])]

@@ -13,7 +13,7 @@ from pathlib import Path
 def locked(path: Path) -> Iterator[None]:
     """Another process holds the database meanwhile."""
     hold = (
-        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], 60, isolation_level=None); "
         "held.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", hold, str(path)]
