@@ -69,6 +69,36 @@ def test_metrics_are_listed_newest_first(sequence: httpx.Client) -> None:
     assert [each.id for each in last.items] == made[:1]
 
 
+def test_metrics_are_listed_by_what_they_are(sequence: httpx.Client) -> None:
+    """By the vendor's filters: parts of names and ids, and several of what they count."""
+    tokens = new_metric(sequence, name="Tokens in").id
+    words = new_metric(sequence, name="Words", aggregationProperty="a,b", eventType="text").id
+    users = new_metric(sequence, name="Tokens' users", aggregationType="UNIQUE").id
+    calls = counting(sequence, name="Calls", eventType="call,in").id
+    assert sequence.delete(f"/usage-metrics/{words}").status_code == 200
+    for query, expected in (
+        ({}, [calls, users, words, tokens]),
+        ({"name": "TOKENS"}, [users, tokens]),
+        ({"id": words[-12:].upper()}, [words]),
+        ({"eventType": "text"}, [words]),
+        ({"eventType": "text,call"}, [users, words, tokens]),
+        ({"eventType": "call%2Cin,text"}, [calls, words]),
+        ({"eventProperty": "tokens"}, [users, tokens]),
+        ({"eventProperty": "tokens,a%2Cb", "aggregationType": "SUM"}, [words, tokens]),
+        ({"aggregationType": "COUNT,UNIQUE"}, [calls, users]),
+        ({"aggregationType": "CUSTOM"}, []),
+        ({"name": "tokens", "eventType": "text"}, []),
+    ):
+        found = read(sequence.get("/usage-metrics", params=query), 200, Metrics).items
+        assert [each.id for each in found] == expected, query
+    first = {"name": "tokens", "limit": "1"}
+    page = read(sequence.get("/usage-metrics", params=first), 200, Metrics)
+    after = {"after": str(page.pagination.after)}
+    last = read(sequence.get("/usage-metrics", params=first | after), 200, Metrics)
+    assert [each.id for each in (*page.items, *last.items)] == [users, tokens]
+    assert last.pagination.after is UNSET
+
+
 def test_a_count_may_name_a_property_which_it_does_not_look_at(
     sequence: httpx.Client, customer: str
 ) -> None:

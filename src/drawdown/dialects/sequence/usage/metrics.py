@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,11 +13,12 @@ from drawdown.core.errors import AlreadyExists, EntitlementNotFound, LedgerError
 from drawdown.core.identity import derive, parse, spell_uuid
 from drawdown.core.requests import Answer
 from drawdown.core.times import text_of
-from drawdown.core.types import Document, Entitlement, Id
+from drawdown.core.types import Entitlement, Id
 from drawdown.dialects.sequence import imported
 from drawdown.dialects.sequence.answering import answer, check_account
-from drawdown.dialects.sequence.paging import Page, page
+from drawdown.dialects.sequence.paging import only, page
 from drawdown.dialects.sequence.usage import calculating, kept, standing, wire
+from drawdown.dialects.sequence.usage.choosing import Choice
 from drawdown.dialects.sequence.usage.kept import METRICS, Kept
 from drawdown.dialects.sequence.usage.measures import definition_of, is_same
 from drawdown.dialects.sequence.usage.reserving import reserve
@@ -113,19 +115,31 @@ async def _found(call: Call) -> Kept[MetricRecord]:
 
 async def list_all(call: Call) -> Answer:
     """Newest first, those that are deleted among them."""
-    query: Page = call.query
+    query: wire.MetricsQuery = call.query
+    choice = Choice(query)
     await standing.finish(call.ledger, call.book)
 
-    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[Document]:
-        return await call.ledger.documents(
+    async def chunk(after: Id | None, before: Id | None, limit: int) -> list[_Listed]:
+        found = await call.ledger.documents(
             DocumentFilter(
                 book=call.book, kind=METRICS.kind, after=after, before=before, limit=limit
             )
         )
+        return [_Listed(each.id, await _shown(call, METRICS.read(each))) for each in found]
 
-    found, pagination = await page(call, query, chunk, lambda each: each.id)
-    items = [await _shown(call, METRICS.read(each)) for each in found]
+    chosen = only(chunk, _id, lambda each: choice.admits(each.metric), "name")
+    found, pagination = await page(call, query, chosen, _id)
+    items = [each.metric for each in found]
     return answer(call, 200, wire.MetricPage(items=items, pagination=pagination))
+
+
+class _Listed(NamedTuple):
+    id: Id
+    metric: wire.Metric
+
+
+def _id(listed: _Listed) -> Id:
+    return listed.id
 
 
 async def update(call: Call) -> Answer:
@@ -292,7 +306,7 @@ ENDPOINTS = (
         handler=list_all,
         summary="List usage metrics, newest first",
         role=Role.VIEWER,
-        query=Page,
+        query=wire.MetricsQuery,
         answer=wire.MetricPage,
     ),
     Endpoint(

@@ -134,6 +134,16 @@ class Metric(Shown):
     deleted_at: TimeText | None = None
 
 
+class MetricsQuery(Page):
+    """``name`` and ``id`` are parts of theirs, in any case; of the others each is several, with commas."""
+
+    name: str | None = None
+    id: str | None = None
+    event_type: str | None = None
+    event_property: str | None = None
+    aggregation_type: str | None = None
+
+
 class MetricPage(Shown):
     items: list[Metric]
     pagination: Pagination
