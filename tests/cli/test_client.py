@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from drawdown.cli.client import asking
 from drawdown.cli.failures import Failure
+from tests.support.answering import nobody
 from tests.support.server import Tenant
 
 AGAIN = "Run it again."
@@ -19,9 +18,11 @@ def test_what_the_client_answers_is_handed_on(tenant: Tenant) -> None:
 
 
 def test_a_server_that_is_not_there_is_named_with_the_way_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    with pytest.raises(Failure) as caught, asking(url, "sk_test_x", again=AGAIN) as client:
+    with (
+        nobody() as url,
+        pytest.raises(Failure) as caught,
+        asking(url, "sk_test_x", again=AGAIN) as client,
+    ):
         client.create_api_key("viewer")
     assert f"{url} does not answer" in caught.value.message
     assert caught.value.fix == AGAIN

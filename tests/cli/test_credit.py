@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.answering import nobody
 from tests.support.commands import Ran, drawdown
 from tests.support.server import Tenant
 
@@ -516,18 +516,16 @@ def test_the_two_books_are_apart(tenant: Tenant, ada: Made) -> None:
 
 def test_a_write_that_was_not_answered_tells_the_key_to_ask_again_with() -> None:
     """Since it may have been carried out."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    gone = {"url": url, "api_key": "sk_test_x"}
     words = ("debit", "create", "ada", "usd", "1")
-    failure = drawdown(*words, **gone).failure()
+    with nobody() as url:
+        gone = {"url": url, "api_key": "sk_test_x"}
+        failure = drawdown(*words, **gone).failure()
+        keyed = drawdown(*words, "--idempotency-key", "call-1", **gone).failure()
+        read = drawdown("customers", "list", **gone).failure()
     assert re.search(r"--idempotency-key [0-9a-f-]{36}: ", failure)
     assert "drawdown doctor" in failure
-    assert (
-        "--idempotency-key call-1:"
-        in drawdown(*words, "--idempotency-key", "call-1", **gone).failure()
-    )
-    assert "--idempotency-key" not in drawdown("customers", "list", **gone).failure()
+    assert "--idempotency-key call-1:" in keyed
+    assert "--idempotency-key" not in read
 
 
 # Overage -----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from decimal import Decimal
 
 import pytest
@@ -20,6 +19,7 @@ from drawdown.client import (
 from drawdown.client.calls import Call
 from tests.client.driven import Connect
 from tests.client.unreliable import Answers, Fault, Unreliable
+from tests.support.answering import nobody
 from tests.support.server import Tenant
 
 FAULTS: list[Fault] = ["request lost", "reply lost", Answers(503), Answers(429), Answers(502)]
@@ -104,11 +104,10 @@ def test_a_server_that_stays_unavailable_is_said_to_be(
 
 
 def test_a_server_that_is_not_there_is_named(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    client = connect(f"http://127.0.0.1:{port}", "sk_test_x", attempts_max=2)
-    with pytest.raises(NoAnswer, match=f"http://127.0.0.1:{port} does not answer"):
-        client.balance("ada", "usd")
+    with nobody() as url:
+        client = connect(url, "sk_test_x", attempts_max=2)
+        with pytest.raises(NoAnswer, match=f"{url} does not answer"):
+            client.balance("ada", "usd")
 
 
 def test_a_refusal_is_not_asked_again(shaky: Client, between: Unreliable) -> None:

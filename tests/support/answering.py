@@ -1,11 +1,20 @@
-"""A server that gives the answers it was told to: for what a real one cannot be made to say."""
+"""A server that gives the answers it was told to, or none: for what a real one cannot be made to say."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """A URL at which nobody listens, and nobody can begin to: a port that is free may be taken at once."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{kept.getsockname()[1]}"
 
 
 @contextmanager

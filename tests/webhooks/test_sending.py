@@ -20,6 +20,7 @@ import pytest
 
 from drawdown.webhooks import addresses
 from drawdown.webhooks.sending import ANSWER_BYTES_MAX, Sender, Sent
+from tests.support.answering import nobody
 from tests.support.receiver import (
     Behaviour,
     answering,
@@ -130,10 +131,9 @@ async def test_a_broken_answer_is_told_in_our_own_words(behaviour: Behaviour, er
 
 
 async def test_nobody_there_is_told_without_naming_anything_of_ours() -> None:
-    async with receiver() as server:
-        url = server.url
     async with sender() as made:
-        sent = await made.post(url, {}, b"{}")
+        with nobody() as url:
+            sent = await made.post(url, {}, b"{}")
     assert (sent.status, sent.error) == (None, "no connection")
 
 
