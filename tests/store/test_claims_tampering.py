@@ -11,7 +11,7 @@ from typing import Any, cast
 import apsw
 import asyncpg
 import pytest
-from msgspec import to_builtins
+from msgspec import Raw, to_builtins
 
 from drawdown.core.amounts import Amount
 from drawdown.core.commands import (
@@ -33,6 +33,16 @@ from drawdown.core.state import Name
 from drawdown.core.types import Id
 from drawdown.core.usage.meters import Aggregation, Measure
 from drawdown.dialects.sequence import imported as sequence
+from drawdown.dialects.sequence.usage.kept import METRICS, MOVED, UNMAPPED
+from drawdown.dialects.sequence.usage.received import MOVE
+from drawdown.dialects.sequence.usage.wire import (
+    AggregationType,
+    Definition,
+    EventRecord,
+    MetricRecord,
+    MetricType,
+    MovedRecord,
+)
 from drawdown.dialects.stripe import imported as stripe
 from drawdown.engine.claims_audit import ClaimsAudit
 from drawdown.engine.clocks import ManualClock, TimeOrderedIds
@@ -57,6 +67,9 @@ TAMPERINGS = {
     "DELETE FROM claim WHERE space = 'meter.code'": "meter .* has the meter code 'calls'.* no claim",
     "DELETE FROM claim WHERE space = 'usage.event' AND key = 'e2'": "usage event id 'e2'.* no claim",
     "DELETE FROM claim WHERE key = 'prod_own'": "name of a stripe.product 'prod_own'.* no claim",
+    "DELETE FROM claim WHERE key = 'Tokens'": "name of a sequence.metric 'Tokens'.* no claim",
+    "DELETE FROM claim WHERE key = 'waiting'": "sequence.unmapped_event 'waiting'.* no claim",
+    "DELETE FROM claim WHERE key = 'moved'": "sequence.moved_event 'moved'.* no claim",
     # A claim on another name than its own.
     "UPDATE customer SET own_id = 'eve' WHERE own_id = 'ada'": "'ada'.* leads to customer .*not called so",
     "UPDATE entitlement SET code = 'coal' WHERE code = 'fuel'": "code 'fuel'.* leads to entitlement",
@@ -113,6 +126,7 @@ TAMPERINGS = {
 TABLES = (
     "claim", "customer", "entitlement", "meter", "usage_event", "document", "credit_grant",
 )  # fmt: skip
+KEPT = "CREATE TABLE kept_{table} AS SELECT * FROM {table}"
 ALIAS, PRODUCT = "customer.alias", "stripe.product"
 DRAWN = TimeOrderedIds()
 #: What a claim has while somebody is at it.
@@ -160,10 +174,36 @@ async def documents(ledger: Ledger, book: Id, customer: Id) -> None:
         ledger, book, change(book, PRODUCT, '{"name":"Own","own_id":"prod_own"}', "prod_own")
     )
     await keep(ledger, book, change(book, PRODUCT, '{"name":"Any"}'))
+    for new in (
+        METRICS.new(drawn(book), book, metric("Tokens"), takes="Tokens"),
+        METRICS.new(drawn(book), book, metric("Tokens", "2026-01-01T00:00:00Z")),
+        UNMAPPED.new(drawn(book), book, UNHEARD, takes="waiting"),
+        MOVED.new(drawn(book), book, MovedRecord(ids=["moved", f"moved{MOVE}1"]), takes="moved"),
+    ):
+        await keep(ledger, book, new)
     first = change(book, ALIAS, '{"value":"first"}', "first")
     await keep(ledger, book, first)
     await keep(ledger, book, later(first, 1, '{"value":"second"}', "second", "first"))
     await keep(ledger, book, later(first, 2, None, None, "second"))
+
+
+UNHEARD = EventRecord(
+    customer_alias="nobody",
+    event_type="call",
+    customer_event_id="waiting",
+    event_timestamp="2026-01-01T00:00:00Z",
+    event_properties=Raw(b"{}"),
+)
+
+
+def metric(name: str, deleted_at: str | None = None) -> MetricRecord:
+    asked = Definition(
+        name=name,
+        metric_type=MetricType.SIMPLE,
+        event_type="call",
+        aggregation_type=AggregationType.COUNT,
+    )
+    return MetricRecord(asked, deleted_at=deleted_at)
 
 
 async def made(ledger: Ledger, book: Id, command: CreateCustomer) -> Id:
@@ -210,8 +250,11 @@ async def brought_over(ledger: Ledger, book: Book, customer: Id) -> None:
 
 
 def change(owner: Id, kind: str, body: str, takes: str | None = None) -> DocumentChange:
-    identifier = relocate(DRAWN.new(), slot_of(owner))
-    return DocumentChange(id=identifier, owner=owner, kind=kind, body=body, takes=takes)
+    return DocumentChange(id=drawn(owner), owner=owner, kind=kind, body=body, takes=takes)
+
+
+def drawn(owner: Id) -> Id:
+    return relocate(DRAWN.new(), slot_of(owner))
 
 
 def later(
@@ -280,8 +323,7 @@ async def test_any_change_behind_its_back_is_found(database: Database) -> None:
     """One after the other, each undone before the next."""
     ledger, _ = await busy(database)
     missed = []
-    for table in TABLES:
-        await run(database.url, f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")
+    await run(database.url, ";".join(KEPT.format(table=each) for each in TABLES))
     for tampering, expected in TAMPERINGS.items():
         [table] = [
             each for each in TABLES if re.match(rf"(UPDATE|DELETE FROM) {each}\b", tampering)
@@ -290,8 +332,8 @@ async def test_any_change_behind_its_back_is_found(database: Database) -> None:
         found = await told(ledger)
         if not re.search(expected, found):
             missed.append((tampering, found))
-        await run(database.url, f"DELETE FROM {table}")
-        await tamper(database.url, f"INSERT INTO {table} SELECT * FROM kept_{table}")
+        again = f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}"
+        await tamper(database.url, again)
     assert missed == []
     assert (await verified(ledger)).events == 3
     await ledger.close()
