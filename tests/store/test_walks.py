@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from drawdown.core import identity
 from drawdown.core.commands import Command, CreateCustomer
 from drawdown.core.requests import Accepted, Answer
 from drawdown.core.types import DAY, Id, Instant
@@ -15,7 +16,7 @@ from drawdown.engine.clocks import ManualClock
 from drawdown.engine.ledger import Ledger
 from drawdown.engine.ports import Recorded
 from drawdown.engine.positions import Position
-from tests.support.books import START, Book, open_book
+from tests.support.books import SECOND, START, Book, open_book
 
 pytestmark = pytest.mark.anyio
 #: How many things happen, so long after those before.
@@ -60,6 +61,16 @@ async def test_a_walk_comes_to_each_operation_once_in_its_order(
     since = Instant(every[30].recorded_at - 1)
     found = await places(recorded.backwards(read, last, since))
     assert found == [each for each in every[::-1] if each.recorded_at > since]
+
+
+async def test_a_walk_goes_back_to_the_beginning_of_the_book_and_not_of_the_ledger(
+    book: Book,
+) -> None:
+    """With five minutes to spare, for a clock that was put back; one put back further tells nothing."""
+    made = identity.made_at(book.id)
+    spare = 300 * SECOND
+    assert recorded.beginning(book.id, Instant(made + DAY)) == made - spare
+    assert recorded.beginning(book.id, Instant(made - 1)) == 0
 
 
 async def test_a_page_ends_in_time_once_there_is_anything_on_it(

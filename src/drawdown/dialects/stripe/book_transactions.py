@@ -109,7 +109,8 @@ class _Reading:
         if newer:
             walk = recorded.forwards(read, start[0])
         else:
-            walk = recorded.backwards(read, start[0], Instant(0))
+            oldest = recorded.beginning(self._call.book, self._call.now)
+            walk = recorded.backwards(read, start[0], oldest)
 
         async def told(each: Recorded) -> list[Found]:
             found = await self.transactions(each)

@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from drawdown.core.types import MICROSECONDS, Instant
+from drawdown.core.identity import made_at
+from drawdown.core.types import MICROSECONDS, Id, Instant
 from drawdown.engine.ports import FeedPage, Recorded
 from drawdown.engine.positions import Position, since
 
@@ -20,6 +21,8 @@ LOOKED_AT_SECONDS, IN_VAIN_SECONDS = 2.0, 20.0
 READ_AT_ONCE = 200
 ONE_INSTANT_MAX = 10_000
 _FIRST_SPAN = 60 * MICROSECONDS
+#: So far a server's clock may have been put back since a book was made.
+_PUT_BACK_MAX = 300 * MICROSECONDS
 
 Item = TypeVar("Item")
 #: What is read, the order being the walk's; None after each read.
@@ -32,6 +35,15 @@ class Read(Protocol):
     def __call__(
         self, after: Position, *, until: Instant | None = None, limit: int
     ) -> Awaitable[FeedPage]: ...
+
+
+def beginning(book: Id, now: Instant) -> Instant:
+    """Nothing of a book was recorded before: what others had done by then is not read for it.
+
+    A book that seems to be made later than ``now`` tells nothing of when it began.
+    """
+    made = made_at(book)
+    return Instant(made - _PUT_BACK_MAX if made <= now else 0)
 
 
 async def forwards(read: Read, start: Position) -> Walk:

@@ -58,7 +58,8 @@ class SqliteFeed(SqliteReads):
             if whole or kept:
                 # A clock may be put back: what was recorded after a later time waits for that time, too.
                 seen = list(takewhile(lambda row: row[_RECORDED_AT] <= asked.until, kept))
-                return seen, not whole and len(seen) == len(kept)
+                next_at = None if whole or len(seen) < len(kept) else found[-1][_RECORDED_AT]
+                return seen, next_at is not None and next_at <= asked.until
             length *= 2
 
     def _number_before(self, after: Position) -> int:

@@ -203,7 +203,7 @@ def _cursor(call: Call) -> Callable[[str, str], Awaitable[Place]]:
 
 
 def _oldest(call: Call) -> Instant:
-    return Instant(call.now - KEPT_FOR)
+    return max(Instant(call.now - KEPT_FOR), recorded.beginning(call.book, call.now))
 
 
 def _answer(call: Call, shown: Any) -> Answer:
