@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from tests.dialects.native.support import Json, balance, customer_with, debit_bo
 from tests.docs.pages import ROOT, Block, blocks
 from tests.durability.torture_database import UNAVAILABLE, until
 from tests.support.postgres import VERSIONS
+from tests.support.replication import keep_port
 from tests.support.server import Tenant
 
 PAGE = ROOT / "docs/operations.md"
@@ -124,22 +124,24 @@ class Site:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """In a folder whose name is short, and which PostgreSQL's user can reach."""
-    with socket.socket() as found:
-        try:
-            found.bind((ADDRESSES["db2"], 0))
-        except OSError:
-            pytest.skip(f"this machine has no {ADDRESSES['db2']} to stand for a second one")
-        port = str(found.getsockname()[1])
-    monkeypatch.setenv("PGPORT", port)
-    folder = Path(tempfile.mkdtemp(prefix="drawdown-tests-"))
-    folder.chmod(0o755)
+    first = keep_port(ADDRESSES["db1"])
+    port = first.getsockname()[1]
     try:
-        made = Site(folder, port)
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
-    yield made
-    made.close()
-    shutil.rmtree(folder)
+        second = keep_port(ADDRESSES["db2"], port)
+    except OSError:
+        first.close()
+        pytest.skip(f"this machine has no {ADDRESSES['db2']} to stand for a second one")
+    with first, second:
+        monkeypatch.setenv("PGPORT", str(port))
+        folder = Path(tempfile.mkdtemp(prefix="drawdown-tests-"))
+        folder.chmod(0o755)
+        try:
+            made = Site(folder, str(port))
+        except PostgresMissing as missing:
+            pytest.skip(str(missing))
+        yield made
+        made.close()
+        shutil.rmtree(folder)
 
 
 class Customer:

@@ -31,7 +31,7 @@ class Machine(Postgres):
         settings: Mapping[str, str] = DURABLE,
         primary: Machine | None = None,
     ) -> None:
-        self._kept = _keep_port()
+        self._kept = keep_port("127.0.0.1")
         self.port: int = self._kept.getsockname()[1]
         self._primary = primary
         self._stopped: list[int] = []
@@ -161,11 +161,11 @@ def url_of(machines: list[Machine], database: str) -> str:
     )
 
 
-def _keep_port() -> socket.socket:
+def keep_port(address: str, port: int = 0) -> socket.socket:
     """A port that nobody else is given while this is open. Who names it may listen there all the same."""
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    kept.bind(("127.0.0.1", 0))
+    kept.bind((address, port))
     return kept
 
 
