@@ -26,6 +26,12 @@ class Choice:
         if not set(self._aggregations) <= {*AggregationType}:
             raise BadRequest("aggregationType", f"of {', '.join(AggregationType)}")
 
+    @property
+    def is_one(self) -> bool:
+        """Whether anything is asked for."""
+        asked = self._name, self._id, self._event_types, self._properties, self._aggregations
+        return any(asked)
+
     def admits(self, metric: wire.Metric) -> bool:
         return (
             self._name in metric.name.casefold()

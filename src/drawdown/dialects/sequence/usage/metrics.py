@@ -128,7 +128,7 @@ async def list_all(call: Call) -> Answer:
         return [_Listed(each.id, await _shown(call, METRICS.read(each))) for each in found]
 
     chosen = only(chunk, _id, lambda each: choice.admits(each.metric), "name")
-    found, pagination = await page(call, query, chosen, _id)
+    found, pagination = await page(call, query, chosen if choice.is_one else chunk, _id)
     items = [each.metric for each in found]
     return answer(call, 200, wire.MetricPage(items=items, pagination=pagination))
 
