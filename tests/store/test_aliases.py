@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from drawdown.core.commands import CreateCustomer, Debit, DocumentChange, KeepDocuments, RecordUsage
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.anyio
 
 async def alias(book: Book, customer: Id, text: str) -> Document:
     new = relocate(book.ledger.ids.new(), slot_of(customer))
-    change = DocumentChange(id=new, owner=customer, kind=CUSTOMER_ALIAS, body="{}", takes=text)
+    body = msgspec.json.encode({"value": text}).decode()
+    change = DocumentChange(id=new, owner=customer, kind=CUSTOMER_ALIAS, body=body, takes=text)
     return await keep(book, customer, change)
 
 
