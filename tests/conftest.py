@@ -14,7 +14,7 @@ from unittest import mock
 
 import httpx
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 from tests.support.places import quick_place
@@ -45,7 +45,13 @@ PATIENCE_SECONDS = 60.0
 
 #: What is drawn is the same in every run: one that fails can be had again. How long it took says nothing of
 #: what is tested: a machine may be busy.
-settings.register_profile("drawdown", derandomize=True, database=None, deadline=None)
+settings.register_profile(
+    "drawdown",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("drawdown")
 #: Hypothesis would draw constants of whatever modules have been imported by then, in each process others.
 mock.patch.object(
