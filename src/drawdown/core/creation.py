@@ -71,6 +71,7 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
         _check_book(made, request)
         return Accepted(entitlement=made)
     _check_entitlement(command)
+    rule = overage.rule_of(command.overage, command.scale)
     names = [
         (found, field)
         for found, field in zip(
@@ -96,7 +97,7 @@ def create_entitlement(request: Request, command: CreateEntitlement, state: Stat
         scale=command.scale,
         burn_order=command.burn_order,
         expires_after_days=command.expires_after_days,
-        overage=overage.rule_of(command.overage, command.scale),
+        overage=rule,
         shortfall=command.shortfall,
         late_usage_grace=command.late_usage_grace,
         profiles=command.profiles,

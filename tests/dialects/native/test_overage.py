@@ -150,6 +150,7 @@ def test_a_rule_that_makes_no_sense_is_refused_and_changes_nothing(
     assert ok(native.get(f"/entitlements/{made['code']}")) == made
     body = {"code": f"unit-{uuid.uuid4().hex}", "unit": "image", "scale": 1, "overage": rule}
     problem(native.post("/entitlements", json=body), 422, code)
+    created(native.post("/entitlements", json=body | {"overage": {"mode": "off"}}))
 
 
 def test_an_amendment_under_one_key_happens_once(native: httpx.Client) -> None:
