@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
+from tests.support.commands import drawdown
 from tests.support.places import quick_place
 from tests.support.postgres import Clusters
 from tests.support.server import Server, Tenant, start_server
@@ -126,11 +127,13 @@ def database_url(new_url: NewUrl) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
-    """One server for all tests that need nothing special of it; it must survive them without fault."""
+    """One server for all tests that need nothing special of it; it and its books survive them without fault."""
     with new_url() as url:
         running = start_server(tmp_path_factory.mktemp("server"), database=url)
         yield running
         running.stop()
+        found = drawdown("verify", "--database", url, "--json")
+        assert found.json()["ok"], found.out
 
 
 @pytest.fixture
