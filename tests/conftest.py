@@ -127,7 +127,7 @@ def database_url(new_url: NewUrl) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, new_url: NewUrl) -> Iterator[Server]:
-    """One server for all tests that need nothing special of it; it and its books survive them without fault."""
+    """One server for all tests that need nothing special of it; it must survive them, and its books too."""
     with new_url() as url:
         running = start_server(tmp_path_factory.mktemp("server"), database=url)
         yield running
