@@ -36,6 +36,7 @@ from tests.support.books import (
     verified,
 )
 from tests.support.proxy import BEGIN, COMMIT, CUT, PREPARED, STALL, Fault, Proxy
+from tests.support.waiting import until_one_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -382,16 +383,6 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
     for name in names:
         assert (await book.balance(name)).used == 1
     await ledger.close()
-
-
-async def until_one_waits(connection: asyncpg.Connection) -> None:
-    """For a lock that the connection has."""
-    blocked = (
-        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    )
-    async with asyncio.timeout(60):
-        while await connection.fetchval(blocked) == 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

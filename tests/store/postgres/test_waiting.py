@@ -23,6 +23,7 @@ from drawdown.core.usage.rating import PerUnit
 from drawdown.engine.clocks import ManualClock
 from drawdown.store.postgres.store import PostgresStore
 from tests.support.books import CREDITS, HOUR, START, Book, open_book, open_ledger_on
+from tests.support.waiting import until_one_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -50,16 +51,6 @@ def time_of(accepted: Accepted) -> Instant:
     assert accepted.operation is not None
     assert accepted.operation.at == accepted.operation.recorded_at
     return accepted.operation.at
-
-
-async def until_one_waits(connection: asyncpg.Connection) -> None:
-    """For a lock that the connection has."""
-    blocked = (
-        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    )
-    async with asyncio.timeout(60):
-        while await connection.fetchval(blocked) == 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("table", "command"), ASKED.items(), ids=ASKED)
